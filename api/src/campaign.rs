@@ -1,0 +1,359 @@
+//! `AdCampaign`: the brief, the placements, the rules. Written by people, never by us.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
+
+/// What a marketer wants said, where, and how it is tested.
+///
+/// Once an experiment has begun only `suspend` may change: a new test has a new name.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "broadside.dev",
+    version = "v1alpha1",
+    kind = "AdCampaign",
+    plural = "adcampaigns",
+    shortname = "adc",
+    category = "broadside",
+    namespaced,
+    status = "AdCampaignStatus",
+    derive = "PartialEq",
+    doc = "A campaign: the brief, the placements and the rules by which its copy is written, tested and decided.",
+    validation = Rule::new("self.metadata.name.size() <= 36 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".metadata.name"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.placements) || oldSelf.status.placements.size() == 0 || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && self.spec.?rules == oldSelf.spec.?rules && self.spec.?generation == oldSelf.spec.?generation && self.spec.?segments == oldSelf.spec.?segments)")
+        .message("the experiment has begun: of spec only suspend may change now. Apply the new test under a new name")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".spec"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where the campaign stands"),
+    printcolumn(name = "Leader", type_ = "string", json_path = ".status.summary.leader", description = "The variant that leads"),
+    printcolumn(name = "Lift", type_ = "string", json_path = ".status.summary.lift", description = "The leader's lift over the control, as an interval that holds at every look"),
+    printcolumn(name = "P(best)", type_ = "string", json_path = ".status.summary.probabilityBest", description = "How probable it is that the leader is the best"),
+    printcolumn(name = "Samples", type_ = "integer", json_path = ".status.summary.samples", description = "Exposures whose window has passed"),
+    printcolumn(name = "Verdict", type_ = "string", json_path = ".status.summary.verdict", description = "What the numbers allow one to say"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.summary.reason", description = "Why the campaign stands where it stands", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AdCampaignSpec {
+    /// What the copy is about. The worker writes from this and from nothing else.
+    pub brief: Brief,
+
+    /// Words that the brand forbids or demands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<CampaignRules>,
+
+    /// How variants are written by a model. Without it only people's copy is tested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
+
+    /// The spots that show copy. Each is an experiment of its own.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(min = 1, max = 4))]
+    pub placements: Vec<Placement>,
+
+    /// Groups of people that a decision may name. Without any, everybody is one group called `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(min = 1, max = 8))]
+    pub segments: Option<Vec<Segment>>,
+
+    /// Who must agree before generated copy is served.
+    #[serde(default)]
+    pub approval: Approval,
+
+    /// Stops generation and serves the control alone until it is false again. Nothing is lost.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// What the copy is about.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Brief {
+    /// The product's name as it must appear.
+    #[schemars(length(min = 1, max = 80))]
+    pub product: String,
+    /// Whom the copy speaks to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub audience: Option<String>,
+    /// What is offered, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
+    /// True statements that copy may use; nothing else may be claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 200)))]
+    pub facts: Option<Vec<String>>,
+    /// How the brand sounds, in words such as `warm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 32)))]
+    pub tone: Option<Vec<String>>,
+    /// What the reader should do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40))]
+    pub call_to_action: Option<String>,
+    /// Where a click leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://"))]
+    pub landing_page: Option<String>,
+    /// The language of the copy, as a tag such as `en`.
+    #[serde(default = "english")]
+    #[schemars(length(min = 2, max = 35), regex(pattern = r"^[a-zA-Z]{2,8}(-[a-zA-Z0-9]{1,8})*$"))]
+    pub language: String,
+}
+
+fn english() -> String {
+    "en".to_owned()
+}
+
+/// What is offered.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer {
+    /// The offer in words, such as `free returns for 60 days`.
+    #[schemars(length(min = 1, max = 120))]
+    pub text: String,
+}
+
+/// Words that the brand forbids or demands, compared without regard to case and width.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CampaignRules {
+    /// Words and phrases that no slot may hold.
+    #[serde(default)]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 80)))]
+    pub forbidden: Vec<String>,
+    /// Words and phrases that each variant must hold somewhere.
+    #[serde(default)]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 80)))]
+    pub required: Vec<String>,
+}
+
+/// How variants are written by a model.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Generation {
+    /// The `AdModel` of this namespace that writes.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub model: String,
+    /// The same seed, brief and model give the same copy.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
+    pub seed: i64,
+}
+
+/// One spot in one format, with its own metric: an experiment of its own.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// The placement's name; a decision names it.
+    #[schemars(length(min = 1, max = 16), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The channel format, such as `WebBanner` or `Email`.
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[A-Z][A-Za-z0-9]*$"))]
+    pub format: String,
+    /// How the copy reaches people.
+    pub delivery: Delivery,
+    /// The copy that everything is compared with, written by people.
+    #[schemars(schema_with = "schema::slots")]
+    pub control: Slots,
+    /// More copy written by people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::challengers")]
+    pub challengers: Option<Vec<Slots>>,
+    /// How many variants the worker writes.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 16))]
+    pub variants: u32,
+    /// What counts as success.
+    pub metric: Metric,
+    /// How traffic moves to what works.
+    #[serde(default)]
+    pub policy: Policy,
+    /// When the shares may change.
+    #[serde(default)]
+    pub round: Round,
+    /// When the experiment ends.
+    #[serde(default)]
+    pub stopping: Stopping,
+}
+
+/// How the copy reaches people; exactly one way.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The gateway chooses at each request: a page, an app, a call at send time.
+    pub gateway: GatewayDelivery,
+}
+
+/// Delivery by the gateway has no settings yet.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GatewayDelivery {}
+
+/// What counts as success.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metric {
+    /// The name that events carry.
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// What a reward of this metric looks like.
+    pub kind: MetricKind,
+    /// How long after an exposure a reward still counts. An exposure counts once its window has passed.
+    pub window: Duration,
+}
+
+/// What a reward looks like.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MetricKind {
+    /// It happened or it did not.
+    Binary,
+}
+
+/// How traffic moves to what works.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// The bandit.
+    #[serde(rename = "type", default)]
+    pub kind: PolicyType,
+    /// The share that every variant keeps, so that it can still be judged.
+    #[serde(default = "floor")]
+    pub floor: Percent,
+    /// The control's fixed share: without it nobody can say what the lift is.
+    #[serde(default = "control_share")]
+    pub control_share: Percent,
+    /// Matured exposures that each variant gets before shares move.
+    #[serde(default = "minimum_per_variant")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub minimum_per_variant: u32,
+}
+
+/// The bandits.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PolicyType {
+    /// A variant's share is the probability that it is the best.
+    #[default]
+    Thompson,
+}
+
+fn floor() -> Percent {
+    Percent("1%".to_owned())
+}
+
+fn control_share() -> Percent {
+    Percent("20%".to_owned())
+}
+
+fn minimum_per_variant() -> u32 {
+    100
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            kind: PolicyType::default(),
+            floor: floor(),
+            control_share: control_share(),
+            minimum_per_variant: minimum_per_variant(),
+        }
+    }
+}
+
+/// When the shares may change.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Round {
+    /// The least time that a round lasts.
+    #[serde(default = "round_minimum")]
+    pub minimum: Duration,
+    /// By how much matured exposures must have grown before the next round.
+    #[serde(default = "round_growth")]
+    pub growth: Percent,
+}
+
+fn round_minimum() -> Duration {
+    Duration("10m".to_owned())
+}
+
+fn round_growth() -> Percent {
+    Percent("30%".to_owned())
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self { minimum: round_minimum(), growth: round_growth() }
+    }
+}
+
+/// When the experiment ends.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stopping {
+    /// One minus the chance of naming a winner that is no better than the control, however often one looks.
+    #[serde(default = "confidence")]
+    pub confidence: Percent,
+    /// The loss, relative to the leader's own rate, that one accepts for choosing it too early.
+    #[serde(default = "maximum_loss")]
+    pub maximum_loss: Percent,
+    /// The time after which the experiment ends without a winner.
+    #[serde(default = "maximum_duration")]
+    pub maximum_duration: Duration,
+    /// What is served when it ends without a winner.
+    #[serde(default)]
+    pub on_undecided: OnUndecided,
+}
+
+fn confidence() -> Percent {
+    Percent("95%".to_owned())
+}
+
+fn maximum_loss() -> Percent {
+    Percent("1%".to_owned())
+}
+
+fn maximum_duration() -> Duration {
+    Duration("28d".to_owned())
+}
+
+impl Default for Stopping {
+    fn default() -> Self {
+        Self {
+            confidence: confidence(),
+            maximum_loss: maximum_loss(),
+            maximum_duration: maximum_duration(),
+            on_undecided: OnUndecided::default(),
+        }
+    }
+}
+
+/// What is served when an experiment ends without a winner.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnUndecided {
+    /// The control alone.
+    #[default]
+    Control,
+    /// The variant that leads, beside the control's share.
+    Leader,
+}
+
+/// A group of people.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Segment(
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))] pub String,
+);
+
+/// Who must agree before generated copy is served.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Approval {
+    /// What passes the rules is served.
+    #[default]
+    Automatic,
+}

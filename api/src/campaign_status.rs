@@ -1,0 +1,242 @@
+//! What the operator says of a campaign. Written once at the end of every pass, and only when something but time
+//! changed.
+//!
+//! Results are decimal strings: no floating-point number crosses the API.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Origin, Percent};
+
+/// Where a campaign stands.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdCampaignStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// One word for people. Programs read the conditions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Answers to the questions that users ask; see `condition` for each type and reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// What the columns of `kubectl get` show: the first undecided placement, else the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// What became of the variants that a model was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<GenerationStatus>,
+    /// Each placement's experiment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 4))]
+    pub placements: Vec<PlacementStatus>,
+}
+
+/// Where a campaign stands, in one word.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Something must be mended by a person; the `Stalled` condition names it.
+    Stalled,
+    /// The model writes; the control is served.
+    Generating,
+    /// Traffic is split and counted.
+    Running,
+    /// People suspended it; the control is served.
+    Suspended,
+    /// Every placement has ended.
+    Decided,
+}
+
+/// What the columns of `kubectl get` show.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The placement's leader, and `+N` when there are N more placements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub leader: Option<String>,
+    /// The leader's any-time lift interval, such as `+4%..+31%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub lift: Option<String>,
+    /// The probability that the leader is the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub probability_best: Option<String>,
+    /// Matured exposures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<i64>,
+    /// The verdict, or `Collecting`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub verdict: Option<String>,
+    /// The reason of the condition that matters most now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reason: Option<String>,
+}
+
+/// What became of the variants that a model was asked for.
+///
+/// It is recorded here before the Job may be deleted, so finished work is never repeated.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerationStatus {
+    /// The Job, named from the inputs.
+    #[schemars(length(max = 63))]
+    pub job: String,
+    /// How it stands.
+    pub outcome: GenerationOutcome,
+    /// Variants asked for, over all placements.
+    pub asked: i64,
+    /// Variants that exist and pass the rules.
+    pub delivered: i64,
+    /// What is known of the cause, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}
+
+/// How a generation stands.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GenerationOutcome {
+    /// The Job is there and has not ended.
+    Running,
+    /// All that was asked for exists.
+    Complete,
+    /// The model could not write as many as asked within the rules; the experiment goes on with what there is.
+    Shortfall,
+    /// The Job failed; the experiment goes on with people's copy.
+    Failed,
+}
+
+/// The experiment of one placement.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementStatus {
+    /// The placement.
+    #[schemars(length(max = 16))]
+    pub name: String,
+    /// The control's variant.
+    #[schemars(length(max = 63))]
+    pub control: String,
+    /// The variant that leads, once there is data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub leader: Option<String>,
+    /// The round in force.
+    pub round: RoundStatus,
+    /// Matured exposures over all variants.
+    pub samples: i64,
+    /// When the figures were taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures_at: Option<Time>,
+    /// Each variant's figures, the control first.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 25))]
+    pub variants: Vec<VariantFigures>,
+    /// How the experiment ended. Once written it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<VerdictStatus>,
+}
+
+/// The round in force.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundStatus {
+    /// Its number.
+    pub number: i64,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// Why its shares are as they are.
+    #[schemars(length(max = 256))]
+    pub shares: String,
+    /// What the next round, or the verdict, waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub waits_for: Option<String>,
+}
+
+/// One variant's figures.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VariantFigures {
+    /// The variant.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Its share of the round in force, of the first segment.
+    pub share: Percent,
+    /// Matured exposures.
+    pub exposures: i64,
+    /// Those that were rewarded.
+    pub rewards: i64,
+    /// The probability that it is the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub probability_best: Option<String>,
+    /// Its lift over the control.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lift: Option<LiftStatus>,
+}
+
+/// A lift over the control.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiftStatus {
+    /// The shrunken estimate, such as `+12.3%`.
+    #[schemars(length(max = 16))]
+    pub shrunken: String,
+    /// The lower end of the interval that holds at every look.
+    #[schemars(length(max = 16))]
+    pub lower: String,
+    /// Its upper end.
+    #[schemars(length(max = 16))]
+    pub upper: String,
+}
+
+/// How an experiment ended, with the figures that it ended on.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictStatus {
+    /// The end.
+    pub reason: VerdictReason,
+    /// The winner, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub winner: Option<String>,
+    /// When it was reached.
+    pub at: Time,
+    /// One sentence for a marketer: what, how sure, on what.
+    #[schemars(length(max = 1024))]
+    pub sentence: String,
+    /// The matured exposures that it rests on: the winner's and the control's, or all where there is no winner.
+    pub samples: i64,
+    /// The any-time p-value of the winner against the control, after Holm's correction over all variants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 24))]
+    pub p_value: Option<String>,
+    /// The winner's lift.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lift: Option<LiftStatus>,
+    /// What choosing it may cost, relative to its rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub expected_loss: Option<String>,
+}
+
+/// The ends of an experiment.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerdictReason {
+    /// One variant is better than the control, and choosing it costs no more than was allowed.
+    Winner,
+    /// The time was up before the numbers allowed a verdict.
+    Inconclusive,
+}

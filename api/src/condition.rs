@@ -1,0 +1,98 @@
+//! The conditions of an `AdCampaign`: each type answers one question, each reason is part of the API.
+//!
+//! | Type | The question |
+//! | --- | --- |
+//! | `Ready` | Is this spec served, at least its control? |
+//! | `Reconciling` | Are we on the way there? |
+//! | `Stalled` | Must a person do something? |
+//! | `VariantsReady` | Has the model written what was asked? |
+//! | `Approved` | May what it wrote be served? |
+//! | `DataFresh` | Are the numbers of now? |
+//! | `Decided` | Has every placement ended, and how? |
+
+use std::fmt;
+
+/// The types of condition, in the order in which status lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Type {
+    /// True once this generation of the spec is served, at least its control.
+    Ready,
+    /// True while we are on the way to `Ready`.
+    Reconciling,
+    /// True only when a person must change something.
+    Stalled,
+    /// True when the variants asked of a model exist, or none were asked.
+    VariantsReady,
+    /// True when what was written may be served.
+    Approved,
+    /// True when the ledger answers.
+    DataFresh,
+    /// True when every placement has ended. It never turns back.
+    Decided,
+}
+
+/// The reasons. Each belongs to the types that its comment names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// `Ready=True`: the table is published.
+    Serving,
+    /// `Ready=False`, `Reconciling=True`: the table is not published yet.
+    Preparing,
+    /// `Reconciling=False`: there is nothing left to set up.
+    SetUp,
+    /// `Stalled=False`: nothing needs a person.
+    Healthy,
+    /// `Stalled=True`, `Ready=False`: the spec can't be carried out; the message names field and remedy.
+    InvalidSpec,
+    /// `Stalled=True`: the model that the campaign names does not exist.
+    ModelNotFound,
+    /// `Stalled=True`: the campaign outgrew a bound of ours; the message names it.
+    LimitReached,
+    /// `Ready=False`: a call to the API server failed; it is tried again.
+    ApiError,
+    /// `VariantsReady=True`: no variants were asked of a model.
+    NotAsked,
+    /// `VariantsReady=False`: the Job runs.
+    Generating,
+    /// `VariantsReady=False`: the Job's pod can't start; the message has the scheduler's or kubelet's words.
+    PodNotStarted,
+    /// `VariantsReady=True`: all exist.
+    Complete,
+    /// `VariantsReady=False`: fewer than asked pass the rules.
+    Shortfall,
+    /// `VariantsReady=False`: the Job failed.
+    GenerationFailed,
+    /// `VariantsReady=False`, `Decided=False`: the campaign is suspended.
+    Suspended,
+    /// `Approved=True`: what passes the rules is approved.
+    Automatic,
+    /// `DataFresh=True`: the ledger answered.
+    Fresh,
+    /// `DataFresh=Unknown`: nothing is served yet, so there is nothing to ask for.
+    NotServed,
+    /// `DataFresh=False`: the ledger did not answer; the last shares stay.
+    LedgerUnreachable,
+    /// `DataFresh=False`: the ledger's sums contradict the table; the last shares stay.
+    LedgerInconsistent,
+    /// `Decided=False`: the numbers don't allow a verdict yet.
+    Collecting,
+    /// `Decided=True`: a variant won, in every placement.
+    Winner,
+    /// `Decided=True`: the time was up in every placement.
+    Inconclusive,
+    /// `Decided=True`: the placements ended differently; `status.placements` has each.
+    Mixed,
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A unit variant's Debug form is its name, which is the API.
+        write!(formatter, "{self:?}")
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self:?}")
+    }
+}

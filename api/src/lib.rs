@@ -1,0 +1,54 @@
+//! Everything of Broadside that crosses a process boundary, and only that: the Kubernetes objects, the JSON of the
+//! gateway, the token, and the names that parts agree on.
+//!
+//! ```text
+//! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
+//! wire      decide  event  totals  token                  what applications and the operator send to the gateway
+//! words     condition  name  quantity                     what both are written with
+//! ```
+//!
+//! The crate decides nothing and reads nothing. Strings with a grammar (`10%`, `30m`) stay strings in the objects,
+//! so that one object from a newer or older version never stops a watch; they are parsed where they are used.
+
+#![expect(unreachable_pub, reason = "KubeSchema checks each struct on a private copy, which keeps its `pub`")]
+
+mod campaign;
+mod campaign_status;
+pub mod condition;
+mod model;
+pub mod name;
+mod quantity;
+mod schema;
+mod table;
+mod variant;
+pub mod wire;
+
+pub use campaign::{
+    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, GatewayDelivery, Generation, Metric,
+    MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment, Stopping,
+};
+pub use campaign_status::{
+    AdCampaignStatus, GenerationOutcome, GenerationStatus, LiftStatus, Phase, PlacementStatus, RoundStatus, Summary,
+    VariantFigures, VerdictReason, VerdictStatus,
+};
+pub use model::{AdModel, AdModelSpec, ImageSource, ModelResources, ModelSource, Price, PullPolicy};
+pub use quantity::{Duration, DurationError, Percent, PercentError};
+pub use table::{
+    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableMetric, TablePlacement, TableRound, TableVariant,
+};
+pub use variant::{AdVariant, AdVariantSpec, AdVariantStatus, Origin, Provenance, VariantState};
+
+use std::collections::BTreeMap;
+
+/// The texts of one piece of copy, by slot name.
+pub type Slots = BTreeMap<String, String>;
+
+/// The API group of every object.
+pub const GROUP: &str = "broadside.dev";
+
+/// The custom resource definitions of all kinds, in the order in which `crds/` lists them.
+pub fn definitions()
+-> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> {
+    use kube::CustomResourceExt;
+    vec![AdCampaign::crd(), AdVariant::crd(), AdTable::crd(), AdModel::crd()]
+}

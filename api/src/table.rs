@@ -1,0 +1,139 @@
+//! `AdTable`: what is served for one campaign. Written by the operator, read by the gateway.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use crate::{MetricKind, Slots, schema};
+
+/// What is served for one campaign: texts and allocations, numbered. Named by the campaign's UID.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "broadside.dev",
+    version = "v1alpha1",
+    kind = "AdTable",
+    plural = "adtables",
+    shortname = "adt",
+    category = "broadside",
+    namespaced,
+    derive = "PartialEq",
+    doc = "What is served for one campaign: texts and allocations of its rounds. Only the operator writes it.",
+    validation = Rule::new("self.metadata.name == self.spec.campaign.uid")
+        .message("a table is named by its campaign's UID")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".metadata.name"),
+    validation = Rule::new("self.spec.number > oldSelf.spec.number || self.spec == oldSelf.spec")
+        .message("a table's number never falls, and its content changes only with a higher number")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".spec.number"),
+    printcolumn(name = "Campaign", type_ = "string", json_path = ".spec.campaign.name"),
+    printcolumn(name = "Number", type_ = "integer", json_path = ".spec.number"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AdTableSpec {
+    /// Grows with each change.
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
+    pub number: i64,
+    /// Whose table it is.
+    pub campaign: TableCampaign,
+    /// What is served, by placement.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 4))]
+    pub placements: Vec<TablePlacement>,
+}
+
+/// The campaign of a table.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableCampaign {
+    /// Its name, which applications use.
+    #[schemars(length(min = 1, max = 36))]
+    pub name: String,
+    /// Its UID, which everything that outlives an object uses.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+}
+
+/// One placement of a table.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TablePlacement {
+    /// Its name.
+    #[schemars(length(min = 1, max = 16))]
+    pub name: String,
+    /// Its format, whose hard limits the gateway checks once more.
+    #[schemars(length(min = 1, max = 40))]
+    pub format: String,
+    /// Keys the assignment: another seed draws everybody anew.
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
+    pub seed: i64,
+    /// What the ledger counts.
+    pub metric: TableMetric,
+    /// What may be served. The first is the control; a variant keeps its place for ever.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(min = 1, max = 25))]
+    pub variants: Vec<TableVariant>,
+    /// The allocations, oldest first; the last is in force. Estimates need the past ones.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["number".into()]))]
+    #[schemars(length(min = 1, max = 60))]
+    pub rounds: Vec<TableRound>,
+}
+
+/// The metric as the ledger needs it.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableMetric {
+    /// The name that rewards carry.
+    #[schemars(length(min = 1, max = 40))]
+    pub name: String,
+    /// What a reward looks like.
+    pub kind: MetricKind,
+    /// How long after an exposure a reward counts.
+    #[schemars(range(min = 1, max = 31_622_400))]
+    pub window_seconds: u32,
+}
+
+/// One piece of copy in a table.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableVariant {
+    /// The variant's name.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// The digest of its copy.
+    #[schemars(length(min = 64, max = 64))]
+    pub digest: String,
+    /// Its texts, by slot.
+    #[schemars(schema_with = "schema::slots")]
+    pub slots: Slots,
+}
+
+/// A numbered period in which shares do not change.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableRound {
+    /// Its number, from 1.
+    #[schemars(range(min = 1, max = 2_147_483_647))]
+    pub number: u32,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// Matured exposures of the placement when it was opened: what the next round's growth is measured from.
+    pub matured_exposures: i64,
+    /// The shares. Segments with equal shares stand in one entry.
+    #[schemars(length(min = 1, max = 8))]
+    pub allocations: Vec<SegmentAllocation>,
+}
+
+/// The shares of some segments.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentAllocation {
+    /// The segments; `all` where the campaign names none.
+    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 32)))]
+    pub segments: Vec<String>,
+    /// Parts per million, in the order of the placement's variants; variants beyond its end have none. They sum to
+    /// one million. A list and not names, so that sixty rounds of twenty variants stay small.
+    #[schemars(length(min = 1, max = 25), inner(range(min = 0, max = 1_000_000)))]
+    pub shares: Vec<u32>,
+}

@@ -1,0 +1,81 @@
+//! `POST /v1/decide`: which copy does this person see?
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Slots;
+
+/// The question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DecideRequest {
+    /// The campaign's namespace.
+    pub namespace: String,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The placement.
+    pub placement: String,
+    /// The person or device, as the application knows it. It is hashed at once and kept nowhere.
+    pub subject: String,
+    /// The segment; where the campaign names none it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
+    /// What the person allows. Left out, measuring is allowed.
+    #[serde(default)]
+    pub consent: Consent,
+}
+
+/// What the person allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Consent {
+    /// False: the control is shown, no token is given, and nothing is stored.
+    pub measurement: bool,
+}
+
+impl Default for Consent {
+    fn default() -> Self {
+        Self { measurement: true }
+    }
+}
+
+/// The answer. It is always one that a page can show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecideResponse {
+    /// Why this answer was given.
+    pub reason: DecideReason,
+    /// The variant, unless we know none: then the caller shows its own default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Its texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Slots>,
+    /// What exposure and reward must carry. Given only where the decision counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The probability with which this variant was drawn, in parts per million.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<u32>,
+    /// The round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
+    /// Until when the answer may be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why an answer was given. All but `Assigned` stay out of the totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DecideReason {
+    /// Drawn by the round's probabilities.
+    Assigned,
+    /// The person does not allow measuring: the control.
+    NoConsent,
+    /// The campaign names segments, and the request named none or another: the control.
+    UnknownSegment,
+    /// No table is known for this campaign: the caller's default.
+    UnknownCampaign,
+    /// The table has no such placement: the caller's default.
+    UnknownPlacement,
+}

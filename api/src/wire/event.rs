@@ -1,0 +1,78 @@
+//! `POST /v1/events`: what was shown, and what people did.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Some events. All are tried; each has its own outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventsRequest {
+    /// At most one thousand.
+    pub events: Vec<Event>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Event {
+    /// Chosen by the sender: sent twice, it counts once.
+    pub id: String,
+    /// The decision's token.
+    pub token: String,
+    /// When it happened. Left out, when it arrives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum EventKind {
+    /// The copy was really shown.
+    Exposure,
+    /// The person did what the metric counts.
+    Reward {
+        /// The metric's name.
+        metric: String,
+    },
+}
+
+/// The outcomes, in the order of the events. Sent only when all that is accepted is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsResponse {
+    /// One outcome for each event.
+    pub outcomes: Vec<EventOutcome>,
+}
+
+/// What became of one event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventOutcome {
+    /// The event's id.
+    pub id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What to change, where the event was not accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// It is on disk and counts once its window has passed.
+    Accepted,
+    /// It was sent before.
+    Duplicate,
+    /// It came after its window had closed: it is not counted.
+    Late,
+    /// No table knows its campaign, placement or metric.
+    Unknown,
+    /// The token or the event is malformed, or the token's signature is not ours.
+    Invalid,
+}

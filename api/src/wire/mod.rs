@@ -1,0 +1,7 @@
+//! The JSON that applications and the operator exchange with the gateway.
+
+pub mod decide;
+pub mod event;
+pub mod report;
+pub mod token;
+pub mod totals;
