@@ -1,0 +1,141 @@
+//! The check: one pass over a piece of copy, every violation in reading order.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::normal::is_invisible;
+use crate::{
+    AdCopy, BrandRules, CharacterClass, Format, Requirement, Rule, Severity, Slot, Template, Violation,
+};
+
+/// The most bytes of UTF-8 that a text may have to be looked at. Four times what the longest slot of a format needs in
+/// Chinese; it bounds the work for a text that no limit of characters bounds, such as one letter with endless marks.
+pub const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// The most code points in one grapheme cluster. The longest emoji that Unicode recommends for interchange has ten
+/// (UTS #51, `emoji-zwj-sequences.txt`), words of no living script more.
+pub const MAX_CLUSTER: usize = 12;
+
+/// Every violation of `copy`: slots in the order of the format, then unknown slots by name, then missing words.
+///
+/// Copy may be served when none [is hard](Violation::is_hard). Equal inputs give equal results.
+#[must_use]
+pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violation> {
+    let slots = format.slots().iter().flat_map(|slot| check_presence(slot, brand, copy));
+    slots.chain(unknown_slots(format, copy)).chain(missing_words(format, brand, copy)).collect()
+}
+
+/// Every violation of one slot's text: size, emptiness, length, lines, characters, templates, forbidden words.
+///
+/// For one who writes slot by slot; required words are a matter of the whole variant.
+#[must_use]
+pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation> {
+    if text.len() > MAX_TEXT_BYTES {
+        return vec![hard(slot, Rule::TooLarge { limit: MAX_TEXT_BYTES, found: text.len() })];
+    }
+    if is_empty(text) {
+        return vec![hard(slot, Rule::EmptyText)];
+    }
+    let mut violations = Vec::new();
+    violations.extend(length(slot, text));
+    violations.extend(lines(slot, text));
+    violations.extend(characters(slot, text));
+    violations.extend(clusters(slot, text));
+    violations.extend(templates(slot, text));
+    violations.extend(forbidden_words(slot, brand, text));
+    violations
+}
+
+fn check_presence(slot: &Slot, brand: &BrandRules, copy: &AdCopy) -> Vec<Violation> {
+    match (copy.get(&slot.name), slot.required) {
+        (Some(text), _) => check_slot(slot, brand, text),
+        (None, Requirement::Required) => vec![hard(slot, Rule::MissingSlot)],
+        (None, Requirement::Optional) => Vec::new(),
+    }
+}
+
+fn unknown_slots(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
+    let known = || format.slots().iter().map(|slot| slot.name.clone()).collect();
+    copy.keys().filter(|name| format.slot(name).is_none()).map(move |name| Violation {
+        slot: Some(name.clone()),
+        rule: Rule::UnknownSlot { known: known() },
+        severity: Severity::Hard,
+    })
+}
+
+/// A text that is too large, or in no slot of the format, is not shown; so a word in it does not count.
+fn missing_words(format: &Format, brand: &BrandRules, copy: &AdCopy) -> impl Iterator<Item = Violation> {
+    let texts = format.slots().iter().filter_map(|slot| copy.get(&slot.name)).map(String::as_str);
+    let missing = brand.missing_from(texts.filter(|text| text.len() <= MAX_TEXT_BYTES));
+    missing.into_iter().map(|word| Violation {
+        slot: None,
+        rule: Rule::RequiredWord { word: word.to_owned() },
+        severity: Severity::Hard,
+    })
+}
+
+/// U+2800 is a braille pattern without dots: a mark by its category, blank on every screen.
+fn is_empty(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c) || c == '\u{2800}')
+}
+
+fn length(slot: &Slot, text: &str) -> Option<Violation> {
+    let (found, counting) = (slot.count(text), slot.counting);
+    let too_long = |limit| Rule::TooLong { limit, found, counting };
+    if found > slot.hard_limit {
+        return Some(hard(slot, too_long(slot.hard_limit)));
+    }
+    slot.soft_limit
+        .filter(|limit| found > *limit)
+        .map(|limit| violation(slot, too_long(limit), Severity::Soft))
+}
+
+fn lines(slot: &Slot, text: &str) -> Option<Violation> {
+    let (limit, found) = (slot.maximum_lines, text.split('\n').count());
+    (found > limit).then(|| hard(slot, Rule::TooManyLines { limit, found }))
+}
+
+fn characters(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
+    use CharacterClass::{Broken, Control, Direction, PrivateUse};
+    [Control, Direction, PrivateUse, Broken].into_iter().filter_map(move |class| {
+        let mut of_class = text.chars().filter(|c| class_of(*c) == Some(class));
+        let first = of_class.next()?;
+        Some(hard(slot, Rule::Character { class, first, found: 1 + of_class.count() }))
+    })
+}
+
+fn class_of(c: char) -> Option<CharacterClass> {
+    match c {
+        '\n' => None,
+        '\u{2028}' | '\u{2029}' => Some(CharacterClass::Control),
+        control if control.is_control() => Some(CharacterClass::Control),
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => Some(CharacterClass::Direction),
+        '\u{FFFD}' | '\u{FDD0}'..='\u{FDEF}' => Some(CharacterClass::Broken),
+        // The last two code points of every plane, the private ones among them, are noncharacters.
+        last if u32::from(last) & 0xFFFE == 0xFFFE => Some(CharacterClass::Broken),
+        '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFD}' => Some(CharacterClass::PrivateUse),
+        _ => None,
+    }
+}
+
+fn clusters(slot: &Slot, text: &str) -> Option<Violation> {
+    let found = text.graphemes(true).map(|cluster| cluster.chars().count()).max().unwrap_or(0);
+    (found > MAX_CLUSTER).then(|| hard(slot, Rule::OvergrownCharacter { limit: MAX_CLUSTER, found }))
+}
+
+fn templates(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
+    let rule = |(kind, excerpt)| violation(slot, Rule::Template { kind, excerpt }, kind.severity());
+    Template::find(text).into_iter().map(rule)
+}
+
+fn forbidden_words(slot: &Slot, brand: &BrandRules, text: &str) -> impl Iterator<Item = Violation> {
+    let rule = |word: &str| hard(slot, Rule::ForbiddenWord { word: word.to_owned() });
+    brand.forbidden_in(text).into_iter().map(rule)
+}
+
+fn hard(slot: &Slot, rule: Rule) -> Violation {
+    violation(slot, rule, Severity::Hard)
+}
+
+fn violation(slot: &Slot, rule: Rule, severity: Severity) -> Violation {
+    Violation { slot: Some(slot.name.clone()), rule, severity }
+}

@@ -1,0 +1,62 @@
+//! What copy must hold before anybody sees it: the limits of its format, the words of its brand, and no trace of a
+//! template language. Also, whether two pieces of copy say the same thing twice.
+//!
+//! ```text
+//!   formats/*.yaml ─────────▶ Format ─────┐
+//!   forbidden, required ────▶ BrandRules ─┼─ check ──▶ [Violation]   "headline has 75 characters ..: shorten it by 15"
+//!   slot name ─▶ text ──────▶ AdCopy ─────┘
+//!
+//!   AdCopy ──▶ Fingerprint ── similarity ──▶ near-duplicate or not
+//! ```
+//!
+//! The crate is pure: no clock, no I/O, no environment. Format files are embedded at build time. It refuses to know
+//! where copy comes from, who approved it, and how a target escapes it; it only says what is wrong with a text.
+//!
+//! All functions are total: any string gives an answer, none a panic, and the same input gives the same answer in the
+//! same order on every machine. Work is bounded by [`MAX_TEXT_BYTES`] per slot.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! let banner = rules::format("WebBanner").expect("a format of ours");
+//! let brand = rules::BrandRules::new(&["cheap".to_owned()], &[]).expect("one word breaks no bound");
+//! let copy = BTreeMap::from([
+//!     ("headline".to_owned(), "CHEAP running shoes".to_owned()),
+//!     ("button".to_owned(), "Shop now".to_owned()),
+//! ]);
+//! let violations = rules::check(banner, &brand, &copy);
+//! assert_eq!(violations.len(), 1);
+//! assert_eq!(violations[0].to_string(), "headline contains the forbidden word \"cheap\": say it in other words");
+//! ```
+
+mod brand;
+mod check;
+mod counting;
+mod duplicate;
+mod format;
+mod normal;
+mod template;
+mod violation;
+mod words;
+
+use std::collections::BTreeMap;
+
+pub use brand::{BrandRules, BrandRulesError, MAX_WORD_LENGTH, MAX_WORDS, WordList};
+pub use check::{MAX_CLUSTER, MAX_TEXT_BYTES, check, check_slot};
+pub use counting::Counting;
+pub use duplicate::{Fingerprint, NEAR_DUPLICATE, is_near_duplicate};
+pub use format::{Delivery, Format, FormatError, Requirement, Slot, format, formats};
+pub use normal::{fold, is_invisible, normalize};
+pub use template::Template;
+pub use violation::{CharacterClass, Rule, Severity, Violation};
+
+/// The version of these rules, for the provenance of a variant.
+///
+/// It moves whenever the same copy could be judged differently: a changed check, a changed format file, newer Unicode
+/// tables. Two results of [`check`] under one version are comparable; a test pins the format files to it.
+pub const VERSION: &str = "1";
+
+/// One piece of copy: text by slot name.
+///
+/// A slot that is left out is absent; there is no empty text.
+pub type AdCopy = BTreeMap<String, String>;
