@@ -1,0 +1,183 @@
+//! `Plan` → the cluster. Carries out; decides nothing.
+
+use api::{AdCampaign, AdCampaignStatus, AdVariant, AdVariantStatus};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::campaign::Campaign;
+use crate::error::{Error, Step};
+use crate::objects;
+use crate::plan::{Generate, Plan};
+
+/// Owns what we say of children.
+const CHILDREN: &str = "broadside";
+/// Owns what we say of a campaign's and a variant's status.
+const STATUS: &str = "broadside-status";
+
+/// What was done; there is nothing to tell but that it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied;
+
+/// Carries out a plan. Every step may be repeated.
+///
+/// # Errors
+/// When the API server refuses or does not answer. What was done before stays; the next pass goes on.
+pub async fn apply(client: &Client, object: &AdCampaign, campaign: &Campaign, plan: &Plan) -> Result<Applied, Error> {
+    // Only these are objects; the rest of a plan is said, not done.
+    let Plan {
+        variants,
+        generate,
+        table,
+        variant_statuses,
+        winner,
+        generation: _,
+        writing: _,
+        data: _,
+        stalled: _,
+        placements: _,
+        ended: _,
+        notes: _,
+        again: _,
+    } = plan;
+    for variant in variants {
+        put(client, campaign, variant).await.step("creating a variant")?;
+    }
+    if let Some(table) = table {
+        put(client, campaign, table).await.step("publishing the table")?;
+    }
+    if let Some(generate) = generate {
+        start(client, object, campaign, generate).await?;
+    }
+    for (name, status) in variant_statuses {
+        say_of_variant(client, campaign, name, status).await.step("writing a variant's status")?;
+    }
+    if let Some(winner) = winner {
+        put_if_changed(client, campaign, winner).await.step("writing the winner's ConfigMap")?;
+    }
+    Ok(Applied)
+}
+
+/// The worker's account, rights and brief, then its Job.
+async fn start(client: &Client, object: &AdCampaign, campaign: &Campaign, generate: &Generate) -> Result<(), Error> {
+    let account = objects::worker_account::account(campaign);
+    put(client, campaign, &account).await.step("creating the worker's account")?;
+    let binding = objects::worker_account::binding(campaign);
+    put(client, campaign, &binding).await.step("binding the worker's rights")?;
+    let brief = objects::brief::brief(campaign, object);
+    put(client, campaign, &brief).await.step("writing the brief")?;
+    let jobs: Api<k8s_openapi::api::batch::v1::Job> = Api::namespaced(client.clone(), &campaign.namespace);
+    // A Job's template can't change, and its name is its inputs: what is there is right.
+    match jobs.create(&PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() }, &generate.job).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        other => other.map(drop).step("creating the Job"),
+    }
+}
+
+/// Writes the status of a campaign, where it is not what is there.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStatus) -> Result<(), Error> {
+    if object.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let campaigns: Api<AdCampaign> =
+        Api::namespaced(client.clone(), &object.namespace().unwrap_or_else(|| "default".to_owned()));
+    let name = object.name_any();
+    let patch = json!({
+        "apiVersion": AdCampaign::api_version(&()), "kind": AdCampaign::kind(&()),
+        // The UID keeps a status from landing on a namesake that was made meanwhile.
+        "metadata": { "name": name, "uid": object.uid() }, "status": status,
+    });
+    let written = campaigns.patch_status(&name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
+    match written {
+        // The campaign is gone: nobody is left to read it.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        other => other.map(drop).step("writing the status"),
+    }
+}
+
+async fn say_of_variant(
+    client: &Client,
+    campaign: &Campaign,
+    name: &str,
+    status: &AdVariantStatus,
+) -> Result<(), kube::Error> {
+    let variants: Api<AdVariant> = Api::namespaced(client.clone(), &campaign.namespace);
+    let patch = json!({
+        "apiVersion": AdVariant::api_version(&()), "kind": AdVariant::kind(&()),
+        "metadata": { "name": name }, "status": status,
+    });
+    let written = variants.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
+    match written {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+async fn put<K>(client: &Client, campaign: &Campaign, child: &K) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
+{
+    let children: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
+    let patch = as_patch(child)?;
+    children.patch(&child.name_any(), &PatchParams::apply(CHILDREN).force(), &Patch::Apply(&patch)).await.map(drop)
+}
+
+async fn put_if_changed<K>(client: &Client, campaign: &Campaign, child: &K) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
+{
+    let children: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
+    let live = children.get_opt(&child.name_any()).await?;
+    let live = live.map(|live| serde_json::to_value(live).map_err(kube::Error::SerdeError)).transpose()?;
+    let wanted = serde_json::to_value(child).map_err(kube::Error::SerdeError)?;
+    match live {
+        Some(live) if holds(&live, &wanted) => Ok(()),
+        _ => put(client, campaign, child).await,
+    }
+}
+
+/// The child as server-side apply wants it: with its version and kind.
+fn as_patch<K: Resource<DynamicType = ()> + Serialize>(child: &K) -> Result<Value, kube::Error> {
+    let mut patch = serde_json::to_value(child).map_err(kube::Error::SerdeError)?;
+    patch["apiVersion"] = json!(K::api_version(&()));
+    patch["kind"] = json!(K::kind(&()));
+    Ok(patch)
+}
+
+/// Whether `live` has all that is `wanted`; what others added does not matter.
+fn holds(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, wanted)| wanted.is_null() || live.get(key).is_some_and(|live| holds(live, wanted))),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| holds(live, wanted))
+        }
+        (live, wanted) => live == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_added_is_no_difference_and_what_they_changed_is() {
+        let wanted = json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y" }, "uid": null } });
+        let cases = [
+            (json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y", "z": "" }, "uid": "7" } }), true),
+            (json!({ "data": { "a": "2" }, "metadata": { "labels": { "x": "y" } } }), false),
+            (json!({ "data": {}, "metadata": { "labels": { "x": "y" } } }), false),
+            (json!({}), false),
+        ];
+        for (live, expected) in cases {
+            assert_eq!(holds(&live, &wanted), expected, "{live}");
+        }
+    }
+}

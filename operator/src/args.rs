@@ -1,0 +1,68 @@
+//! What was typed, and what it means.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::objects::job::WorkerImage;
+use crate::plan::Settings;
+
+/// Reconciles AdCampaigns.
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Args {
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "BROADSIDE_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+
+    /// Address of the ledger, such as http://broadside-ledger:8081.
+    #[arg(long, env = "BROADSIDE_LEDGER_URL")]
+    ledger_url: reqwest::Url,
+
+    /// Image of the worker, with a tag or digest.
+    #[arg(long, env = "BROADSIDE_WORKER_IMAGE")]
+    worker_image: String,
+
+    /// When the worker's image is pulled: Always, IfNotPresent or Never.
+    #[arg(long, env = "BROADSIDE_WORKER_PULL_POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
+    worker_pull_policy: Option<String>,
+
+    /// Secret that signs tokens; it is made if it is absent.
+    #[arg(long, env = "BROADSIDE_KEY_SECRET", default_value = "broadside-key")]
+    key_secret: String,
+
+    /// Namespace of that Secret.
+    #[arg(long, env = "BROADSIDE_KEY_NAMESPACE")]
+    key_namespace: String,
+
+    /// Figures in a campaign's status move at most this often between rounds, such as 1m.
+    #[arg(long, env = "BROADSIDE_FIGURES_INTERVAL", default_value = "1m", value_parser = duration)]
+    figures_interval: Duration,
+}
+
+/// The same, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address of the endpoints.
+    pub listen: SocketAddr,
+    /// The ledger.
+    pub ledger_url: reqwest::Url,
+    /// The Secret that signs tokens: namespace and name.
+    pub key: (String, String),
+    /// What plans depend on.
+    pub settings: Settings,
+}
+
+fn duration(text: &str) -> Result<Duration, api::DurationError> {
+    api::Duration(text.to_owned()).seconds().map(Duration::from_secs)
+}
+
+impl From<Args> for Config {
+    fn from(args: Args) -> Self {
+        let Args { listen, ledger_url, worker_image, worker_pull_policy, key_secret, key_namespace, figures_interval } =
+            args;
+        let worker = WorkerImage { reference: worker_image, pull_policy: worker_pull_policy };
+        Self { listen, ledger_url, key: (key_namespace, key_secret), settings: Settings { worker, figures_interval } }
+    }
+}

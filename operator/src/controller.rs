@@ -1,0 +1,163 @@
+//! The pass of one campaign, and the loop that runs passes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::{AdCampaign, AdModel, AdTable, AdVariant};
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use tracing::{Instrument, info_span};
+
+use crate::apply;
+use crate::campaign::Campaign;
+use crate::clock::Clock;
+use crate::error::{Error, Retry, chain};
+use crate::events::Publisher;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::observe::observe;
+use crate::plan::{Settings, plan};
+use crate::status::{Pass, report};
+
+/// What passes share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What the chart sets.
+    pub settings: Settings,
+    /// Tells people what changed.
+    pub publisher: Publisher,
+    /// Counts passes.
+    pub metrics: Metrics,
+    /// Failures in a row, by campaign; what waits longer each time needs to know how often it failed.
+    pub failures: Mutex<HashMap<ObjectRef<AdCampaign>, u32>>,
+}
+
+/// A pass that takes longer has met something that does not answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One pass.
+///
+/// # Errors
+/// When the pass could not be finished, or its status could not be written.
+pub async fn reconcile(object: Arc<AdCampaign>, context: Arc<Context>) -> Result<Action, Error> {
+    let span = info_span!("pass", namespace = object.namespace(), campaign = object.name_any());
+    let started = std::time::Instant::now();
+    let result = pass(&object, &context).instrument(span).await;
+    context.metrics.count_pass(started.elapsed(), result.as_ref().err());
+    if result.is_ok() {
+        failures(&context).remove(&ObjectRef::from_obj(&object));
+    }
+    result
+}
+
+async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
+    if object.metadata.deletion_timestamp.is_some() {
+        // Everything that we made is owned by it.
+        return Ok(Action::await_change());
+    }
+    let now = context.clock.now();
+    let mut pass = Pass::default();
+    let advanced = tokio::time::timeout(PATIENCE, advance(object, context, now, &mut pass)).await;
+    let result = advanced.unwrap_or(Err(Error::TimedOut(PATIENCE.as_secs())));
+    // Both roads end in a status: a failure that the user can't see is a failure that we hid.
+    let status = report(object, &pass, result.as_ref().err(), now);
+    apply::status(&context.client, object, status).await?;
+    if let (Ok(()), Some(plan)) = (&result, &pass.plan) {
+        context.publisher.publish(object, &plan.notes).await;
+    }
+    result.map(|()| pass.plan.map_or_else(Action::await_change, |plan| Action::requeue(plan.again)))
+}
+
+async fn advance(object: &AdCampaign, context: &Context, now: Timestamp, pass: &mut Pass) -> Result<(), Error> {
+    let campaign = pass.campaign.insert(Campaign::try_from(object).map_err(Error::Invalid)?);
+    let seen = observe(&context.client, &context.ledger, campaign).await?;
+    let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now)?);
+    pass.applied = Some(apply::apply(&context.client, object, campaign, plan).await?);
+    Ok(())
+}
+
+/// Waits for a change, or longer each time, as the error says.
+fn on_error(object: Arc<AdCampaign>, error: &Error, context: Arc<Context>) -> Action {
+    let failed = {
+        let mut failures = failures(&context);
+        let count = failures.entry(ObjectRef::from_obj(&object)).or_default();
+        *count = count.saturating_add(1);
+        *count
+    };
+    tracing::warn!(campaign = object.name_any(), failed, error = chain(error), "the pass failed");
+    match error.retry() {
+        Retry::OnChange => Action::await_change(),
+        Retry::BackOff => Action::requeue(back_off(failed, spread(&object))),
+    }
+}
+
+fn failures(context: &Context) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<AdCampaign>, u32>> {
+    // A panic while counting leaves a count.
+    context.failures.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From one second, doubling to five minutes, plus up to a quarter by `spread`, so that campaigns that failed
+/// together do not come back together.
+fn back_off(failed: u32, spread: u8) -> Duration {
+    let base = Duration::from_secs(1 << failed.saturating_sub(1).min(9)).min(Duration::from_secs(300));
+    base + base / 4 * u32::from(spread) / 256
+}
+
+/// A number of the campaign's own.
+fn spread(object: &AdCampaign) -> u8 {
+    object.uid().unwrap_or_default().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+}
+
+/// Runs passes until `shutdown`, for all namespaces.
+pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
+    let client = context.client.clone();
+    let config = watcher::Config::default();
+    let controller = Controller::new(Api::<AdCampaign>::all(client.clone()), config.clone());
+    let campaigns = controller.store();
+    controller
+        .owns(Api::<AdVariant>::all(client.clone()), config.clone())
+        .owns(Api::<AdTable>::all(client.clone()), config.clone())
+        .owns(Api::<Job>::all(client.clone()), config.clone())
+        .watches(Api::<AdModel>::all(client), config, move |model| users(&campaigns, &model))
+        .graceful_shutdown_on(shutdown)
+        .run(reconcile, on_error, context)
+        .for_each(|result| async {
+            if let Err(error) = result {
+                tracing::debug!(error = chain(&error), "a pass did not end well");
+            }
+        })
+        .await;
+}
+
+/// The campaigns that name a model.
+fn users(campaigns: &Store<AdCampaign>, model: &AdModel) -> Vec<ObjectRef<AdCampaign>> {
+    let names = |campaign: &Arc<AdCampaign>| {
+        let named = campaign.spec.generation.as_ref().map(|generation| &generation.model);
+        campaign.namespace() == model.namespace() && named == model.metadata.name.as_ref()
+    };
+    campaigns.state().iter().filter(|campaign| names(campaign)).map(|campaign| ObjectRef::from_obj(&**campaign)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_and_is_bounded() {
+        assert_eq!(back_off(1, 0), Duration::from_secs(1));
+        assert_eq!(back_off(4, 0), Duration::from_secs(8));
+        assert_eq!(back_off(u32::MAX, 0), Duration::from_secs(300));
+        assert!(back_off(u32::MAX, 255) < Duration::from_secs(375));
+    }
+}

@@ -1,0 +1,72 @@
+//! What Prometheus reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::error::Error;
+
+/// Counts passes.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    passes: Family<PassLabels, Counter>,
+    seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassLabels {
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Outcome {
+    Ok,
+    InvalidSpec,
+    ApiError,
+    LedgerInconsistent,
+    TimedOut,
+}
+
+impl Metrics {
+    /// Metrics that have counted nothing.
+    pub fn new() -> Self {
+        let passes = Family::default();
+        let seconds = Histogram::new(exponential_buckets(0.005, 2.0, 12));
+        let mut registry = Registry::with_prefix("broadside_operator");
+        registry.register("passes", "Passes over campaigns, by how they ended", passes.clone());
+        registry.register_with_unit("pass", "How long passes take", Unit::Seconds, seconds.clone());
+        Self { registry: Arc::new(registry), passes, seconds }
+    }
+
+    /// Counts one pass.
+    pub(crate) fn count_pass(&self, took: Duration, error: Option<&Error>) {
+        let outcome = match error {
+            None => Outcome::Ok,
+            Some(Error::Invalid(_)) => Outcome::InvalidSpec,
+            Some(Error::Api { .. }) => Outcome::ApiError,
+            Some(Error::Totals { .. }) => Outcome::LedgerInconsistent,
+            Some(Error::TimedOut(_)) => Outcome::TimedOut,
+        };
+        self.passes.get_or_create(&PassLabels { outcome }).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Everything in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("a String takes everything");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,34 @@
+//! The ConfigMap that the worker reads: the campaign itself, so that the worker has one way of reading, with a cluster
+//! or without.
+
+use std::collections::BTreeMap;
+
+use api::AdCampaign;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::ObjectMeta;
+
+use super::metadata;
+use crate::campaign::Campaign;
+
+/// The file's name in the ConfigMap and in the worker's container.
+pub const FILE: &str = "campaign.yaml";
+
+/// The ConfigMap with the campaign's brief, rules and placements.
+pub fn brief(campaign: &Campaign, object: &AdCampaign) -> ConfigMap {
+    let stripped = AdCampaign {
+        metadata: ObjectMeta {
+            name: Some(campaign.name.clone()),
+            namespace: Some(campaign.namespace.clone()),
+            uid: Some(campaign.uid.clone()),
+            ..ObjectMeta::default()
+        },
+        spec: object.spec.clone(),
+        status: None,
+    };
+    let yaml = serde_saphyr::to_string(&stripped).expect("a campaign is plain data");
+    ConfigMap {
+        metadata: metadata(campaign, api::name::brief_config(&campaign.name)),
+        data: Some(BTreeMap::from([(FILE.to_owned(), yaml)])),
+        ..ConfigMap::default()
+    }
+}

@@ -1,0 +1,36 @@
+//! The ConfigMap that GitOps reads: each placement's winner, its text and the evidence.
+
+use std::collections::BTreeMap;
+
+use api::{Slots, VerdictStatus};
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::metadata;
+use crate::campaign::Campaign;
+
+/// What is handed on of one placement.
+pub struct Ended<'a> {
+    /// The placement.
+    pub placement: &'a str,
+    /// How it ended.
+    pub verdict: &'a VerdictStatus,
+    /// The copy that is served from now on, by the variant's name.
+    pub served: (&'a str, &'a Slots),
+}
+
+/// The ConfigMap with what every placement ended with: `<placement>.json` holds all of it for programs, and
+/// `<placement>.<slot>` each text alone.
+pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
+    let mut data = BTreeMap::new();
+    for Ended { placement, verdict, served: (variant, slots) } in ended {
+        let json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
+        let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
+        data.insert(format!("{placement}.json"), json);
+        data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));
+    }
+    ConfigMap {
+        metadata: metadata(campaign, api::name::winner_config(&campaign.name)),
+        data: Some(data),
+        ..ConfigMap::default()
+    }
+}

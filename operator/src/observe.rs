@@ -1,0 +1,84 @@
+//! `Campaign` → `Seen`: all that a pass knows of the world, read at its start.
+
+use api::wire::totals::TotalsResponse;
+use api::{AdModel, AdTable, AdVariant};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+
+use crate::campaign::Campaign;
+use crate::error::{Error, Step};
+use crate::ledger::Ledger;
+
+/// The world as one pass sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The campaign's variants, in the order of their names. Those of a deleted namesake are left out.
+    pub variants: Vec<AdVariant>,
+    /// What is served.
+    pub table: Option<AdTable>,
+    /// The model that the campaign names.
+    pub model: Option<AdModel>,
+    /// The generation's Job.
+    pub job: Option<Job>,
+    /// The Job's pods.
+    pub pods: Vec<Pod>,
+    /// The ledger's sums.
+    pub totals: Totals,
+}
+
+/// The ledger's sums.
+#[derive(Clone, Debug, Default)]
+pub enum Totals {
+    /// Nothing is served, so there was nothing to ask for.
+    #[default]
+    NotAsked,
+    /// Its answer.
+    Known(TotalsResponse),
+    /// Why it did not answer.
+    Unreachable(String),
+}
+
+/// Reads what a pass needs.
+///
+/// # Errors
+/// When the API server refuses or does not answer. A ledger that does not is part of what is seen.
+pub async fn observe(client: &Client, ledger: &Ledger, campaign: &Campaign) -> Result<Seen, Error> {
+    let namespace = campaign.namespace.as_str();
+    let tables: Api<AdTable> = Api::namespaced(client.clone(), namespace);
+    let table = tables.get_opt(&campaign.uid).await.step("reading the table")?;
+    let mut seen = Seen::default();
+    if let Some(generation) = &campaign.generation {
+        let job = api::name::generation_job(&campaign.name, &generation.inputs);
+        let models: Api<AdModel> = Api::namespaced(client.clone(), namespace);
+        let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+        seen.model = models.get_opt(&generation.model).await.step("reading the model")?;
+        seen.job = jobs.get_opt(&job).await.step("reading the Job")?;
+        seen.pods = pods(client, namespace, &job).await?;
+    }
+    // After the Job: what a finished Job has made is then among them.
+    seen.variants = variants(client, campaign).await?;
+    if table.is_some() {
+        seen.totals = match ledger.totals(&campaign.uid).await {
+            Ok(totals) => Totals::Known(totals),
+            Err(error) => Totals::Unreachable(error.into()),
+        };
+    }
+    Ok(Seen { table, ..seen })
+}
+
+async fn variants(client: &Client, campaign: &Campaign) -> Result<Vec<AdVariant>, Error> {
+    let variants: Api<AdVariant> = Api::namespaced(client.clone(), &campaign.namespace);
+    let of_campaign = ListParams::default().fields(&format!("spec.campaign={}", campaign.name));
+    let mut variants = variants.list(&of_campaign).await.step("listing variants")?.items;
+    variants.retain(|variant| variant.owner_references().iter().any(|owner| owner.uid == campaign.uid));
+    variants.sort_by_key(ResourceExt::name_any);
+    Ok(variants)
+}
+
+async fn pods(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
+    Ok(pods.list(&of_job).await.step("listing the worker's pods")?.items)
+}

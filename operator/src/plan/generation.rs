@@ -1,0 +1,236 @@
+//! Is a Job needed, how does it stand, and what keeps it?
+
+use std::time::Duration;
+
+use api::condition::Reason;
+use api::wire::report::GenerationReport;
+use api::{AdCampaign, GenerationOutcome, GenerationStatus};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt;
+
+use super::variants::SortedOut;
+use super::{Answer, Note, Settings, State, is_suspended};
+use crate::campaign::{Campaign, Generation};
+use crate::objects;
+use crate::observe::Seen;
+
+/// Whether variants are still being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// They are, or soon will be: the control is served alone.
+    Writing,
+    /// All that will come is there.
+    Over,
+}
+
+/// How the generation of a campaign stands.
+pub(super) struct Written {
+    pub(super) stage: Stage,
+    pub(super) status: Option<GenerationStatus>,
+    pub(super) answer: Answer,
+    /// The Job to make.
+    pub(super) job: Option<Job>,
+    pub(super) stalled: Option<Answer>,
+    pub(super) notes: Vec<Note>,
+    pub(super) again: Option<Duration>,
+}
+
+impl Written {
+    fn new(stage: Stage, answer: Answer) -> Self {
+        Self { stage, status: None, answer, job: None, stalled: None, notes: Vec::new(), again: None }
+    }
+}
+
+/// While a Job runs, its pod is looked at this often: what keeps a pod from starting raises no event on the Job.
+const POD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Looks at the generation of a campaign.
+pub(super) fn look(
+    object: &AdCampaign,
+    campaign: &Campaign,
+    seen: &Seen,
+    accepted: &SortedOut,
+    settings: &Settings,
+) -> Written {
+    let Some(generation) = &campaign.generation else {
+        return Written::new(Stage::Over, answer(State::True, Reason::NotAsked, "no variants are asked of a model"));
+    };
+    let look = Look { object, campaign, generation, seen, delivered: accepted.delivered() };
+    match look.recorded() {
+        Some(recorded) => look.over(recorded.clone()),
+        None if is_suspended(campaign) => Written::new(
+            Stage::Writing,
+            answer(State::False, Reason::Suspended, "the campaign is suspended: set suspend to false to go on"),
+        ),
+        None => look.under_way(settings),
+    }
+}
+
+struct Look<'a> {
+    object: &'a AdCampaign,
+    campaign: &'a Campaign,
+    generation: &'a Generation,
+    seen: &'a Seen,
+    delivered: usize,
+}
+
+impl Look<'_> {
+    fn job_name(&self) -> String {
+        api::name::generation_job(&self.campaign.name, &self.generation.inputs)
+    }
+
+    /// The outcome that status holds already: finished work is never repeated, though its Job be gone.
+    fn recorded(&self) -> Option<&GenerationStatus> {
+        let before = self.object.status.as_ref()?.generation.as_ref()?;
+        (before.job == self.job_name() && before.outcome != GenerationOutcome::Running).then_some(before)
+    }
+
+    fn under_way(&self, settings: &Settings) -> Written {
+        match (&self.seen.job, &self.seen.model) {
+            (Some(job), _) => self.running_or_over(job),
+            (None, Some(model)) => {
+                let mut written = self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
+                written.job = Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
+                written.notes.push(Note {
+                    reason: "GenerationStarted",
+                    message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
+                });
+                written
+            }
+            (None, None) => self.no_model(),
+        }
+    }
+
+    fn no_model(&self) -> Written {
+        let message = format!(
+            "spec.generation.model: there is no AdModel {} in namespace {}: ask the platform team for it, or name another (kubectl get admodels)",
+            self.generation.model, self.campaign.namespace
+        );
+        let missing = answer(State::True, Reason::ModelNotFound, &message);
+        let mut written = self.writing(Answer { state: State::False, ..missing.clone() });
+        written.stalled = Some(missing);
+        written
+    }
+
+    fn writing(&self, answer: Answer) -> Written {
+        let mut written = Written::new(Stage::Writing, answer);
+        written.status = Some(self.status(GenerationOutcome::Running, None));
+        written.again = Some(POD_INTERVAL);
+        written
+    }
+
+    fn status(&self, outcome: GenerationOutcome, message: Option<String>) -> GenerationStatus {
+        GenerationStatus {
+            job: self.job_name(),
+            outcome,
+            asked: self.generation.asked.into(),
+            delivered: i64::try_from(self.delivered).unwrap_or(i64::MAX),
+            message,
+        }
+    }
+
+    fn running_or_over(&self, job: &Job) -> Written {
+        let has = |type_: &str| {
+            let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
+            conditions.into_iter().flatten().any(|condition| condition.type_ == type_ && condition.status == "True")
+        };
+        let complete = i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked);
+        let report = self.report();
+        match () {
+            () if !has("Complete") && !has("Failed") => self.writing(self.obstacle().unwrap_or_else(|| self.progress())),
+            () if complete => self.over(self.status(GenerationOutcome::Complete, None)),
+            () if has("Complete") || report.is_some() => {
+                let message = report.map(|report| report.to_string());
+                self.over(self.status(GenerationOutcome::Shortfall, message))
+            }
+            () => self.over(self.status(GenerationOutcome::Failed, Some(self.failure(job)))),
+        }
+    }
+
+    fn progress(&self) -> Answer {
+        let message = format!("{} of {} variants are written", self.delivered, self.generation.asked);
+        answer(State::False, Reason::Generating, &message)
+    }
+
+    /// What keeps the worker's pod from starting, in the words of the scheduler or the kubelet.
+    fn obstacle(&self) -> Option<Answer> {
+        let pod = self.newest_pod()?;
+        let status = pod.status.as_ref()?;
+        let unscheduled = status.conditions.iter().flatten().find(|condition| {
+            condition.type_ == "PodScheduled" && condition.status == "False"
+        });
+        let waiting = containers(pod).find_map(|container| container.state.as_ref()?.waiting.as_ref());
+        let words = match (unscheduled, waiting) {
+            (Some(unscheduled), _) => unscheduled.message.clone().unwrap_or_default(),
+            (None, Some(waiting)) if !STARTING.contains(&waiting.reason.as_deref().unwrap_or_default()) => {
+                let reason = waiting.reason.clone().unwrap_or_default();
+                format!("{reason}: {}", waiting.message.clone().unwrap_or_default())
+            }
+            _ => return None,
+        };
+        let remedy = format!("see kubectl describe pod {}", pod.name_any());
+        Some(answer(State::False, Reason::PodNotStarted, &format!("the worker's pod can't start: {words}; {remedy}")))
+    }
+
+    fn newest_pod(&self) -> Option<&Pod> {
+        self.seen.pods.iter().max_by_key(|pod| pod.creation_timestamp())
+    }
+
+    /// What the worker said at its end.
+    fn report(&self) -> Option<GenerationReport> {
+        let ended = self.newest_pod().into_iter().flat_map(containers);
+        ended.filter(|container| container.name == objects::job::WORKER).find_map(|container| {
+            let message = container.state.as_ref()?.terminated.as_ref()?.message.as_ref()?;
+            serde_json::from_str(message).ok()
+        })
+    }
+
+    fn failure(&self, job: &Job) -> String {
+        let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
+        let failed = conditions.into_iter().flatten().find(|condition| condition.type_ == "Failed");
+        let of_job = failed.and_then(|failed| failed.message.clone()).unwrap_or_default();
+        let of_worker = self.newest_pod().into_iter().flat_map(containers).find_map(|container| {
+            let terminated = container.state.as_ref()?.terminated.as_ref()?;
+            (terminated.exit_code != 0).then(|| terminated.message.clone()).flatten()
+        });
+        [of_job, of_worker.unwrap_or_default()].join(" ").trim().chars().take(900).collect()
+    }
+
+    fn over(&self, status: GenerationStatus) -> Written {
+        let so_far = format!("{} of {} variants are written", status.delivered, status.asked);
+        let why = status.message.clone().unwrap_or_default();
+        let (answer, reason) = match status.outcome {
+            GenerationOutcome::Running | GenerationOutcome::Complete => {
+                (answer(State::True, Reason::Complete, &so_far), "GenerationComplete")
+            }
+            GenerationOutcome::Shortfall => {
+                let message = format!("{so_far}, the others broke rules or repeated others ({why}): loosen rules or enrich the brief under a new name");
+                (answer(State::False, Reason::Shortfall, &message), "GenerationShortfall")
+            }
+            GenerationOutcome::Failed => {
+                let message = format!("{so_far}, then the Job failed ({why}): see kubectl logs job/{}", status.job);
+                (answer(State::False, Reason::GenerationFailed, &message), "GenerationFailed")
+            }
+        };
+        let mut written = Written::new(Stage::Over, answer);
+        if self.recorded().is_none() {
+            written.notes.push(Note { reason, message: written.answer.message.clone() });
+        }
+        written.status = Some(status);
+        written
+    }
+}
+
+/// Why a container waits when nothing is wrong.
+const STARTING: [&str; 3] = ["", "PodInitializing", "ContainerCreating"];
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_ref()).into_iter().flatten();
+    init.chain(status.and_then(|status| status.container_statuses.as_ref()).into_iter().flatten())
+}
+
+fn answer(state: State, reason: Reason, message: &str) -> Answer {
+    Answer { state, reason, message: message.to_owned() }
+}

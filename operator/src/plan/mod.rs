@@ -1,0 +1,243 @@
+//! `Campaign, Seen, now` → `Plan`: everything that is to be done and said, so exact that the doer has no choices left.
+//!
+//! ```text
+//! variants    which copy exists, which may be served       generation   is the Job needed, how does it stand
+//! cells       table + totals → what `experiment` reads      placement    round, shares, verdict of one experiment
+//! table       the placements as one numbered table          words        figures as people read them
+//! ```
+
+mod cells;
+mod generation;
+mod placement;
+mod table;
+mod variants;
+mod words;
+
+use std::time::Duration;
+
+use api::condition::Reason;
+use api::{
+    AdCampaign, AdTable, AdVariant, AdVariantStatus, GenerationStatus, PlacementStatus, TablePlacement, TableVariant,
+};
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::campaign::{Activity, Campaign};
+use crate::error::Error;
+use crate::objects::job::WorkerImage;
+use crate::objects::winner::{Ended, winner};
+use crate::observe::{Seen, Totals};
+
+/// All that one pass is to do and to say.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Variants of people's copy that do not exist yet.
+    pub variants: Vec<AdVariant>,
+    /// What is needed to write variants, when the Job is to be made.
+    pub generate: Option<Generate>,
+    /// The table, when it changes.
+    pub table: Option<AdTable>,
+    /// Variants of which something else is to be said, by name.
+    pub variant_statuses: Vec<(String, AdVariantStatus)>,
+    /// What GitOps reads, once every placement has ended.
+    pub winner: Option<ConfigMap>,
+    /// How generation stands, where a model was asked.
+    pub generation: Option<GenerationStatus>,
+    /// Whether what was asked of the model exists.
+    pub writing: Answer,
+    /// Whether the numbers are of now.
+    pub data: Answer,
+    /// Whether a person must do something.
+    pub stalled: Option<Answer>,
+    /// Every experiment, as status shows it.
+    pub placements: Vec<PlacementStatus>,
+    /// Whether every verdict was there when the pass began.
+    pub ended: Ending,
+    /// What changed, for people who follow the events.
+    pub notes: Vec<Note>,
+    /// When to look again.
+    pub again: Duration,
+}
+
+/// The answer to one of the questions that conditions ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Yes, no, or not known.
+    pub state: State,
+    /// The fixed word for it.
+    pub reason: Reason,
+    /// The same for people; it ends with what they can do, where they can.
+    pub message: String,
+}
+
+/// The state of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Yes.
+    True,
+    /// No.
+    False,
+    /// Not known.
+    Unknown,
+}
+
+/// How far the ends of a campaign's experiments are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Some placement has no verdict.
+    Open,
+    /// Every verdict is in the status that this pass began with, so what follows from them may be done.
+    Settled,
+}
+
+/// What is made so that a worker can write.
+#[derive(Clone, Debug)]
+pub struct Generate {
+    /// The Job. Its account, rights and brief are made before it.
+    pub job: Job,
+}
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The fixed word for it.
+    pub reason: &'static str,
+    /// What happened.
+    pub message: String,
+}
+
+/// What a plan depends on beside the campaign and the world.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The worker's image.
+    pub worker: WorkerImage,
+    /// Figures in status move at most this often between rounds.
+    pub figures_interval: Duration,
+}
+
+/// Decides everything.
+///
+/// # Errors
+/// When the ledger's totals contradict the table; nothing is to be done then, the last shares stay.
+pub fn plan(
+    object: &AdCampaign,
+    campaign: &Campaign,
+    seen: &Seen,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let accepted = variants::sort_out(campaign, seen);
+    let written = generation::look(object, campaign, seen, &accepted, settings);
+    let before = object.status.as_ref().map_or(&[][..], |status| &status.placements);
+    let steps = campaign
+        .placements
+        .iter()
+        .map(|placement| {
+            let situation = placement::Situation {
+                campaign,
+                placement,
+                arms: accepted.arms(placement, written.stage),
+                served: served(seen, &placement.name),
+                totals: totals(seen, &placement.name),
+                before: before.iter().find(|before| before.name == placement.name),
+                figures_interval: settings.figures_interval,
+                now,
+            };
+            placement::step(&situation)
+        })
+        .collect::<Result<Vec<placement::Step>, Error>>()?;
+    Ok(assemble(object, campaign, seen, &accepted, written, steps))
+}
+
+fn assemble(
+    object: &AdCampaign,
+    campaign: &Campaign,
+    seen: &Seen,
+    accepted: &variants::SortedOut,
+    written: generation::Written,
+    steps: Vec<placement::Step>,
+) -> Plan {
+    let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
+    let table = table::next(campaign, seen.table.as_ref(), rows.clone());
+    let mut notes = written.notes;
+    notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
+    let again = steps.iter().map(|step| step.again).chain(written.again).min().unwrap_or(AT_LEAST_EVERY);
+    let placements: Vec<PlacementStatus> = steps.into_iter().map(|step| step.status).collect();
+    let ended = ending(object, campaign);
+    Plan {
+        variants: accepted.missing(campaign, seen),
+        generate: written.job.map(|job| Generate { job }),
+        variant_statuses: variants::statuses(seen, accepted, &rows),
+        winner: (ended == Ending::Settled).then(|| winner_of(campaign, &placements, &rows)),
+        table,
+        generation: written.status,
+        writing: written.answer,
+        data: data(&seen.totals),
+        stalled: written.stalled,
+        placements,
+        ended,
+        notes,
+        again,
+    }
+}
+
+/// Nothing is left alone for longer.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(600);
+
+fn served<'a>(seen: &'a Seen, placement: &str) -> Option<&'a TablePlacement> {
+    seen.table.as_ref()?.spec.placements.iter().find(|row| row.name == placement)
+}
+
+fn totals<'a>(seen: &'a Seen, placement: &str) -> placement::Counted<'a> {
+    match &seen.totals {
+        Totals::NotAsked | Totals::Unreachable(_) => placement::Counted::NotKnown,
+        Totals::Known(totals) => placement::Counted::Known(
+            totals.placements.iter().filter(|counted| counted.name == placement).collect(),
+        ),
+    }
+}
+
+fn data(totals: &Totals) -> Answer {
+    match totals {
+        Totals::NotAsked => Answer {
+            state: State::Unknown,
+            reason: Reason::NotServed,
+            message: "nothing is served yet, so nothing was counted".to_owned(),
+        },
+        Totals::Known(_) => {
+            Answer { state: State::True, reason: Reason::Fresh, message: "the ledger answers".to_owned() }
+        }
+        Totals::Unreachable(why) => Answer {
+            state: State::False,
+            reason: Reason::LedgerUnreachable,
+            message: format!("{why}. The last shares stay; see whether the ledger's pod runs"),
+        },
+    }
+}
+
+/// A verdict acts only once it is stored: what a crash could undo must not have been promoted.
+fn ending(object: &AdCampaign, campaign: &Campaign) -> Ending {
+    let stored = object.status.as_ref().map_or(&[][..], |status| &status.placements);
+    let settled = |name: &str| stored.iter().any(|before| before.name == name && before.verdict.is_some());
+    if campaign.placements.iter().all(|placement| settled(&placement.name)) { Ending::Settled } else { Ending::Open }
+}
+
+fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TablePlacement]) -> ConfigMap {
+    let ended: Vec<Ended<'_>> = placements
+        .iter()
+        .zip(rows)
+        .filter_map(|(status, row)| {
+            let verdict = status.verdict.as_ref()?;
+            let served = row.variants.iter().find(|variant| Some(&variant.name) == verdict.winner.as_ref());
+            let served: &TableVariant = served.or_else(|| row.variants.first())?;
+            Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots) })
+        })
+        .collect();
+    winner(campaign, &ended)
+}
+
+/// Whether people stopped the campaign; a word for where it is asked often.
+pub(crate) fn is_suspended(campaign: &Campaign) -> bool {
+    campaign.activity == Activity::Suspended
+}

@@ -1,0 +1,368 @@
+//! One experiment, one step: its row of the table, its verdict, its figures.
+
+use std::time::Duration;
+
+use api::wire::totals::PlacementTotals;
+use api::{
+    OnUndecided, PlacementStatus, RoundStatus, SegmentAllocation, TablePlacement, TableRound, VerdictReason,
+    VerdictStatus,
+};
+use experiment::{Allocation, Estimate, PartsPerMillion, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{AT_LEAST_EVERY, Note, cells, is_suspended, variants, words};
+use crate::campaign::{Campaign, Copy, Placement};
+use crate::error::{Error, TotalsError};
+
+/// What a step depends on.
+pub(super) struct Situation<'a> {
+    pub(super) campaign: &'a Campaign,
+    pub(super) placement: &'a Placement,
+    /// What can be shown, the control first.
+    pub(super) arms: Vec<Copy>,
+    /// The row that is served.
+    pub(super) served: Option<&'a TablePlacement>,
+    pub(super) totals: Counted<'a>,
+    /// What status said before.
+    pub(super) before: Option<&'a PlacementStatus>,
+    pub(super) figures_interval: Duration,
+    pub(super) now: Timestamp,
+}
+
+/// What the ledger counted of a placement.
+pub(super) enum Counted<'a> {
+    NotKnown,
+    Known(Vec<&'a PlacementTotals>),
+}
+
+/// What follows for one experiment.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) row: TablePlacement,
+    pub(super) status: PlacementStatus,
+    pub(super) notes: Vec<Note>,
+    pub(super) again: Duration,
+}
+
+/// Rounds that a table keeps. With the usual growth of 30 % this many last for a hundred million exposures; beyond it
+/// the last shares stay and the experiment goes on to its verdict.
+const ROUNDS_KEPT: usize = 58;
+
+/// Decides what one experiment does next.
+pub(super) fn step(situation: &Situation<'_>) -> Result<Step, Error> {
+    let row = situation.row();
+    let estimate = situation.estimate(&row).map_err(|source| Error::Totals {
+        placement: situation.placement.name.clone(),
+        source,
+    })?;
+    let verdict = situation.verdict(&row, estimate.as_ref());
+    let wanted = situation.wanted(&row, estimate.as_ref(), verdict.as_ref());
+    let opened = situation.open(&row, wanted.allocation);
+    let row = opened.unwrap_or(row);
+    let status = situation.status(&row, estimate.as_ref(), verdict.clone(), &wanted.why);
+    let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
+    let again = situation.again(&row, verdict.as_ref());
+    Ok(Step { row, status, notes, again })
+}
+
+/// The shares that should be in force, and why.
+struct Wanted {
+    /// None: what is in force stays.
+    allocation: Option<Allocation>,
+    why: String,
+}
+
+impl Wanted {
+    fn the(allocation: Option<Allocation>, why: &str) -> Self {
+        Self { allocation, why: why.to_owned() }
+    }
+}
+
+impl Situation<'_> {
+    /// The row as it is, the first one, or the one with which the experiment begins.
+    ///
+    /// It begins under a new seed: people who saw the control while variants were written are drawn anew and counted
+    /// anew, so the experiment owes nothing to the time before.
+    fn row(&self) -> TablePlacement {
+        match self.served {
+            None => self.first_row(1, 1),
+            Some(row) if row.variants.len() == 1 && self.arms.len() > 1 => {
+                self.first_row(row.seed + 1, row.rounds.last().map_or(1, |round| round.number + 1))
+            }
+            Some(row) => row.clone(),
+        }
+    }
+
+    fn first_row(&self, seed: i64, number: u32) -> TablePlacement {
+        let control = Allocation::only(0, self.arms.len()).expect("the control is always there");
+        TablePlacement {
+            name: self.placement.name.clone(),
+            format: self.placement.format.name().to_owned(),
+            seed,
+            metric: self.placement.metric.clone(),
+            variants: self.arms.iter().map(variants::table_variant).collect(),
+            rounds: vec![self.round(number, 0, &control)],
+        }
+    }
+
+    fn round(&self, number: u32, matured_exposures: i64, allocation: &Allocation) -> TableRound {
+        let shares = allocation.shares().iter().map(|share| share.get()).collect();
+        TableRound {
+            number,
+            opened_at: Time(self.now),
+            matured_exposures,
+            allocations: vec![SegmentAllocation { segments: self.campaign.segments.clone(), shares }],
+        }
+    }
+
+    /// None where there is nothing to estimate, or the ledger did not answer.
+    fn estimate(&self, row: &TablePlacement) -> Result<Option<Estimate>, TotalsError> {
+        match &self.totals {
+            Counted::Known(counted) if row.variants.len() > 1 => {
+                let cells = cells::cells(row, counted)?;
+                experiment::estimate(&cells, &self.placement.stopping).map(Some).map_err(TotalsError::Estimate)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The verdict that stands, or the one that is reached now.
+    fn verdict(&self, row: &TablePlacement, estimate: Option<&Estimate>) -> Option<VerdictStatus> {
+        let stored = self.before.and_then(|before| before.verdict.clone());
+        stored.or_else(|| self.reached(row, estimate?))
+    }
+
+    fn reached(&self, row: &TablePlacement, estimate: &Estimate) -> Option<VerdictStatus> {
+        if is_suspended(self.campaign) {
+            return None;
+        }
+        match experiment::judge(estimate, &self.placement.stopping) {
+            Verdict::Winner { arm, evidence } => {
+                Some(words::winner(self.placement, &row.variants[arm].name, &evidence, self.now))
+            }
+            Verdict::Collecting { .. } if self.is_over(row) => {
+                Some(words::inconclusive(self.placement, samples(estimate), self.now))
+            }
+            Verdict::Collecting { .. } => None,
+        }
+    }
+
+    fn is_over(&self, row: &TablePlacement) -> bool {
+        let begun = row.rounds.iter().find(|round| !is_alone(round));
+        begun.is_some_and(|begun| {
+            self.now.duration_since(begun.opened_at.0) >= self.placement.maximum_duration
+        })
+    }
+
+    fn wanted(&self, row: &TablePlacement, estimate: Option<&Estimate>, verdict: Option<&VerdictStatus>) -> Wanted {
+        let arms = row.variants.len();
+        let stored = self.before.and_then(|before| before.verdict.as_ref());
+        match (stored, verdict) {
+            _ if arms == 1 => Wanted::the(None, "the control alone, until variants are written"),
+            (Some(stored), _) => self.after(row, stored),
+            // A verdict acts only once it is stored.
+            (None, Some(_)) => Wanted::the(None, "a verdict is reached"),
+            (None, None) if is_suspended(self.campaign) => {
+                Wanted::the(Allocation::only(0, arms), "the control alone: the campaign is suspended")
+            }
+            (None, None) => self.next_shares(row, estimate),
+        }
+    }
+
+    /// What is served after the end: the winner, beside the control's share, which goes on measuring.
+    fn after(&self, row: &TablePlacement, verdict: &VerdictStatus) -> Wanted {
+        let leader = self.before.and_then(|before| before.leader.as_ref());
+        let (served, why) = match (verdict.reason, self.placement.on_undecided) {
+            (VerdictReason::Winner, _) => (verdict.winner.as_ref(), "the winner, beside the control's share"),
+            (VerdictReason::Inconclusive, OnUndecided::Leader) => (leader, "the leader, beside the control's share"),
+            (VerdictReason::Inconclusive, OnUndecided::Control) => (None, "the control alone"),
+        };
+        if is_suspended(self.campaign) {
+            return Wanted::the(Allocation::only(0, row.variants.len()), "the control alone: the campaign is suspended");
+        }
+        let arm = served.and_then(|name| row.variants.iter().position(|variant| &variant.name == name));
+        Wanted::the(self.beside_control(arm.unwrap_or(0), row.variants.len()), why)
+    }
+
+    fn beside_control(&self, arm: usize, arms: usize) -> Option<Allocation> {
+        let control = self.placement.policy.control_share();
+        let rest = PartsPerMillion::new(PartsPerMillion::ONE.get() - control.get())?;
+        let share = |index| match index {
+            0 if arm == 0 => PartsPerMillion::ONE,
+            0 => control,
+            index if index == arm => rest,
+            _ => PartsPerMillion::ZERO,
+        };
+        Allocation::try_from((0..arms).map(share).collect::<Vec<_>>()).ok()
+    }
+
+    /// The policy's shares, when the round may close.
+    fn next_shares(&self, row: &TablePlacement, estimate: Option<&Estimate>) -> Wanted {
+        let current = row.rounds.last().expect("a row has rounds");
+        let Some(estimate) = estimate else {
+            return self.without_data(row, current);
+        };
+        if row.rounds.len() >= ROUNDS_KEPT {
+            return Wanted::the(None, "the last shares: the table holds as many rounds as it can");
+        }
+        let next = experiment::allocate(estimate, &self.placement.policy);
+        if is_alone(current) || self.may_close(current, samples(estimate)) {
+            return Wanted::the(Some(next.allocation), next.reason.as_str());
+        }
+        let why = self.before.map_or(next.reason.as_str(), |before| before.round.shares.as_str());
+        Wanted::the(None, why)
+    }
+
+    /// Without data the last shares stay; where the control is alone, the experiment may begin all the same.
+    fn without_data(&self, row: &TablePlacement, current: &TableRound) -> Wanted {
+        let allocation = is_alone(current).then(|| self.exploring(row.variants.len())).flatten();
+        match allocation {
+            Some(allocation) => Wanted::the(Some(allocation), experiment::Reason::Exploring.as_str()),
+            None => Wanted::the(None, "the last shares: the ledger does not answer"),
+        }
+    }
+
+    /// The shares of an experiment of which nothing is known.
+    fn exploring(&self, arms: usize) -> Option<Allocation> {
+        let nothing = experiment::Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
+        let estimate = experiment::estimate(&[nothing], &self.placement.stopping).ok()?;
+        Some(experiment::allocate(&estimate, &self.placement.policy).allocation)
+    }
+
+    fn may_close(&self, round: &TableRound, matured: i64) -> bool {
+        let lasted = self.now.duration_since(round.opened_at.0);
+        lasted >= self.placement.round.minimum && matured >= self.grown(round)
+    }
+
+    /// Matured exposures from which a round may close: the opening's, grown, and at least one more.
+    fn grown(&self, round: &TableRound) -> i64 {
+        let (opening, growth) = (i128::from(round.matured_exposures), i128::from(self.placement.round.growth));
+        let grown = opening + (opening * growth + 999_999) / 1_000_000;
+        i64::try_from(grown).unwrap_or(i64::MAX).max(round.matured_exposures + 1)
+    }
+
+    /// The row with a new round, where other shares are wanted than are in force.
+    fn open(&self, row: &TablePlacement, wanted: Option<Allocation>) -> Option<TablePlacement> {
+        let current = row.rounds.last()?;
+        let wanted = wanted?;
+        let in_force = cells::allocations(current, row.variants.len());
+        if in_force.into_iter().all(|(_, allocation)| allocation.as_ref() == Ok(&wanted)) {
+            return None;
+        }
+        let matured = self.matured(row).max(current.matured_exposures);
+        // A round that nobody was served is no round yet: it keeps its number.
+        let published = self.served.is_some_and(|served| served.seed == row.seed);
+        let number = if published { current.number + 1 } else { current.number };
+        let mut next = row.clone();
+        // A round with one arm alone has nothing to compare: it may be forgotten.
+        next.rounds.retain(|round| !is_alone(round));
+        next.rounds.push(self.round(number, matured, &wanted));
+        Some(next)
+    }
+
+    fn matured(&self, row: &TablePlacement) -> i64 {
+        self.estimate(row).ok().flatten().map_or(0, |estimate| samples(&estimate))
+    }
+
+    fn status(
+        &self,
+        row: &TablePlacement,
+        estimate: Option<&Estimate>,
+        verdict: Option<VerdictStatus>,
+        why: &str,
+    ) -> PlacementStatus {
+        let round = row.rounds.last().expect("a row has rounds");
+        let figures = match (self.before, estimate) {
+            (Some(before), None) => words::Figures::kept(before),
+            (Some(before), Some(estimate)) if !self.is_due(before, estimate, round, verdict.as_ref()) => {
+                words::Figures::kept(before)
+            }
+            (_, estimate) => words::Figures::fresh(self.placement, row, estimate, self.now),
+        };
+        PlacementStatus {
+            name: self.placement.name.clone(),
+            control: row.variants[0].name.clone(),
+            leader: figures.leader,
+            round: RoundStatus {
+                number: round.number.into(),
+                opened_at: round.opened_at.clone(),
+                shares: why.to_owned(),
+                waits_for: self.waits_for(row, round, verdict.as_ref()),
+            },
+            samples: figures.samples,
+            figures_at: figures.at,
+            variants: words::with_shares(figures.variants, self.placement, row),
+            verdict,
+        }
+    }
+
+    /// Figures move when a round opens, when a verdict is reached, or after a while when there are new ones.
+    fn is_due(
+        &self,
+        before: &PlacementStatus,
+        estimate: &Estimate,
+        round: &TableRound,
+        verdict: Option<&VerdictStatus>,
+    ) -> bool {
+        let age = before.figures_at.as_ref().map(|at| self.now.duration_since(at.0));
+        let interval = SignedDuration::try_from(self.figures_interval).unwrap_or(SignedDuration::MAX);
+        before.round.number != i64::from(round.number)
+            || before.verdict.as_ref() != verdict
+            || (before.samples != samples(estimate) && age.is_none_or(|age| age >= interval))
+    }
+
+    fn waits_for(&self, row: &TablePlacement, round: &TableRound, verdict: Option<&VerdictStatus>) -> Option<String> {
+        if verdict.is_some() || is_suspended(self.campaign) || row.variants.len() == 1 {
+            return None;
+        }
+        let earliest = round.opened_at.0.checked_add(self.placement.round.minimum).ok()?;
+        let earliest = earliest.round(jiff::Unit::Second).unwrap_or(earliest);
+        Some(format!("round {} opens after {earliest}, with {} matured exposures", round.number + 1, self.grown(round)))
+    }
+
+    fn notes(&self, row: &TablePlacement, why: &str, verdict: Option<&VerdictStatus>) -> Vec<Note> {
+        let round = row.rounds.last().expect("a row has rounds");
+        let was = self.served.and_then(|row| row.rounds.last()).map(|round| round.number);
+        let opened = (was != Some(round.number)).then(|| Note {
+            reason: "RoundOpened",
+            message: format!("{}: round {}, {why}", self.placement.name, round.number),
+        });
+        let stored = self.before.is_some_and(|before| before.verdict.is_some());
+        let reached = verdict.filter(|_| !stored).map(|verdict| Note {
+            reason: match verdict.reason {
+                VerdictReason::Winner => "Winner",
+                VerdictReason::Inconclusive => "Inconclusive",
+            },
+            message: format!("{}: {}", self.placement.name, verdict.sentence),
+        });
+        opened.into_iter().chain(reached).collect()
+    }
+
+    fn again(&self, row: &TablePlacement, verdict: Option<&VerdictStatus>) -> Duration {
+        let stored = self.before.is_some_and(|before| before.verdict.is_some());
+        match verdict {
+            Some(_) if stored => AT_LEAST_EVERY,
+            Some(_) => Duration::ZERO,
+            None if row.variants.len() == 1 || is_suspended(self.campaign) => AT_LEAST_EVERY,
+            None => self.look_interval(),
+        }
+    }
+
+    /// Often enough that a round closes soon after it may; reading totals costs little.
+    fn look_interval(&self) -> Duration {
+        let minimum = Duration::try_from(self.placement.round.minimum).unwrap_or(AT_LEAST_EVERY);
+        (minimum / 4).clamp(Duration::from_secs(1), Duration::from_secs(30))
+    }
+}
+
+/// Whether one arm alone is served in a round.
+fn is_alone(round: &TableRound) -> bool {
+    round.allocations.iter().all(|entry| entry.shares.contains(&PartsPerMillion::ONE.get()))
+}
+
+/// Matured exposures over all arms.
+pub(super) fn samples(estimate: &Estimate) -> i64 {
+    let exposures: u64 = estimate.arms.iter().map(|arm| arm.exposures).sum();
+    i64::try_from(exposures).unwrap_or(i64::MAX)
+}

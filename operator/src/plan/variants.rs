@@ -1,0 +1,154 @@
+//! Which variants exist, and which may be served.
+
+use std::collections::BTreeSet;
+
+use api::{AdVariant, AdVariantStatus, Origin, Percent, TablePlacement, TableVariant, VariantState};
+use kube::ResourceExt;
+
+use super::generation::Stage;
+use crate::campaign::{Campaign, Copy, Placement};
+use crate::objects;
+use crate::observe::Seen;
+
+/// The generated variants of a campaign, judged.
+pub(super) struct SortedOut {
+    generated: Vec<Generated>,
+}
+
+struct Generated {
+    placement: String,
+    copy: Copy,
+    judgment: Judgment,
+}
+
+/// What became of a generated variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Judgment {
+    Accepted,
+    Refused(String),
+    Surplus,
+}
+
+/// Judges every generated variant by the same rules that the worker has: its output is untrusted input.
+pub(super) fn sort_out(campaign: &Campaign, seen: &Seen) -> SortedOut {
+    let mut generated: Vec<&AdVariant> =
+        seen.variants.iter().filter(|variant| variant.spec.origin == Origin::Generated).collect();
+    generated.sort_by_key(|variant| {
+        let index = variant.spec.provenance.as_ref().map_or(u32::MAX, |provenance| provenance.index);
+        (index, variant.name_any())
+    });
+    let mut sorted = SortedOut { generated: Vec::new() };
+    for variant in generated {
+        let judgment = sorted.judge(campaign, variant);
+        let copy = Copy { name: variant.name_any(), slots: variant.spec.slots.clone() };
+        sorted.generated.push(Generated { placement: variant.spec.placement.clone(), copy, judgment });
+    }
+    sorted
+}
+
+impl SortedOut {
+    fn judge(&self, campaign: &Campaign, variant: &AdVariant) -> Judgment {
+        let spec = &variant.spec;
+        let Some(placement) = campaign.placements.iter().find(|placement| placement.name == spec.placement) else {
+            return Judgment::Refused("its placement is not in the campaign".to_owned());
+        };
+        if variant.name_any() != api::name::variant(&campaign.name, &placement.name, &spec.slots) {
+            return Judgment::Refused("its name is not that of its copy".to_owned());
+        }
+        let hard = rules::check(placement.format, &campaign.brand, &spec.slots).into_iter().find(|found| found.is_hard());
+        if let Some(violation) = hard {
+            return Judgment::Refused(violation.to_string());
+        }
+        let people = std::iter::once(&placement.control).chain(&placement.challengers);
+        if people.into_iter().any(|copy| copy.slots == spec.slots) {
+            return Judgment::Refused("people wrote the same copy".to_owned());
+        }
+        let accepted = self.accepted(&placement.name).count();
+        if accepted >= usize::try_from(placement.asked).unwrap_or(usize::MAX) {
+            return Judgment::Surplus;
+        }
+        Judgment::Accepted
+    }
+
+    fn accepted(&self, placement: &str) -> impl Iterator<Item = &Copy> {
+        self.generated
+            .iter()
+            .filter(move |generated| generated.placement == placement && generated.judgment == Judgment::Accepted)
+            .map(|generated| &generated.copy)
+    }
+
+    /// How many generated variants may be served, over all placements.
+    pub(super) fn delivered(&self) -> usize {
+        self.generated.iter().filter(|generated| generated.judgment == Judgment::Accepted).count()
+    }
+
+    /// What a placement can show now, the control first: the control alone while variants are being written, since
+    /// an experiment begins for all its variants together.
+    pub(super) fn arms(&self, placement: &Placement, stage: Stage) -> Vec<Copy> {
+        let control = std::iter::once(placement.control.clone());
+        match stage {
+            Stage::Writing => control.collect(),
+            Stage::Over => {
+                control.chain(placement.challengers.clone()).chain(self.accepted(&placement.name).cloned()).collect()
+            }
+        }
+    }
+
+    /// Variants of people's copy that are not there yet.
+    pub(super) fn missing(&self, campaign: &Campaign, seen: &Seen) -> Vec<AdVariant> {
+        let there: BTreeSet<String> = seen.variants.iter().map(ResourceExt::name_any).collect();
+        let people = campaign.placements.iter().flat_map(|placement| {
+            let control = std::iter::once((placement, &placement.control, Origin::Control));
+            control.chain(placement.challengers.iter().map(move |copy| (placement, copy, Origin::Challenger)))
+        });
+        people
+            .filter(|(_, copy, _)| !there.contains(&copy.name))
+            .map(|(placement, copy, origin)| objects::variant::variant(campaign, placement, copy, origin))
+            .collect()
+    }
+
+    fn refusal(&self, name: &str) -> Option<&Judgment> {
+        self.generated.iter().find(|generated| generated.copy.name == name).map(|generated| &generated.judgment)
+    }
+}
+
+/// What is to be said of each variant, where that is not said yet.
+pub(super) fn statuses(
+    seen: &Seen,
+    sorted: &SortedOut,
+    rows: &[TablePlacement],
+) -> Vec<(String, AdVariantStatus)> {
+    let said = |variant: &AdVariant| {
+        let name = variant.name_any();
+        let status = status(&name, sorted.refusal(&name), rows);
+        (variant.status.as_ref() != Some(&status)).then_some((name, status))
+    };
+    seen.variants.iter().filter_map(said).collect()
+}
+
+fn status(name: &str, judgment: Option<&Judgment>, rows: &[TablePlacement]) -> AdVariantStatus {
+    let share = rows.iter().find_map(|row| share(row, name));
+    let (state, reason) = match (share, judgment) {
+        (_, Some(Judgment::Refused(reason))) => (VariantState::Refused, Some(reason.clone())),
+        (Some(_), _) => (VariantState::Served, None),
+        (None, Some(Judgment::Surplus)) => (VariantState::Surplus, None),
+        (None, _) => (VariantState::Waiting, None),
+    };
+    AdVariantStatus { state: Some(state), share: share.map(Percent::from_parts_per_million), reason }
+}
+
+/// The share of a variant in the round in force, of the first segment; none where it is not in the table.
+pub(super) fn share(row: &TablePlacement, name: &str) -> Option<u32> {
+    let arm = row.variants.iter().position(|variant| variant.name == name)?;
+    let shares = &row.rounds.last()?.allocations.first()?.shares;
+    Some(shares.get(arm).copied().unwrap_or(0))
+}
+
+/// A variant as the table has it.
+pub(super) fn table_variant(copy: &Copy) -> TableVariant {
+    TableVariant {
+        name: copy.name.clone(),
+        digest: api::name::copy_digest(&copy.slots),
+        slots: copy.slots.clone(),
+    }
+}

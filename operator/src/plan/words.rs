@@ -1,0 +1,172 @@
+//! Figures as people read them: decimal strings and one sentence for a verdict.
+
+use api::{
+    LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason, VerdictStatus,
+};
+use experiment::{Estimate, Evidence, LiftInterval};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{placement::samples, variants};
+use crate::campaign::Placement;
+
+/// The figures of a placement.
+pub(super) struct Figures {
+    pub(super) leader: Option<String>,
+    pub(super) samples: i64,
+    pub(super) at: Option<Time>,
+    pub(super) variants: Vec<VariantFigures>,
+}
+
+impl Figures {
+    /// Those that status has already.
+    pub(super) fn kept(before: &PlacementStatus) -> Self {
+        Self {
+            leader: before.leader.clone(),
+            samples: before.samples,
+            at: before.figures_at.clone(),
+            variants: before.variants.clone(),
+        }
+    }
+
+    /// Those of `estimate`.
+    pub(super) fn fresh(
+        placement: &Placement,
+        row: &TablePlacement,
+        estimate: Option<&Estimate>,
+        now: Timestamp,
+    ) -> Self {
+        let samples = estimate.map_or(0, samples);
+        let leader = estimate.filter(|_| samples > 0).map(|estimate| row.variants[estimate.leader].name.clone());
+        let variants = (0..row.variants.len()).map(|arm| figures(placement, row, estimate, arm)).collect();
+        Self { leader, samples, at: Some(Time(now)), variants }
+    }
+}
+
+fn figures(placement: &Placement, row: &TablePlacement, estimate: Option<&Estimate>, arm: usize) -> VariantFigures {
+    let name = &row.variants[arm].name;
+    let known = estimate.map(|estimate| &estimate.arms[arm]);
+    VariantFigures {
+        name: name.clone(),
+        origin: origin(placement, name),
+        share: Percent("0%".to_owned()),
+        exposures: known.map_or(0, |arm| i64::try_from(arm.exposures).unwrap_or(i64::MAX)),
+        // Rewards of a 0/1 metric are whole numbers far below 2^53.
+        rewards: known.map_or(0, |arm| arm.rewards as i64),
+        probability_best: known.map(|arm| probability(arm.p_best)),
+        lift: known.and_then(|arm| arm.against_control).map(|against| lift(against.shrunken_lift, against.lift)),
+    }
+}
+
+fn origin(placement: &Placement, name: &str) -> Origin {
+    if placement.control.name == name {
+        Origin::Control
+    } else if placement.challengers.iter().any(|copy| copy.name == name) {
+        Origin::Challenger
+    } else {
+        Origin::Generated
+    }
+}
+
+/// The figures with the shares of the round in force, and a row for each variant that has none yet.
+pub(super) fn with_shares(
+    figures: Vec<VariantFigures>,
+    placement: &Placement,
+    row: &TablePlacement,
+) -> Vec<VariantFigures> {
+    let share = |name: &str| Percent::from_parts_per_million(variants::share(row, name).unwrap_or(0));
+    row.variants
+        .iter()
+        .enumerate()
+        .map(|(arm, variant)| {
+            let known = figures.iter().find(|figures| figures.name == variant.name).cloned();
+            let known = known.unwrap_or_else(|| self::figures(placement, row, None, arm));
+            VariantFigures { share: share(&variant.name), ..known }
+        })
+        .collect()
+}
+
+/// The verdict that `winner` is better.
+pub(super) fn winner(placement: &Placement, winner: &str, evidence: &Evidence, now: Timestamp) -> VerdictStatus {
+    let lift = lift(evidence.shrunken_lift, evidence.lift);
+    let samples = evidence.exposures + evidence.control_exposures;
+    let sentence = format!(
+        "{winner} earns more {} than the control: about {}, and between {} and {} with {} confidence, however often one looked; shown {} times, against {} for the control",
+        placement.metric.name,
+        lift.shrunken,
+        lift.lower,
+        lift.upper,
+        percent(placement.stopping.confidence()),
+        evidence.exposures,
+        evidence.control_exposures,
+    );
+    VerdictStatus {
+        reason: VerdictReason::Winner,
+        winner: Some(winner.to_owned()),
+        at: Time(now),
+        sentence,
+        samples: i64::try_from(samples).unwrap_or(i64::MAX),
+        p_value: Some(format!("{:.1e}", evidence.adjusted_p_value)),
+        lift: Some(lift),
+        expected_loss: Some(percent(evidence.relative_loss)),
+    }
+}
+
+/// The verdict that the time was up.
+pub(super) fn inconclusive(placement: &Placement, samples: i64, now: Timestamp) -> VerdictStatus {
+    VerdictStatus {
+        reason: VerdictReason::Inconclusive,
+        winner: None,
+        at: Time(now),
+        sentence: format!(
+            "after {samples} exposures and the longest time that was allowed, no variant of {} is shown to be better than the control; test bolder copy, or allow more time under a new name",
+            placement.name
+        ),
+        samples,
+        p_value: None,
+        lift: None,
+        expected_loss: None,
+    }
+}
+
+/// A lift with its interval.
+fn lift(shrunken: f64, interval: LiftInterval) -> LiftStatus {
+    LiftStatus { shrunken: signed(shrunken), lower: signed(interval.lower), upper: signed(interval.upper) }
+}
+
+/// A change such as `+12.3%`; `∞` where there is no limit.
+fn signed(change: f64) -> String {
+    if change.is_finite() { format!("{:+.1}%", change * 100.0) } else { "∞".to_owned() }
+}
+
+/// A share such as `1.25%`.
+fn percent(share: f64) -> String {
+    let text = format!("{:.2}", share * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A probability such as `97.3%`; never rounded to certainty.
+fn probability(probability: f64) -> String {
+    match probability {
+        high if high > 0.999 => ">99.9%".to_owned(),
+        low if low < 0.001 => "<0.1%".to_owned(),
+        other => format!("{:.1}%", other * 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_as_people_write_them() {
+        assert_eq!(signed(0.1234), "+12.3%");
+        assert_eq!(signed(-1.0), "-100.0%");
+        assert_eq!(signed(f64::INFINITY), "∞");
+        assert_eq!(percent(0.95), "95%");
+        assert_eq!(percent(0.0125), "1.25%");
+        assert_eq!(probability(0.5), "50.0%");
+        assert_eq!(probability(1.0), ">99.9%");
+        assert_eq!(probability(0.0), "<0.1%");
+    }
+}

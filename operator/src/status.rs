@@ -1,0 +1,238 @@
+//! `Pass` → status: all that is known at the end of a pass, however far it came.
+
+use api::condition::{Reason, Type};
+use api::{AdCampaign, AdCampaignStatus, GenerationOutcome, Phase, PlacementStatus, Summary, VerdictReason};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::apply::Applied;
+use crate::campaign::Campaign;
+use crate::error::{Error, chain};
+use crate::plan::{Answer, Ending, Plan, State, is_suspended};
+
+/// One pass, as far as it came.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The campaign, once it was read.
+    pub campaign: Option<Campaign>,
+    /// The plan, once it was made.
+    pub plan: Option<Plan>,
+    /// That the plan was carried out.
+    pub applied: Option<Applied>,
+}
+
+/// The longest message of a condition that we write; the API server allows 32 KiB, people read less.
+const MESSAGE_CHARACTERS: usize = 2_000;
+
+/// What is to be said of `object` after a pass that ended well or with `error`.
+///
+/// What a pass did not come to know stays as it was: an API server that hiccups takes nothing back.
+pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Timestamp) -> AdCampaignStatus {
+    let before = object.status.clone().unwrap_or_default();
+    let conditions = conditions(object, pass, error, &before, now);
+    let (generation, placements) = match &pass.plan {
+        // A plan that was not carried out is not told: its rounds are not in force.
+        Some(plan) if pass.applied.is_some() => (plan.generation.clone(), plan.placements.clone()),
+        _ => (before.generation, before.placements),
+    };
+    let phase = phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome));
+    AdCampaignStatus {
+        observed_generation: object.metadata.generation,
+        phase: Some(phase),
+        summary: Some(summary(&placements, phase, &conditions)),
+        conditions,
+        generation,
+        placements,
+    }
+}
+
+fn conditions(
+    object: &AdCampaign,
+    pass: &Pass,
+    error: Option<&Error>,
+    before: &AdCampaignStatus,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let known = answers(pass, error, before);
+    let all = [
+        Type::Ready,
+        Type::Reconciling,
+        Type::Stalled,
+        Type::VariantsReady,
+        Type::Approved,
+        Type::DataFresh,
+        Type::Decided,
+    ];
+    all.into_iter()
+        .map(|type_| {
+            let was = find(before, type_);
+            let answer = known.iter().find(|(of, _)| *of == type_).map(|(_, answer)| answer);
+            match (answer, was) {
+                (Some(answer), was) => condition(object, type_, answer, was, now),
+                (None, Some(was)) => was.clone(),
+                (None, None) => condition(object, type_, &unknown(), None, now),
+            }
+        })
+        .collect()
+}
+
+fn unknown() -> Answer {
+    answer(State::Unknown, Reason::Preparing, "not known yet")
+}
+
+fn condition(
+    object: &AdCampaign,
+    type_: Type,
+    answer: &Answer,
+    was: Option<&Condition>,
+    now: Timestamp,
+) -> Condition {
+    let status = format!("{:?}", answer.state);
+    let since = was.filter(|was| was.status == status).map(|was| was.last_transition_time.clone());
+    Condition {
+        type_: type_.to_string(),
+        status,
+        reason: answer.reason.to_string(),
+        message: answer.message.chars().take(MESSAGE_CHARACTERS).collect(),
+        last_transition_time: since.unwrap_or(Time(now)),
+        observed_generation: object.metadata.generation,
+    }
+}
+
+fn find(status: &AdCampaignStatus, type_: Type) -> Option<&Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == type_.to_string())
+}
+
+/// The answers that this pass has.
+fn answers(pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec<(Type, Answer)> {
+    let mut answers = Vec::new();
+    match error {
+        None => answers.extend(ready()),
+        Some(error) => answers.extend(failed(error, before)),
+    }
+    if let Some(plan) = &pass.plan {
+        let healthy = answer(State::False, Reason::Healthy, "nothing needs a person");
+        answers.push((Type::Stalled, plan.stalled.clone().unwrap_or(healthy)));
+        answers.push((Type::VariantsReady, plan.writing.clone()));
+        answers.push((Type::Approved, answer(State::True, Reason::Automatic, "what passes the rules is approved")));
+        answers.push((Type::DataFresh, plan.data.clone()));
+    }
+    if !is_decided(before) {
+        answers.extend(decided(pass).map(|answer| (Type::Decided, answer)));
+    }
+    answers
+}
+
+fn ready() -> [(Type, Answer); 2] {
+    [
+        (Type::Ready, answer(State::True, Reason::Serving, "the table is published; gateways serve it")),
+        (Type::Reconciling, answer(State::False, Reason::SetUp, "there is nothing left to set up")),
+    ]
+}
+
+fn failed(error: &Error, before: &AdCampaignStatus) -> Vec<(Type, Answer)> {
+    let message = chain(error);
+    let no = |reason| answer(State::False, reason, &message);
+    match error {
+        Error::Invalid(_) => vec![
+            (Type::Ready, no(error.reason())),
+            (Type::Reconciling, no(error.reason())),
+            (Type::Stalled, answer(State::True, error.reason(), &message)),
+        ],
+        Error::Totals { .. } => vec![(Type::DataFresh, no(error.reason()))],
+        Error::Api { .. } | Error::TimedOut(_) => {
+            // What is served goes on being served while the API server is away.
+            let served = find(before, Type::Ready).is_some_and(|ready| ready.status == "True");
+            let pending = (Type::Reconciling, answer(State::True, error.reason(), &message));
+            if served { Vec::new() } else { vec![(Type::Ready, no(error.reason())), pending] }
+        }
+    }
+}
+
+fn is_decided(before: &AdCampaignStatus) -> bool {
+    find(before, Type::Decided).is_some_and(|decided| decided.status == "True")
+}
+
+/// Decided once every verdict is stored and what follows from it is done.
+fn decided(pass: &Pass) -> Option<Answer> {
+    let (plan, _) = (pass.plan.as_ref()?, pass.applied?);
+    if plan.ended == Ending::Settled {
+        return Some(end(&plan.placements));
+    }
+    let suspended = pass.campaign.as_ref().is_some_and(is_suspended);
+    let (reason, message) = match suspended {
+        true => (Reason::Suspended, "the campaign is suspended: set suspend to false to go on"),
+        false => (Reason::Collecting, "the numbers don't allow a verdict in every placement yet"),
+    };
+    Some(answer(State::False, reason, message))
+}
+
+fn end(placements: &[PlacementStatus]) -> Answer {
+    let reasons: Vec<VerdictReason> = placements.iter().filter_map(verdict).collect();
+    let reason = match reasons.first() {
+        Some(first) if reasons.iter().all(|reason| reason == first) => match first {
+            VerdictReason::Winner => Reason::Winner,
+            VerdictReason::Inconclusive => Reason::Inconclusive,
+        },
+        _ => Reason::Mixed,
+    };
+    let sentences: Vec<&str> =
+        placements.iter().filter_map(|placement| Some(placement.verdict.as_ref()?.sentence.as_str())).collect();
+    answer(State::True, reason, &sentences.join("; "))
+}
+
+fn verdict(placement: &PlacementStatus) -> Option<VerdictReason> {
+    placement.verdict.as_ref().map(|verdict| verdict.reason)
+}
+
+fn answer(state: State, reason: Reason, message: &str) -> Answer {
+    Answer { state, reason, message: message.to_owned() }
+}
+
+fn phase(pass: &Pass, conditions: &[Condition], generation: Option<GenerationOutcome>) -> Phase {
+    let is = |type_: Type| {
+        conditions.iter().any(|condition| condition.type_ == type_.to_string() && condition.status == "True")
+    };
+    let suspended = pass.campaign.as_ref().is_some_and(is_suspended);
+    match () {
+        () if is(Type::Decided) => Phase::Decided,
+        () if is(Type::Stalled) => Phase::Stalled,
+        () if suspended => Phase::Suspended,
+        () if generation == Some(GenerationOutcome::Running) => Phase::Generating,
+        () => Phase::Running,
+    }
+}
+
+/// The columns: of the first undecided placement, else of the first.
+fn summary(placements: &[PlacementStatus], phase: Phase, conditions: &[Condition]) -> Summary {
+    let reason = Some(telling(phase, conditions));
+    let shown = placements.iter().find(|placement| placement.verdict.is_none()).or(placements.first());
+    let Some(shown) = shown else {
+        return Summary { reason, ..Summary::default() };
+    };
+    let leader = shown.variants.iter().find(|variant| Some(&variant.name) == shown.leader.as_ref());
+    let others = match placements.len() {
+        1 => String::new(),
+        count => format!(" +{}", count - 1),
+    };
+    let verdict = verdict(shown).map_or_else(|| "Collecting".to_owned(), |reason| format!("{reason:?}"));
+    Summary {
+        leader: leader.map(|leader| format!("{}{others}", leader.name)),
+        lift: leader.and_then(|leader| leader.lift.as_ref()).map(|lift| format!("{}..{}", lift.lower, lift.upper)),
+        probability_best: leader.and_then(|leader| leader.probability_best.clone()),
+        samples: Some(shown.samples),
+        verdict: Some(verdict),
+        reason,
+    }
+}
+
+/// The reason of the condition that matters most in a phase.
+fn telling(phase: Phase, conditions: &[Condition]) -> String {
+    let type_ = match phase {
+        Phase::Stalled => Type::Stalled,
+        Phase::Generating => Type::VariantsReady,
+        Phase::Running | Phase::Suspended | Phase::Decided => Type::Decided,
+    };
+    let told = conditions.iter().find(|condition| condition.type_ == type_.to_string());
+    told.map(|condition| condition.reason.clone()).unwrap_or_default()
+}

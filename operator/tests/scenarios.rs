@@ -1,0 +1,339 @@
+//! Whole lives of campaigns, pass by pass, without a cluster and without a clock.
+//!
+//! Each folder of `cases/` is a sentence. `campaign.yaml` is the object, `steps.yaml` what happens to it, and
+//! `expected.txt` what the operator does and says at each step. After a change:
+//! `UPDATE=1 cargo test -p broadside-operator --test scenarios`, then read the difference.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use api::wire::report::GenerationReport;
+use api::wire::totals::{CellTotals, PlacementTotals, TotalsResponse};
+use api::{AdCampaign, AdModel, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use operator::Campaign;
+use operator::apply::Applied;
+use operator::error::Error;
+use operator::objects::job::WorkerImage;
+use operator::observe::{Seen, Totals};
+use operator::plan::{Plan, Settings, plan};
+use operator::status::{Pass, report};
+use serde::Deserialize;
+
+const REFRESH: &str = "UPDATE=1 cargo test -p broadside-operator --test scenarios";
+
+#[test]
+fn every_case_goes_as_written() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut folders: Vec<_> = std::fs::read_dir(cases).expect("cases").map(|entry| entry.expect("entry").path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 8, "cases are missing");
+    let mut faults = Vec::new();
+    for folder in folders {
+        let told = tell(&folder);
+        let file = folder.join("expected.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &told).expect("cases are writable");
+        }
+        if std::fs::read_to_string(&file).unwrap_or_default() != told {
+            faults.push(format!("{} goes otherwise:\n{told}", folder.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}\nRefresh with: {REFRESH}", faults.join("\n"));
+}
+
+/// What happens before a pass.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Happens {
+    /// Time that passes.
+    after: Option<api::Duration>,
+    /// Exposures and rewards that mature in the round in force, by arm.
+    counted: Vec<(u64, u64)>,
+    /// Whether the ledger answers.
+    ledger: Option<Answers>,
+    /// The Job's end.
+    job: Option<String>,
+    /// What the worker says at its end.
+    report: Option<GenerationReport>,
+    /// What the scheduler says of the worker's pod.
+    unscheduled: Option<String>,
+    /// Copy that the worker creates.
+    written: Vec<Slots>,
+    /// Sets `spec.suspend`.
+    suspend: Option<bool>,
+    /// Whether the model is there.
+    model: Option<bool>,
+    /// Passes that follow.
+    passes: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum Answers {
+    Up,
+    Down,
+}
+
+/// What a cluster and a ledger would remember.
+struct World {
+    object: AdCampaign,
+    seen: Seen,
+    totals: TotalsResponse,
+    ledger: Answers,
+    now: Timestamp,
+}
+
+fn tell(folder: &Path) -> String {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_else(|_| panic!("{name} in {folder:?}"));
+    let object: AdCampaign = serde_saphyr::from_str(&read("campaign.yaml")).expect("campaign.yaml");
+    let steps: Vec<Happens> = serde_saphyr::from_str(&read("steps.yaml")).expect("steps.yaml");
+    let mut world = World::new(object);
+    let mut told = String::new();
+    for step in steps {
+        let passes = step.passes.unwrap_or(1);
+        world.happen(step);
+        for _ in 0..passes {
+            world.pass(&mut told);
+        }
+    }
+    told
+}
+
+impl World {
+    fn new(mut object: AdCampaign) -> Self {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a moment");
+        object.metadata.uid = Some("00000000-0000-4000-8000-000000000001".to_owned());
+        object.metadata.namespace = Some("shop".to_owned());
+        object.metadata.generation = Some(1);
+        let totals = TotalsResponse { campaign: object.uid().unwrap_or_default(), as_of: now, placements: Vec::new() };
+        Self { object, seen: Seen::default(), totals, ledger: Answers::Up, now }
+    }
+
+    fn happen(&mut self, step: Happens) {
+        if let Some(after) = step.after {
+            let seconds = i64::try_from(after.seconds().expect("a duration")).expect("few seconds");
+            self.now += SignedDuration::from_secs(seconds);
+        }
+        self.ledger = step.ledger.unwrap_or(self.ledger);
+        if let Some(suspend) = step.suspend {
+            self.object.spec.suspend = suspend;
+            self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
+        }
+        if step.model == Some(true) {
+            self.seen.model = Some(model());
+        }
+        for slots in step.written {
+            let index = self.seen.variants.len();
+            self.seen.variants.push(written(&self.object, slots, index));
+        }
+        self.count(&step.counted);
+        self.end_job(step.job, step.report);
+        self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
+    }
+
+    fn count(&mut self, counted: &[(u64, u64)]) {
+        let Some(row) = self.seen.table.as_ref().and_then(|table| table.spec.placements.first()) else { return };
+        let round = row.rounds.last().expect("rounds");
+        let cells = row.variants.iter().zip(counted).map(|(variant, (exposures, rewards))| CellTotals {
+            round: round.number,
+            segment: round.allocations[0].segments[0].clone(),
+            variant: variant.name.clone(),
+            exposures: *exposures,
+            rewards: *rewards as f64,
+            squared_rewards: *rewards as f64,
+        });
+        let counted =
+            PlacementTotals { name: row.name.clone(), seed: row.seed, pending_exposures: 0, cells: cells.collect() };
+        let mut sums: Vec<PlacementTotals> = std::mem::take(&mut self.totals.placements);
+        sums.push(counted);
+        self.totals.placements = sums;
+        self.merge();
+    }
+
+    /// One entry per cell and variant, as the ledger answers.
+    fn merge(&mut self) {
+        let mut merged: Vec<PlacementTotals> = Vec::new();
+        for counted in std::mem::take(&mut self.totals.placements) {
+            let known = merged.iter_mut().find(|known| known.name == counted.name && known.seed == counted.seed);
+            let Some(known) = known else {
+                merged.push(counted);
+                continue;
+            };
+            for cell in counted.cells {
+                let same = |known: &&mut CellTotals| {
+                    (known.round, &known.segment, &known.variant) == (cell.round, &cell.segment, &cell.variant)
+                };
+                match known.cells.iter_mut().find(same) {
+                    Some(known) => {
+                        known.exposures += cell.exposures;
+                        known.rewards += cell.rewards;
+                        known.squared_rewards += cell.squared_rewards;
+                    }
+                    None => known.cells.push(cell),
+                }
+            }
+        }
+        self.totals.placements = merged;
+    }
+
+    fn end_job(&mut self, end: Option<String>, report: Option<GenerationReport>) {
+        let Some(type_) = end else { return };
+        let condition = JobCondition { type_, status: "True".to_owned(), ..JobCondition::default() };
+        let job = self.seen.job.as_mut().expect("a Job runs");
+        job.status = Some(JobStatus { conditions: Some(vec![condition]), ..JobStatus::default() });
+        if let Some(report) = report {
+            let message = serde_json::to_string(&report).expect("a report is plain data");
+            self.seen.pods = vec![ended(&message)];
+        }
+    }
+
+    fn pass(&mut self, told: &mut String) {
+        let (pass, error) = self.think();
+        if let Some(plan) = &pass.plan {
+            self.remember(plan);
+        }
+        let status = report(&self.object, &pass, error.as_ref(), self.now);
+        writeln!(told, "--- {}", self.now).expect("text");
+        if let Some(plan) = &pass.plan {
+            tell_plan(plan, told);
+        }
+        if self.object.status.as_ref() == Some(&status) {
+            told.push_str("status unchanged\n");
+        } else {
+            let yaml = serde_saphyr::to_string(&status).expect("status is plain data");
+            told.push_str(&yaml);
+        }
+        self.object.status = Some(status);
+    }
+
+    fn think(&mut self) -> (Pass, Option<Error>) {
+        let mut pass = Pass::default();
+        let campaign = match Campaign::try_from(&self.object) {
+            Ok(campaign) => campaign,
+            Err(invalid) => return (pass, Some(Error::Invalid(invalid))),
+        };
+        self.seen.totals = match (self.ledger, &self.seen.table) {
+            (_, None) => Totals::NotAsked,
+            (Answers::Up, _) => Totals::Known(self.totals.clone()),
+            (Answers::Down, _) => Totals::Unreachable("the ledger did not answer".to_owned()),
+        };
+        let settings = Settings {
+            worker: WorkerImage { reference: "broadside/worker:1".to_owned(), pull_policy: None },
+            figures_interval: Duration::from_secs(60),
+        };
+        let planned = plan(&self.object, &campaign, &self.seen, &settings, self.now);
+        pass.campaign = Some(campaign);
+        match planned {
+            Ok(plan) => {
+                pass.plan = Some(plan);
+                pass.applied = Some(Applied);
+                (pass, None)
+            }
+            Err(error) => (pass, Some(error)),
+        }
+    }
+
+    /// What `apply` would do to the cluster.
+    fn remember(&mut self, plan: &Plan) {
+        self.seen.variants.extend(plan.variants.clone());
+        self.seen.table = plan.table.clone().or_else(|| self.seen.table.take());
+        if let Some(generate) = &plan.generate {
+            self.seen.job = Some(Job { status: None, ..generate.job.clone() });
+        }
+        for (name, status) in &plan.variant_statuses {
+            for variant in self.seen.variants.iter_mut().filter(|variant| variant.name_any() == *name) {
+                variant.status = Some(status.clone());
+            }
+        }
+    }
+}
+
+fn model() -> AdModel {
+    serde_saphyr::from_str(
+        "{apiVersion: broadside.dev/v1alpha1, kind: AdModel, metadata: {name: handbill, namespace: shop}, \
+         spec: {source: {image: {reference: 'registry.example/handbill:1'}}}}",
+    )
+    .expect("a model")
+}
+
+fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
+    let placement = campaign.spec.placements[0].name.clone();
+    let name = api::name::variant(&campaign.name_any(), &placement, &slots);
+    let provenance = Provenance {
+        model_digest: "sha256:0".to_owned(),
+        prompt_digest: "sha256:0".to_owned(),
+        rules_version: "1".to_owned(),
+        engine_version: "0".to_owned(),
+        seed: 7,
+        index: u32::try_from(index).expect("few"),
+        attempt: 0,
+    };
+    let spec = AdVariantSpec {
+        campaign: campaign.name_any(),
+        placement,
+        origin: Origin::Generated,
+        slots,
+        provenance: Some(provenance),
+    };
+    AdVariant::new(&name, spec)
+}
+
+fn unscheduled(message: &str) -> Pod {
+    serde_json::from_value(serde_json::json!({
+        "metadata": { "name": "worker-1" },
+        "status": { "conditions": [{ "type": "PodScheduled", "status": "False", "message": message }] },
+    }))
+    .expect("a pod")
+}
+
+fn ended(message: &str) -> Pod {
+    let terminated = serde_json::json!({ "exitCode": 3, "message": message });
+    serde_json::from_value(serde_json::json!({
+        "metadata": { "name": "worker-1" },
+        "status": { "containerStatuses": [{
+            "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": terminated },
+        }] },
+    }))
+    .expect("a pod")
+}
+
+fn tell_plan(plan: &Plan, told: &mut String) {
+    for variant in &plan.variants {
+        writeln!(told, "creates variant {} ({:?})", variant.name_any(), variant.spec.origin).expect("text");
+    }
+    if let Some(generate) = &plan.generate {
+        writeln!(told, "creates Job {}", generate.job.name_any()).expect("text");
+    }
+    if let Some(table) = &plan.table {
+        tell_table(table, told);
+    }
+    for (name, status) in &plan.variant_statuses {
+        let (state, share) = (status.state.expect("a state"), status.share.as_ref());
+        let share = share.map_or("-", |share| share.0.as_str());
+        writeln!(told, "says of {name}: {state:?} {share} {}", status.reason.as_deref().unwrap_or("")).expect("text");
+    }
+    if let Some(winner) = &plan.winner {
+        let texts: Vec<_> = winner.data.iter().flatten().filter(|(key, _)| !key.ends_with("json")).collect();
+        writeln!(told, "hands on {texts:?}").expect("text");
+    }
+    for note in &plan.notes {
+        writeln!(told, "event {}: {}", note.reason, note.message).expect("text");
+    }
+    writeln!(told, "again in {:?}", plan.again).expect("text");
+}
+
+fn tell_table(table: &AdTable, told: &mut String) {
+    for row in &table.spec.placements {
+        writeln!(told, "table {}: {} seed {}", table.spec.number, row.name, row.seed).expect("text");
+        for round in &row.rounds {
+            for entry in &round.allocations {
+                writeln!(told, "  round {} {:?} {:?}", round.number, entry.segments, entry.shares).expect("text");
+            }
+        }
+    }
+}
