@@ -8,7 +8,7 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
 
 /// What a marketer wants said, where, and how it is tested.
 ///
-/// Once an experiment has begun only `suspend` may change: a new test has a new name.
+/// Once writing or testing has begun only `suspend` may change: a new test has a new name.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "broadside.dev",
@@ -23,10 +23,9 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
     doc = "A campaign: the brief, the placements and the rules by which its copy is written, tested and decided.",
     validation = Rule::new("self.metadata.name.size() <= 36 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
-        .reason(Reason::FieldValueInvalid)
-        .field_path(".metadata.name"),
-    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.placements) || oldSelf.status.placements.size() == 0 || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && self.spec.?rules == oldSelf.spec.?rules && self.spec.?generation == oldSelf.spec.?generation && self.spec.?segments == oldSelf.spec.?segments)")
-        .message("the experiment has begun: of spec only suspend may change now. Apply the new test under a new name")
+        .reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments))")
+        .message("writing or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where the campaign stands"),
@@ -163,7 +162,7 @@ pub struct Placement {
     #[schemars(schema_with = "schema::slots")]
     pub control: Slots,
     /// More copy written by people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::challengers")]
     pub challengers: Option<Vec<Slots>>,
     /// How many variants the worker writes.

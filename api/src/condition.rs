@@ -36,18 +36,18 @@ pub enum Type {
 pub enum Reason {
     /// `Ready=True`: the table is published.
     Serving,
-    /// `Ready=False`, `Reconciling=True`: the table is not published yet.
+    /// `Unknown`, of every type: no pass has come so far yet.
     Preparing,
     /// `Reconciling=False`: there is nothing left to set up.
     SetUp,
     /// `Stalled=False`: nothing needs a person.
     Healthy,
-    /// `Stalled=True`, `Ready=False`: the spec can't be carried out; the message names field and remedy.
+    /// `Stalled=True`, `Ready=False`, `Reconciling=False`: the spec can't be carried out; the message names field and remedy.
     InvalidSpec,
-    /// `Stalled=True`: the model that the campaign names does not exist.
+    /// `Stalled=True`, `VariantsReady=False`: the model that the campaign names does not exist.
     ModelNotFound,
-    /// `Stalled=True`: the campaign outgrew a bound of ours; the message names it.
-    LimitReached,
+    /// `Stalled=True`: a placement has nothing but its control, since nothing could be written.
+    NothingToTest,
     /// `Ready=False`: a call to the API server failed; it is tried again.
     ApiError,
     /// `VariantsReady=True`: no variants were asked of a model.

@@ -40,6 +40,9 @@ pub use variant::{AdVariant, AdVariantSpec, AdVariantStatus, Origin, Provenance,
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
 /// The texts of one piece of copy, by slot name.
 pub type Slots = BTreeMap<String, String>;
 
@@ -47,8 +50,7 @@ pub type Slots = BTreeMap<String, String>;
 pub const GROUP: &str = "broadside.dev";
 
 /// The custom resource definitions of all kinds, in the order in which `crds/` lists them.
-pub fn definitions()
--> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> {
-    use kube::CustomResourceExt;
-    vec![AdCampaign::crd(), AdVariant::crd(), AdTable::crd(), AdModel::crd()]
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    let derived = [AdCampaign::crd(), AdVariant::crd(), AdTable::crd(), AdModel::crd()];
+    derived.into_iter().map(schema::known_formats).collect()
 }

@@ -24,8 +24,7 @@ use crate::schema;
     doc = "A model as the platform team offers it: source, resources, tolerations, price.",
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("metadata.name must be at most 63 characters, as campaigns name it")
-        .reason(Reason::FieldValueInvalid)
-        .field_path(".metadata.name"),
+        .reason(Reason::FieldValueInvalid),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.source.image.reference"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -37,7 +36,7 @@ pub struct AdModelSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ModelResources>,
     /// Labels that a node must have.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_strings")]
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints that the worker's pod tolerates.

@@ -19,7 +19,7 @@ pub enum PercentError {
     #[error("{0:?} is no percentage: write it like 10% or 0.25%, with at most four decimals")]
     Malformed(String),
     /// The number is above one thousand percent.
-    #[error("{0:?} is above 1000%")]
+    #[error("{0:?} is above 1000%: write a smaller one")]
     TooLarge(String),
 }
 
@@ -77,7 +77,14 @@ impl JsonSchema for Percent {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "maxLength": 10, "pattern": Self::PATTERN })
+        json_schema!({
+            "type": "string",
+            "maxLength": 10,
+            "x-kubernetes-validations": [{
+                "rule": format!("self.matches(r'{}')", Self::PATTERN),
+                "message": "write a percentage like 10% or 0.25%, with at most four decimals",
+            }],
+        })
     }
 }
 
@@ -96,7 +103,7 @@ pub enum DurationError {
     #[error("{0:?} is no time at all: write at least 1s")]
     Zero(String),
     /// The length is above 366 days.
-    #[error("{0:?} is longer than 366 days")]
+    #[error("{0:?} is longer than 366 days: write a shorter one")]
     TooLong(String),
 }
 
@@ -140,7 +147,14 @@ impl JsonSchema for Duration {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": 2, "maxLength": 36, "pattern": Self::PATTERN })
+        json_schema!({
+            "type": "string",
+            "maxLength": 36,
+            "x-kubernetes-validations": [{
+                "rule": format!("self.size() > 1 && self.matches(r'{}')", Self::PATTERN),
+                "message": "write a duration like 45s, 30m, 1h30m or 28d",
+            }],
+        })
     }
 }
 

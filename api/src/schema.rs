@@ -1,6 +1,8 @@
 //! Schemas that derive can't write: bounded maps and lists of bounded strings.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
 /// Copy: at most 16 slots, each named like a label, each text at most 4096 characters.
 ///
@@ -30,4 +32,23 @@ pub(crate) fn short_strings(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 16,
         "additionalProperties": { "type": "string", "maxLength": 253 }
     })
+}
+
+/// The definition without the formats of unsigned integers: API servers don't know them and warn at each install. What
+/// they would have said, bounds say.
+pub(crate) fn known_formats(definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let mut json = serde_json::to_value(definition).expect("definitions are plain data");
+    forget_unsigned(&mut json);
+    serde_json::from_value(json).expect("what was a definition is one")
+}
+
+fn forget_unsigned(json: &mut Value) {
+    match json {
+        Value::Object(map) => {
+            map.retain(|key, value| key != "format" || !value.as_str().is_some_and(|format| format.starts_with("uint")));
+            map.values_mut().for_each(forget_unsigned);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_unsigned),
+        _ => {}
+    }
 }

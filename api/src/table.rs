@@ -20,8 +20,7 @@ use crate::{MetricKind, Slots, schema};
     doc = "What is served for one campaign: texts and allocations of its rounds. Only the operator writes it.",
     validation = Rule::new("self.metadata.name == self.spec.campaign.uid")
         .message("a table is named by its campaign's UID")
-        .reason(Reason::FieldValueInvalid)
-        .field_path(".metadata.name"),
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("self.spec.number > oldSelf.spec.number || self.spec == oldSelf.spec")
         .message("a table's number never falls, and its content changes only with a higher number")
         .reason(Reason::FieldValueForbidden)

@@ -22,8 +22,7 @@ use crate::{Percent, Slots, schema};
     doc = "One piece of copy: immutable, named from its content, made by a campaign's worker or by the operator for what people wrote.",
     validation = Rule::new("self.metadata.name.startsWith(self.spec.campaign + '-' + self.spec.placement + '-')")
         .message("metadata.name must be <campaign>-<placement>-<digest of the copy>")
-        .reason(Reason::FieldValueInvalid)
-        .field_path(".metadata.name"),
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("self.spec == oldSelf.spec")
         .message("a variant's spec never changes: an edit is another variant")
         .reason(Reason::FieldValueForbidden)

@@ -53,6 +53,17 @@ fn specs_bound_what_they_hold_hold_no_floats_and_describe_every_field() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn a_field_that_may_be_left_out_is_not_required() {
+    let definitions = serde_json::to_value(api::definitions()).expect("definitions are plain data");
+    let spec = |index: usize| {
+        definitions[index]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+    };
+    let placement = &spec(0)["properties"]["placements"]["items"];
+    assert_eq!(placement["required"], serde_json::json!(["control", "delivery", "format", "metric", "name"]));
+    assert_eq!(spec(3)["required"], serde_json::json!(["source"]));
+}
+
 /// Embedded types of Kubernetes, whose schemas are not ours to bound.
 const FOREIGN: [&str; 3] = [".conditions", ".tolerations", ".resources."];
 

@@ -1,6 +1,7 @@
 //! `Plan` → the cluster. Carries out; decides nothing.
 
 use api::{AdCampaign, AdCampaignStatus, AdVariant, AdVariantStatus};
+use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -8,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::campaign::Campaign;
+use crate::campaign::{Activity, Campaign};
 use crate::error::{Error, Step};
 use crate::objects;
-use crate::plan::{Generate, Plan};
+use crate::plan::{Generate, Pause, Plan};
 
 /// Owns what we say of children.
 const CHILDREN: &str = "broadside";
@@ -31,6 +32,7 @@ pub async fn apply(client: &Client, object: &AdCampaign, campaign: &Campaign, pl
     let Plan {
         variants,
         generate,
+        pause,
         table,
         variant_statuses,
         winner,
@@ -52,6 +54,9 @@ pub async fn apply(client: &Client, object: &AdCampaign, campaign: &Campaign, pl
     if let Some(generate) = generate {
         start(client, object, campaign, generate).await?;
     }
+    if let Some(pause) = pause {
+        set_pause(client, campaign, pause).await.step("suspending or resuming the Job")?;
+    }
     for (name, status) in variant_statuses {
         say_of_variant(client, campaign, name, status).await.step("writing a variant's status")?;
     }
@@ -69,12 +74,18 @@ async fn start(client: &Client, object: &AdCampaign, campaign: &Campaign, genera
     put(client, campaign, &binding).await.step("binding the worker's rights")?;
     let brief = objects::brief::brief(campaign, object);
     put(client, campaign, &brief).await.step("writing the brief")?;
-    let jobs: Api<k8s_openapi::api::batch::v1::Job> = Api::namespaced(client.clone(), &campaign.namespace);
+    let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
     // A Job's template can't change, and its name is its inputs: what is there is right.
     match jobs.create(&PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() }, &generate.job).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         other => other.map(drop).step("creating the Job"),
     }
+}
+
+async fn set_pause(client: &Client, campaign: &Campaign, pause: &Pause) -> Result<(), kube::Error> {
+    let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
+    let patch = json!({ "spec": { "suspend": pause.activity == Activity::Suspended } });
+    jobs.patch(&pause.job, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
 }
 
 /// Writes the status of a campaign, where it is not what is there.

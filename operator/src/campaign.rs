@@ -4,7 +4,7 @@
 use std::fmt;
 
 use api::{AdCampaign, OnUndecided, Slots};
-use experiment::{PartsPerMillion, Policy, Stopping};
+use experiment::{PartsPerMillion, Policy, PolicyError, Stopping, StoppingError};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -285,9 +285,18 @@ impl Reader<'_> {
         let policy = &self.placement.policy;
         let floor = self.share(faults, "policy.floor", &policy.floor)?;
         let control_share = self.share(faults, "policy.controlShare", &policy.control_share)?;
-        let checked = Policy::new(self.arms(), floor, control_share, policy.minimum_per_variant.into());
-        let remedy = |problem| format!("{problem}: lower policy.floor or policy.controlShare, or test fewer variants");
-        faults.keep(self.at("policy"), checked.map_err(remedy))
+        match Policy::new(self.arms(), floor, control_share, policy.minimum_per_variant.into()) {
+            Ok(policy) => Some(policy),
+            Err(problem @ (PolicyError::NoControl | PolicyError::NoVariants { .. })) => {
+                faults.add(self.at("policy.controlShare"), format!("{problem}; write 20%, for example"));
+                None
+            }
+            Err(problem @ PolicyError::Floor { .. }) => {
+                let remedy = "lower policy.floor or policy.controlShare, or test fewer variants";
+                faults.add(self.at("policy"), format!("{problem}: {remedy}"));
+                None
+            }
+        }
     }
 
     /// The control, people's challengers, and as many generated variants as are asked for.
@@ -319,7 +328,18 @@ impl Reader<'_> {
         let stopping = &self.placement.stopping;
         let confidence = self.share(faults, "stopping.confidence", &stopping.confidence)?;
         let maximum_loss = self.share(faults, "stopping.maximumLoss", &stopping.maximum_loss)?;
-        faults.keep(self.at("stopping"), Stopping::new(confidence.fraction(), maximum_loss.fraction(), 1))
+        let (field, problem) = match Stopping::new(confidence.fraction(), maximum_loss.fraction(), 1) {
+            Ok(stopping) => return Some(stopping),
+            Err(StoppingError::Confidence(_)) => {
+                ("confidence", format!("{} can't be promised: write at least 50% and less than 100%", stopping.confidence.0))
+            }
+            Err(StoppingError::MaximumLoss(_)) => {
+                ("maximumLoss", format!("{} is never reached: write more than 0%", stopping.maximum_loss.0))
+            }
+            Err(StoppingError::Generation) => unreachable!("variants of a campaign are of its first generation"),
+        };
+        faults.add(format!("{}.{field}", self.at("stopping")), problem);
+        None
     }
 
     fn maximum_duration(&self, faults: &mut Faults) -> Option<SignedDuration> {

@@ -69,6 +69,10 @@ fn conditions(
             let answer = known.iter().find(|(of, _)| *of == type_).map(|(_, answer)| answer);
             match (answer, was) {
                 (Some(answer), was) => condition(object, type_, answer, was, now),
+                // It holds for this generation too: what may still change does not touch it.
+                (None, Some(was)) if type_ == Type::Decided => {
+                    Condition { observed_generation: object.metadata.generation, ..was.clone() }
+                }
                 (None, Some(was)) => was.clone(),
                 (None, None) => condition(object, type_, &unknown(), None, now),
             }

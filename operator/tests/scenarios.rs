@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use api::wire::report::GenerationReport;
+use api::wire::report::Report;
 use api::wire::totals::{CellTotals, PlacementTotals, TotalsResponse};
 use api::{AdCampaign, AdModel, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +17,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
+use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::WorkerImage;
 use operator::observe::{Seen, Totals};
@@ -59,7 +60,7 @@ struct Happens {
     /// The Job's end.
     job: Option<String>,
     /// What the worker says at its end.
-    report: Option<GenerationReport>,
+    report: Option<Report>,
     /// What the scheduler says of the worker's pod.
     unscheduled: Option<String>,
     /// Copy that the worker creates.
@@ -180,7 +181,7 @@ impl World {
         self.totals.placements = merged;
     }
 
-    fn end_job(&mut self, end: Option<String>, report: Option<GenerationReport>) {
+    fn end_job(&mut self, end: Option<String>, report: Option<Report>) {
         let Some(type_) = end else { return };
         let condition = JobCondition { type_, status: "True".to_owned(), ..JobCondition::default() };
         let job = self.seen.job.as_mut().expect("a Job runs");
@@ -243,6 +244,9 @@ impl World {
         self.seen.table = plan.table.clone().or_else(|| self.seen.table.take());
         if let Some(generate) = &plan.generate {
             self.seen.job = Some(Job { status: None, ..generate.job.clone() });
+        }
+        if let (Some(pause), Some(job)) = (&plan.pause, self.seen.job.as_mut().and_then(|job| job.spec.as_mut())) {
+            job.suspend = Some(pause.activity == Activity::Suspended);
         }
         for (name, status) in &plan.variant_statuses {
             for variant in self.seen.variants.iter_mut().filter(|variant| variant.name_any() == *name) {
@@ -308,6 +312,9 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     }
     if let Some(generate) = &plan.generate {
         writeln!(told, "creates Job {}", generate.job.name_any()).expect("text");
+    }
+    if let Some(pause) = &plan.pause {
+        writeln!(told, "sets Job {} to {:?}", pause.job, pause.activity).expect("text");
     }
     if let Some(table) = &plan.table {
         tell_table(table, told);

@@ -12,8 +12,10 @@ pub struct EventsRequest {
 }
 
 /// One event.
+///
+/// Unknown fields are left alone: serde can't tell them from those of a flattened kind, and refused every event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Chosen by the sender: sent twice, it counts once.
     pub id: String,
@@ -75,4 +77,22 @@ pub enum Outcome {
     Unknown,
     /// The token or the event is malformed, or the token's signature is not ours.
     Invalid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_read_as_they_are_documented() {
+        let json = r#"{"events":[
+            {"id":"1","token":"t","type":"exposure"},
+            {"id":"2","token":"t","at":"2026-11-24T12:00:00Z","type":"reward","metric":"product-view"}
+        ]}"#;
+        let request: EventsRequest = serde_json::from_str(json).expect("both are events");
+        assert_eq!(request.events[0].kind, EventKind::Exposure);
+        assert_eq!(request.events[1].kind, EventKind::Reward { metric: "product-view".to_owned() });
+        let again = serde_json::to_string(&request).expect("events are JSON");
+        assert_eq!(serde_json::from_str::<EventsRequest>(&again).expect("what we wrote"), request);
+    }
 }

@@ -1,28 +1,190 @@
-//! What the worker says at its end, as the termination message of its container.
+//! What a run of the worker came to: the termination message of its container.
+//!
+//! The operator reads it from the pod's termination message, which Kubernetes cuts at 4096 bytes; a cut report could
+//! not be read at all, so a report keeps itself below.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a generation went. It stays far below the 4096 bytes that Kubernetes keeps of a termination message.
+/// The most bytes of a report; Kubernetes keeps 4096 of a container's termination message.
+pub const LARGEST: usize = 4000;
+/// The most bytes of a message in it.
+const LARGEST_MESSAGE: usize = 1000;
+
+/// How a run ended. Each has an exit code of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Every variant that was asked for is there. Exit code 0.
+    Complete,
+    /// Something failed that may go well another time, such as a write. Exit code 1.
+    Failed,
+    /// Flags, campaign or model cannot be used; the same inputs fail again. Exit code 2, as for unknown flags.
+    Misconfigured,
+    /// The model did not write enough copy that holds. The same inputs give the same shortfall. Exit code 3.
+    Shortfall,
+}
+
+impl Outcome {
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::Failed => 1,
+            Self::Misconfigured => 2,
+            Self::Shortfall => 3,
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, and what to do, where it did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// SHA-256 of the model's weights, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_digest: Option<String>,
+    /// Each placement that asked for variants.
+    #[serde(default)]
+    pub placements: Vec<PlacementReport>,
+}
+
+/// What was written for one placement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GenerationReport {
-    /// Variants asked for, over all placements.
+pub struct PlacementReport {
+    /// The placement's name.
+    pub name: String,
+    /// Variants that it asks for.
     pub asked: u32,
-    /// Variants that exist now.
+    /// Variants that an earlier run had delivered.
+    pub existing: u32,
+    /// Variants that this run delivered.
     pub delivered: u32,
-    /// Copy that was thrown away, by the rule that it broke.
+    /// Pieces of copy that this run wrote, delivered or not.
+    pub written: u32,
+    /// Pieces of copy that were refused, by what they broke. One piece may break several rules.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected: BTreeMap<String, u32>,
 }
 
-impl fmt::Display for GenerationReport {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} of {} delivered", self.delivered, self.asked)?;
-        for (rule, count) in &self.rejected {
-            write!(formatter, ", {count} rejected by {rule}")?;
+impl PlacementReport {
+    /// Variants that are still missing.
+    #[must_use]
+    pub fn missing(&self) -> u32 {
+        self.asked.saturating_sub(self.existing + self.delivered)
+    }
+}
+
+impl Report {
+    /// The report of a run that wrote all it could.
+    #[must_use]
+    pub fn of_run(model_digest: &str, placements: Vec<PlacementReport>) -> Self {
+        let missing: u32 = placements.iter().map(PlacementReport::missing).sum();
+        let outcome = if missing == 0 { Outcome::Complete } else { Outcome::Shortfall };
+        let message = (missing > 0).then(|| shortfall(missing, &placements));
+        Self { outcome, message, model_digest: Some(model_digest.to_owned()), placements }
+    }
+
+    /// The report of a run that ended early.
+    #[must_use]
+    pub fn of_failure(outcome: Outcome, message: &str) -> Self {
+        let mut end = message.len().min(LARGEST_MESSAGE);
+        while !message.is_char_boundary(end) {
+            end -= 1;
         }
-        Ok(())
+        Self { outcome, message: Some(message[..end].to_owned()), model_digest: None, placements: Vec::new() }
+    }
+
+    /// The report as JSON of at most [`LARGEST`] bytes. Where it would be larger, first the counts by rule are left
+    /// out, then the placements: how a run ended is always said.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut report = self.clone();
+        let mut text = report.json();
+        if text.len() > LARGEST {
+            report.placements.iter_mut().for_each(|placement| placement.rejected.clear());
+            text = report.json();
+        }
+        if text.len() > LARGEST {
+            report.placements.clear();
+            text = report.json();
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("a report is text and numbers, which JSON can hold")
+    }
+}
+
+/// Why copy is missing, with the commonest reason and what helps against it.
+fn shortfall(missing: u32, placements: &[PlacementReport]) -> String {
+    let mut counts = BTreeMap::<&str, u32>::new();
+    for (rule, count) in placements.iter().flat_map(|placement| &placement.rejected) {
+        *counts.entry(rule).or_default() += count;
+    }
+    let commonest = counts.into_iter().max_by_key(|(_, count)| *count);
+    let reason = commonest.map_or_else(String::new, |(rule, count)| format!(", most often by {rule} ({count} times)"));
+    format!(
+        "{missing} variants are missing: the model's copy was refused{reason}. \
+         Ask for fewer variants, shorten the brief or its required words, or offer a larger model"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placement(name: &str, rules: usize) -> PlacementReport {
+        PlacementReport {
+            name: name.into(),
+            asked: 16,
+            existing: 2,
+            delivered: 3,
+            written: u32::MAX,
+            rejected: (0..rules).map(|rule| (format!("ARuleWithALongName{rule}"), u32::MAX)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_report_comes_back_as_it_was() {
+        let report = Report::of_run("ab", vec![placement("hero", 2)]);
+        assert_eq!(serde_json::from_str::<Report>(&report.to_json()).expect("readable"), report);
+    }
+
+    #[test]
+    fn a_report_fits_into_a_termination_message_whatever_happened() {
+        for (placements, rules) in [(4, 15), (4, 200), (200, 0)] {
+            let report = Report::of_run("ab", (0..placements).map(|_| placement("hero", rules)).collect());
+            let text = report.to_json();
+            assert!(text.len() <= LARGEST, "{placements} placements, {rules} rules: {} bytes", text.len());
+            let read: Report = serde_json::from_str(&text).expect("readable");
+            assert_eq!((read.outcome, read.message), (report.outcome, report.message));
+        }
+        let failure = Report::of_failure(Outcome::Failed, &"é".repeat(9000));
+        assert!(failure.to_json().len() <= LARGEST);
+    }
+
+    #[test]
+    fn four_placements_with_every_rule_broken_keep_their_counts() {
+        let report = Report::of_run("ab", (0..4).map(|_| placement("sixteen-letters-", 15)).collect());
+        assert_eq!(serde_json::from_str::<Report>(&report.to_json()).expect("readable"), report);
+    }
+
+    #[test]
+    fn a_shortfall_names_the_commonest_reason_and_what_helps() {
+        let mut short = placement("hero", 0);
+        short.rejected = BTreeMap::from([("TooLong".to_owned(), 9), ("NearDuplicate".to_owned(), 2)]);
+        let report = Report::of_run("ab", vec![short]);
+        assert_eq!(report.outcome, Outcome::Shortfall);
+        let message = report.message.expect("a message");
+        assert!(message.starts_with("11 variants are missing: the model's copy was refused, most often by TooLong (9 times)."));
     }
 }

@@ -6,8 +6,8 @@ use k8s_openapi::api::batch::v1::{
     PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec,
-    ResourceRequirements, SeccompProfile, SecurityContext, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSecurityContext,
+    PodSpec, PodTemplateSpec, ResourceFieldSelector, ResourceRequirements, SeccompProfile, SecurityContext, Volume, VolumeMount,
 };
 use kube::api::ObjectMeta;
 
@@ -89,7 +89,7 @@ fn pod(campaign: &Campaign, model: &AdModelSpec, image: &WorkerImage) -> PodSpec
             security_context: Some(container_security()),
             ..Container::default()
         }]),
-        containers: vec![worker(campaign, model, image)],
+        containers: vec![worker(model, image)],
         volumes: Some(volumes(campaign)),
         node_selector: node_selector.clone(),
         tolerations: tolerations.clone(),
@@ -99,19 +99,23 @@ fn pod(campaign: &Campaign, model: &AdModelSpec, image: &WorkerImage) -> PodSpec
 
 const MODEL_FOLDER: &str = "/var/lib/broadside/model";
 const BRIEF_FOLDER: &str = "/etc/broadside";
+/// What is written here is the container's termination message.
+const REPORT: &str = "/dev/termination-log";
 
-fn worker(campaign: &Campaign, model: &AdModelSpec, image: &WorkerImage) -> Container {
+fn worker(model: &AdModelSpec, image: &WorkerImage) -> Container {
     let arguments = [
         "generate".to_owned(),
         format!("--campaign={BRIEF_FOLDER}/{}", brief::FILE),
         format!("--model={MODEL_FOLDER}"),
-        format!("--namespace={}", campaign.namespace),
+        "--cluster".to_owned(),
+        format!("--report={REPORT}"),
     ];
     Container {
         name: WORKER.to_owned(),
         image: Some(image.reference.clone()),
         image_pull_policy: image.pull_policy.clone(),
         args: Some(arguments.to_vec()),
+        env: Some(vec![threads()]),
         resources: model.resources.as_ref().map(resources),
         volume_mounts: Some(vec![
             VolumeMount { read_only: Some(true), ..mount("model", MODEL_FOLDER) },
@@ -119,6 +123,16 @@ fn worker(campaign: &Campaign, model: &AdModelSpec, image: &WorkerImage) -> Cont
         ]),
         security_context: Some(container_security()),
         ..Container::default()
+    }
+}
+
+/// As many threads as the CPU limit allows, or as the node has: more would wait for each other.
+fn threads() -> EnvVar {
+    let limit = ResourceFieldSelector { resource: "limits.cpu".to_owned(), ..ResourceFieldSelector::default() };
+    EnvVar {
+        name: "BROADSIDE_THREADS".to_owned(),
+        value_from: Some(EnvVarSource { resource_field_ref: Some(limit), ..EnvVarSource::default() }),
+        ..EnvVar::default()
     }
 }
 

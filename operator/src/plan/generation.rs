@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use api::condition::Reason;
-use api::wire::report::GenerationReport;
+use api::wire::report::{Outcome, Report};
 use api::{AdCampaign, GenerationOutcome, GenerationStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use super::variants::SortedOut;
-use super::{Answer, Note, Settings, State, is_suspended};
-use crate::campaign::{Campaign, Generation};
+use super::{Answer, Note, Pause, Settings, State, is_suspended};
+use crate::campaign::{Activity, Campaign, Generation};
 use crate::objects;
 use crate::observe::Seen;
 
@@ -31,6 +31,8 @@ pub(super) struct Written {
     pub(super) answer: Answer,
     /// The Job to make.
     pub(super) job: Option<Job>,
+    /// Stops the Job or lets it go on.
+    pub(super) pause: Option<Pause>,
     pub(super) stalled: Option<Answer>,
     pub(super) notes: Vec<Note>,
     pub(super) again: Option<Duration>,
@@ -38,7 +40,7 @@ pub(super) struct Written {
 
 impl Written {
     fn new(stage: Stage, answer: Answer) -> Self {
-        Self { stage, status: None, answer, job: None, stalled: None, notes: Vec::new(), again: None }
+        Self { stage, status: None, answer, job: None, pause: None, stalled: None, notes: Vec::new(), again: None }
     }
 }
 
@@ -59,10 +61,7 @@ pub(super) fn look(
     let look = Look { object, campaign, generation, seen, delivered: accepted.delivered() };
     match look.recorded() {
         Some(recorded) => look.over(recorded.clone()),
-        None if is_suspended(campaign) => Written::new(
-            Stage::Writing,
-            answer(State::False, Reason::Suspended, "the campaign is suspended: set suspend to false to go on"),
-        ),
+        None if is_suspended(campaign) => look.suspended(),
         None => look.under_way(settings),
     }
 }
@@ -102,13 +101,30 @@ impl Look<'_> {
         }
     }
 
+    /// A Job that runs is stopped, and goes on later with what it has written.
+    fn suspended(&self) -> Written {
+        let message = "the campaign is suspended: set suspend to false to go on";
+        let mut written = Written::new(Stage::Writing, answer(State::False, Reason::Suspended, message));
+        if let Some(job) = &self.seen.job {
+            written.status = Some(self.status(GenerationOutcome::Running, None));
+            written.pause = self.pause(job, Activity::Suspended);
+        }
+        written
+    }
+
+    fn pause(&self, job: &Job, activity: Activity) -> Option<Pause> {
+        let stopped = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
+        let differs = stopped != (activity == Activity::Suspended);
+        differs.then(|| Pause { job: self.job_name(), activity })
+    }
+
     fn no_model(&self) -> Written {
         let message = format!(
             "spec.generation.model: there is no AdModel {} in namespace {}: ask the platform team for it, or name another (kubectl get admodels)",
             self.generation.model, self.campaign.namespace
         );
         let missing = answer(State::True, Reason::ModelNotFound, &message);
-        let mut written = self.writing(Answer { state: State::False, ..missing.clone() });
+        let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..missing.clone() });
         written.stalled = Some(missing);
         written
     }
@@ -138,13 +154,16 @@ impl Look<'_> {
         let complete = i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked);
         let report = self.report();
         match () {
-            () if !has("Complete") && !has("Failed") => self.writing(self.obstacle().unwrap_or_else(|| self.progress())),
-            () if complete => self.over(self.status(GenerationOutcome::Complete, None)),
-            () if has("Complete") || report.is_some() => {
-                let message = report.map(|report| report.to_string());
-                self.over(self.status(GenerationOutcome::Shortfall, message))
+            () if !has("Complete") && !has("Failed") => {
+                let mut written = self.writing(self.obstacle().unwrap_or_else(|| self.progress()));
+                written.pause = self.pause(job, Activity::Active);
+                written
             }
-            () => self.over(self.status(GenerationOutcome::Failed, Some(self.failure(job)))),
+            () if complete => self.over(self.status(GenerationOutcome::Complete, None)),
+            () if has("Complete") || report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall) => {
+                self.over(self.status(GenerationOutcome::Shortfall, report.and_then(|report| report.message)))
+            }
+            () => self.over(self.status(GenerationOutcome::Failed, Some(self.failure(job, report)))),
         }
     }
 
@@ -178,7 +197,7 @@ impl Look<'_> {
     }
 
     /// What the worker said at its end.
-    fn report(&self) -> Option<GenerationReport> {
+    fn report(&self) -> Option<Report> {
         let ended = self.newest_pod().into_iter().flat_map(containers);
         ended.filter(|container| container.name == objects::job::WORKER).find_map(|container| {
             let message = container.state.as_ref()?.terminated.as_ref()?.message.as_ref()?;
@@ -186,15 +205,13 @@ impl Look<'_> {
         })
     }
 
-    fn failure(&self, job: &Job) -> String {
+    /// The worker's own words, else those of the Job.
+    fn failure(&self, job: &Job, report: Option<Report>) -> String {
         let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
         let failed = conditions.into_iter().flatten().find(|condition| condition.type_ == "Failed");
-        let of_job = failed.and_then(|failed| failed.message.clone()).unwrap_or_default();
-        let of_worker = self.newest_pod().into_iter().flat_map(containers).find_map(|container| {
-            let terminated = container.state.as_ref()?.terminated.as_ref()?;
-            (terminated.exit_code != 0).then(|| terminated.message.clone()).flatten()
-        });
-        [of_job, of_worker.unwrap_or_default()].join(" ").trim().chars().take(900).collect()
+        let of_job = failed.and_then(|failed| failed.message.clone());
+        let words = report.and_then(|report| report.message).or(of_job).unwrap_or_default();
+        words.chars().take(900).collect()
     }
 
     fn over(&self, status: GenerationStatus) -> Written {
@@ -205,7 +222,7 @@ impl Look<'_> {
                 (answer(State::True, Reason::Complete, &so_far), "GenerationComplete")
             }
             GenerationOutcome::Shortfall => {
-                let message = format!("{so_far}, the others broke rules or repeated others ({why}): loosen rules or enrich the brief under a new name");
+                let message = format!("{so_far}: {why}; a new attempt needs a new name");
                 (answer(State::False, Reason::Shortfall, &message), "GenerationShortfall")
             }
             GenerationOutcome::Failed => {

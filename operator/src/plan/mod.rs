@@ -36,6 +36,8 @@ pub struct Plan {
     pub variants: Vec<AdVariant>,
     /// What is needed to write variants, when the Job is to be made.
     pub generate: Option<Generate>,
+    /// Stops the Job or lets it go on.
+    pub pause: Option<Pause>,
     /// The table, when it changes.
     pub table: Option<AdTable>,
     /// Variants of which something else is to be said, by name.
@@ -96,6 +98,15 @@ pub enum Ending {
 pub struct Generate {
     /// The Job. Its account, rights and brief are made before it.
     pub job: Job,
+}
+
+/// Whether a Job's pods may run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// The Job.
+    pub job: String,
+    /// What it becomes.
+    pub activity: Activity,
 }
 
 /// An event.
@@ -160,6 +171,7 @@ fn assemble(
 ) -> Plan {
     let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
     let table = table::next(campaign, seen.table.as_ref(), rows.clone());
+    let stalled = written.stalled.clone().or_else(|| nothing_to_test(&written, &steps));
     let mut notes = written.notes;
     notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
     let again = steps.iter().map(|step| step.again).chain(written.again).min().unwrap_or(AT_LEAST_EVERY);
@@ -168,13 +180,14 @@ fn assemble(
     Plan {
         variants: accepted.missing(campaign, seen),
         generate: written.job.map(|job| Generate { job }),
+        pause: written.pause,
         variant_statuses: variants::statuses(seen, accepted, &rows),
         winner: (ended == Ending::Settled).then(|| winner_of(campaign, &placements, &rows)),
         table,
         generation: written.status,
         writing: written.answer,
         data: data(&seen.totals),
-        stalled: written.stalled,
+        stalled,
         placements,
         ended,
         notes,
@@ -229,12 +242,29 @@ fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TableP
         .zip(rows)
         .filter_map(|(status, row)| {
             let verdict = status.verdict.as_ref()?;
-            let served = row.variants.iter().find(|variant| Some(&variant.name) == verdict.winner.as_ref());
-            let served: &TableVariant = served.or_else(|| row.variants.first())?;
+            let served = served_to_most(row)?;
             Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots) })
         })
         .collect();
     winner(campaign, &ended)
+}
+
+/// After the end one variant is served beside the control, or the control alone.
+fn served_to_most(row: &TablePlacement) -> Option<&TableVariant> {
+    let share = |variant: &TableVariant| variants::share(row, &variant.name).unwrap_or(0);
+    let beside = row.variants.iter().skip(1).find(|variant| share(variant) > 0);
+    beside.or_else(|| row.variants.first())
+}
+
+/// A person must do something where nothing could be written and people wrote nothing but the control.
+fn nothing_to_test(written: &generation::Written, steps: &[placement::Step]) -> Option<Answer> {
+    let alone = steps.iter().find(|step| step.row.variants.len() == 1)?;
+    let message = format!(
+        "placement {} has nothing to test but its control, since no variant could be written: see VariantsReady, then apply the campaign under a new name, with challengers or a richer brief",
+        alone.row.name
+    );
+    let over = written.stage == generation::Stage::Over;
+    over.then_some(Answer { state: State::True, reason: Reason::NothingToTest, message })
 }
 
 /// Whether people stopped the campaign; a word for where it is asked often.

@@ -87,11 +87,19 @@ impl Situation<'_> {
     fn row(&self) -> TablePlacement {
         match self.served {
             None => self.first_row(1, 1),
-            Some(row) if row.variants.len() == 1 && self.arms.len() > 1 => {
+            Some(row) if row.variants.len() == 1 && !self.is_shown(row) => {
                 self.first_row(row.seed + 1, row.rounds.last().map_or(1, |round| round.number + 1))
             }
             Some(row) => row.clone(),
         }
+    }
+
+    /// Whether a row with the control alone is what the spec asks for now.
+    fn is_shown(&self, row: &TablePlacement) -> bool {
+        let Placement { metric, format, .. } = self.placement;
+        let names = |row: &TablePlacement| row.variants.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>();
+        let arms: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
+        names(row) == arms && row.metric == *metric && row.format == format.name()
     }
 
     fn first_row(&self, seed: i64, number: u32) -> TablePlacement {
