@@ -1,0 +1,190 @@
+//! A control plane without a node: etcd, the API server and, unless told otherwise, the controllers. No root needed.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::api::Api;
+use crate::binaries::Binary;
+use crate::certificates::Authority;
+use crate::control::{self, Endpoints};
+use crate::fetch::Fetch;
+use crate::guard::{Guard, Lifetime};
+use crate::layout::Layout;
+use crate::process::{Process, script};
+use crate::running::Running;
+use crate::wait::{Wait, has_default_account};
+use crate::{Error, Name, Places, Progress, needs};
+
+/// How a control plane is started.
+#[derive(Clone, Debug)]
+pub struct ControlPlaneConfig {
+    /// Its name; by default one that no other has.
+    pub name: Name,
+    /// Whether objects have effects on others.
+    pub controllers: Controllers,
+    /// When it ends.
+    pub lifetime: Lifetime,
+    /// Where binaries come from and files go.
+    pub places: Places,
+    /// Where lines about long work go.
+    pub progress: Progress,
+}
+
+/// Whether the built-in controllers run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Controllers {
+    /// They do: Jobs make pods (which stay pending: there is no node), owners take what they own with them, namespaces
+    /// end, service accounts appear.
+    #[default]
+    On,
+    /// They do not: every object stays exactly as it was written.
+    Off,
+}
+
+/// A running control plane. Any number can run at once, each on ports of its own.
+///
+/// Services have no endpoints, pods are never scheduled, and the `kubernetes` service leads nowhere.
+#[derive(Debug)]
+pub struct ControlPlane {
+    guard: Guard,
+    layout: Layout,
+    server: String,
+}
+
+/// Services of a control plane lead nowhere, so that all may use the same range: the last of 198.18.0.0/15, which no
+/// cluster with a node uses.
+const SERVICES: &str = "198.19.252.0/22";
+const FIRST_SERVICE: Ipv4Addr = Ipv4Addr::new(198, 19, 252, 1);
+
+/// Another program may take a port between our looking and the server's binding it. Thrice in a row is no accident.
+const ATTEMPTS: u32 = 3;
+
+/// A start takes five seconds on an idle machine; on one that compiles at the same time it has taken thirty.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Default for ControlPlaneConfig {
+    fn default() -> Self {
+        Self {
+            name: Name::unique(),
+            controllers: Controllers::default(),
+            lifetime: Lifetime::default(),
+            places: Places::from_env(),
+            progress: Progress::default(),
+        }
+    }
+}
+
+impl ControlPlane {
+    /// Starts a control plane and returns when its API server is ready and, with controllers, pods can be created in
+    /// the namespace `default`.
+    ///
+    /// Errs when a binary cannot be had, when the name is in use, or when a part ends before it is ready.
+    pub async fn start(config: ControlPlaneConfig) -> Result<Self, Error> {
+        needs::control_plane()?;
+        let binaries = Programs::fetch(&config).await?;
+        let mut attempt = 1;
+        loop {
+            match Self::attempt(&config, &binaries).await {
+                Err(error) if attempt < ATTEMPTS && is_port_taken(&error) => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// The administrator's kubeconfig, a file that lives as long as the control plane.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.layout.path("admin.kubeconfig")
+    }
+
+    /// The API server's URL.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The folder with the logs of its parts.
+    pub fn logs(&self) -> PathBuf {
+        self.layout.path("log")
+    }
+
+    /// Ends it and returns when no process and no file of it is left. Dropping it does the same, but says no error.
+    pub fn stop(mut self) -> Result<(), Error> {
+        Ok(self.guard.stop()?)
+    }
+
+    async fn attempt(config: &ControlPlaneConfig, programs: &Programs) -> Result<Self, Error> {
+        let running = Running::claim(&config.places, &config.name)?;
+        let (guard, api, server) = launch(config, programs, &running).inspect_err(|_| running.discard())?;
+        let mut plane = Self { guard, layout: running.layout().clone(), server };
+        let ready = plane.wait(&api, config.controllers);
+        config.progress.during("starting the control plane", ready).await?;
+        running.set_ready()?;
+        plane.guard.release(config.lifetime)?;
+        Ok(plane)
+    }
+
+    async fn wait(&mut self, api: &Api, controllers: Controllers) -> Result<(), Error> {
+        let mut wait = Wait::new(&self.layout, &mut self.guard, PATIENCE);
+        wait.until("kube-apiserver", async || api.is_ready().await).await?;
+        if controllers == Controllers::On {
+            wait.until("kube-controller-manager", async || has_default_account(api).await).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The executables, in the order of [`Binary`] below.
+struct Programs([PathBuf; 3]);
+
+impl Programs {
+    async fn fetch(config: &ControlPlaneConfig) -> Result<Self, Error> {
+        let fetch = Fetch::new(config.places.clone(), config.progress.clone());
+        let wanted = [Binary::Etcd, Binary::KubeApiserver, Binary::KubeControllerManager];
+        let found = fetch.binaries(&wanted).await?;
+        Ok(Self(found.try_into().expect("one path for each binary that was asked for")))
+    }
+
+    fn processes(&self, layout: &Layout, endpoints: &Endpoints, controllers: Controllers) -> Vec<Process> {
+        let [etcd, apiserver, manager] = self.0.clone();
+        let etcd = control::etcd(etcd, layout, endpoints);
+        let apiserver = control::loopback_apiserver(apiserver, layout, endpoints);
+        match controllers {
+            Controllers::On => vec![etcd, apiserver, control::controller_manager(manager, layout)],
+            Controllers::Off => vec![etcd, control::without_service_accounts(apiserver)],
+        }
+    }
+}
+
+/// Runs all programs; returns their guard, a client for the server, and its URL.
+fn launch(
+    config: &ControlPlaneConfig,
+    programs: &Programs,
+    running: &Running,
+) -> Result<(Guard, Api, String), Error> {
+    let layout = running.layout();
+    let (endpoints, authority) = (free_endpoints()?, Authority::new()?);
+    let admin = control::write_identities(layout, &authority, config.name.as_str(), &endpoints)?;
+    let api = Api::new(&endpoints.server(), &authority.pem(), &admin)?;
+    let script = script(&programs.processes(layout, &endpoints, config.controllers));
+    let root = layout.root().display().to_string();
+    let command = ["sh".into(), "-c".into(), script, "control-plane".into(), root];
+    let guard = Guard::spawn(running.traces()?, &layout.path("log/guard.log"), &command)?;
+    Ok((guard, api, endpoints.server()))
+}
+
+/// Two ports that are free now, held at once so that they differ.
+fn free_endpoints() -> Result<Endpoints, Error> {
+    let [one, two] =
+        [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
+    Ok(Endpoints {
+        address: Ipv4Addr::LOCALHOST,
+        port: one.local_addr()?.port(),
+        etcd_port: two.local_addr()?.port(),
+        services: SERVICES.into(),
+        first_service: FIRST_SERVICE,
+    })
+}
+
+fn is_port_taken(error: &Error) -> bool {
+    matches!(error, Error::Ended { log, .. } if log.contains("address already in use"))
+}
