@@ -1,0 +1,263 @@
+//! The decision: which variant does this subject see? A pure function of tables, key, request and time.
+//!
+//! | Request | Answer | Reason |
+//! | --- | --- | --- |
+//! | no table of that campaign | nothing: the caller's default | `UnknownCampaign` |
+//! | no such placement | nothing: the caller's default | `UnknownPlacement` |
+//! | measuring is not allowed | the control, no token | `NoConsent` |
+//! | the campaign's segments lack this one | the control, no token | `UnknownSegment` |
+//! | else | a variant drawn by the round in force, with a token | `Assigned` |
+//!
+//! Only `Assigned` can count: without a token no event is possible, so the other answers can't reach the totals.
+
+mod http;
+mod metrics;
+
+use api::wire::decide::{DecideReason, DecideRequest};
+use api::wire::token::{Claims, Key, SubjectHash};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::table::{Arm, Placement, Table, Variant};
+use crate::tables::Snapshot;
+
+pub use http::{BODY_LIMIT, DecideState, router};
+
+/// The longest subject, in bytes: room for any identifier, none for a profile.
+pub const SUBJECT_LIMIT: usize = 512;
+
+/// How long an answer may be kept. A changed table reaches a page that keeps answers after this time at most.
+const KEPT_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// An answer: [`api::wire::decide::DecideResponse`] with its texts borrowed from the table, already JSON.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer<'t> {
+    /// Why this answer was given.
+    pub reason: DecideReason,
+    /// The variant's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<&'t str>,
+    /// The variant's texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<&'t RawValue>,
+    /// What events must carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The probability of this draw, in parts per million.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<u32>,
+    /// The round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
+    /// Until when the answer may be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Decides. Equal tables, key and request give the same variant on every replica, whenever it is asked.
+pub fn decide<'t>(tables: &'t Snapshot, key: &Key, request: &DecideRequest, now: Timestamp) -> Answer<'t> {
+    let Some(table) = tables.named(&request.namespace, &request.campaign) else {
+        return Answer::nothing(DecideReason::UnknownCampaign);
+    };
+    let Some(placement) = table.placement(&request.placement) else {
+        return Answer::nothing(DecideReason::UnknownPlacement);
+    };
+    let now = whole_seconds(now);
+    if !request.consent.measurement {
+        return Answer::copy(DecideReason::NoConsent, placement.control(), now);
+    }
+    let drawn = placement.cell(request.segment.as_deref()).and_then(|(segment, arms)| {
+        let subject = key.subject(&table.uid, &request.subject);
+        let arm = draw(placement, arms, &subject)?;
+        Some(Draw { table, placement, segment, arm, subject })
+    });
+    match drawn {
+        Some(drawn) => drawn.answer(key, now),
+        None => Answer::copy(DecideReason::UnknownSegment, placement.control(), now),
+    }
+}
+
+/// The draw hashes the subject's pseudonym and not the subject, so that whoever holds a token can repeat it.
+fn draw(placement: &Placement, arms: &[Arm], subject: &SubjectHash) -> Option<Arm> {
+    let named = arms.iter().map(|&arm| (placement.variant(arm).name.as_str(), arm.share));
+    experiment::assign(&placement.key, subject.0.as_bytes(), named).map(|index| arms[index])
+}
+
+/// A draw, before it is an answer.
+struct Draw<'t> {
+    table: &'t Table,
+    placement: &'t Placement,
+    segment: &'t str,
+    arm: Arm,
+    subject: SubjectHash,
+}
+
+impl<'t> Draw<'t> {
+    fn answer(self, key: &Key, now: Timestamp) -> Answer<'t> {
+        let variant = self.placement.variant(self.arm);
+        let (round, share) = (self.placement.round, self.arm.share.get());
+        let token = key.sign(&self.claims(variant, now));
+        Answer {
+            token: Some(token),
+            probability: Some(share),
+            round: Some(round),
+            ..Answer::copy(DecideReason::Assigned, variant, now)
+        }
+    }
+
+    fn claims(self, variant: &Variant, now: Timestamp) -> Claims {
+        Claims {
+            campaign: self.table.uid.clone(),
+            placement: self.placement.name.clone(),
+            seed: self.placement.seed,
+            segment: self.segment.to_owned(),
+            round: self.placement.round,
+            variant: variant.name.clone(),
+            probability: self.arm.share.get(),
+            decided_at: now.as_second(),
+            subject: self.subject,
+        }
+    }
+}
+
+impl<'t> Answer<'t> {
+    fn nothing(reason: DecideReason) -> Self {
+        Self {
+            reason,
+            variant: None,
+            slots: None,
+            token: None,
+            probability: None,
+            round: None,
+            expires_at: None,
+        }
+    }
+
+    fn copy(reason: DecideReason, variant: &'t Variant, now: Timestamp) -> Self {
+        Self {
+            variant: Some(&variant.name),
+            slots: Some(&variant.slots),
+            expires_at: now.checked_add(KEPT_FOR).ok(),
+            ..Self::nothing(reason)
+        }
+    }
+}
+
+/// Tokens tell whole seconds, and so do we.
+fn whole_seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{SAMPLE, START, Sample, key};
+    use crate::tables::Index;
+    use DecideReason::{Assigned, NoConsent, UnknownCampaign, UnknownPlacement, UnknownSegment};
+    use api::wire::decide::{Consent, DecideResponse};
+
+    type Allocations<'s> = &'s [(&'s [&'s str], &'s [u32])];
+
+    const TWO_SEGMENTS: Allocations<'_> =
+        &[(&["new"], &[0, 1_000_000]), (&["returning", "lapsed"], &[1_000_000])];
+
+    fn snapshot(allocations: Allocations<'_>) -> Snapshot {
+        let mut index = Index::default();
+        index.offer(&Sample { allocations, ..SAMPLE }.object()).expect("the sample is right");
+        index.snapshot()
+    }
+
+    fn request() -> DecideRequest {
+        DecideRequest {
+            namespace: "shop".into(),
+            campaign: "cart-and-hero".into(),
+            placement: "hero".into(),
+            subject: "alice".into(),
+            segment: None,
+            consent: Consent::default(),
+        }
+    }
+
+    /// The answer as a caller reads it.
+    fn ask(tables: &Snapshot, request: &DecideRequest) -> DecideResponse {
+        let json = serde_json::to_string(&decide(tables, &key(), request, START)).unwrap();
+        let read: DecideResponse = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            serde_json::to_string(&read).unwrap(),
+            json,
+            "an answer has the documented fields, in their order"
+        );
+        read
+    }
+
+    #[test]
+    fn each_question_has_its_answer() {
+        let check = |allocations, change: &dyn Fn(&mut DecideRequest), reason, variant: Option<&str>| {
+            let mut request = request();
+            change(&mut request);
+            let answer = ask(&snapshot(allocations), &request);
+            assert_eq!((answer.reason, answer.variant.as_deref()), (reason, variant), "{request:?}");
+            let assigned = reason == Assigned;
+            assert_eq!(
+                (answer.token.is_some(), answer.probability.is_some()),
+                (assigned, assigned),
+                "{request:?}"
+            );
+            let headline = answer.slots.map(|slots| slots["headline"].clone());
+            assert_eq!(headline, variant.map(|name| format!("Run further: {name}")));
+        };
+        let segment = |name: &str| {
+            let name = name.to_owned();
+            move |request: &mut DecideRequest| request.segment = Some(name.clone())
+        };
+        let all: Allocations<'_> = &[(&["all"], &[0, 1_000_000])];
+        let refuse = |request: &mut DecideRequest| request.consent.measurement = false;
+        check(all, &|_| {}, Assigned, Some("warm"));
+        check(all, &segment("new"), Assigned, Some("warm"));
+        check(all, &|request| request.campaign = "other".into(), UnknownCampaign, None);
+        check(all, &|request| request.namespace = "other".into(), UnknownCampaign, None);
+        check(all, &|request| request.placement = "other".into(), UnknownPlacement, None);
+        check(all, &refuse, NoConsent, Some("control"));
+        check(TWO_SEGMENTS, &segment("new"), Assigned, Some("warm"));
+        check(TWO_SEGMENTS, &segment("lapsed"), Assigned, Some("control"));
+        check(TWO_SEGMENTS, &segment("other"), UnknownSegment, Some("control"));
+        check(TWO_SEGMENTS, &segment("all"), UnknownSegment, Some("control"));
+        check(TWO_SEGMENTS, &|_| {}, UnknownSegment, Some("control"));
+        check(TWO_SEGMENTS, &refuse, NoConsent, Some("control"));
+    }
+
+    #[test]
+    fn a_token_reproduces_its_decision() {
+        let shares = [300_000, 600_000, 100_000];
+        let tables = snapshot(&[(&["all"], &shares)]);
+        let answer = ask(&tables, &request());
+        let claims = key().verify(&answer.token.unwrap()).unwrap();
+        let draw_key = experiment::AssignmentKey::new(&claims.campaign, &claims.placement, 1);
+        let arms = ["control", "warm", "retired"].into_iter().zip(shares);
+        let arms = arms.map(|(name, share)| (name, experiment::PartsPerMillion::new(share).unwrap()));
+        let drawn = experiment::assign(&draw_key, claims.subject.0.as_bytes(), arms).unwrap();
+        assert_eq!(claims.variant, ["control", "warm", "retired"][drawn]);
+        assert_eq!((claims.probability, answer.probability), (shares[drawn], Some(shares[drawn])));
+        assert_eq!((claims.round, claims.seed, claims.segment.as_str()), (1, 1, "all"));
+        assert_eq!(claims.decided_at(), START);
+        assert_eq!(answer.expires_at, Some(START + KEPT_FOR));
+        assert_eq!(claims.subject, key().subject(SAMPLE.uid, "alice"));
+    }
+
+    #[test]
+    fn replicas_agree_and_shares_are_met_and_nothing_is_served_without_a_share() {
+        let (one, other) = (snapshot(SAMPLE.allocations), snapshot(SAMPLE.allocations));
+        let mut counts = std::collections::BTreeMap::new();
+        for number in 0..4000 {
+            let request = DecideRequest { subject: format!("subject {number}"), ..request() };
+            let (first, later) = (ask(&one, &request), decide(&other, &key(), &request, START + KEPT_FOR));
+            assert_eq!(first.variant.as_deref(), later.variant);
+            *counts.entry(first.variant.unwrap()).or_insert(0) += 1;
+        }
+        assert_eq!(counts.keys().collect::<Vec<_>>(), ["control", "warm"], "`retired` has no share");
+        // Five standard deviations of a fair coin are 158.
+        assert!((1842..=2158).contains(&counts["control"]), "{counts:?}");
+    }
+}

@@ -1,0 +1,43 @@
+//! The ledger: what counts, and the durable record of it.
+//!
+//! ```text
+//!   event ─check─▶ Arrival ─queue─▶ writer ── one transaction for all that waited ──▶ disk
+//!                                     │                                                │
+//!   totals ◀──────────────────────────┘          outcome ◀─────────────────────────────┘
+//! ```
+//!
+//! **The unit** is one subject in one placement under one seed. Its first exposure to arrive fixes round, segment and
+//! variant; a second one is a duplicate, under whatever token. A binary reward counts when its time lies in
+//! `[exposure, exposure + window]`, both ends included. Events may arrive in any order.
+//!
+//! **Maturing.** When window and [allowance](unit::allowance) have passed by the ledger's clock, the exposure is added
+//! to the sums of its cell and variant, and all that is left of the unit is that it was counted. Nothing that arrives
+//! later changes a sum.
+//!
+//! **Dedup.** What is counted is protected by the unit and not by event ids: a unit counts once, and a binary reward
+//! has two states. Ids only tell a sender that it repeats itself, so they live as long as a repeat could still be
+//! accepted: until the unit matures. After that a repeated exposure is a duplicate and a repeated reward is late.
+//! Ids are compared among events of one kind about one unit, so the ids of two applications do not meet.
+//!
+//! **Time** is the arrival time of each request, in the order in which the writer takes them. A clock that jumps back
+//! uncounts nothing.
+
+pub mod check;
+mod http;
+mod metrics;
+pub mod store;
+pub mod unit;
+mod writer;
+
+pub use http::{BODY_LIMIT, EVENTS_LIMIT, LedgerState, router};
+pub use writer::{Ledger, LedgerError, QUEUE_LIMIT};
+
+use jiff::Timestamp;
+
+/// Milliseconds since 1970: what the ledger stores and compares.
+pub type Millis = i64;
+
+/// A moment in milliseconds, cut towards the past.
+pub fn millis(moment: Timestamp) -> Millis {
+    moment.as_millisecond()
+}

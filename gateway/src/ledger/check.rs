@@ -1,0 +1,150 @@
+//! Whether an event may reach the ledger: pure, and done by as many requests at once as there are.
+
+use std::hash::Hasher;
+
+use api::wire::event::{Event, EventKind, Outcome};
+use api::wire::token::{Claims, Key, SubjectHash, TokenError};
+use jiff::{SignedDuration, Timestamp};
+use siphasher::sip::SipHasher24;
+
+use super::unit::{Arm, Exposure, Receipt, Reward};
+use super::{Millis, millis};
+use crate::tables::Snapshot;
+
+/// The longest event id, in bytes: a UUID has 36, a trace with a span 49.
+pub const ID_LIMIT: usize = 128;
+
+/// The longest token, in bytes. Ours have about 400; the bound keeps us from hashing what can't be one.
+pub const TOKEN_LIMIT: usize = 2048;
+
+/// How far a sender's clock may be ahead of ours, or behind the decision's. Servers agree within milliseconds; a
+/// device whose clock is off by more should leave `at` out.
+pub const SKEW: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long after its decision an exposure counts. Copy that is kept longer was decided by weights of the past.
+pub const EXPOSED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Where a unit lives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Experiment {
+    /// The campaign's UID.
+    pub campaign: String,
+    /// The placement.
+    pub placement: String,
+    /// The seed of its assignment.
+    pub seed: i64,
+}
+
+/// A subject's pseudonym, as bytes.
+pub type Subject = [u8; 16];
+
+/// An event that may be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Where its unit lives.
+    pub experiment: Experiment,
+    /// Whose it is.
+    pub subject: Subject,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The copy was shown.
+    Exposure(Exposure),
+    /// The person acted.
+    Reward(Reward),
+}
+
+/// Reads an event that arrives at `now`.
+///
+/// # Errors
+/// The receipt of an event that can't be counted: malformed, forged, of the future, of a campaign, placement or metric
+/// that no table knows, or an exposure of a decision that is too old.
+pub fn check(event: &Event, key: &Key, tables: &Snapshot, now: Timestamp) -> Result<Arrival, Receipt> {
+    if !(1..=ID_LIMIT).contains(&event.id.len()) {
+        return Err(invalid("id: send 1 to 128 bytes"));
+    }
+    let (claims, subject) = claims(&event.token, key)?;
+    let at = event.at.unwrap_or(now);
+    if at > now.saturating_add(SKEW).unwrap_or(Timestamp::MAX) {
+        return Err(invalid("at: it lies in the future: send UTC, or leave it out"));
+    }
+    let window = window(&claims, &event.kind, tables)?;
+    let what = what(event, &claims, at.min(now), window)?;
+    let Claims { campaign, placement, seed, .. } = claims;
+    Ok(Arrival { experiment: Experiment { campaign, placement, seed }, subject, what })
+}
+
+fn claims(token: &str, key: &Key) -> Result<(Claims, Subject), Receipt> {
+    if token.len() > TOKEN_LIMIT {
+        return Err(invalid(MALFORMED));
+    }
+    let claims = key.verify(token).map_err(|error| {
+        invalid(match error {
+            TokenError::Malformed => MALFORMED,
+            TokenError::UnknownKey => "token: its key is not in use: ask for a new decision",
+            TokenError::BadSignature => "token: its signature is wrong: send it as the decision gave it",
+        })
+    })?;
+    let subject = bytes(&claims.subject).ok_or_else(|| invalid(MALFORMED))?;
+    Ok((claims, subject))
+}
+
+const MALFORMED: &str = "token: it is malformed: send it as the decision gave it";
+
+/// The window of the metric that the event is about.
+fn window(claims: &Claims, kind: &EventKind, tables: &Snapshot) -> Result<Millis, Receipt> {
+    let unknown = |message| Receipt::because(Outcome::Unknown, message);
+    let table =
+        tables.of(&claims.campaign).ok_or_else(|| unknown("its campaign is not known, or was deleted"))?;
+    let placement = table
+        .placement(&claims.placement)
+        .ok_or_else(|| unknown("its placement is not known, or was removed"))?;
+    match kind {
+        EventKind::Reward { metric } if *metric != placement.metric.name => {
+            Err(unknown("metric: the placement has another: send the name that the campaign gives it"))
+        }
+        _ => Ok(Millis::from(placement.metric.window_seconds) * 1000),
+    }
+}
+
+fn what(event: &Event, claims: &Claims, at: Timestamp, window: Millis) -> Result<What, Receipt> {
+    match &event.kind {
+        EventKind::Exposure => Ok(What::Exposure(exposure(claims, at, window)?)),
+        EventKind::Reward { .. } => Ok(What::Reward(Reward { id: hash(&event.id), at: millis(at), window })),
+    }
+}
+
+fn exposure(claims: &Claims, at: Timestamp, window: Millis) -> Result<Exposure, Receipt> {
+    let after_decision = at.duration_since(claims.decided_at());
+    if after_decision < -SKEW {
+        return Err(invalid("at: it lies before the decision: send UTC, or leave it out"));
+    }
+    if after_decision > EXPOSED_WITHIN {
+        return Err(Receipt::because(Outcome::Late, "its decision is older than a day: decide anew"));
+    }
+    let arm = Arm { round: claims.round, segment: claims.segment.clone(), variant: claims.variant.clone() };
+    Ok(Exposure { at: millis(at), window, arm })
+}
+
+fn invalid(message: &'static str) -> Receipt {
+    Receipt::because(Outcome::Invalid, message)
+}
+
+/// Ids are compared by 64 bits: among the at most 64 of a unit, two that differ meet once in 10¹⁶ units.
+fn hash(id: &str) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write(id.as_bytes());
+    hasher.finish()
+}
+
+fn bytes(subject: &SubjectHash) -> Option<Subject> {
+    let digits = subject.0.as_bytes();
+    if digits.len() != 32 || !subject.0.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(&subject.0, 16).ok().map(u128::to_be_bytes)
+}

@@ -1,0 +1,156 @@
+//! The HTTP edge of the ledger.
+
+use std::sync::Arc;
+
+use api::wire::event::{Event, EventOutcome, EventsRequest, EventsResponse};
+use api::wire::token::Key;
+use api::wire::totals::TotalsResponse;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
+
+use super::check::{Arrival, check};
+use super::metrics::EventMetrics;
+use super::unit::Receipt;
+use super::writer::{Ledger, LedgerError};
+use crate::clock::Clock;
+use crate::refusal::{self, Code, Refusal};
+use crate::tables::Tables;
+
+/// The largest request, in bytes: a thousand events of about 700 bytes fit.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The most events of one request.
+pub const EVENTS_LIMIT: usize = 1000;
+
+/// What the ledger's API needs.
+#[derive(Clone)]
+pub struct LedgerState(Arc<Parts>);
+
+struct Parts {
+    ledger: Ledger,
+    tables: Tables,
+    key: Key,
+    clock: Arc<dyn Clock>,
+    metrics: EventMetrics,
+}
+
+impl LedgerState {
+    /// An API over this ledger. Tokens are checked with this key, and windows come from these tables.
+    pub fn new(
+        ledger: Ledger,
+        tables: Tables,
+        key: Key,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = EventMetrics::new(registry);
+        Self(Arc::new(Parts { ledger, tables, key, clock, metrics }))
+    }
+}
+
+/// The API of the role `ledger`.
+pub fn router(state: LedgerState) -> Router {
+    Router::new()
+        .route("/v1/events", post(events))
+        .route("/v1/totals", get(totals))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(state)
+}
+
+type Answered<T> = Result<(StatusCode, Json<T>), Refusal>;
+
+async fn events(
+    State(LedgerState(parts)): State<LedgerState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answered<EventsResponse> {
+    let EventsRequest { events } = refusal::parse(body.as_deref())?;
+    if events.len() > EVENTS_LIMIT {
+        let message =
+            format!("events: there are {}: send at most {EVENTS_LIMIT} in one request", events.len());
+        return Err(Refusal { code: Code::TooLarge, message });
+    }
+    let receipts = parts.record(&events).await.inspect_err(|_| parts.metrics.busy())?;
+    let outcomes = events.into_iter().zip(receipts).map(outcome).collect::<Vec<_>>();
+    outcomes.iter().for_each(|outcome| parts.metrics.outcome(outcome.outcome));
+    Ok((StatusCode::ACCEPTED, Json(EventsResponse { outcomes })))
+}
+
+#[derive(Deserialize)]
+struct TotalsQuery {
+    campaign: String,
+}
+
+async fn totals(
+    State(LedgerState(parts)): State<LedgerState>,
+    query: Result<Query<TotalsQuery>, QueryRejection>,
+) -> Answered<TotalsResponse> {
+    let Query(TotalsQuery { campaign }) = query
+        .map_err(|_| Refusal::malformed("campaign: ask for /v1/totals?campaign=<the campaign's UID>"))?;
+    let totals = parts.ledger.totals(campaign, parts.clock.now()).await?;
+    Ok((StatusCode::OK, Json(totals)))
+}
+
+impl Parts {
+    /// Checks all events, records those that may count, and returns a receipt for each.
+    async fn record(&self, events: &[Event]) -> Result<Vec<Receipt>, LedgerError> {
+        if !self.tables.is_complete() {
+            return Err(LedgerError::Starting);
+        }
+        let now = self.clock.now();
+        let mut checked = self.check(events, now);
+        let arrivals: Vec<Arrival> = checked.iter_mut().filter_map(Checked::take).collect();
+        if arrivals.is_empty() {
+            return Ok(checked.into_iter().filter_map(Checked::refused).collect());
+        }
+        let mut recorded = self.ledger.record(arrivals, now).await?.into_iter();
+        Ok(checked.into_iter().filter_map(|checked| checked.refused().or_else(|| recorded.next())).collect())
+    }
+
+    fn check(&self, events: &[Event], now: Timestamp) -> Vec<Checked> {
+        let tables = self.tables.load();
+        let check = |event| match check(event, &self.key, &tables, now) {
+            Ok(arrival) => Checked::Arrival(Some(arrival)),
+            Err(receipt) => Checked::Refused(receipt),
+        };
+        events.iter().map(check).collect()
+    }
+}
+
+/// An event after its check.
+enum Checked {
+    /// It goes to the ledger, once.
+    Arrival(Option<Arrival>),
+    Refused(Receipt),
+}
+
+impl Checked {
+    fn take(&mut self) -> Option<Arrival> {
+        if let Self::Arrival(arrival) = self { arrival.take() } else { None }
+    }
+
+    fn refused(self) -> Option<Receipt> {
+        if let Self::Refused(receipt) = self { Some(receipt) } else { None }
+    }
+}
+
+fn outcome((event, receipt): (Event, Receipt)) -> EventOutcome {
+    let Receipt { outcome, message } = receipt;
+    EventOutcome { id: event.id, outcome, message: message.map(str::to_owned) }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        let code = match error {
+            LedgerError::Busy => Code::Busy,
+            LedgerError::Starting | LedgerError::Stopping => Code::Unavailable,
+        };
+        Self { code, message: error.to_string() }
+    }
+}

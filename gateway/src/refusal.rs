@@ -1,0 +1,124 @@
+//! What a caller is told when a request can't be answered: one shape for both roles.
+
+use axum::Json;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a request is refused, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Code {
+    /// The body or the query is not of the documented shape.
+    Malformed,
+    /// The body or a part of it is larger than we read.
+    TooLarge,
+    /// The queue is full: the same request succeeds later.
+    Busy,
+    /// The ledger is starting or ending: the same request succeeds later.
+    Unavailable,
+    /// There is no such path or method.
+    NotFound,
+}
+
+/// A refusal. Its JSON is `{"code": .., "message": ..}`; the message names what to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For programs.
+    pub code: Code,
+    /// For people: what is wrong and what to change. It may quote the caller's own body, so it is never logged.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of a malformed request.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self { code: Code::Malformed, message: message.into() }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.code {
+            Code::Malformed => StatusCode::BAD_REQUEST,
+            Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Code::NotFound => StatusCode::NOT_FOUND,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        tracing::debug!(code = ?self.code, "request refused");
+        let status = self.status();
+        let mut response = (status, Json(&self)).into_response();
+        if matches!(self.code, Code::Busy | Code::Unavailable) {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// The body as JSON of that shape.
+///
+/// # Errors
+/// When it is too large, or not of that shape; then the message names the field.
+pub fn parse<T: DeserializeOwned>(body: Result<&[u8], &BytesRejection>) -> Result<T, Refusal> {
+    let body = body.map_err(unread)?;
+    // The path of a fault costs time on every field, so it is looked for only once there is a fault.
+    serde_json::from_slice(body).or_else(|_| parse_slowly(body))
+}
+
+/// The answer to a path that does not exist.
+pub async fn not_found() -> Refusal {
+    let message = "there is no such path: see docs/gateway.md for those that are".to_owned();
+    Refusal { code: Code::NotFound, message }
+}
+
+fn parse_slowly<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let (field, what) = (error.path().to_string(), error.inner());
+        Refusal::malformed(match field.as_str() {
+            "." => format!("{what}: send JSON as docs/gateway.md shows"),
+            field => format!("{field}: {what}: send JSON as docs/gateway.md shows"),
+        })
+    })?;
+    json.end().map_err(|_| Refusal::malformed("something follows the JSON: send one object alone"))?;
+    Ok(value)
+}
+
+fn unread(rejection: &BytesRejection) -> Refusal {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let message = "the body is too large: send less in one request".to_owned();
+        return Refusal { code: Code::TooLarge, message };
+    }
+    Refusal::malformed("the body broke off: send it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::wire::decide::DecideRequest;
+
+    #[test]
+    fn a_malformed_body_names_the_field() {
+        let check = |body: &str, expected: &str| {
+            let error = parse::<DecideRequest>(Ok(body.as_bytes())).unwrap_err();
+            assert_eq!(error.code, Code::Malformed);
+            assert!(error.message.contains(expected), "{body} gave {:?}", error.message);
+        };
+        let most = r#""namespace":"shop","campaign":"c","placement":"hero""#;
+        check("{", "EOF");
+        check(&format!("{{{most}}}"), "missing field `subject`");
+        check(&format!(r#"{{{most},"subject":7}}"#), "subject: invalid type: integer");
+        check(&format!(r#"{{{most},"subject":"s","who":"s"}}"#), "unknown field `who`");
+        check(
+            &format!(r#"{{{most},"subject":"s","consent":{{"measurement":"no"}}}}"#),
+            "consent.measurement: invalid type",
+        );
+        check(&format!(r#"{{{most},"subject":"s"}}{{}}"#), "something follows");
+    }
+}

@@ -1,0 +1,131 @@
+//! A role from its configuration to its end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::FutureExt;
+use prometheus_client::registry::Registry;
+use tokio::task::JoinHandle;
+
+use crate::args::{Config, Role, Source};
+use crate::clock::{Clock, SystemClock};
+use crate::decide::{self, DecideState};
+use crate::key::{self, KeyFileError};
+use crate::ledger::store::{Store, StoreError};
+use crate::ledger::{self, Ledger, LedgerState};
+use crate::serve;
+use crate::tables::{Keeper, Tables, cluster, folder};
+
+/// Why a role ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// There is no way to the API server.
+    #[error(
+        "the API server's address and account can't be found: run in a pod, set KUBECONFIG, or use --tables DIR"
+    )]
+    Cluster(#[source] Box<kube::Error>),
+    /// The address can't be used.
+    #[error("{address} can't be listened on: choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The ledger's store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A task of ours ended.
+    #[error("{0} ended: this is a fault of ours")]
+    Task(&'static str),
+    /// The network or the signals failed.
+    #[error("the network or the signals of this machine failed")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a role until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it can't start, or can't go on: then the process should end and start anew.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    tracing::info!(?config, "starting");
+    let key = key::read(&config.key_file)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut registry = Registry::default();
+    let (keeper, tables) = Keeper::new(&mut registry);
+    let follower = follow(config.source, keeper).await?;
+    match config.role {
+        Role::Decide => {
+            let state = DecideState::new(tables.clone(), key, clock, &mut registry);
+            let router =
+                decide::router(state).merge(serve::operations(registry, move || tables.is_complete()));
+            until_ended(config.listen, router, follower, None).await
+        }
+        Role::Ledger(data) => {
+            let (ledger, writer) = open(&data, &clock, &mut registry).await?;
+            let ready = is_ready(&ledger, &tables);
+            let state = LedgerState::new(ledger, tables, key, clock, &mut registry);
+            let router = ledger::router(state).merge(serve::operations(registry, ready));
+            until_ended(config.listen, router, follower, Some(writer)).await
+        }
+    }
+}
+
+type Writer = JoinHandle<Result<(), StoreError>>;
+
+async fn follow(source: Source, keeper: Keeper) -> Result<JoinHandle<()>, RunError> {
+    match source {
+        Source::Folder(path) => Ok(tokio::spawn(folder::watch(path, keeper))),
+        Source::Cluster(scope) => {
+            let client =
+                kube::Client::try_default().await.map_err(|error| RunError::Cluster(Box::new(error)))?;
+            Ok(tokio::spawn(cluster::watch(client, scope, keeper)))
+        }
+    }
+}
+
+async fn open(
+    data: &Path,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<(Ledger, Writer), RunError> {
+    let data = data.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&data)).await;
+    let store = opened.map_err(|_| RunError::Task("the opening of the ledger"))??;
+    Ok(Ledger::start(store, Arc::clone(clock), registry))
+}
+
+/// A ledger without tables would tell every event that it is unknown.
+fn is_ready(ledger: &Ledger, tables: &Tables) -> impl Fn() -> bool + Clone + Send + Sync + 'static {
+    let (ledger, tables) = (ledger.clone(), tables.clone());
+    move || tables.is_complete() && ledger.is_running()
+}
+
+async fn until_ended(
+    address: SocketAddr,
+    router: Router,
+    follower: JoinHandle<()>,
+    mut writer: Option<Writer>,
+) -> Result<(), RunError> {
+    let listener = serve::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    let ended = serve::terminated()?.shared();
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    tokio::select! {
+        served = serve::serve(listener, router, ended) => served?,
+        _ = follower => return Err(RunError::Task("the reader of tables")),
+        end = finished(writer.as_mut()) => return end.and(Err(RunError::Task("the writer of the ledger"))),
+    }
+    // The router is gone and with it every handle of the ledger, so the writer writes what still waits and ends.
+    if writer.is_some() { finished(writer.as_mut()).await } else { Ok(()) }
+}
+
+/// Completes when the writer ends; never where there is none.
+async fn finished(writer: Option<&mut Writer>) -> Result<(), RunError> {
+    let Some(writer) = writer else { return std::future::pending().await };
+    Ok(writer.await.map_err(|_| RunError::Task("the writer of the ledger"))??)
+}

@@ -1,0 +1,377 @@
+//! A table as it is served: checked once, and with everything precomputed that a decision needs.
+
+use std::collections::HashSet;
+
+use api::{AdTable, TableMetric, TablePlacement, TableRound, TableVariant};
+use experiment::{AssignmentKey, PartsPerMillion};
+use jiff::Timestamp;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// What is served for one campaign. Valid by construction: see [`Table::try_from`].
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The campaign's namespace.
+    pub namespace: String,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The campaign's UID.
+    pub uid: String,
+    /// Grows with each change.
+    pub number: i64,
+    /// When the object was made; files have no such time.
+    pub created: Option<Timestamp>,
+    /// At most four, so a search is a scan.
+    placements: Vec<Placement>,
+}
+
+/// What is served in one placement.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Its name.
+    pub name: String,
+    /// The seed of its assignment.
+    pub seed: i64,
+    /// What the draw is keyed with.
+    pub key: AssignmentKey,
+    /// What the ledger counts.
+    pub metric: TableMetric,
+    /// The round in force.
+    pub round: u32,
+    variants: Vec<Variant>,
+    cells: Vec<Cell>,
+}
+
+/// One piece of copy.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name.
+    pub name: String,
+    /// Its texts by slot, as the JSON that is sent.
+    pub slots: Box<RawValue>,
+}
+
+/// The shares of the segments that share them, in the round in force.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    segments: Vec<String>,
+    arms: Vec<Arm>,
+}
+
+/// A variant with a share above zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Arm {
+    /// Its place among the variants.
+    pub variant: usize,
+    /// The probability with which it is drawn.
+    pub share: PartsPerMillion,
+}
+
+/// Why a table is not served. No message repeats copy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// Its name is not its campaign's UID.
+    #[error("the object is named {name}, not by its campaign's UID {uid}: name it by the UID")]
+    Identity {
+        /// The object's name.
+        name: String,
+        /// The campaign's UID.
+        uid: String,
+    },
+    /// It does not hang together.
+    #[error("{place}: {what}")]
+    Shape {
+        /// Where.
+        place: String,
+        /// What is wrong and what to change.
+        what: &'static str,
+    },
+    /// Shares do not sum to one million.
+    #[error("{place}: shares sum to {sum} parts per million: make it 1000000")]
+    Shares {
+        /// Where.
+        place: String,
+        /// Their sum.
+        sum: u64,
+    },
+    /// A text is not the one that was approved under its digest.
+    #[error("{place}: the digest is not that of the texts: let the operator write the table anew")]
+    Digest {
+        /// Which variant.
+        place: String,
+    },
+    /// A text breaks a hard rule of its format.
+    #[error("{place}: slot {slot} breaks a hard rule of {format}: check the copy with `broadside check`")]
+    Rules {
+        /// Which variant.
+        place: String,
+        /// The slot.
+        slot: String,
+        /// The format.
+        format: String,
+    },
+}
+
+impl TryFrom<&AdTable> for Table {
+    type Error = TableError;
+
+    /// Checks that the object is named by its campaign, names are unique, every placement has variants and rounds in
+    /// rising order, shares belong to variants and sum to one million, each digest is that of its texts, and no text
+    /// breaks a hard rule of a format that we know. Brand rules are not in a table: the operator held them.
+    fn try_from(object: &AdTable) -> Result<Self, TableError> {
+        let spec = &object.spec;
+        identity(object)?;
+        distinct("the table", spec.placements.iter().map(|placement| placement.name.as_str()))?;
+        let placement = |placement| Placement::new(&spec.campaign.uid, placement);
+        Ok(Self {
+            namespace: object.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            campaign: spec.campaign.name.clone(),
+            uid: spec.campaign.uid.clone(),
+            number: spec.number,
+            created: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            placements: spec.placements.iter().map(placement).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Table {
+    /// The placement of that name.
+    pub fn placement(&self, name: &str) -> Option<&Placement> {
+        self.placements.iter().find(|placement| placement.name == name)
+    }
+}
+
+impl Placement {
+    fn new(uid: &str, placement: &TablePlacement) -> Result<Self, TableError> {
+        let place = format!("placement {}", placement.name);
+        let seed = u64::try_from(placement.seed)
+            .map_err(|_| shape(&place, "the seed is negative: use one from 1"))?;
+        check_variants(&place, placement)?;
+        let current = check_rounds(&place, placement)?;
+        Ok(Self {
+            name: placement.name.clone(),
+            seed: placement.seed,
+            key: AssignmentKey::new(uid, &placement.name, seed),
+            metric: placement.metric.clone(),
+            round: current.number,
+            variants: placement.variants.iter().map(Variant::new).collect(),
+            cells: current.allocations.iter().map(Cell::new).collect(),
+        })
+    }
+
+    /// The control: a table has its first variant only if it has any, and an empty one is refused.
+    pub fn control(&self) -> &Variant {
+        &self.variants[0]
+    }
+
+    /// The variant at that place, which an [`Arm`] of the same placement names.
+    pub fn variant(&self, arm: Arm) -> &Variant {
+        &self.variants[arm.variant]
+    }
+
+    /// The segment under which a request counts, and its arms. Where the campaign names no segments, every request
+    /// counts under [`api::name::EVERYBODY`], whatever segment it names.
+    pub fn cell(&self, asked: Option<&str>) -> Option<(&str, &[Arm])> {
+        let everybody = || self.cell_of(api::name::EVERYBODY);
+        asked.and_then(|segment| self.cell_of(segment)).or_else(everybody)
+    }
+
+    fn cell_of(&self, segment: &str) -> Option<(&str, &[Arm])> {
+        self.cells.iter().find_map(|cell| {
+            let name = cell.segments.iter().find(|name| *name == segment)?;
+            Some((name.as_str(), cell.arms.as_slice()))
+        })
+    }
+}
+
+impl Variant {
+    fn new(variant: &TableVariant) -> Self {
+        let slots = to_raw_value(&variant.slots).expect("a map of strings is JSON");
+        Self { name: variant.name.clone(), slots }
+    }
+}
+
+impl Cell {
+    fn new(allocation: &api::SegmentAllocation) -> Self {
+        let arm = |(variant, &share)| Some(Arm { variant, share: PartsPerMillion::new(share)? });
+        let arms = allocation.shares.iter().enumerate().filter_map(arm);
+        let arms = arms.filter(|arm| arm.share > PartsPerMillion::ZERO).collect();
+        Self { segments: allocation.segments.clone(), arms }
+    }
+}
+
+fn identity(object: &AdTable) -> Result<(), TableError> {
+    let (name, uid) = (object.metadata.name.as_deref().unwrap_or_default(), &object.spec.campaign.uid);
+    if name != uid {
+        return Err(TableError::Identity { name: name.to_owned(), uid: uid.clone() });
+    }
+    Ok(())
+}
+
+fn check_variants(place: &str, placement: &TablePlacement) -> Result<(), TableError> {
+    if placement.variants.is_empty() {
+        return Err(shape(place, "there is no variant: the first is the control"));
+    }
+    distinct(place, placement.variants.iter().map(|variant| variant.name.as_str()))?;
+    placement.variants.iter().try_for_each(|variant| check_copy(place, &placement.format, variant))
+}
+
+fn check_copy(place: &str, format: &str, variant: &TableVariant) -> Result<(), TableError> {
+    let place = format!("{place}, variant {}", variant.name);
+    if api::name::copy_digest(&variant.slots) != variant.digest {
+        return Err(TableError::Digest { place });
+    }
+    // A format that only a newer operator knows is its business: its limits were held when the table was written.
+    let Some(known) = rules::format(format) else { return Ok(()) };
+    let violations = rules::check(known, &rules::BrandRules::default(), &variant.slots);
+    match violations.into_iter().find(rules::Violation::is_hard) {
+        None => Ok(()),
+        Some(violation) => {
+            let slot = violation.slot.unwrap_or_else(|| "-".to_owned());
+            Err(TableError::Rules { place, slot, format: format.to_owned() })
+        }
+    }
+}
+
+/// Checks all rounds and returns the one in force. Past ones are nobody's business here, but a table that is wrong in
+/// one of them was not written by an operator in good health.
+fn check_rounds<'t>(place: &str, placement: &'t TablePlacement) -> Result<&'t TableRound, TableError> {
+    if !placement.rounds.is_sorted_by(|one, next| one.number < next.number) {
+        return Err(shape(place, "rounds are not in rising order: number them upwards"));
+    }
+    for round in &placement.rounds {
+        check_round(&format!("{place}, round {}", round.number), round, placement.variants.len())?;
+    }
+    placement.rounds.last().ok_or_else(|| shape(place, "there is no round: the last is the one in force"))
+}
+
+fn check_round(place: &str, round: &TableRound, variants: usize) -> Result<(), TableError> {
+    let segments = || round.allocations.iter().flat_map(|allocation| &allocation.segments);
+    if segments().next().is_none() {
+        return Err(shape(place, "no segment has shares: use `all` where the campaign names none"));
+    }
+    if segments().count() > 1 && segments().any(|segment| segment == api::name::EVERYBODY) {
+        return Err(shape(place, "`all` stands beside other segments: name either"));
+    }
+    distinct(place, segments().map(String::as_str))?;
+    round.allocations.iter().try_for_each(|allocation| check_shares(place, &allocation.shares, variants))
+}
+
+fn check_shares(place: &str, shares: &[u32], variants: usize) -> Result<(), TableError> {
+    if shares.len() > variants {
+        return Err(shape(place, "there are more shares than variants: leave the last out"));
+    }
+    let sum = shares.iter().map(|&share| u64::from(share)).sum();
+    if sum != u64::from(PartsPerMillion::ONE.get()) {
+        return Err(TableError::Shares { place: place.to_owned(), sum });
+    }
+    Ok(())
+}
+
+fn distinct<'n>(place: &str, mut names: impl Iterator<Item = &'n str>) -> Result<(), TableError> {
+    let mut seen = HashSet::new();
+    if names.all(|name| seen.insert(name)) {
+        return Ok(());
+    }
+    Err(shape(place, "a name stands twice: give each its own"))
+}
+
+fn shape(place: &str, what: &'static str) -> TableError {
+    TableError::Shape { place: place.to_owned(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{SAMPLE, Sample};
+    use api::SegmentAllocation;
+
+    fn check(sentence: &str, change: impl Fn(&mut AdTable), expected: Option<&str>) {
+        let mut object = SAMPLE.object();
+        change(&mut object);
+        let error = Table::try_from(&object).err().map(|error| error.to_string());
+        match (&error, expected) {
+            (None, None) => {}
+            (Some(error), Some(part)) if error.contains(part) => {}
+            _ => panic!("{sentence}: expected {expected:?}, found {error:?}"),
+        }
+    }
+
+    fn shares(object: &mut AdTable, shares: &[u32]) {
+        object.spec.placements[0].rounds[0].allocations[0].shares = shares.to_vec();
+    }
+
+    #[test]
+    fn a_table_is_right_or_says_why_not() {
+        check("the sample is right", |_| {}, None);
+        check("no placement is none to serve", |t| t.spec.placements.clear(), None);
+        check("another name", |t| t.metadata.name = Some("other".into()), Some("name it by the UID"));
+        check("no variants", |t| t.spec.placements[0].variants.clear(), Some("no variant"));
+        check("no rounds", |t| t.spec.placements[0].rounds.clear(), Some("no round"));
+        check(
+            "a variant twice",
+            |t| t.spec.placements[0].variants[1].name = "control".into(),
+            Some("stands twice"),
+        );
+        check("a placement twice", |t| t.spec.placements.extend_from_within(..), Some("stands twice"));
+        check("a round twice", |t| t.spec.placements[0].rounds.extend_from_within(..), Some("rising order"));
+        check("a negative seed", |t| t.spec.placements[0].seed = -1, Some("negative"));
+        check("too little", |t| shares(t, &[1, 2]), Some("sum to 3 "));
+        check("too much", |t| shares(t, &[1_000_000, 1]), Some("sum to 1000001"));
+        check("more than all, which wraps", |t| shares(t, &[u32::MAX, 1_000_001]), Some("sum to 4295967296"));
+        check("too many", |t| shares(t, &[1_000_000, 0, 0, 0]), Some("more shares than variants"));
+    }
+
+    #[test]
+    fn copy_that_is_not_the_approved_one_is_refused_and_not_repeated() {
+        let text = |text: &'static str, digest: bool| {
+            move |object: &mut AdTable| {
+                let variant = &mut object.spec.placements[0].variants[1];
+                variant.slots.insert("headline".into(), text.into());
+                if digest {
+                    variant.digest = api::name::copy_digest(&variant.slots);
+                }
+            }
+        };
+        check("other text", text("Something else", false), Some("the digest"));
+        check("other text, digested", text("Something else", true), None);
+        let long = "A headline that goes on and on until no banner holds it any more, at last";
+        check("a long one", text(long, true), Some("slot headline breaks a hard rule of WebBanner"));
+        check(
+            "an unknown format is the operator's business",
+            |object| {
+                text(long, true)(object);
+                object.spec.placements[0].format = "Billboard".into();
+            },
+            None,
+        );
+    }
+
+    #[test]
+    fn segments_stand_once_and_all_stands_alone() {
+        let check = |sentence, names: &[&str], expected| {
+            let allocation =
+                |name: &&str| SegmentAllocation { segments: vec![(*name).into()], shares: vec![1_000_000] };
+            let allocations: Vec<_> = names.iter().map(allocation).collect();
+            check(
+                sentence,
+                |t| t.spec.placements[0].rounds[0].allocations.clone_from(&allocations),
+                expected,
+            );
+        };
+        check("two", &["new", "returning"], None);
+        check("none", &[], Some("no segment"));
+        check("one twice", &["new", "new"], Some("stands twice"));
+        check("all and one", &["all", "new"], Some("beside other segments"));
+    }
+
+    #[test]
+    fn the_last_round_is_in_force() {
+        let mut object = SAMPLE.object();
+        let later = Sample { round: 7, allocations: &[(&["all"], &[0, 0, 1_000_000])], ..SAMPLE }.object();
+        object.spec.placements[0].rounds.extend(later.spec.placements[0].rounds.clone());
+        let table = Table::try_from(&object).unwrap();
+        let placement = table.placement("hero").unwrap();
+        let (_, arms) = placement.cell(None).unwrap();
+        assert_eq!((placement.round, arms.len(), arms[0].variant), (7, 1, 2));
+    }
+}

@@ -1,0 +1,139 @@
+//! The HTTP edge of the ledger: outcomes, windows, totals.
+
+use api::wire::event::Outcome::{Accepted, Duplicate, Invalid, Late, Unknown};
+use api::wire::token::{Claims, Key};
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::samples::{SAMPLE, START, Sample, key};
+use crate::world::{World, exposure, get, post, reward};
+
+const SECOND: i64 = 1000;
+const HOUR: i64 = 3600 * SECOND;
+
+#[tokio::test]
+async fn an_exposure_counts_once_its_window_has_passed() {
+    let world = World::new(Sample { window_seconds: 100, ..SAMPLE });
+    let (shown, acted) = (world.token("alice").await, world.token("bob").await);
+    let sent = [exposure("1", &shown), exposure("2", &acted), reward("3", &acted)];
+    assert_eq!(world.send(&sent).await, [Accepted; 3]);
+    assert_eq!(world.send(&sent).await, [Duplicate; 3]);
+    assert_eq!(world.sums(SAMPLE.uid).await, (0, 0.0, 2));
+    world.clock.advance(110 * SECOND - 1);
+    assert_eq!(world.sums(SAMPLE.uid).await, (0, 0.0, 2));
+    world.clock.advance(1);
+    assert_eq!(world.sums(SAMPLE.uid).await, (2, 1.0, 0));
+    assert_eq!(world.send(&sent).await, [Duplicate, Duplicate, Late]);
+    assert_eq!(world.sums(SAMPLE.uid).await, (2, 1.0, 0));
+}
+
+#[tokio::test]
+async fn totals_tell_cell_and_variant() {
+    let world =
+        World::new(Sample { round: 4, seed: 9, allocations: &[(&["all"], &[0, 1_000_000])], ..SAMPLE });
+    let token = world.token("alice").await;
+    world.send(&[exposure("1", &token), reward("2", &token)]).await;
+    world.clock.advance(HOUR);
+    let totals = serde_json::to_value(world.totals(SAMPLE.uid).await).unwrap();
+    assert_eq!(
+        totals,
+        json!({"campaign": SAMPLE.uid, "asOf": "2027-01-15T09:00:00Z", "placements": [{
+            "name": "hero", "seed": 9, "pendingExposures": 0, "cells": [{
+                "round": 4, "segment": "all", "variant": "warm",
+                "exposures": 1, "rewards": 1.0, "squaredRewards": 1.0,
+            }],
+        }]})
+    );
+    let nobody = world.totals("no-such").await;
+    assert_eq!((nobody.campaign.as_str(), nobody.placements.len()), ("no-such", 0));
+}
+
+#[tokio::test]
+async fn every_event_has_its_own_outcome() {
+    let mut world = World::new(SAMPLE);
+    let token = world.token("alice").await;
+    let at = |offset: i64| json!(START + jiff::SignedDuration::from_millis(offset));
+    let check = async |sentence: &str, event: serde_json::Value, expected| {
+        assert_eq!(world.send(&[event]).await, [expected], "{sentence}");
+    };
+    let with = |mut event: serde_json::Value, field: &str, value| {
+        event[field] = value;
+        event
+    };
+    check("no id", exposure("", &token), Invalid).await;
+    check("a long id", exposure(&"i".repeat(129), &token), Invalid).await;
+    check("no token of ours", exposure("1", "v1.a.b.c"), Invalid).await;
+    check("a token that is no token", exposure("1", &"t".repeat(5000)), Invalid).await;
+    check("the future", with(exposure("1", &token), "at", at(11 * SECOND)), Invalid).await;
+    check("before the decision", with(exposure("1", &token), "at", at(-11 * SECOND)), Invalid).await;
+    check("another metric", with(reward("1", &token), "metric", json!("purchase")), Unknown).await;
+    check("a clock that is a little ahead", with(exposure("1", &token), "at", at(9 * SECOND)), Accepted)
+        .await;
+    check("a second exposure", exposure("2", &token), Duplicate).await;
+    check("a reward before the exposure", with(reward("3", &token), "at", at(-SECOND)), Invalid).await;
+    check("a reward", reward("4", &token), Accepted).await;
+    world.remove(SAMPLE.uid);
+    assert_eq!(world.send(&[reward("5", &token)]).await, [Unknown], "a campaign that was deleted");
+}
+
+#[tokio::test]
+async fn an_exposure_of_yesterdays_decision_is_late() {
+    let world = World::new(Sample { window_seconds: 1_000_000, ..SAMPLE });
+    let tokens = [world.token("alice").await, world.token("bob").await];
+    world.clock.advance(24 * HOUR);
+    assert_eq!(world.send(&[exposure("1", &tokens[0])]).await, [Accepted]);
+    world.clock.advance(1);
+    assert_eq!(world.send(&[exposure("2", &tokens[1])]).await, [Late]);
+}
+
+#[tokio::test]
+async fn a_token_of_an_earlier_round_counts_there() {
+    let world = World::new(Sample { round: 2, ..SAMPLE });
+    let mut claims = Claims {
+        campaign: SAMPLE.uid.into(),
+        placement: "hero".into(),
+        seed: 1,
+        segment: "all".into(),
+        round: 1,
+        variant: "warm".into(),
+        probability: 10_000,
+        decided_at: START.as_second(),
+        subject: key().subject(SAMPLE.uid, "alice"),
+    };
+    let earlier = key().sign(&claims);
+    claims.round = 2;
+    assert_eq!(world.send(&[exposure("1", &earlier)]).await, [Accepted]);
+    assert_eq!(
+        world.send(&[exposure("2", &key().sign(&claims))]).await,
+        [Duplicate],
+        "the first exposure fixes it"
+    );
+    world.clock.advance(HOUR);
+    let placements = world.totals(SAMPLE.uid).await.placements;
+    assert_eq!((placements[0].cells.len(), placements[0].cells[0].round), (1, 1));
+    let stranger = Key::new(&[8; 32]).unwrap().sign(&claims);
+    assert_eq!(world.send(&[exposure("3", &stranger)]).await, [Invalid], "another release's token");
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_events_is_told_why() {
+    let world = World::new(SAMPLE);
+    let token = world.token("alice").await;
+    let check = async |body: serde_json::Value, status, part: &str| {
+        let (found, answer) = post(&world.ledger, "/v1/events", body.to_string()).await;
+        assert_eq!(found, status, "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(part), "{answer}");
+    };
+    let (bad, large) = (StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE);
+    check(json!({}), bad, "missing field `events`").await;
+    check(json!({"events": [exposure("1", &token), {"id": "2"}]}), bad, "events[1]: missing field").await;
+    check(json!({"events": [{"id": "1", "token": "t", "type": "sneeze"}]}), bad, "unknown variant `sneeze`")
+        .await;
+    check(json!({"events": vec![exposure("1", "t"); 1001]}), large, "at most 1000").await;
+    check(json!({"events": [exposure(&"i".repeat(1 << 20), "t")]}), large, "too large").await;
+    let (status, answer) = get(&world.ledger, "/v1/totals").await;
+    assert_eq!(status, bad);
+    assert!(answer["message"].as_str().unwrap().contains("campaign"), "{answer}");
+    assert_eq!(world.send(&[]).await, []);
+    assert_eq!(world.sums(SAMPLE.uid).await, (0, 0.0, 0), "nothing of a refused request is recorded");
+}

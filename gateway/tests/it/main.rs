@@ -1,0 +1,12 @@
+//! The gateway from outside: routers without a socket, the ledger against a plain reference, a process that is killed.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod clock;
+mod decide;
+mod events;
+mod kill;
+mod model;
+mod operations;
+mod samples;
+mod world;

@@ -1,0 +1,90 @@
+//! Tables and keys to test with. The crate's own tests, those in this folder and the benchmark share them.
+
+use api::wire::token::Key;
+use api::{
+    AdTable, AdTableSpec, MetricKind, SegmentAllocation, Slots, TableCampaign, TableMetric, TablePlacement,
+    TableRound, TableVariant,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// A table of the campaign `cart-and-hero` with one placement `hero`, in few words.
+#[derive(Clone, Copy)]
+pub(crate) struct Sample<'s> {
+    pub(crate) uid: &'s str,
+    pub(crate) number: i64,
+    pub(crate) round: u32,
+    pub(crate) seed: i64,
+    pub(crate) window_seconds: u32,
+    /// Segments and their shares.
+    pub(crate) allocations: &'s [(&'s [&'s str], &'s [u32])],
+}
+
+/// Three variants, half for the control, nothing for the last.
+pub(crate) const SAMPLE: Sample<'static> = Sample {
+    uid: "2f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c11",
+    number: 1,
+    round: 1,
+    seed: 1,
+    window_seconds: 1800,
+    allocations: &[(&["all"], &[500_000, 500_000])],
+};
+
+impl Sample<'_> {
+    pub(crate) fn object(&self) -> AdTable {
+        let mut object = AdTable::new(self.uid, self.spec());
+        object.metadata.namespace = Some("shop".to_owned());
+        object
+    }
+
+    fn spec(&self) -> AdTableSpec {
+        AdTableSpec {
+            number: self.number,
+            campaign: TableCampaign { name: "cart-and-hero".to_owned(), uid: self.uid.to_owned() },
+            placements: vec![self.placement()],
+        }
+    }
+
+    fn placement(&self) -> TablePlacement {
+        TablePlacement {
+            name: "hero".to_owned(),
+            format: "WebBanner".to_owned(),
+            seed: self.seed,
+            metric: TableMetric {
+                name: "product-view".to_owned(),
+                kind: MetricKind::Binary,
+                window_seconds: self.window_seconds,
+            },
+            variants: ["control", "warm", "retired"].map(variant).to_vec(),
+            rounds: vec![self.round()],
+        }
+    }
+
+    fn round(&self) -> TableRound {
+        let allocation = |(segments, shares): &(&[&str], &[u32])| SegmentAllocation {
+            segments: segments.iter().map(|&name| name.to_owned()).collect(),
+            shares: shares.to_vec(),
+        };
+        TableRound {
+            number: self.round,
+            opened_at: Time(START),
+            matured_exposures: 0,
+            allocations: self.allocations.iter().map(allocation).collect(),
+        }
+    }
+}
+
+/// A banner whose headline tells its name.
+pub(crate) fn variant(name: &str) -> TableVariant {
+    let texts = [("headline", format!("Run further: {name}")), ("button", "Shop now".to_owned())];
+    let slots: Slots = texts.into_iter().map(|(slot, text)| (slot.to_owned(), text)).collect();
+    TableVariant { name: name.to_owned(), digest: api::name::copy_digest(&slots), slots }
+}
+
+/// When tests begin.
+pub(crate) const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A key that is no secret.
+pub(crate) fn key() -> Key {
+    Key::new(&[7; 32]).expect("32 bytes are enough")
+}
