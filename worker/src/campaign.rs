@@ -1,0 +1,239 @@
+//! From the object that a marketer wrote to what the worker needs of it.
+
+use std::path::{Path, PathBuf};
+
+use api::{AdCampaign, Slots};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+use rules::{BrandRules, Format};
+
+use crate::brief::Brief;
+
+/// A campaign as far as it is written by a model.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// The object's name.
+    pub name: String,
+    /// The seed of all its copy.
+    pub seed: i64,
+    /// The language of the copy, as a tag such as `en`.
+    pub language: String,
+    /// What the copy is about.
+    pub brief: Brief,
+    /// Words that the brand forbids or demands.
+    pub brand: BrandRules,
+    /// What is to be written, one for each placement that asks for variants.
+    pub assignments: Vec<Assignment>,
+    /// Where the object lives, if it comes from a cluster.
+    pub home: Option<Home>,
+}
+
+/// Where a campaign lives in its cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Home {
+    /// Its namespace.
+    pub namespace: String,
+    /// What makes it the owner of its variants.
+    pub owner: OwnerReference,
+}
+
+/// What is to be written for one placement.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// The placement's name.
+    pub placement: String,
+    /// Its format.
+    pub format: &'static Format,
+    /// How many variants it asks for.
+    pub variants: u32,
+    /// Copy by people, which no variant may repeat.
+    pub people: Vec<Slots>,
+}
+
+/// Why a campaign cannot be written for. Each is for a person to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no campaign.
+    #[error("{} is not an AdCampaign", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with the line.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// The object has no name, which every variant's name begins with.
+    #[error("metadata.name is missing: give the campaign a name")]
+    Unnamed,
+    /// A placement's format is none that the rules know.
+    #[error("placement {placement}: format {format:?} is unknown, choose one of {known}")]
+    Format {
+        /// The placement.
+        placement: String,
+        /// What it asks for.
+        format: String,
+        /// What there is.
+        known: String,
+    },
+    /// The brand's words cannot be used.
+    #[error("spec.rules cannot be used")]
+    Brand(#[from] rules::BrandRulesError),
+}
+
+impl Campaign {
+    /// Reads the first `AdCampaign` of a YAML file, which may hold other objects beside it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no campaign that can be written for.
+    pub fn open(path: &Path) -> Result<Self, CampaignError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CampaignError::Read { path: path.to_owned(), source })?;
+        let parse = |source| CampaignError::Parse { path: path.to_owned(), source: Box::new(source) };
+        let document = documents(&text).into_iter().find(|document| is_campaign(document));
+        let object: AdCampaign = serde_saphyr::from_str(&document.unwrap_or(text)).map_err(parse)?;
+        Self::try_from(&object)
+    }
+}
+
+/// The documents of a YAML stream. Each keeps the lines of those before it as empty ones, so that an error in it names
+/// the line of the file.
+fn documents(text: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    for (number, line) in text.lines().enumerate() {
+        if line.trim_end() == "---" {
+            documents.push("\n".repeat(number + 1));
+        } else if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    documents
+}
+
+fn is_campaign(document: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    serde_saphyr::from_str::<Kind>(document).is_ok_and(|it| it.kind == "AdCampaign")
+}
+
+impl TryFrom<&AdCampaign> for Campaign {
+    type Error = CampaignError;
+
+    fn try_from(object: &AdCampaign) -> Result<Self, CampaignError> {
+        let spec = &object.spec;
+        let rules = spec.rules.clone().unwrap_or_default();
+        Ok(Self {
+            name: object.metadata.name.clone().ok_or(CampaignError::Unnamed)?,
+            seed: spec.generation.as_ref().map_or(0, |it| it.seed),
+            language: spec.brief.language.clone(),
+            brief: Brief::new(&spec.brief, &rules.required),
+            brand: BrandRules::new(&rules.forbidden, &rules.required)?,
+            assignments: spec
+                .placements
+                .iter()
+                .filter(|it| it.variants > 0)
+                .map(assignment)
+                .collect::<Result<_, _>>()?,
+            home: home(object),
+        })
+    }
+}
+
+/// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
+fn home(object: &AdCampaign) -> Option<Home> {
+    let owner = OwnerReference { block_owner_deletion: None, ..object.controller_owner_ref(&())? };
+    Some(Home { namespace: object.metadata.namespace.clone()?, owner })
+}
+
+fn assignment(placement: &api::Placement) -> Result<Assignment, CampaignError> {
+    let unknown = || CampaignError::Format {
+        placement: placement.name.clone(),
+        format: placement.format.clone(),
+        known: rules::formats().map(Format::name).collect::<Vec<_>>().join(", "),
+    };
+    let challengers = placement.challengers.iter().flatten().cloned();
+    Ok(Assignment {
+        placement: placement.name.clone(),
+        format: rules::format(&placement.format).ok_or_else(unknown)?,
+        variants: placement.variants,
+        people: std::iter::once(placement.control.clone()).chain(challengers).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAMPAIGN: &str = "
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: cart}
+spec:
+  brief: {product: Aero Trail 3, language: en}
+  rules: {forbidden: [cheap]}
+  generation: {model: handbill, seed: 7}
+  placements:
+    - name: hero
+      format: WebBanner
+      delivery: {gateway: {}}
+      control: {headline: Aero Trail 3, button: Shop now}
+      challengers: [{headline: Run far, button: Go}]
+      variants: 4
+      metric: {name: view, kind: Binary, window: 30m}
+    - name: side
+      format: WebBanner
+      delivery: {gateway: {}}
+      control: {headline: Aero, button: Shop now}
+      metric: {name: view, kind: Binary, window: 30m}
+";
+
+    fn open(text: &str) -> Result<Campaign, CampaignError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("campaign.yaml");
+        std::fs::write(&path, text).expect("written");
+        Campaign::open(&path)
+    }
+
+    /// An error as it is shown: what failed, and what the source says of it.
+    fn shown(text: &str) -> String {
+        let error = open(text).expect_err("the campaign is bad");
+        format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default())
+    }
+
+    #[test]
+    fn only_placements_that_ask_for_variants_are_written_for() {
+        let campaign = open(CAMPAIGN).expect("valid");
+        assert_eq!((campaign.name.as_str(), campaign.seed, campaign.assignments.len()), ("cart", 7, 1));
+        let hero = &campaign.assignments[0];
+        assert_eq!((hero.placement.as_str(), hero.variants, hero.people.len()), ("hero", 4, 2));
+    }
+
+    #[test]
+    fn the_campaign_is_found_among_other_objects() {
+        let text = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---{CAMPAIGN}---\nkind: AdModel\n"
+        );
+        assert_eq!(open(&text).expect("valid").name, "cart");
+    }
+
+    #[test]
+    fn what_a_person_has_to_mend_is_named() {
+        assert!(shown("kind: AdModel\n").contains("is not an AdCampaign"));
+        assert!(shown(&CAMPAIGN.replace("{name: cart}", "{}")).contains("metadata.name is missing"));
+        let shown_format = shown(&CAMPAIGN.replace("format: WebBanner", "format: Billboard"));
+        assert!(shown_format.contains("placement hero: format \"Billboard\" is unknown"), "{shown_format}");
+        assert!(shown_format.contains("WebBanner"), "{shown_format}");
+        assert!(shown(&CAMPAIGN.replace("[cheap]", "['']")).contains("spec.rules cannot be used"));
+        let second = format!("kind: Other\n---{}", CAMPAIGN.replace("product: Aero Trail 3, ", ""));
+        assert!(shown(&second).contains("product"), "{}", shown(&second));
+    }
+}

@@ -1,0 +1,118 @@
+//! Which of the copy that a model wrote is good enough to be a variant.
+
+use std::collections::BTreeSet;
+
+use api::Slots;
+use rules::{BrandRules, Fingerprint, Format};
+
+use crate::brief::Brief;
+use crate::likeness::misspells;
+
+/// What copy may not say because the brief does not: a figure of its own.
+pub const INVENTED_FIGURE: &str = "InventedFigure";
+/// Copy with something in it that is nearly the product's name.
+pub const MISSPELLED_NAME: &str = "MisspelledName";
+/// Copy that says what a person's copy or an earlier variant says.
+pub const NEAR_DUPLICATE: &str = "NearDuplicate";
+/// Copy that the model did not end within the longest text that its slot may hold.
+pub const UNFINISHED: &str = "Unfinished";
+
+/// A piece of copy as the model left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The texts, by slot; an optional slot that was left empty is absent.
+    pub slots: Slots,
+    /// Whether the model ended every slot itself.
+    pub finished: bool,
+}
+
+/// Judges the drafts of one placement against its rules and against what was chosen before.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    format: &'static Format,
+    brand: &'a BrandRules,
+    brief: &'a Brief,
+    chosen: Vec<Fingerprint>,
+}
+
+impl<'a> Choice<'a> {
+    /// Begins with what exists: people's copy and earlier variants.
+    #[must_use]
+    pub fn new<'c>(
+        format: &'static Format,
+        brand: &'a BrandRules,
+        brief: &'a Brief,
+        existing: impl Iterator<Item = &'c Slots>,
+    ) -> Self {
+        Self { format, brand, brief, chosen: existing.map(Fingerprint::new).collect() }
+    }
+
+    /// Takes the draft and remembers it, or says everything that it breaks.
+    ///
+    /// # Errors
+    /// With the names of what is broken, in alphabetical order, each once.
+    pub fn judge(&mut self, draft: &Draft) -> Result<(), BTreeSet<&'static str>> {
+        let mut broken: BTreeSet<&'static str> = self.broken_rules(draft);
+        let fingerprint = Fingerprint::new(&draft.slots);
+        if self.chosen.iter().any(|it| it.is_near_duplicate(&fingerprint)) {
+            broken.insert(NEAR_DUPLICATE);
+        }
+        if !broken.is_empty() {
+            return Err(broken);
+        }
+        self.chosen.push(fingerprint);
+        Ok(())
+    }
+
+    fn broken_rules(&self, draft: &Draft) -> BTreeSet<&'static str> {
+        let violations = rules::check(self.format, self.brand, &draft.slots);
+        let hard =
+            violations.iter().filter(|violation| violation.is_hard()).map(|violation| violation.rule.name());
+        let invented = draft.slots.values().any(|text| !self.brief.knows_figures_of(text));
+        let misspelled = draft.slots.values().any(|text| misspells(text, &self.brief.product));
+        let own = [(invented, INVENTED_FIGURE), (misspelled, MISSPELLED_NAME), (!draft.finished, UNFINISHED)];
+        hard.chain(own.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(headline: &str, finished: bool) -> Draft {
+        let slots = [("headline", headline), ("button", "Shop now")];
+        Draft { slots: slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into(), finished }
+    }
+
+    fn check(headline: &str, finished: bool, broken: &[&str]) {
+        let brand = BrandRules::new(&["cheap".into()], &[]).expect("valid words");
+        let brief = Brief { product: "Aero Trail 3".into(), ..Brief::default() };
+        let control = draft("The shoe for every trail", true).slots;
+        let format = rules::format("WebBanner").expect("a format of ours");
+        let mut choice = Choice::new(format, &brand, &brief, std::iter::once(&control));
+        let judged = choice.judge(&draft(headline, finished)).err().unwrap_or_default();
+        assert_eq!(judged.into_iter().collect::<Vec<_>>(), broken, "{headline}");
+    }
+
+    #[test]
+    fn every_fault_of_a_draft_is_named() {
+        check("Meet Aero Trail 3", true, &[]);
+        check("Meet Aero Trail 3", false, &[UNFINISHED]);
+        check("Meet Aero Trail 4", true, &[INVENTED_FIGURE, MISSPELLED_NAME]);
+        check("Meet Aero Trial 3", true, &[MISSPELLED_NAME]);
+        check("The shoe for every trail!", true, &[NEAR_DUPLICATE]);
+        check("Cheap for 9 dollars", true, &["ForbiddenWord", INVENTED_FIGURE]);
+        check(&"long ".repeat(40), true, &["TooLong"]);
+    }
+
+    #[test]
+    fn what_was_chosen_is_not_chosen_again_and_what_was_refused_is_not_remembered() {
+        let brand = BrandRules::new(&[], &[]).expect("no words");
+        let brief = Brief { product: "Aero".into(), ..Brief::default() };
+        let format = rules::format("WebBanner").expect("a format of ours");
+        let mut choice = Choice::new(format, &brand, &brief, std::iter::empty());
+        assert!(choice.judge(&draft("Meet Aero", false)).is_err());
+        assert!(choice.judge(&draft("Meet Aero", true)).is_ok());
+        assert!(choice.judge(&draft("Meet Aero", true)).is_err());
+    }
+}

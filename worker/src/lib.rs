@@ -1,0 +1,34 @@
+//! Writes ad copy with a language model, and trains small ones.
+//!
+//! ```text
+//! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ model ─▶ draft ─▶ choice ─▶ destination
+//!                                         ▲                │ refused
+//!                                         └────────────────┘
+//! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
+//! ```
+//!
+//! Copy says what its brief says: it is checked by the channel's and the brand's rules, may hold no figure that the
+//! brief does not and no name that is nearly the product's, and repeats neither people's copy nor an earlier variant. What the model could not do is reported,
+//! never filled up.
+//! The same inputs and seed give the same copy, byte for byte, on the same build and device.
+//!
+//! The crate refuses to know where variants live (that is a [`destination::Destination`]), who approves them, and how
+//! they fare.
+
+pub mod args;
+pub mod brief;
+pub mod campaign;
+pub mod choose;
+pub mod cluster;
+pub mod destination;
+pub mod folder;
+pub mod generate;
+pub mod likeness;
+pub mod model;
+pub mod process;
+pub mod prompt;
+pub mod random;
+pub mod run;
+pub mod sample;
+pub mod tokens;
+pub mod train;

@@ -1,0 +1,23 @@
+//! The `worker` binary; everything it does is in the library.
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+use worker::args::{Arguments, Command};
+use worker::process::{Work, prepare};
+use worker::run::run;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let work = match arguments.command {
+        Command::Generate(_) => Work::Writing,
+        Command::Train(_) => Work::Training,
+    };
+    prepare(work, arguments.threads)?;
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    log.with_ansi(stderr().is_terminal()).init();
+    Ok(ExitCode::from(run(&arguments.command).exit_code()))
+}
