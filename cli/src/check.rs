@@ -1,0 +1,244 @@
+//! `broadside check`: every fault of the campaigns in a file, before a cluster sees them.
+//!
+//! Three looks, each with the code that later decides: the shape by the custom resource definition, the meaning by the
+//! operator's own parser, and the copy by the rules, whose soft limits become warnings. Rules in CEL are left to the
+//! API server; the one on a campaign's name is checked here too.
+
+mod document;
+mod shape;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use api::AdCampaign;
+use kube::ResourceExt;
+use operator::Campaign;
+use rules::BrandRules;
+use serde_json::Value;
+
+use crate::terminal::Output;
+use crate::text::plural;
+use document::Document;
+
+/// Check campaigns offline, with the operator's own code.
+///
+/// Prints every fault with its field and a remedy. Warnings are soft limits: copy that is served, and worth a look.
+/// Exits with 1 when there is an error, with 0 when there are only warnings.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// YAML files; one may hold several objects. `-` reads standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file can't be read.
+    #[error("{} can't be read: {source}", .file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output is closed or full.
+    #[error("the report can't be written: {0}")]
+    Unwritable(#[from] io::Error),
+}
+
+/// Whether an object may be applied in spite of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// It is refused, or the campaign is `Stalled`.
+    Error,
+    /// It is served, and worth a look.
+    Warning,
+}
+
+/// One thing that was found: where, what, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What follows.
+    pub severity: Severity,
+    /// The field, such as `spec.placements[0].control`; empty where the document as a whole is meant.
+    pub field: String,
+    /// What is wrong, ending with a remedy.
+    pub problem: String,
+}
+
+impl Finding {
+    pub(crate) fn error(field: impl Into<String>, problem: impl fmt::Display) -> Self {
+        Self { severity: Severity::Error, field: field.into(), problem: problem.to_string() }
+    }
+
+    fn warning(field: impl Into<String>, problem: impl fmt::Display) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(field, problem) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let colon = if self.field.is_empty() { "" } else { ": " };
+        write!(formatter, "{word:<8}{}{colon}{}", self.field, self.problem)
+    }
+}
+
+/// What was found in one document of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The line on which the document begins, from 1.
+    pub line: usize,
+    /// Kind, namespace and name, as far as they could be read.
+    pub title: String,
+    /// What was found, in the order of the looks.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+/// What there is to say about each document of `text`; documents of other API groups are passed over.
+///
+/// ```
+/// let reports = cli::check("apiVersion: broadside.dev/v1alpha1\nkind: AdModel\nmetadata: {name: a}\nspec: {}\n");
+/// assert_eq!(reports[0].findings[0].to_string(), "error   spec.source: is missing: add it");
+/// ```
+pub fn check(text: &str) -> Vec<Report> {
+    document::split(text).into_iter().filter_map(check_document).collect()
+}
+
+fn check_document((line, text): (usize, &str)) -> Option<Report> {
+    match document::read(text) {
+        Ok(Document::Ours(object)) => {
+            Some(Report { line, title: document::title(&object), findings: check_object(&object) })
+        }
+        Ok(Document::Foreign) => None,
+        Err(problem) => {
+            Some(Report { line, title: "document".to_owned(), findings: vec![Finding::error("", problem)] })
+        }
+    }
+}
+
+fn check_object(object: &Value) -> Vec<Finding> {
+    let mut findings = match shape::check(object) {
+        Ok(findings) => findings,
+        Err(unknown_kind) => return vec![unknown_kind],
+    };
+    match object["kind"].as_str() {
+        Some("AdCampaign") => findings.extend(check_campaign(object, findings.is_empty())),
+        Some(kind @ ("AdVariant" | "AdTable")) => findings.push(Finding::error(
+            "kind",
+            format!("{kind} is written by Broadside alone: write an AdCampaign, it follows from it"),
+        )),
+        _ => {}
+    }
+    findings
+}
+
+/// Meaning and copy, as far as the shape lets them be read.
+fn check_campaign(object: &Value, has_right_shape: bool) -> Vec<Finding> {
+    let mut object = object.clone();
+    // What the API server would add; the parser insists on an object that it could own children of.
+    object["metadata"]["uid"] = Value::from("00000000-0000-0000-0000-000000000000");
+    match serde_json::from_value::<AdCampaign>(object) {
+        Ok(campaign) => [name(&campaign), meaning(&campaign), soft_limits(&campaign)].concat(),
+        Err(error) if has_right_shape => vec![Finding::error("", error)],
+        Err(_) => Vec::new(),
+    }
+}
+
+fn name(campaign: &AdCampaign) -> Vec<Finding> {
+    let name = campaign.name_any();
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fits = name.len() <= api::name::CAMPAIGN_NAME_LIMIT
+        && name.bytes().all(allowed)
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-');
+    let problem =
+        "must be at most 36 small letters, digits and hyphens, begin with a letter and end without a hyphen";
+    if fits {
+        Vec::new()
+    } else {
+        vec![Finding::error("metadata.name", format!("{name:?} {problem}: shorten or rename it"))]
+    }
+}
+
+fn meaning(campaign: &AdCampaign) -> Vec<Finding> {
+    match Campaign::try_from(campaign) {
+        Ok(_) => Vec::new(),
+        Err(invalid) => {
+            invalid.0.into_iter().map(|fault| Finding::error(fault.field, fault.problem)).collect()
+        }
+    }
+}
+
+/// The soft violations of people's copy; hard ones are the parser's matter.
+fn soft_limits(campaign: &AdCampaign) -> Vec<Finding> {
+    let words = campaign.spec.rules.clone().unwrap_or_default();
+    let Ok(brand) = BrandRules::new(&words.forbidden, &words.required) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (index, placement) in campaign.spec.placements.iter().enumerate() {
+        let Some(format) = rules::format(&placement.format) else { continue };
+        let challengers = placement.challengers.iter().flatten().enumerate();
+        let challengers = challengers.map(|(index, slots)| (format!("challengers[{index}]"), slots));
+        for (field, slots) in [("control".to_owned(), &placement.control)].into_iter().chain(challengers) {
+            let soft =
+                rules::check(format, &brand, slots).into_iter().filter(|violation| !violation.is_hard());
+            let field = format!("spec.placements[{index}].{field}");
+            findings.extend(soft.map(|violation| Finding::warning(&field, violation)));
+        }
+    }
+    findings
+}
+
+/// Checks the files and prints what was found.
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
+    let mut text = String::new();
+    let mut errors = 0;
+    for file in &args.files {
+        let (section, faults) = describe(&file.display().to_string(), &check(&read(file)?));
+        text.push_str(&section);
+        errors += faults;
+    }
+    Output::detect().print(&text)?;
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read(file: &PathBuf) -> Result<String, Error> {
+    let text =
+        if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
+    text.map_err(|source| Error::Unreadable { file: file.clone(), source })
+}
+
+/// The reports of one file as text, and how many errors they hold. A file without an object of ours is an error too:
+/// most likely it is not the file that was meant.
+fn describe(file: &str, reports: &[Report]) -> (String, usize) {
+    if reports.is_empty() {
+        return (format!("{file}: holds no object of {}: name a file with an AdCampaign\n", api::GROUP), 1);
+    }
+    let mut text = String::new();
+    for report in reports {
+        let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+        let result = match (errors, warnings) {
+            (0, 0) => "ok".to_owned(),
+            (0, warnings) => plural(warnings, "warning"),
+            (errors, 0) => plural(errors, "error"),
+            (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+        };
+        text.push_str(&format!("{file}:{}: {}: {result}\n", report.line, report.title));
+        for finding in &report.findings {
+            text.push_str(&format!("  {finding}\n"));
+        }
+    }
+    (text, reports.iter().map(|report| report.count(Severity::Error)).sum())
+}

@@ -1,0 +1,78 @@
+//! The command `broadside`, also `kubectl broadside`.
+//!
+//! ```text
+//! check     a file ──▶ every fault of its campaigns       with the operator's own code, offline
+//! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
+//! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
+//! ```
+//!
+//! Each command is a module: what was typed (`Args`), the pure part that a test can hold, and `run`, which touches the
+//! world. The crate refuses to know how verdicts are reached; it shows what the operator says.
+
+mod check;
+mod connection;
+mod results;
+mod simulate;
+mod terminal;
+mod text;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use check::{Finding, Report, Severity, check};
+pub use results::render;
+pub use simulate::world;
+
+/// Checks campaigns, shows their results, simulates their people.
+#[derive(Debug, Parser)]
+#[command(name = "broadside", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Results(results::Args),
+    Simulate(simulate::Args),
+}
+
+/// Why a command could not do its work. Faults that `check` finds are no error: they are its answer.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum Error {
+    /// Of `check`.
+    Check(#[from] check::Error),
+    /// Of `results`.
+    Results(#[from] results::Error),
+    /// Of `simulate`.
+    Simulate(#[from] simulate::Error),
+}
+
+/// Carries out what was typed.
+///
+/// # Errors
+/// When a file, the cluster or the gateway can't be read; each error names the way out.
+pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
+    Ok(match cli.command {
+        Command::Check(args) => check::run(&args)?,
+        Command::Results(args) => results::run(args).await?,
+        Command::Simulate(args) => simulate::run(args).await?,
+    })
+}
+
+/// The name that usage lines show: kubectl starts its plugins under the name of their file.
+///
+/// ```
+/// assert_eq!(cli::called_as("/usr/local/bin/kubectl-broadside"), "kubectl broadside");
+/// assert_eq!(cli::called_as("broadside"), "broadside");
+/// ```
+pub fn called_as(program: &str) -> &'static str {
+    match Path::new(program).file_stem().and_then(|name| name.to_str()) {
+        Some("kubectl-broadside") => "kubectl broadside",
+        _ => "broadside",
+    }
+}

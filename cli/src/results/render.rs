@@ -1,0 +1,224 @@
+//! A campaign as a screen. Pure: what the operator wrote goes in, text comes out, nothing is computed but a rate.
+
+use api::{
+    AdCampaign, AdCampaignStatus, AdVariant, Origin, PlacementStatus, VariantFigures, VerdictStatus,
+    condition,
+};
+use kube::ResourceExt;
+
+use crate::text::{bar, cut, left, right, thousands, wrap};
+
+/// The results of `campaign` in lines of at most `width` columns; below 80 columns they may be longer.
+///
+/// Per placement a row for each variant, the control first: its share as a bar, matured exposures, rewards, their
+/// rate, the probability that it is the best, and its lift over the control with the interval that holds at every
+/// look. Then the copy that leads or won, what is waited for, and the verdict in the operator's words.
+pub fn render(campaign: &AdCampaign, variants: &[AdVariant], width: usize) -> String {
+    let empty = AdCampaignStatus::default();
+    let status = campaign.status.as_ref().unwrap_or(&empty);
+    let mut lines = header(campaign, status, width);
+    for placement in &status.placements {
+        lines.push(String::new());
+        lines.extend(Section { campaign, variants, placement, width }.lines());
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn header(campaign: &AdCampaign, status: &AdCampaignStatus, width: usize) -> Vec<String> {
+    let namespace = campaign.namespace().unwrap_or_else(|| "default".to_owned());
+    let phase =
+        status.phase.map_or_else(|| "not seen by the operator yet".to_owned(), |phase| format!("{phase:?}"));
+    let mut lines = vec![format!("{namespace}/{}: {phase}", campaign.name_any())];
+    if let Some(generation) = &status.generation {
+        let (delivered, asked) = (generation.delivered, generation.asked);
+        lines.push(format!(
+            "  {delivered} of {asked} variants written by the model ({:?})",
+            generation.outcome
+        ));
+    }
+    lines.extend(attention(status).map(|message| wrap(&message, width, "  ")));
+    lines
+}
+
+/// Messages of the conditions that a person should read: broken, or blind.
+fn attention(status: &AdCampaignStatus) -> impl Iterator<Item = String> {
+    let (stalled, fresh) = (condition::Type::Stalled.to_string(), condition::Type::DataFresh.to_string());
+    let calls = move |type_: &str, status: &str| {
+        (type_ == stalled && status == "True") || (type_ == fresh && status == "False")
+    };
+    let loud = status.conditions.iter().filter(move |condition| calls(&condition.type_, &condition.status));
+    loud.map(|condition| format!("{}: {}", condition.reason, condition.message))
+}
+
+/// One placement.
+struct Section<'a> {
+    campaign: &'a AdCampaign,
+    variants: &'a [AdVariant],
+    placement: &'a PlacementStatus,
+    width: usize,
+}
+
+/// Columns that all but bar and text take, with the gaps between them.
+const FIXED: usize = 82;
+/// The least width at which a row shows its text.
+const TEXT_AT_LEAST: usize = 12;
+
+impl Section<'_> {
+    fn lines(&self) -> Vec<String> {
+        let Self { placement, width, .. } = self;
+        let samples = thousands(placement.samples);
+        let round = placement.round.number;
+        let mut lines = vec![format!("{}: round {round}, {samples} people counted", placement.name)];
+        lines.push(wrap(&format!("shares: {}", placement.round.shares), *width, "  "));
+        lines.push(String::new());
+        lines.push(self.row(TITLES.map(str::to_owned), " ", "SHARE", "TEXT"));
+        lines.extend(placement.variants.iter().map(|figures| self.figures(figures)));
+        lines.push(String::new());
+        lines.extend(self.ending());
+        lines
+    }
+
+    fn figures(&self, figures: &VariantFigures) -> String {
+        let share = figures.share.parts_per_million().unwrap_or(0);
+        let bar = format!("{} {}", bar(share, self.bar_width()), right(&rounded(share), 5));
+        let cells = [
+            self.short(&figures.name),
+            origin(figures.origin).to_owned(),
+            thousands(figures.exposures),
+            thousands(figures.rewards),
+            rate(figures),
+            figures.probability_best.clone().unwrap_or_else(dash),
+            lift(figures),
+        ];
+        let text = self.text(&figures.name).map(headline).unwrap_or_default();
+        self.row(cells, self.mark(&figures.name), &bar, text)
+    }
+
+    fn row(&self, cells: [String; 7], mark: &str, share: &str, text: &str) -> String {
+        let [name, origin, exposures, rewards, rate, best, lift] = cells;
+        let share = left(share, self.bar_width() + 6);
+        let row = format!(
+            "{mark} {}  {}  {share}  {}  {}  {}  {}  {}",
+            left(&name, 8),
+            left(&origin, 10),
+            right(&exposures, 7),
+            right(&rewards, 6),
+            right(&rate, 6),
+            right(&best, 7),
+            left(&lift, 22),
+        );
+        match self.text_width() {
+            Some(width) => format!("{row}  {}", cut(text, width)).trim_end().to_owned(),
+            None => row.trim_end().to_owned(),
+        }
+    }
+
+    /// A sixth of the line, between a bar that can still be read and one that says no more.
+    fn bar_width(&self) -> usize {
+        (self.width / 6).saturating_sub(6).clamp(6, 20)
+    }
+
+    fn text_width(&self) -> Option<usize> {
+        let left = self.width.saturating_sub(FIXED + self.bar_width() + 6 + 2);
+        (left >= TEXT_AT_LEAST).then_some(left)
+    }
+
+    /// The winner, else the leader.
+    fn mark(&self, name: &str) -> &'static str {
+        let winner = self.placement.verdict.as_ref().and_then(|verdict| verdict.winner.as_deref());
+        match (winner, self.placement.leader.as_deref()) {
+            (Some(winner), _) if winner == name => "★",
+            (None, Some(leader)) if leader == name => "▸",
+            _ => " ",
+        }
+    }
+
+    /// What is left of a variant's name without campaign and placement, which stand above.
+    fn short(&self, name: &str) -> String {
+        let prefix = format!("{}-{}-", self.campaign.name_any(), self.placement.name);
+        name.strip_prefix(&prefix).unwrap_or(name).to_owned()
+    }
+
+    fn text(&self, name: &str) -> Option<&AdVariant> {
+        self.variants.iter().find(|variant| variant.name_any() == name)
+    }
+
+    fn ending(&self) -> Vec<String> {
+        match &self.placement.verdict {
+            Some(verdict) => self.verdict(verdict),
+            None => self.waiting(),
+        }
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        let leader = self.placement.leader.as_deref();
+        let leads = leader
+            .and_then(|name| self.copy(name))
+            .map(|copy| wrap(&format!("leads: {copy}"), self.width, "  "));
+        let waits = self.placement.round.waits_for.as_ref();
+        let waits = waits.map(|what| wrap(&format!("waits for: {what}"), self.width, "  "));
+        leads.into_iter().chain(waits).collect()
+    }
+
+    fn verdict(&self, verdict: &VerdictStatus) -> Vec<String> {
+        let head = format!("{:?}: {}", verdict.reason, verdict.sentence);
+        let copy = verdict.winner.as_deref().and_then(|name| self.copy(name));
+        let copy = copy.map(|copy| wrap(&copy, self.width, "  "));
+        std::iter::once(wrap(&head, self.width, "  ")).chain(copy).collect()
+    }
+
+    /// All texts of a variant, in the reading order of its format.
+    fn copy(&self, name: &str) -> Option<String> {
+        let slots = &self.text(name)?.spec.slots;
+        let placements = &self.campaign.spec.placements;
+        let format = placements.iter().find(|placement| placement.name == self.placement.name)?;
+        let order = rules::format(&format.format)?.slots().iter();
+        let texts: Vec<&str> = order.filter_map(|slot| slots.get(&slot.name)).map(String::as_str).collect();
+        Some(format!("{} “{}”", self.short(name), texts.join(" · ")))
+    }
+}
+
+const TITLES: [&str; 7] = ["VARIANT", "ORIGIN", "PEOPLE", "ACTED", "RATE", "P(BEST)", "LIFT (AT EVERY LOOK)"];
+
+fn dash() -> String {
+    "–".to_owned()
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Control => "control",
+        Origin::Challenger => "challenger",
+        Origin::Generated => "generated",
+    }
+}
+
+/// A share to a tenth of a percent; what is above zero never reads as zero.
+fn rounded(parts_per_million: u32) -> String {
+    match parts_per_million {
+        1..500 => "<0.1%".to_owned(),
+        parts if parts % 10_000 == 0 => format!("{}%", parts / 10_000),
+        parts => format!("{:.1}%", f64::from(parts) / 1e4),
+    }
+}
+
+fn rate(figures: &VariantFigures) -> String {
+    match figures.exposures {
+        0 => dash(),
+        exposures => format!("{:.2}%", figures.rewards as f64 / exposures as f64 * 100.0),
+    }
+}
+
+fn lift(figures: &VariantFigures) -> String {
+    match &figures.lift {
+        Some(lift) => format!("{} ({}..{})", lift.shrunken, lift.lower, lift.upper),
+        None => dash(),
+    }
+}
+
+/// The text that people know a variant by: its headline, its subject, else its first slot.
+fn headline(variant: &AdVariant) -> &str {
+    let slots = &variant.spec.slots;
+    let named = ["headline", "subject"].iter().find_map(|slot| slots.get(*slot));
+    named.or_else(|| slots.values().next()).map(String::as_str).unwrap_or_default()
+}

@@ -1,0 +1,67 @@
+//! `broadside check` against the manifests that the cluster's tests refuse: what can be known offline is found offline.
+
+use std::path::{Path, PathBuf};
+
+use cli::{Severity, check};
+
+/// Manifests that only a cluster can refuse: rules of the API server in CEL, and objects that are not in the file.
+const BEYOND_A_FILE: [&str; 1] = ["a-model-that-does-not-exist"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn errors(text: &str) -> Vec<String> {
+    let findings = check(text).into_iter().flat_map(|report| report.findings);
+    findings.filter(|finding| finding.severity == Severity::Error).map(|finding| finding.to_string()).collect()
+}
+
+#[test]
+fn what_is_refused_on_a_cluster_is_found_in_the_file() {
+    let folder = repository().join("tests/manifests/refused");
+    let mut missed = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the manifests are there") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let found = errors(&std::fs::read_to_string(&path).expect("readable"));
+        if found.is_empty() != BEYOND_A_FILE.contains(&name.as_str()) {
+            missed.push(format!("{name}: {found:?}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn the_example_has_nothing_to_mend() {
+    let example = std::fs::read_to_string(repository().join("examples/cart-and-hero.yaml")).expect("readable");
+    let reports = check(&example);
+    assert_eq!(reports.len(), 2, "a model and a campaign");
+    assert_eq!(errors(&example), Vec::<String>::new());
+}
+
+/// Every fault at once, each with its field; a document of somebody else is passed over.
+#[test]
+fn all_faults_of_a_file_are_said_at_once() {
+    let text = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: Hero}
+spec:
+  brief: {product: Aero Trail 3, colour: red}
+  placements:
+    - name: hero
+      format: Billboard
+      delivery: {gateway: {}}
+      control: {headline: Meet the Aero Trail 3, button: Shop now}
+      challengers: [{headline: '240 g', button: Shop now}]
+      metric: {name: product-view, kind: Binary, window: soon}
+";
+    let found = errors(text);
+    for field in ["metadata.name", "spec.brief.colour", "spec.placements[0].format", "spec.placements[0].metric.window"] {
+        assert!(found.iter().any(|finding| finding.contains(field)), "{field} is not in {found:#?}");
+    }
+}

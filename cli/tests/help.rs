@@ -1,0 +1,40 @@
+//! `docs/cli.md` is what the command says of itself.
+//!
+//! After a change: `UPDATE=1 cargo test -p broadside --test help`, or `make generate`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+
+const REFRESH: &str = "UPDATE=1 cargo test -p broadside --test help";
+
+#[test]
+fn the_page_is_what_the_command_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+    let page = page();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &page).expect("docs/ is writable");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == page, "docs/cli.md is not what the command says. Refresh with: {REFRESH}");
+}
+
+fn page() -> String {
+    let mut command = cli::Cli::command().term_width(100);
+    command.build();
+    let mut page = format!(
+        "# The command `broadside`\n\n<!-- Generated from cli/. Refresh with: {REFRESH} -->\n\n\
+         Under the name `kubectl-broadside` in the search path it is `kubectl broadside`.\n"
+    );
+    let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
+    subcommands.for_each(|subcommand| section(subcommand, &mut page));
+    page
+}
+
+fn section(command: &Command, page: &mut String) {
+    let help = command.clone().render_long_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    let help = lines.join("\n");
+    write!(page, "\n## `broadside {}`\n\n```text\n{}\n```\n", command.get_name(), help.trim_end()).expect("text");
+}
