@@ -1,0 +1,87 @@
+{{/* Every object of a release is named `<release>-<part>`; the longest part still fits in a label. */}}
+{{- define "broadside.name" -}}
+{{ .root.Release.Name | trunc 50 | trimSuffix "-" }}-{{ .part }}
+{{- end }}
+
+{{/* What selects a part's pods: these may never change. */}}
+{{- define "broadside.selector" -}}
+app.kubernetes.io/name: broadside
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end }}
+
+{{- define "broadside.labels" -}}
+{{ include "broadside.selector" . }}
+app.kubernetes.io/part-of: broadside
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "broadside.image" -}}
+{{- if .image.digest -}}
+{{ .image.repository }}@{{ .image.digest }}
+{{- else -}}
+{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* The operator as the API server knows it. The admission policies name it. */}}
+{{- define "broadside.operatorUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "broadside.name" (dict "root" . "part" "operator") }}
+{{- end }}
+
+{{/* What the "restricted" level of Pod Security asks of a pod and of a container, and a read-only root besides. */}}
+{{- define "broadside.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "broadside.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "broadside.probes" -}}
+# A process that hangs is started anew; one that is not ready gets no traffic.
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 2
+  failureThreshold: 2
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 1
+  failureThreshold: 60
+{{- end }}
+
+{{/* The key that signs tokens. The pod waits until the operator has made it. */}}
+{{- define "broadside.keyVolume" -}}
+name: key
+secret:
+  secretName: {{ include "broadside.name" (dict "root" . "part" "key") }}
+  defaultMode: 0440
+  items: [{key: key, path: key}]
+{{- end }}
+{{- define "broadside.keyMount" -}}
+{name: key, mountPath: /var/run/broadside/key, readOnly: true}
+{{- end }}
+
+{{- define "broadside.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
