@@ -1,4 +1,5 @@
-//! The committed definitions in `crds/` are those of this code, and keep the habits of our API.
+//! The committed definitions in `crds/`, and their copies in the chart, are those of this code, and keep the habits of
+//! our API.
 //!
 //! After a change: `UPDATE=1 cargo test -p broadside-api --test definitions`, or `make generate`.
 
@@ -12,9 +13,12 @@ const REFRESH: &str = "UPDATE=1 cargo test -p broadside-api --test definitions";
 /// Larger definitions don't fit in the annotation of a client-side `kubectl apply`.
 const LARGEST_DEFINITION_BYTES: usize = 200_000;
 
-fn file(definition: &CustomResourceDefinition) -> PathBuf {
+/// For `kubectl apply`, and for Helm, which reads nothing outside its chart.
+const FOLDERS: [&str; 2] = ["../crds", "../charts/broadside/files/crds"];
+
+fn files(definition: &CustomResourceDefinition) -> [PathBuf; 2] {
     let name = format!("{}.yaml", definition.spec.names.plural);
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds").join(name)
+    FOLDERS.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(&name))
 }
 
 #[test]
@@ -22,12 +26,13 @@ fn committed_definitions_are_current() {
     for definition in api::definitions() {
         let yaml = serde_saphyr::to_string(&definition).expect("definitions are plain data");
         let text = format!("# Generated from api/. Refresh with: {REFRESH}\n{yaml}");
-        let file = file(&definition);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&file, &text).expect("crds/ is writable");
+        for file in files(&definition) {
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&file, &text).expect("the repository is writable");
+            }
+            let committed = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(committed == text, "{} is not what the code says. Refresh with: {REFRESH}", file.display());
         }
-        let committed = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(committed == text, "{} is not what the code says. Refresh with: {REFRESH}", file.display());
     }
 }
 
