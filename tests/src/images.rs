@@ -1,0 +1,61 @@
+//! Packs our binaries, and our model, into images.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use cluster::Image;
+
+use crate::programs;
+
+/// The registry part and the tag of images that are never pushed.
+const REGISTRY: &str = "broadside.local";
+const TAG: &str = "dev";
+
+/// Any user but root; the chart says the same.
+const USER: &str = "65532";
+
+/// The image of one of our programs.
+///
+/// # Errors
+/// When the program was not built.
+pub fn program(name: &str) -> anyhow::Result<Image> {
+    let inside = format!("/{name}");
+    Ok(image(name, vec![inside.clone()], vec![(programs::ours(name)?, inside)]))
+}
+
+/// The image of a model: its files, and the program that copies them out.
+///
+/// # Errors
+/// When the folder can't be read or the copier was not built.
+pub fn model(name: &str, folder: &Path) -> anyhow::Result<Image> {
+    let mut files = vec![(programs::ours("copy")?, "/copy".to_owned())];
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading the model {}", folder.display()))?;
+    for entry in entries {
+        let path = entry.context("reading the model's folder")?.path();
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        if let Some(file) = file.filter(|_| path.is_file()) {
+            files.push((path, format!("/model/{file}")));
+        }
+    }
+    files.sort();
+    Ok(image(name, vec!["/copy".to_owned(), "/model".to_owned()], files))
+}
+
+fn image(name: &str, entrypoint: Vec<String>, files: Vec<(PathBuf, String)>) -> Image {
+    Image { reference: format!("{REGISTRY}/{name}:{TAG}"), entrypoint, user: USER.to_owned(), files }
+}
+
+/// Helm's arguments that name these images.
+pub fn values() -> Vec<String> {
+    let parts = ["operator", "gateway", "worker"].into_iter();
+    parts
+        .flat_map(|part| {
+            [
+                format!("{part}.image.repository={REGISTRY}/{part}"),
+                format!("{part}.image.tag={TAG}"),
+                format!("{part}.image.pullPolicy=Never"),
+            ]
+        })
+        .flat_map(|value| ["--set-string".to_owned(), value])
+        .collect()
+}

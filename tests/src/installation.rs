@@ -1,0 +1,109 @@
+//! A cluster with Broadside on it, put there as a user would.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use cluster::{Cluster, Config, Lifetime, Name, Progress};
+
+use crate::{Kubectl, images, programs};
+
+/// The namespace and the name of the release.
+pub const NAMESPACE: &str = "broadside-system";
+const RELEASE: &str = "broadside";
+
+/// How Broadside is installed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The cluster's name; one that no other has, unless given.
+    pub name: Option<Name>,
+    /// Whether the cluster outlives this process.
+    pub lifetime: Lifetime,
+    /// Where lines about long work go.
+    pub progress: Progress,
+}
+
+/// A cluster with Broadside on it.
+#[derive(Debug)]
+pub struct Installation {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// kubectl.
+    pub kubectl: Kubectl,
+    /// Our command.
+    pub broadside: Kubectl,
+    /// Where applications ask.
+    pub gateway: String,
+    /// Where applications report.
+    pub ledger: String,
+}
+
+impl Installation {
+    /// Starts a cluster whose node offers one GPU, loads our images and installs the chart.
+    ///
+    /// # Errors
+    /// When the machine can't run a cluster, a program of ours was not built, or the chart does not become ready.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let Options { name, lifetime, progress } = options;
+        // Whatever is missing is said before anything is started.
+        let images = all_images()?;
+        let config = Config { gpus: 1, lifetime, progress: progress.clone(), ..Config::default() };
+        let config = Config { name: name.unwrap_or_else(Name::unique), ..config };
+        let cluster = Cluster::start(config).await?;
+        progress.during("loading our images into its node", load(&cluster, &images)).await?;
+        let kubeconfig = cluster.kubeconfig();
+        let kubectl = Kubectl::new(cluster::tools::kubectl().await?, kubeconfig.clone());
+        let helm = Kubectl::new(cluster::tools::helm().await?, kubeconfig.clone());
+        progress.during("installing charts/broadside with Helm", install(&kubectl, &helm)).await?;
+        let broadside = Kubectl::new(programs::ours("broadside")?, kubeconfig);
+        let gateway = service(&kubectl, "gateway").await?;
+        let ledger = service(&kubectl, "ledger").await?;
+        Ok(Self { cluster, kubectl, broadside, gateway, ledger })
+    }
+}
+
+fn all_images() -> anyhow::Result<Vec<cluster::Image>> {
+    let handbill = programs::repository().join("models/handbill");
+    Ok(vec![
+        images::program("operator")?,
+        images::program("gateway")?,
+        images::program("worker")?,
+        images::model("handbill", &handbill)?,
+    ])
+}
+
+async fn load(cluster: &Cluster, images: &[cluster::Image]) -> anyhow::Result<()> {
+    for image in images {
+        let archive = archive(cluster);
+        let writing = image.clone();
+        let target = archive.clone();
+        tokio::task::spawn_blocking(move || writing.write(&target)).await??;
+        let loaded = cluster.load_image(&archive).await.with_context(|| format!("loading {}", image.reference));
+        std::fs::remove_file(&archive).context("removing an archive")?;
+        loaded?;
+    }
+    Ok(())
+}
+
+/// Beside the cluster's kubeconfig, so that an interrupted start leaves nothing elsewhere.
+fn archive(cluster: &Cluster) -> PathBuf {
+    let kubeconfig = cluster.kubeconfig();
+    kubeconfig.parent().unwrap_or(Path::new("/tmp")).join("image.tar")
+}
+
+async fn install(kubectl: &Kubectl, helm: &Kubectl) -> anyhow::Result<()> {
+    kubectl.run(&format!("create namespace {NAMESPACE}")).await?;
+    let enforce = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl.run(&format!("label namespace {NAMESPACE} {enforce}")).await?;
+    let chart = programs::repository().join("charts/broadside").display().to_string();
+    let line = ["install", RELEASE, &chart, "--namespace", NAMESPACE, "--wait", "--timeout", "3m"];
+    let fast = ["--set-string".to_owned(), "operator.figuresInterval=1s".to_owned()];
+    let arguments = line.into_iter().map(str::to_owned).chain(images::values()).chain(fast);
+    helm.run_all(arguments).await.map(drop).context("installing the chart")
+}
+
+async fn service(kubectl: &Kubectl, part: &str) -> anyhow::Result<String> {
+    let line = format!(
+        "-n {NAMESPACE} get service {RELEASE}-{part} -o jsonpath={{.spec.clusterIP}}:{{.spec.ports[0].port}}"
+    );
+    Ok(format!("http://{}", kubectl.run(&line).await?))
+}

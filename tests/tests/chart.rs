@@ -1,0 +1,57 @@
+//! The chart as Helm reads it, without a cluster.
+
+use std::process::Output;
+
+use anyhow::Context;
+use stage::programs;
+use tokio::process::Command;
+
+type Result = anyhow::Result<()>;
+
+async fn helm(arguments: &[&str]) -> anyhow::Result<Output> {
+    let chart = programs::repository().join("charts/broadside");
+    let (verb, rest) = arguments.split_first().context("a verb")?;
+    let mut command = Command::new(cluster::tools::helm().await?);
+    // `template` names its release before the chart, `lint` has none.
+    command.arg(verb).args((*verb == "template").then_some("broadside")).arg(chart).args(rest);
+    command.output().await.context("starting helm")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test]
+async fn helm_has_nothing_to_say_against_it() -> Result {
+    let output = helm(&["lint", "--strict"]).await?;
+    assert!(output.status.success(), "{}", said(&output));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
+    for (value, named) in [
+        ("gateway.replica=3", "replica"),
+        ("gateway.replicas=none", "replicas"),
+        ("ledger.persistence.size=0", "size"),
+        ("operator.figuresInterval=often", "figuresInterval"),
+    ] {
+        let output = helm(&["template", "--set", value]).await?;
+        assert!(!output.status.success() && said(&output).contains(named), "{value}: {}", said(&output));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_left_out() -> Result {
+    let check = async |value: &str, kind: &str| {
+        let with = said(&helm(&["template"]).await?);
+        let without = said(&helm(&["template", "--set", value]).await?);
+        let counts = [with, without].map(|text| text.matches(&format!("kind: {kind}\n")).count());
+        assert!(counts[0] > counts[1], "{value}: {counts:?} of {kind}");
+        anyhow::Ok(())
+    };
+    check("crds.enabled=false", "CustomResourceDefinition").await?;
+    check("rbac.aggregate=false", "ClusterRole").await?;
+    check("ledger.persistence.enabled=false", "PersistentVolumeClaim").await
+}

@@ -1,0 +1,182 @@
+//! Broadside on a real cluster: real API server, scheduler, kubelet and containers. Needs root.
+//!
+//! The tests share one cluster, each in a namespace of its own; it ends with this process.
+
+mod support;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use support::{Campaign, World, in_namespace, installation, refused};
+
+/// A machine that compiles at the same time takes its time.
+const MINUTES: Duration = Duration::from_secs(60);
+
+type Result = anyhow::Result<()>;
+
+#[tokio::test]
+async fn the_example_goes_from_manifest_to_the_best_variant() -> Result {
+    let stage = installation().await?;
+    let campaign = Campaign { namespace: "shop", name: "cart-and-hero", placement: "hero" };
+    let kustomize = "kustomize --load-restrictor=LoadRestrictionsNone";
+    let overlay = stage::programs::repository().join("examples/overlays/seconds");
+    let manifest = stage.kubectl.run(&format!("{kustomize} {}", overlay.display())).await?;
+    stage.kubectl.feed("apply -f -", &manifest).await?;
+
+    // The real scheduler places the worker on the node that offers the GPU, and a container writes.
+    let pods = "-n shop get pods -l broadside.dev/campaign=cart-and-hero -o";
+    let pod = stage.kubectl.until(&format!("{pods} name"), MINUTES, |pod| !pod.is_empty()).await?;
+    let limits = "jsonpath={.items[0].spec.containers[0].resources.limits}";
+    assert!(stage.kubectl.run(&format!("{pods} {limits}")).await?.contains("nvidia.com/gpu"), "{pod}");
+    let written = campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
+    assert_eq!(written, "Complete");
+    let generated = "-n shop get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
+    assert_eq!(stage.kubectl.run(generated).await?.split_whitespace().count(), 4);
+
+    let truth = campaign.simulate(stage, World::Seeded(7), "--until-decided --duration 5m").await?;
+    campaign.wait(stage, "Decided", MINUTES).await?;
+    let winner = campaign.get(stage, ".status.placements[0].verdict.winner", MINUTES, |name| !name.is_empty()).await?;
+    assert_eq!(winner, truth.best, "the winner is the variant that was made best");
+    let slot = format!("-n shop get configmap adc-cart-and-hero-winner -o jsonpath={{.data.hero\\.headline}}");
+    let headline = stage.kubectl.run(&slot).await?;
+    let served = format!("-n shop get advariant {winner} -o jsonpath={{.spec.slots.headline}}");
+    assert_eq!(headline, stage.kubectl.run(&served).await?, "GitOps reads the winner's text");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_world_without_differences_names_no_winner() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "even").await?;
+    let campaign = Campaign { namespace: "even", name: "even", placement: "hero" };
+    campaign.apply(stage, &support::people_only("even", "45s")).await?;
+    campaign.wait(stage, "Ready", MINUTES).await?;
+    campaign.simulate(stage, World::Null(3), "--until-decided --duration 3m").await?;
+    campaign.wait(stage, "Decided", MINUTES).await?;
+    let reason = campaign.get(stage, ".status.conditions[?(@.type==\"Decided\")].reason", MINUTES, |_| true).await?;
+    assert_eq!(reason, "Inconclusive");
+    let samples = campaign.get(stage, ".status.placements[0].samples", MINUTES, |_| true).await?;
+    assert!(samples.parse::<u64>()? > 1_000, "only {samples} people were counted");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_bad_manifest_is_refused_with_field_and_remedy() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "refused").await?;
+    let mut faults = Vec::new();
+    let cases = refused::cases()?;
+    assert!(cases.len() >= 12, "manifests are missing");
+    for case in &cases {
+        if let Err(fault) = case.check(stage, "refused").await {
+            faults.push(format!("{}: {fault:#}", case.name));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "killed").await?;
+    let campaign = Campaign { namespace: "killed", name: "killed", placement: "hero" };
+    campaign.apply(stage, &support::generated("killed", 8)).await?;
+    let variants = "-n killed get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
+    stage.kubectl.until(variants, 4 * MINUTES, |names| !names.is_empty()).await?;
+    let pods = "-n killed get pods -l broadside.dev/campaign=killed";
+    let first = stage.kubectl.run(&format!("{pods} -o name")).await?;
+    let halfway = stage.kubectl.run(variants).await?;
+    stage.kubectl.run(&format!("-n killed delete {} --grace-period=0 --force", first.trim())).await?;
+    assert!(halfway.split_whitespace().count() < 8, "it was finished before it could be killed");
+    campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
+    let written = stage.kubectl.run(variants).await?;
+    let written: Vec<&str> = written.split_whitespace().collect();
+    assert_eq!(written.len(), 8, "{written:?}");
+    let kept = halfway.split_whitespace().all(|name| written.contains(&name));
+    assert!(kept, "what was there before is still there");
+    let texts = stage
+        .kubectl
+        .run("-n killed get advariants -o jsonpath={range.items[*]}{.spec.slots.headline}|{.spec.slots.body}{\"\\n\"}{end}")
+        .await?;
+    let mut lines: Vec<&str> = texts.lines().collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), texts.lines().count(), "no copy is there twice: {texts}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_goes_back_when_the_operator_is_killed() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "steady").await?;
+    let campaign = Campaign { namespace: "steady", name: "steady", placement: "hero" };
+    campaign.apply(stage, &support::people_only("steady", "1h")).await?;
+    campaign.wait(stage, "Ready", MINUTES).await?;
+    let simulation = campaign.simulate(stage, World::Null(5), "--duration 60s");
+    let watched = async {
+        let mut last = support::Progress::default();
+        for round in 0..20 {
+            if round == 6 || round == 12 {
+                let kill = "-n broadside-system delete pod -l app.kubernetes.io/component=operator --grace-period=0 --force";
+                stage.kubectl.run(kill).await?;
+            }
+            let now = support::Progress::read(stage, &campaign).await?;
+            anyhow::ensure!(now.is_not_before(&last), "{now:?} after {last:?}");
+            last = now;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        anyhow::Ok(last)
+    };
+    let (simulated, last) = tokio::join!(simulation, watched);
+    simulated?;
+    let last = last?;
+    assert!(last.round >= 2 && last.samples > 0, "the experiment went on: {last:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_campaign_made_again_inherits_nothing_and_deleting_it_removes_everything() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "again").await?;
+    let campaign = Campaign { namespace: "again", name: "again", placement: "hero" };
+    let manifest = support::people_only("again", "1h");
+    campaign.apply(stage, &manifest).await?;
+    campaign.wait(stage, "Ready", MINUTES).await?;
+    campaign.simulate(stage, World::Null(9), "--duration 12s").await?;
+    campaign.get(stage, ".status.placements[0].samples", MINUTES, |samples| samples.parse().is_ok_and(|n: u64| n > 0)).await?;
+
+    stage.kubectl.run("-n again delete adcampaign again").await?;
+    let children = "-n again get advariants,adtables,jobs,configmaps,serviceaccounts,rolebindings -l app.kubernetes.io/managed-by=broadside -o name";
+    stage.kubectl.until(children, MINUTES, str::is_empty).await?;
+
+    campaign.apply(stage, &manifest).await?;
+    campaign.wait(stage, "Ready", MINUTES).await?;
+    let samples = campaign.get(stage, ".status.placements[0].samples", MINUTES, |samples| !samples.is_empty()).await?;
+    assert_eq!(samples, "0");
+    let table = stage.kubectl.run("-n again get adtables -o jsonpath={.items[*].spec.number}").await?;
+    assert_eq!(table.split_whitespace().count(), 1, "one table, of the new campaign: {table}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workers_account_creates_variants_for_its_own_campaign_alone() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "rights").await?;
+    let own = Campaign { namespace: "rights", name: "own", placement: "hero" };
+    own.apply(stage, &support::generated("own", 1)).await?;
+    own.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome != "Running").await?;
+    let other = Campaign { namespace: "rights", name: "other", placement: "hero" };
+    other.apply(stage, &support::people_only("other", "1h")).await?;
+    let attempt = support::variant("other", "Stolen words");
+    let as_worker = "--as=system:serviceaccount:rights:adc-own-worker --as-group=system:serviceaccounts --as-user-extra=authentication.kubernetes.io/pod-name=x";
+    let refusal = stage.kubectl.feed(&format!("-n rights create -f - {as_worker}"), &attempt).await;
+    let refusal = refusal.err().context("a variant of another campaign was created")?.to_string();
+    assert!(refusal.contains("denied") || refusal.contains("forbidden"), "{refusal}");
+    // The same account may write for its own campaign, so it was the policy that said no.
+    let allowed = support::variant("own", "Honest words");
+    stage.kubectl.feed(&format!("-n rights create -f - {as_worker}"), &allowed).await?;
+    let table = "-n rights auth can-i update adtables --as=system:serviceaccount:rights:adc-own-worker";
+    assert!(stage.kubectl.run(table).await.is_err(), "a worker may not write tables");
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! A campaign to which nothing happens costs the API server reads alone. A real API server, ours on both sides: the
+//! operator's own pass with every write counted, and a real ledger. No root, no node.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, ensure};
+use api::AdCampaign;
+use cluster::{ControlPlane, ControlPlaneConfig, Controllers};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::client::ClientBuilder;
+use kube::{Api, Client, Config};
+use operator::clock::Clock;
+use operator::controller::{Context, reconcile};
+use operator::events::Publisher;
+use operator::ledger::Ledger;
+use operator::metrics::Metrics;
+use operator::objects::job::WorkerImage;
+use operator::plan::Settings;
+use stage::programs;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tower::ServiceBuilder;
+
+/// Passes of ten minutes, one each second: far more often than the operator looks.
+const PASSES: usize = 600;
+
+const CAMPAIGN: &str = "
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: quiet, namespace: default}
+spec:
+  brief: {product: Aero Trail 3}
+  placements:
+    - name: hero
+      format: WebBanner
+      delivery: {gateway: {}}
+      control: {headline: Meet the Aero Trail 3, button: Shop now}
+      challengers:
+        - {headline: Your trail is waiting, button: Shop now}
+      metric: {name: product-view, kind: Binary, window: 1m}
+      round: {minimum: 1m}
+";
+
+/// A clock that the test moves.
+struct HandClock(Mutex<Timestamp>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().expect("nobody panics while holding it")
+    }
+}
+
+impl HandClock {
+    fn advance(&self) {
+        *self.0.lock().expect("nobody panics while holding it") += SignedDuration::from_secs(1);
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Result<()> {
+    // Whoever installed one before was a test of ours.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let plane = ControlPlane::start(ControlPlaneConfig { controllers: Controllers::Off, ..Default::default() }).await?;
+    let config = config(&plane).await?;
+    define(&Client::try_from(config.clone())?).await?;
+    let ledger = LedgerProcess::start(&plane).await?;
+    let writes = Arc::new(AtomicUsize::new(0));
+    let client = counting(config, Arc::clone(&writes))?;
+    let clock = Arc::new(HandClock(Mutex::new(Timestamp::now())));
+    let context = context(client.clone(), &ledger.url, Arc::clone(&clock))?;
+
+    let campaigns: Api<AdCampaign> = Api::namespaced(client, "default");
+    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    let pass = async || {
+        clock.advance();
+        reconcile(Arc::new(campaigns.get("quiet").await?), Arc::clone(&context)).await?;
+        anyhow::Ok(())
+    };
+    // Its children, its table, its first round, and the first answer of the ledger are written.
+    for _ in 0..5 {
+        pass().await?;
+    }
+    let before = writes.load(Ordering::Relaxed);
+    ensure!(before > 5, "only {before} writes: the campaign was not set up, so the rest shows nothing");
+    for _ in 0..PASSES {
+        pass().await?;
+    }
+    assert_eq!(writes.load(Ordering::Relaxed), before, "writes although nothing happened");
+    let status = campaigns.get("quiet").await?.status.context("a status")?;
+    assert_eq!(status.placements[0].round.number, 1, "{status:?}");
+    let fresh = status.conditions.iter().any(|condition| condition.type_ == "DataFresh" && condition.status == "True");
+    assert!(fresh, "the ledger did not answer: {status:?}");
+    Ok(())
+}
+
+async fn config(plane: &ControlPlane) -> anyhow::Result<Config> {
+    let kubeconfig = kube::config::Kubeconfig::read_from(plane.kubeconfig())?;
+    Ok(Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?)
+}
+
+/// Puts our definitions on the server and waits until it serves them.
+async fn define(client: &Client) -> anyhow::Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in api::definitions() {
+        let name = definition.metadata.name.clone().context("a definition has a name")?;
+        definitions.patch(&name, &PatchParams::apply("test"), &Patch::Apply(&definition)).await?;
+        let established = kube::runtime::conditions::is_crd_established();
+        kube::runtime::wait::await_condition(definitions.clone(), &name, established).await?;
+    }
+    Ok(())
+}
+
+/// A client that counts what is not a read.
+fn counting(config: Config, writes: Arc<AtomicUsize>) -> anyhow::Result<Client> {
+    let count = ServiceBuilder::new()
+        .map_request(move |request: http::Request<kube::client::Body>| {
+            if request.method() != http::Method::GET {
+                writes.fetch_add(1, Ordering::Relaxed);
+            }
+            request
+        })
+        .into_inner();
+    Ok(ClientBuilder::try_from(config)?.with_layer(&count).build())
+}
+
+fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> anyhow::Result<Arc<Context>> {
+    Ok(Arc::new(Context {
+        ledger: Ledger::new(ledger.parse()?)?,
+        clock,
+        settings: Settings {
+            worker: WorkerImage { reference: "broadside.local/worker:dev".to_owned(), pull_policy: None },
+            figures_interval: std::time::Duration::from_secs(1),
+        },
+        publisher: Publisher::new(client.clone()),
+        metrics: Metrics::new(),
+        failures: Mutex::default(),
+        client,
+    }))
+}
+
+/// A ledger of its own process, which reads tables from the control plane.
+struct LedgerProcess {
+    url: String,
+    _process: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl LedgerProcess {
+    async fn start(plane: &ControlPlane) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("key"), [7; 32])?;
+        let mut process = Command::new(programs::ours("gateway")?)
+            .args(["ledger", "--listen=127.0.0.1:0", "--log-format=json", "--namespace=default"])
+            .arg(format!("--key-file={}", folder.path().join("key").display()))
+            .arg(format!("--data={}", folder.path().join("data").display()))
+            .env("KUBECONFIG", plane.kubeconfig())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the ledger")?;
+        let mut log = BufReader::new(process.stderr.take().context("a pipe was asked for")?).lines();
+        let mut address = None;
+        while let (None, Some(line)) = (&address, log.next_line().await?) {
+            let line: serde_json::Value = serde_json::from_str(&line)?;
+            address = line["fields"]["address"].as_str().map(str::to_owned);
+        }
+        let address = address.context("the ledger ended before it listened")?;
+        // It must never wait for a reader of its log.
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        Ok(Self { url: format!("http://{address}"), _process: process, _folder: folder })
+    }
+}
