@@ -4,6 +4,8 @@
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/broadside
 export CARGO_TARGET_DIR ?= $(CACHE)/target
+# Where cargo puts our programs: .cargo/config.toml names the host as the target.
+PROGRAMS = $(CARGO_TARGET_DIR)/$(shell rustc --version --verbose | sed -n 's/^host: //p')/debug
 
 # Lets `BROADSIDE_DEMO_SEED=3 make demo` and the like through to the programs; see `make demo ARGS=--help`.
 ARGS ?=
@@ -17,10 +19,11 @@ help: ## List the commands
 demo: ready ## From one manifest to a decided winner on a real Kubernetes (Linux, root)
 	@echo "building Broadside; the first time this takes ten minutes or so"
 	cargo build --locked --workspace --bins
-	cargo run --locked --quiet --package broadside-tests --bin demo -- $(ARGS)
+	@$(PROGRAMS)/demo $(ARGS)
 
 demo-down: ## Remove the demonstration's cluster and everything of it
-	cargo run --locked --quiet --package broadside-cluster --bin broadside-cluster -- down --name demo
+	@test -x $(PROGRAMS)/broadside-cluster || cargo build --locked --package broadside-cluster
+	@$(PROGRAMS)/broadside-cluster down --name demo
 
 test: ready ## Run every test, those on a real cluster too (Linux, root)
 	cargo test --locked --workspace --no-fail-fast

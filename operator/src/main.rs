@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
     let client = kube::Client::try_default().await.context("finding the API server")?;
     key::ensure(client.clone(), &config.key.0, &config.key.1).await?;
     let context = Context {
-        ledger: Ledger::new(config.ledger_url)?,
+        ledger: Ledger::new(config.ledger_url).context("--ledger-url")?,
         clock: Arc::new(SystemClock),
         settings: config.settings,
         publisher: Publisher::new(client.clone()),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
-use cluster::{Lifetime, Name, Progress};
+use cluster::{Lifetime, Name, Places, Progress, Running};
 use tokio::process::Child;
 
 use crate::{Installation, Options, programs};
@@ -51,6 +51,10 @@ impl Clock {
         let seconds = self.0.elapsed().as_secs();
         println!("[{:>2}:{:02}] {line}", seconds / 60, seconds % 60);
     }
+
+    fn progress(self) -> Progress {
+        Progress::new(move |line| self.say(line))
+    }
 }
 
 /// Runs the demonstration.
@@ -59,6 +63,10 @@ impl Clock {
 /// When a step fails; the error says which, and what to do.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock = Clock(Instant::now());
+    clock.say("getting the programs of a cluster, and Helm");
+    programs::fetch(&clock.progress()).await?;
+    let everything_is_built = Instant::now();
+
     clock.say("starting a real Kubernetes: etcd, API server, scheduler, kubelet, containers");
     let stage = start(clock).await?;
     clock.say(&format!("Broadside runs in namespace {}", crate::installation::NAMESPACE));
@@ -80,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     // It saw the verdict too, and ends by itself.
     tokio::time::timeout(Duration::from_secs(30), people.wait()).await.context("the simulation did not end")??;
-    finale::tell(&stage, &truth, clock.0.elapsed()).await
+    finale::tell(&stage, &truth, everything_is_built.elapsed()).await
 }
 
 impl Args {
@@ -91,10 +99,14 @@ impl Args {
     }
 }
 
+/// A cluster of its own; the one of an earlier demonstration, or what an interrupted one left, makes room.
 async fn start(clock: Clock) -> anyhow::Result<Installation> {
-    let progress = Progress::new(move |line| clock.say(line));
     let name = Name::new(CLUSTER).context("the demonstration's name")?;
-    Installation::start(Options { name: Some(name), lifetime: Lifetime::Detached, progress }).await
+    if let Ok(earlier) = Running::find(&Places::from_env(), &name) {
+        clock.say("removing the cluster of an earlier demonstration");
+        earlier.down()?;
+    }
+    Installation::start(Options { name: Some(name), lifetime: Lifetime::Detached, progress: clock.progress() }).await
 }
 
 /// The pod on its node, then variants one by one.

@@ -44,8 +44,9 @@ impl Installation {
     /// When the machine can't run a cluster, a program of ours was not built, or the chart does not become ready.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let Options { name, lifetime, progress } = options;
-        // Whatever is missing is said before anything is started.
+        // Whatever is missing is said, or got, before anything is started.
         let images = all_images()?;
+        programs::fetch(&progress).await?;
         let config = Config { gpus: 1, lifetime, progress: progress.clone(), ..Config::default() };
         let config = Config { name: name.unwrap_or_else(Name::unique), ..config };
         let cluster = Cluster::start(config).await?;
@@ -98,7 +99,17 @@ async fn install(kubectl: &Kubectl, helm: &Kubectl) -> anyhow::Result<()> {
     let line = ["install", RELEASE, &chart, "--namespace", NAMESPACE, "--wait", "--timeout", "3m"];
     let fast = ["--set-string".to_owned(), "operator.figuresInterval=1s".to_owned()];
     let arguments = line.into_iter().map(str::to_owned).chain(images::values()).chain(fast);
-    helm.run_all(arguments).await.map(drop).context("installing the chart")
+    match helm.run_all(arguments).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.context(format!("installing the chart\n{}", pods(kubectl).await))),
+    }
+}
+
+/// How our pods are, and the end of what each said: why a chart did not become ready.
+async fn pods(kubectl: &Kubectl) -> String {
+    let table = kubectl.run(&format!("-n {NAMESPACE} get pods")).await.unwrap_or_default();
+    let logs = format!("-n {NAMESPACE} logs --prefix --tail=3 -l app.kubernetes.io/part-of=broadside");
+    format!("{table}{}", kubectl.run(&logs).await.unwrap_or_default())
 }
 
 async fn service(kubectl: &Kubectl, part: &str) -> anyhow::Result<String> {

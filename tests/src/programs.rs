@@ -1,8 +1,9 @@
-//! Our binaries, as cargo built them beside this program.
+//! Our binaries, as cargo built them beside this program, and those of the cluster.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use cluster::{Binary, Fetch, Places, Progress};
 
 /// The repository, in which chart and examples lie.
 pub fn repository() -> PathBuf {
@@ -22,4 +23,13 @@ pub fn ours(name: &str) -> anyhow::Result<PathBuf> {
     let missing = || format!("{name} is not built: run `cargo build --workspace` first, or use make");
     ensure!(found.is_some(), missing());
     found.with_context(missing)
+}
+
+/// Gets every program of the cluster, and Helm, unless they are there.
+///
+/// # Errors
+/// When one can't be had; the error names the way out.
+pub async fn fetch(progress: &Progress) -> anyhow::Result<()> {
+    Fetch::new(Places::from_env(), progress.clone()).binaries(&Binary::ALL).await?;
+    Ok(())
 }

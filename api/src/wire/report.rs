@@ -126,9 +126,9 @@ impl Report {
 
 /// Why copy is missing, with the commonest reason and what helps against it.
 fn shortfall(missing: u32, placements: &[PlacementReport]) -> String {
-    let mut counts = BTreeMap::<&str, u32>::new();
+    let mut counts = BTreeMap::<&str, u64>::new();
     for (rule, count) in placements.iter().flat_map(|placement| &placement.rejected) {
-        *counts.entry(rule).or_default() += count;
+        *counts.entry(rule).or_default() += u64::from(*count);
     }
     let commonest = counts.into_iter().max_by_key(|(_, count)| *count);
     let reason = commonest.map_or_else(String::new, |(rule, count)| format!(", most often by {rule} ({count} times)"));

@@ -59,8 +59,10 @@ struct Section<'a> {
     width: usize,
 }
 
+/// Columns of a lift with its interval: `+115.1% (+70.1%..+1188.4%)`.
+const LIFT: usize = 27;
 /// Columns that all but bar and text take, with the gaps between them.
-const FIXED: usize = 82;
+const FIXED: usize = 60 + LIFT;
 /// The least width at which a row shows its text.
 const TEXT_AT_LEAST: usize = 12;
 
@@ -106,7 +108,7 @@ impl Section<'_> {
             right(&rewards, 6),
             right(&rate, 6),
             right(&best, 7),
-            left(&lift, 22),
+            left(&lift, LIFT),
         );
         match self.text_width() {
             Some(width) => format!("{row}  {}", cut(text, width)).trim_end().to_owned(),
