@@ -24,17 +24,18 @@ mod variant;
 pub mod wire;
 
 pub use campaign::{
-    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, GatewayDelivery, Generation, Metric,
-    MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment, Stopping,
+    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, GatewayDelivery, Generation,
+    Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment, Stopping,
 };
 pub use campaign_status::{
-    AdCampaignStatus, GenerationOutcome, GenerationStatus, LiftStatus, Phase, PlacementStatus, RoundStatus, Summary,
-    VariantFigures, VerdictReason, VerdictStatus,
+    AdCampaignStatus, GenerationOutcome, GenerationStatus, LiftStatus, Phase, PlacementStatus, RoundStatus,
+    Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
 pub use model::{AdModel, AdModelSpec, ImageSource, ModelResources, ModelSource, Price, PullPolicy};
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use table::{
-    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableMetric, TablePlacement, TableRound, TableVariant,
+    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableMetric, TablePlacement, TableRound,
+    TableVariant,
 };
 pub use variant::{AdVariant, AdVariantSpec, AdVariantStatus, Origin, Provenance, VariantState};
 

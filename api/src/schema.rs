@@ -45,7 +45,9 @@ pub(crate) fn known_formats(definition: CustomResourceDefinition) -> CustomResou
 fn forget_unsigned(json: &mut Value) {
     match json {
         Value::Object(map) => {
-            map.retain(|key, value| key != "format" || !value.as_str().is_some_and(|format| format.starts_with("uint")));
+            map.retain(|key, value| {
+                key != "format" || !value.as_str().is_some_and(|format| format.starts_with("uint"))
+            });
             map.values_mut().for_each(forget_unsigned);
         }
         Value::Array(items) => items.iter_mut().for_each(forget_unsigned),

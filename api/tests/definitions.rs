@@ -31,7 +31,11 @@ fn committed_definitions_are_current() {
                 std::fs::write(&file, &text).expect("the repository is writable");
             }
             let committed = std::fs::read_to_string(&file).unwrap_or_default();
-            assert!(committed == text, "{} is not what the code says. Refresh with: {REFRESH}", file.display());
+            assert!(
+                committed == text,
+                "{} is not what the code says. Refresh with: {REFRESH}",
+                file.display()
+            );
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and it is taken apart at once")]
 enum Command {
     Check(check::Args),
     Results(results::Args),

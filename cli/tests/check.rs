@@ -13,7 +13,10 @@ fn repository() -> PathBuf {
 
 fn errors(text: &str) -> Vec<String> {
     let findings = check(text).into_iter().flat_map(|report| report.findings);
-    findings.filter(|finding| finding.severity == Severity::Error).map(|finding| finding.to_string()).collect()
+    findings
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.to_string())
+        .collect()
 }
 
 #[test]
@@ -33,7 +36,8 @@ fn what_is_refused_on_a_cluster_is_found_in_the_file() {
 
 #[test]
 fn the_example_has_nothing_to_mend() {
-    let example = std::fs::read_to_string(repository().join("examples/cart-and-hero.yaml")).expect("readable");
+    let example =
+        std::fs::read_to_string(repository().join("examples/cart-and-hero.yaml")).expect("readable");
     let reports = check(&example);
     assert_eq!(reports.len(), 2, "a model and a campaign");
     assert_eq!(errors(&example), Vec::<String>::new());
@@ -61,7 +65,12 @@ spec:
       metric: {name: product-view, kind: Binary, window: soon}
 ";
     let found = errors(text);
-    for field in ["metadata.name", "spec.brief.colour", "spec.placements[0].format", "spec.placements[0].metric.window"] {
+    for field in [
+        "metadata.name",
+        "spec.brief.colour",
+        "spec.placements[0].format",
+        "spec.placements[0].metric.window",
+    ] {
         assert!(found.iter().any(|finding| finding.contains(field)), "{field} is not in {found:#?}");
     }
 }

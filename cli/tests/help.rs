@@ -36,5 +36,6 @@ fn section(command: &Command, page: &mut String) {
     let help = command.clone().render_long_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let help = lines.join("\n");
-    write!(page, "\n## `broadside {}`\n\n```text\n{}\n```\n", command.get_name(), help.trim_end()).expect("text");
+    write!(page, "\n## `broadside {}`\n\n```text\n{}\n```\n", command.get_name(), help.trim_end())
+        .expect("text");
 }

@@ -20,7 +20,8 @@ const UID: &str = "2f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c11";
 
 fn table() -> AdTable {
     let variant = |headline: &str| {
-        let slots = api::Slots::from([("headline", headline), ("button", "Go")].map(|(k, v)| (k.into(), v.into())));
+        let slots =
+            api::Slots::from([("headline", headline), ("button", "Go")].map(|(k, v)| (k.into(), v.into())));
         let name = api::name::variant("trail", "hero", &slots);
         serde_json::json!({"name": name, "digest": api::name::copy_digest(&slots), "slots": slots})
     };
@@ -86,7 +87,8 @@ async fn serve(router: Router) -> SocketAddr {
 async fn simulate(folder: &Path, decide: SocketAddr, ledger: SocketAddr) -> Output {
     let tables = folder.join("tables");
     std::fs::create_dir_all(&tables).expect("a folder");
-    std::fs::write(tables.join("trail.json"), serde_json::to_vec(&table()).expect("plain data")).expect("written");
+    std::fs::write(tables.join("trail.json"), serde_json::to_vec(&table()).expect("plain data"))
+        .expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_broadside"));
     command
         .args(["simulate", "--namespace=shop", "--campaign=trail", "--seed=3", "--duration=2s"])

@@ -65,7 +65,12 @@ fn rates_that_are_given_are_kept_and_wrong_ones_are_refused() {
     };
     let world = with("c", 0.5).expect("a world");
     assert_eq!((world.best(), world.rate("c").to_bits()), (Some("c"), 0.5_f64.to_bits()));
-    assert!(with("g", 0.5).expect_err("nobody is called g").to_string().contains("g, which the table does not hold"));
+    assert!(
+        with("g", 0.5)
+            .expect_err("nobody is called g")
+            .to_string()
+            .contains("g, which the table does not hold")
+    );
     assert!(with("c", 1.5).expect_err("no probability").to_string().contains("--appeal"));
 }
 

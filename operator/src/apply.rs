@@ -27,7 +27,12 @@ pub struct Applied;
 ///
 /// # Errors
 /// When the API server refuses or does not answer. What was done before stays; the next pass goes on.
-pub async fn apply(client: &Client, object: &AdCampaign, campaign: &Campaign, plan: &Plan) -> Result<Applied, Error> {
+pub async fn apply(
+    client: &Client,
+    object: &AdCampaign,
+    campaign: &Campaign,
+    plan: &Plan,
+) -> Result<Applied, Error> {
     // Only these are objects; the rest of a plan is said, not done.
     let Plan {
         variants,
@@ -67,7 +72,12 @@ pub async fn apply(client: &Client, object: &AdCampaign, campaign: &Campaign, pl
 }
 
 /// The worker's account, rights and brief, then its Job.
-async fn start(client: &Client, object: &AdCampaign, campaign: &Campaign, generate: &Generate) -> Result<(), Error> {
+async fn start(
+    client: &Client,
+    object: &AdCampaign,
+    campaign: &Campaign,
+    generate: &Generate,
+) -> Result<(), Error> {
     let account = objects::worker_account::account(campaign);
     put(client, campaign, &account).await.step("creating the worker's account")?;
     let binding = objects::worker_account::binding(campaign);
@@ -76,7 +86,13 @@ async fn start(client: &Client, object: &AdCampaign, campaign: &Campaign, genera
     put(client, campaign, &brief).await.step("writing the brief")?;
     let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
     // A Job's template can't change, and its name is its inputs: what is there is right.
-    match jobs.create(&PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() }, &generate.job).await {
+    match jobs
+        .create(
+            &PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() },
+            &generate.job,
+        )
+        .await
+    {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         other => other.map(drop).step("creating the Job"),
     }
@@ -104,7 +120,8 @@ pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStat
         // The UID keeps a status from landing on a namesake that was made meanwhile.
         "metadata": { "name": name, "uid": object.uid() }, "status": status,
     });
-    let written = campaigns.patch_status(&name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
+    let written =
+        campaigns.patch_status(&name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
     match written {
         // The campaign is gone: nobody is left to read it.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
@@ -123,7 +140,8 @@ async fn say_of_variant(
         "apiVersion": AdVariant::api_version(&()), "kind": AdVariant::kind(&()),
         "metadata": { "name": name }, "status": status,
     });
-    let written = variants.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
+    let written =
+        variants.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
     match written {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         other => other.map(drop),
@@ -132,16 +150,27 @@ async fn say_of_variant(
 
 async fn put<K>(client: &Client, campaign: &Campaign, child: &K) -> Result<(), kube::Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
 {
     let children: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
     let patch = as_patch(child)?;
-    children.patch(&child.name_any(), &PatchParams::apply(CHILDREN).force(), &Patch::Apply(&patch)).await.map(drop)
+    children
+        .patch(&child.name_any(), &PatchParams::apply(CHILDREN).force(), &Patch::Apply(&patch))
+        .await
+        .map(drop)
 }
 
 async fn put_if_changed<K>(client: &Client, campaign: &Campaign, child: &K) -> Result<(), kube::Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
 {
     let children: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
     let live = children.get_opt(&child.name_any()).await?;
@@ -182,7 +211,10 @@ mod tests {
     fn what_others_added_is_no_difference_and_what_they_changed_is() {
         let wanted = json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y" }, "uid": null } });
         let cases = [
-            (json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y", "z": "" }, "uid": "7" } }), true),
+            (
+                json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y", "z": "" }, "uid": "7" } }),
+                true,
+            ),
             (json!({ "data": { "a": "2" }, "metadata": { "labels": { "x": "y" } } }), false),
             (json!({ "data": {}, "metadata": { "labels": { "x": "y" } } }), false),
             (json!({}), false),

@@ -60,9 +60,21 @@ fn duration(text: &str) -> Result<Duration, api::DurationError> {
 
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
-        let Args { listen, ledger_url, worker_image, worker_pull_policy, key_secret, key_namespace, figures_interval } =
-            args;
+        let Args {
+            listen,
+            ledger_url,
+            worker_image,
+            worker_pull_policy,
+            key_secret,
+            key_namespace,
+            figures_interval,
+        } = args;
         let worker = WorkerImage { reference: worker_image, pull_policy: worker_pull_policy };
-        Self { listen, ledger_url, key: (key_namespace, key_secret), settings: Settings { worker, figures_interval } }
+        Self {
+            listen,
+            ledger_url,
+            key: (key_namespace, key_secret),
+            settings: Settings { worker, figures_interval },
+        }
     }
 }

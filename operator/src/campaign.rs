@@ -218,7 +218,13 @@ fn inputs(object: &AdCampaign) -> String {
         .placements
         .iter()
         .map(|placement| {
-            (&placement.name, &placement.format, placement.variants, &placement.control, &placement.challengers)
+            (
+                &placement.name,
+                &placement.format,
+                placement.variants,
+                &placement.control,
+                &placement.challengers,
+            )
         })
         .collect();
     serde_json::json!([object.uid(), spec.brief, spec.rules, spec.generation, placements]).to_string()
@@ -269,7 +275,10 @@ impl Reader<'_> {
             return None;
         };
         if !format.allows(Delivery::Gateway) {
-            faults.add(self.at("delivery"), format!("{name} can't be delivered by the gateway: use another format"));
+            faults.add(
+                self.at("delivery"),
+                format!("{name} can't be delivered by the gateway: use another format"),
+            );
         }
         Some(format)
     }
@@ -330,13 +339,16 @@ impl Reader<'_> {
         let maximum_loss = self.share(faults, "stopping.maximumLoss", &stopping.maximum_loss)?;
         let (field, problem) = match Stopping::new(confidence.fraction(), maximum_loss.fraction(), 1) {
             Ok(stopping) => return Some(stopping),
-            Err(StoppingError::Confidence(_)) => {
-                ("confidence", format!("{} can't be promised: write at least 50% and less than 100%", stopping.confidence.0))
-            }
+            Err(StoppingError::Confidence(_)) => (
+                "confidence",
+                format!("{} can't be promised: write at least 50% and less than 100%", stopping.confidence.0),
+            ),
             Err(StoppingError::MaximumLoss(_)) => {
                 ("maximumLoss", format!("{} is never reached: write more than 0%", stopping.maximum_loss.0))
             }
-            Err(StoppingError::Generation) => unreachable!("variants of a campaign are of its first generation"),
+            Err(StoppingError::Generation) => {
+                unreachable!("variants of a campaign are of its first generation")
+            }
         };
         faults.add(format!("{}.{field}", self.at("stopping")), problem);
         None

@@ -79,7 +79,12 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
     result.map(|()| pass.plan.map_or_else(Action::await_change, |plan| Action::requeue(plan.again)))
 }
 
-async fn advance(object: &AdCampaign, context: &Context, now: Timestamp, pass: &mut Pass) -> Result<(), Error> {
+async fn advance(
+    object: &AdCampaign,
+    context: &Context,
+    now: Timestamp,
+    pass: &mut Pass,
+) -> Result<(), Error> {
     let campaign = pass.campaign.insert(Campaign::try_from(object).map_err(Error::Invalid)?);
     let seen = observe(&context.client, &context.ledger, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now)?);
@@ -88,6 +93,7 @@ async fn advance(object: &AdCampaign, context: &Context, now: Timestamp, pass: &
 }
 
 /// Waits for a change, or longer each time, as the error says.
+#[expect(clippy::needless_pass_by_value, reason = "the controller hands them over")]
 fn on_error(object: Arc<AdCampaign>, error: &Error, context: Arc<Context>) -> Action {
     let failed = {
         let mut failures = failures(&context);
@@ -146,7 +152,12 @@ fn users(campaigns: &Store<AdCampaign>, model: &AdModel) -> Vec<ObjectRef<AdCamp
         let named = campaign.spec.generation.as_ref().map(|generation| &generation.model);
         campaign.namespace() == model.namespace() && named == model.metadata.name.as_ref()
     };
-    campaigns.state().iter().filter(|campaign| names(campaign)).map(|campaign| ObjectRef::from_obj(&**campaign)).collect()
+    campaigns
+        .state()
+        .iter()
+        .filter(|campaign| names(campaign))
+        .map(|campaign| ObjectRef::from_obj(&**campaign))
+        .collect()
 }
 
 #[cfg(test)]

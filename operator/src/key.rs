@@ -17,7 +17,9 @@ pub enum KeyError {
     #[error("the system gives no randomness for a key")]
     Randomness(#[source] getrandom::Error),
     /// The API server refused.
-    #[error("the Secret {namespace}/{name} can't be read or created; the chart's Role operator-key allows both")]
+    #[error(
+        "the Secret {namespace}/{name} can't be read or created; the chart's Role operator-key allows both"
+    )]
     Api {
         /// Its namespace.
         namespace: String,
@@ -35,8 +37,11 @@ pub enum KeyError {
 /// When the API server refuses, or the system gives no randomness.
 pub async fn ensure(client: Client, namespace: &str, name: &str) -> Result<(), KeyError> {
     let secrets: Api<Secret> = Api::namespaced(client, namespace);
-    let failed =
-        |source| KeyError::Api { namespace: namespace.to_owned(), name: name.to_owned(), source: Box::new(source) };
+    let failed = |source| KeyError::Api {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        source: Box::new(source),
+    };
     if secrets.get_opt(name).await.map_err(failed)?.is_some() {
         return Ok(());
     }

@@ -60,7 +60,8 @@ impl Metrics {
     /// Everything in the OpenMetrics text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("a String takes everything");
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("a String takes everything");
         text
     }
 }

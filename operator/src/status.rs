@@ -118,7 +118,10 @@ fn answers(pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec
         let healthy = answer(State::False, Reason::Healthy, "nothing needs a person");
         answers.push((Type::Stalled, plan.stalled.clone().unwrap_or(healthy)));
         answers.push((Type::VariantsReady, plan.writing.clone()));
-        answers.push((Type::Approved, answer(State::True, Reason::Automatic, "what passes the rules is approved")));
+        answers.push((
+            Type::Approved,
+            answer(State::True, Reason::Automatic, "what passes the rules is approved"),
+        ));
         answers.push((Type::DataFresh, plan.data.clone()));
     }
     if !is_decided(before) {
@@ -180,8 +183,10 @@ fn end(placements: &[PlacementStatus]) -> Answer {
         },
         _ => Reason::Mixed,
     };
-    let sentences: Vec<&str> =
-        placements.iter().filter_map(|placement| Some(placement.verdict.as_ref()?.sentence.as_str())).collect();
+    let sentences: Vec<&str> = placements
+        .iter()
+        .filter_map(|placement| Some(placement.verdict.as_ref()?.sentence.as_str()))
+        .collect();
     answer(State::True, reason, &sentences.join("; "))
 }
 
@@ -222,7 +227,9 @@ fn summary(placements: &[PlacementStatus], phase: Phase, conditions: &[Condition
     let verdict = verdict(shown).map_or_else(|| "Collecting".to_owned(), |reason| format!("{reason:?}"));
     Summary {
         leader: leader.map(|leader| format!("{}{others}", leader.name)),
-        lift: leader.and_then(|leader| leader.lift.as_ref()).map(|lift| format!("{}..{}", lift.lower, lift.upper)),
+        lift: leader
+            .and_then(|leader| leader.lift.as_ref())
+            .map(|lift| format!("{}..{}", lift.lower, lift.upper)),
         probability_best: leader.and_then(|leader| leader.probability_best.clone()),
         samples: Some(shown.samples),
         verdict: Some(verdict),

@@ -30,7 +30,8 @@ const REFRESH: &str = "UPDATE=1 cargo test -p broadside-operator --test scenario
 #[test]
 fn every_case_goes_as_written() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut folders: Vec<_> = std::fs::read_dir(cases).expect("cases").map(|entry| entry.expect("entry").path()).collect();
+    let mut folders: Vec<_> =
+        std::fs::read_dir(cases).expect("cases").map(|entry| entry.expect("entry").path()).collect();
     folders.sort();
     assert!(folders.len() >= 8, "cases are missing");
     let mut faults = Vec::new();
@@ -89,7 +90,9 @@ struct World {
 }
 
 fn tell(folder: &Path) -> String {
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_else(|_| panic!("{name} in {folder:?}"));
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|_| panic!("{name} in {folder:?}"))
+    };
     let object: AdCampaign = serde_saphyr::from_str(&read("campaign.yaml")).expect("campaign.yaml");
     let steps: Vec<Happens> = serde_saphyr::from_str(&read("steps.yaml")).expect("steps.yaml");
     let mut world = World::new(object);
@@ -110,7 +113,8 @@ impl World {
         object.metadata.uid = Some("00000000-0000-4000-8000-000000000001".to_owned());
         object.metadata.namespace = Some("shop".to_owned());
         object.metadata.generation = Some(1);
-        let totals = TotalsResponse { campaign: object.uid().unwrap_or_default(), as_of: now, placements: Vec::new() };
+        let totals =
+            TotalsResponse { campaign: object.uid().unwrap_or_default(), as_of: now, placements: Vec::new() };
         Self { object, seen: Seen::default(), totals, ledger: Answers::Up, now }
     }
 
@@ -122,7 +126,8 @@ impl World {
         self.ledger = step.ledger.unwrap_or(self.ledger);
         if let Some(suspend) = step.suspend {
             self.object.spec.suspend = suspend;
-            self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
+            self.object.metadata.generation =
+                self.object.metadata.generation.map(|generation| generation + 1);
         }
         if step.model == Some(true) {
             self.seen.model = Some(model());
@@ -137,7 +142,9 @@ impl World {
     }
 
     fn count(&mut self, counted: &[(u64, u64)]) {
-        let Some(row) = self.seen.table.as_ref().and_then(|table| table.spec.placements.first()) else { return };
+        let Some(row) = self.seen.table.as_ref().and_then(|table| table.spec.placements.first()) else {
+            return;
+        };
         let round = row.rounds.last().expect("rounds");
         let cells = row.variants.iter().zip(counted).map(|(variant, (exposures, rewards))| CellTotals {
             round: round.number,
@@ -147,8 +154,12 @@ impl World {
             rewards: *rewards as f64,
             squared_rewards: *rewards as f64,
         });
-        let counted =
-            PlacementTotals { name: row.name.clone(), seed: row.seed, pending_exposures: 0, cells: cells.collect() };
+        let counted = PlacementTotals {
+            name: row.name.clone(),
+            seed: row.seed,
+            pending_exposures: 0,
+            cells: cells.collect(),
+        };
         let mut sums: Vec<PlacementTotals> = std::mem::take(&mut self.totals.placements);
         sums.push(counted);
         self.totals.placements = sums;
@@ -159,14 +170,16 @@ impl World {
     fn merge(&mut self) {
         let mut merged: Vec<PlacementTotals> = Vec::new();
         for counted in std::mem::take(&mut self.totals.placements) {
-            let known = merged.iter_mut().find(|known| known.name == counted.name && known.seed == counted.seed);
+            let known =
+                merged.iter_mut().find(|known| known.name == counted.name && known.seed == counted.seed);
             let Some(known) = known else {
                 merged.push(counted);
                 continue;
             };
             for cell in counted.cells {
                 let same = |known: &&mut CellTotals| {
-                    (known.round, &known.segment, &known.variant) == (cell.round, &cell.segment, &cell.variant)
+                    (known.round, &known.segment, &known.variant)
+                        == (cell.round, &cell.segment, &cell.variant)
                 };
                 match known.cells.iter_mut().find(same) {
                     Some(known) => {
@@ -245,7 +258,9 @@ impl World {
         if let Some(generate) = &plan.generate {
             self.seen.job = Some(Job { status: None, ..generate.job.clone() });
         }
-        if let (Some(pause), Some(job)) = (&plan.pause, self.seen.job.as_mut().and_then(|job| job.spec.as_mut())) {
+        if let (Some(pause), Some(job)) =
+            (&plan.pause, self.seen.job.as_mut().and_then(|job| job.spec.as_mut()))
+        {
             job.suspend = Some(pause.activity == Activity::Suspended);
         }
         for (name, status) in &plan.variant_statuses {
@@ -322,7 +337,8 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     for (name, status) in &plan.variant_statuses {
         let (state, share) = (status.state.expect("a state"), status.share.as_ref());
         let share = share.map_or("-", |share| share.0.as_str());
-        writeln!(told, "says of {name}: {state:?} {share} {}", status.reason.as_deref().unwrap_or("")).expect("text");
+        writeln!(told, "says of {name}: {state:?} {share} {}", status.reason.as_deref().unwrap_or(""))
+            .expect("text");
     }
     if let Some(winner) = &plan.winner {
         let texts: Vec<_> = winner.data.iter().flatten().filter(|(key, _)| !key.ends_with("json")).collect();
@@ -339,7 +355,8 @@ fn tell_table(table: &AdTable, told: &mut String) {
         writeln!(told, "table {}: {} seed {}", table.spec.number, row.name, row.seed).expect("text");
         for round in &row.rounds {
             for entry in &round.allocations {
-                writeln!(told, "  round {} {:?} {:?}", round.number, entry.segments, entry.shares).expect("text");
+                writeln!(told, "  round {} {:?} {:?}", round.number, entry.segments, entry.shares)
+                    .expect("text");
             }
         }
     }

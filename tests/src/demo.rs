@@ -39,6 +39,9 @@ pub enum Screen {
 /// The cluster's name: another `make demo` replaces it, `make demo-down` removes it.
 const CLUSTER: &str = "demo";
 
+/// Few enough that shares are seen to move before the numbers decide, enough to be done in two minutes.
+const PEOPLE_PER_SECOND: &str = "200";
+
 /// Long enough for a busy machine; without it a demonstration that can't end would not.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
@@ -71,7 +74,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stage = start(clock).await?;
     clock.say(&format!("Broadside runs in namespace {}", crate::installation::NAMESPACE));
 
-    clock.say("applying examples/cart-and-hero.yaml; one second stands for one minute (examples/overlays/seconds)");
+    clock.say(
+        "applying examples/cart-and-hero.yaml; one second stands for one minute (examples/overlays/seconds)",
+    );
     let overlay = programs::repository().join("examples/overlays/seconds").display().to_string();
     let manifest =
         stage.kubectl.run_all(["kustomize", "--load-restrictor=LoadRestrictionsNone", &overlay]).await?;
@@ -87,7 +92,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         ended = people.wait() => bail!("the simulation ended early ({}): see the lines above", ended?),
     }
     // It saw the verdict too, and ends by itself.
-    tokio::time::timeout(Duration::from_secs(30), people.wait()).await.context("the simulation did not end")??;
+    tokio::time::timeout(Duration::from_secs(30), people.wait())
+        .await
+        .context("the simulation did not end")??;
     finale::tell(&stage, &truth, everything_is_built.elapsed()).await
 }
 
@@ -106,14 +113,20 @@ async fn start(clock: Clock) -> anyhow::Result<Installation> {
         clock.say("removing the cluster of an earlier demonstration");
         earlier.down()?;
     }
-    Installation::start(Options { name: Some(name), lifetime: Lifetime::Detached, progress: clock.progress() }).await
+    Installation::start(Options {
+        name: Some(name),
+        lifetime: Lifetime::Detached,
+        progress: clock.progress(),
+    })
+    .await
 }
 
 /// The pod on its node, then variants one by one.
 async fn watch_writing(stage: &Installation, clock: Clock) -> anyhow::Result<()> {
     let pods = "-n shop get pods -l broadside.dev/campaign=cart-and-hero -o";
     let placed = format!("{pods} jsonpath={{.items[0].metadata.name}}@{{.items[0].spec.nodeName}}");
-    let placed = stage.kubectl.until(&placed, PATIENCE, |placed| !placed.ends_with('@') && placed.len() > 1).await?;
+    let placed =
+        stage.kubectl.until(&placed, PATIENCE, |placed| !placed.ends_with('@') && placed.len() > 1).await?;
     let (pod, node) = placed.split_once('@').context("a pod and its node")?;
     clock.say(&format!("the scheduler placed {pod} on {node}, which offers nvidia.com/gpu: 1"));
     clock.say("no device is behind that GPU: it shows the scheduling, the model runs on CPU");
@@ -139,7 +152,9 @@ async fn show_new(stage: &Installation, clock: Clock, shown: &mut Vec<String>) -
     let listed = stage.kubectl.run_all(["-n", "shop", "get", "advariants", "-o", &query]).await?;
     for line in listed.lines() {
         let mut parts = line.splitn(3, '|');
-        let (Some(name), Some(headline), Some(body)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let (Some(name), Some(headline), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
+            continue;
+        };
         if !shown.iter().any(|known| known == name) {
             clock.say(&format!("the model wrote {name}: {headline} / {body}"));
             shown.push(name.to_owned());
@@ -172,7 +187,7 @@ fn simulate(stage: &Installation, seed: u64, truth: &Path) -> anyhow::Result<Chi
         "--seed",
         &seed,
         "--people-per-second",
-        "400",
+        PEOPLE_PER_SECOND,
         "--until-decided",
         "--duration",
         &duration,

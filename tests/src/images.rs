@@ -29,7 +29,8 @@ pub fn program(name: &str) -> anyhow::Result<Image> {
 /// When the folder can't be read or the copier was not built.
 pub fn model(name: &str, folder: &Path) -> anyhow::Result<Image> {
     let mut files = vec![(programs::ours("copy")?, "/copy".to_owned())];
-    let entries = std::fs::read_dir(folder).with_context(|| format!("reading the model {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("reading the model {}", folder.display()))?;
     for entry in entries {
         let path = entry.context("reading the model's folder")?.path();
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned());

@@ -78,7 +78,8 @@ async fn load(cluster: &Cluster, images: &[cluster::Image]) -> anyhow::Result<()
         let writing = image.clone();
         let target = archive.clone();
         tokio::task::spawn_blocking(move || writing.write(&target)).await??;
-        let loaded = cluster.load_image(&archive).await.with_context(|| format!("loading {}", image.reference));
+        let loaded =
+            cluster.load_image(&archive).await.with_context(|| format!("loading {}", image.reference));
         std::fs::remove_file(&archive).context("removing an archive")?;
         loaded?;
     }

@@ -1,7 +1,7 @@
 //! kubectl, helm and broadside as children, against one cluster.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ impl Kubectl {
         Self { program, kubeconfig }
     }
 
+    /// Where the program lies.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The command, not yet started. It ends when its value is dropped.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.program);
@@ -42,8 +47,12 @@ impl Kubectl {
     ///
     /// # Errors
     /// When it fails; the error is what it said.
-    pub async fn run_all<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> anyhow::Result<String> {
-        let output = self.command(arguments).stdin(Stdio::null()).output().await.context("starting a program")?;
+    pub async fn run_all<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> anyhow::Result<String> {
+        let output =
+            self.command(arguments).stdin(Stdio::null()).output().await.context("starting a program")?;
         said(&self.program, output)
     }
 
@@ -85,7 +94,7 @@ impl Kubectl {
     }
 }
 
-fn said(program: &std::path::Path, output: std::process::Output) -> anyhow::Result<String> {
+fn said(program: &Path, output: std::process::Output) -> anyhow::Result<String> {
     if !output.status.success() {
         bail!("{} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -1,5 +1,6 @@
 //! `make demo`: from one manifest to a decided winner.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,7 +12,10 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain of causes in one line, and no trace of ours: what failed is the cluster or the machine.
-            eprintln!("\nerror: {error:#}\nTo begin again: make demo. To remove what there is: make demo-down.");
+            let _unread = writeln!(
+                std::io::stderr(),
+                "\nerror: {error:#}\nTo begin again: make demo. To remove what there is: make demo-down."
+            );
             ExitCode::FAILURE
         }
     }

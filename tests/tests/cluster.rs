@@ -28,17 +28,21 @@ async fn the_example_goes_from_manifest_to_the_best_variant() -> Result {
     let pod = stage.kubectl.until(&format!("{pods} name"), MINUTES, |pod| !pod.is_empty()).await?;
     let limits = "jsonpath={.items[0].spec.containers[0].resources.limits}";
     assert!(stage.kubectl.run(&format!("{pods} {limits}")).await?.contains("nvidia.com/gpu"), "{pod}");
-    let written = campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
+    let written = campaign
+        .get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete")
+        .await?;
     assert_eq!(written, "Complete");
-    let generated = "-n shop get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
+    let generated =
+        "-n shop get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
     assert_eq!(stage.kubectl.run(generated).await?.split_whitespace().count(), 4);
 
     let truth = campaign.simulate(stage, World::Seeded(7), "--until-decided --duration 5m").await?;
     campaign.wait(stage, "Decided", MINUTES).await?;
-    let winner = campaign.get(stage, ".status.placements[0].verdict.winner", MINUTES, |name| !name.is_empty()).await?;
-    assert_eq!(winner, truth.best, "the winner is the variant that was made best");
-    let slot = format!("-n shop get configmap adc-cart-and-hero-winner -o jsonpath={{.data.hero\\.headline}}");
-    let headline = stage.kubectl.run(&slot).await?;
+    let winner =
+        campaign.get(stage, ".status.placements[0].verdict.winner", MINUTES, |name| !name.is_empty()).await?;
+    assert_eq!(Some(&winner), truth.best.as_ref(), "the winner is the variant that was made best");
+    let slot = "-n shop get configmap adc-cart-and-hero-winner -o jsonpath={.data.hero\\.headline}";
+    let headline = stage.kubectl.run(slot).await?;
     let served = format!("-n shop get advariant {winner} -o jsonpath={{.spec.slots.headline}}");
     assert_eq!(headline, stage.kubectl.run(&served).await?, "GitOps reads the winner's text");
     Ok(())
@@ -51,9 +55,11 @@ async fn a_world_without_differences_names_no_winner() -> Result {
     let campaign = Campaign { namespace: "even", name: "even", placement: "hero" };
     campaign.apply(stage, &support::people_only("even", "45s")).await?;
     campaign.wait(stage, "Ready", MINUTES).await?;
-    campaign.simulate(stage, World::Null(3), "--until-decided --duration 3m").await?;
+    let truth = campaign.simulate(stage, World::Null(3), "--until-decided --duration 3m").await?;
+    assert_eq!(truth.best, None);
     campaign.wait(stage, "Decided", MINUTES).await?;
-    let reason = campaign.get(stage, ".status.conditions[?(@.type==\"Decided\")].reason", MINUTES, |_| true).await?;
+    let reason =
+        campaign.get(stage, ".status.conditions[?(@.type==\"Decided\")].reason", MINUTES, |_| true).await?;
     assert_eq!(reason, "Inconclusive");
     let samples = campaign.get(stage, ".status.placements[0].samples", MINUTES, |_| true).await?;
     assert!(samples.parse::<u64>()? > 1_000, "only {samples} people were counted");
@@ -82,7 +88,8 @@ async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() 
     in_namespace(stage, "killed").await?;
     let campaign = Campaign { namespace: "killed", name: "killed", placement: "hero" };
     campaign.apply(stage, &support::generated("killed", 8)).await?;
-    let variants = "-n killed get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
+    let variants =
+        "-n killed get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
     stage.kubectl.until(variants, 4 * MINUTES, |names| !names.is_empty()).await?;
     let pods = "-n killed get pods -l broadside.dev/campaign=killed";
     let first = stage.kubectl.run(&format!("{pods} -o name")).await?;
@@ -103,6 +110,33 @@ async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() 
     lines.sort_unstable();
     lines.dedup();
     assert_eq!(lines.len(), texts.lines().count(), "no copy is there twice: {texts}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn suspending_stops_the_worker_and_resuming_lets_it_finish() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "paused").await?;
+    let campaign = Campaign { namespace: "paused", name: "paused", placement: "hero" };
+    campaign.apply(stage, &support::generated("paused", 8)).await?;
+    campaign.get(stage, ".status.generation.outcome", MINUTES, |outcome| outcome == "Running").await?;
+    let suspend = async |value: bool| {
+        let patch = format!("{{\"spec\":{{\"suspend\":{value}}}}}");
+        let line = ["-n", "paused", "patch", "adcampaign", "paused", "--type=merge", "--patch", &patch];
+        stage.kubectl.run_all(line).await.map(drop)
+    };
+    suspend(true).await?;
+    let suspended = "-n paused get jobs -o jsonpath={.items[0].spec.suspend}";
+    stage.kubectl.until(suspended, MINUTES, |suspended| suspended == "true").await?;
+    let pods = "-n paused get pods -l broadside.dev/campaign=paused -o name";
+    stage.kubectl.until(pods, MINUTES, str::is_empty).await?;
+    assert_eq!(campaign.get(stage, ".status.phase", MINUTES, |_| true).await?, "Suspended");
+
+    suspend(false).await?;
+    campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
+    let written =
+        "-n paused get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
+    assert_eq!(stage.kubectl.run(written).await?.split_whitespace().count(), 8);
     Ok(())
 }
 
@@ -144,7 +178,11 @@ async fn a_campaign_made_again_inherits_nothing_and_deleting_it_removes_everythi
     campaign.apply(stage, &manifest).await?;
     campaign.wait(stage, "Ready", MINUTES).await?;
     campaign.simulate(stage, World::Null(9), "--duration 12s").await?;
-    campaign.get(stage, ".status.placements[0].samples", MINUTES, |samples| samples.parse().is_ok_and(|n: u64| n > 0)).await?;
+    campaign
+        .get(stage, ".status.placements[0].samples", MINUTES, |samples| {
+            samples.parse().is_ok_and(|n: u64| n > 0)
+        })
+        .await?;
 
     stage.kubectl.run("-n again delete adcampaign again").await?;
     let children = "-n again get advariants,adtables,jobs,configmaps,serviceaccounts,rolebindings -l app.kubernetes.io/managed-by=broadside -o name";
@@ -152,7 +190,8 @@ async fn a_campaign_made_again_inherits_nothing_and_deleting_it_removes_everythi
 
     campaign.apply(stage, &manifest).await?;
     campaign.wait(stage, "Ready", MINUTES).await?;
-    let samples = campaign.get(stage, ".status.placements[0].samples", MINUTES, |samples| !samples.is_empty()).await?;
+    let samples =
+        campaign.get(stage, ".status.placements[0].samples", MINUTES, |samples| !samples.is_empty()).await?;
     assert_eq!(samples, "0");
     let table = stage.kubectl.run("-n again get adtables -o jsonpath={.items[*].spec.number}").await?;
     assert_eq!(table.split_whitespace().count(), 1, "one table, of the new campaign: {table}");

@@ -64,7 +64,9 @@ impl HandClock {
 async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Result<()> {
     // Whoever installed one before was a test of ours.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let plane = ControlPlane::start(ControlPlaneConfig { controllers: Controllers::Off, ..Default::default() }).await?;
+    let plane =
+        ControlPlane::start(ControlPlaneConfig { controllers: Controllers::Off, ..Default::default() })
+            .await?;
     let config = config(&plane).await?;
     define(&Client::try_from(config.clone())?).await?;
     let ledger = LedgerProcess::start(&plane).await?;
@@ -92,7 +94,10 @@ async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Resul
     assert_eq!(writes.load(Ordering::Relaxed), before, "writes although nothing happened");
     let status = campaigns.get("quiet").await?.status.context("a status")?;
     assert_eq!(status.placements[0].round.number, 1, "{status:?}");
-    let fresh = status.conditions.iter().any(|condition| condition.type_ == "DataFresh" && condition.status == "True");
+    let fresh = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "DataFresh" && condition.status == "True");
     assert!(fresh, "the ledger did not answer: {status:?}");
     Ok(())
 }

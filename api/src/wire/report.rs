@@ -131,7 +131,8 @@ fn shortfall(missing: u32, placements: &[PlacementReport]) -> String {
         *counts.entry(rule).or_default() += u64::from(*count);
     }
     let commonest = counts.into_iter().max_by_key(|(_, count)| *count);
-    let reason = commonest.map_or_else(String::new, |(rule, count)| format!(", most often by {rule} ({count} times)"));
+    let reason =
+        commonest.map_or_else(String::new, |(rule, count)| format!(", most often by {rule} ({count} times)"));
     format!(
         "{missing} variants are missing: the model's copy was refused{reason}. \
          Ask for fewer variants, shorten the brief or its required words, or offer a larger model"
@@ -185,6 +186,8 @@ mod tests {
         let report = Report::of_run("ab", vec![short]);
         assert_eq!(report.outcome, Outcome::Shortfall);
         let message = report.message.expect("a message");
-        assert!(message.starts_with("11 variants are missing: the model's copy was refused, most often by TooLong (9 times)."));
+        assert!(message.starts_with(
+            "11 variants are missing: the model's copy was refused, most often by TooLong (9 times)."
+        ));
     }
 }

@@ -59,6 +59,7 @@ pub enum Error {
 }
 
 /// Where tables are.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, for the whole run")]
 enum Place {
     Cluster { tables: Api<AdTable>, campaigns: Api<AdCampaign> },
     Folder(PathBuf),

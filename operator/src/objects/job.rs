@@ -2,12 +2,13 @@
 
 use api::{AdModel, AdModelSpec};
 use k8s_openapi::api::batch::v1::{
-    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
-    PodFailurePolicyRule,
+    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+    PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSecurityContext,
-    PodSpec, PodTemplateSpec, ResourceFieldSelector, ResourceRequirements, SeccompProfile, SecurityContext, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+    PodSecurityContext, PodSpec, PodTemplateSpec, ResourceFieldSelector, ResourceRequirements,
+    SeccompProfile, SecurityContext, Volume, VolumeMount,
 };
 use kube::api::ObjectMeta;
 
@@ -128,7 +129,8 @@ fn worker(model: &AdModelSpec, image: &WorkerImage) -> Container {
 
 /// As many threads as the CPU limit allows, or as the node has: more would wait for each other.
 fn threads() -> EnvVar {
-    let limit = ResourceFieldSelector { resource: "limits.cpu".to_owned(), ..ResourceFieldSelector::default() };
+    let limit =
+        ResourceFieldSelector { resource: "limits.cpu".to_owned(), ..ResourceFieldSelector::default() };
     EnvVar {
         name: "BROADSIDE_THREADS".to_owned(),
         value_from: Some(EnvVarSource { resource_field_ref: Some(limit), ..EnvVarSource::default() }),

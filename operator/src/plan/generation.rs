@@ -40,7 +40,16 @@ pub(super) struct Written {
 
 impl Written {
     fn new(stage: Stage, answer: Answer) -> Self {
-        Self { stage, status: None, answer, job: None, pause: None, stalled: None, notes: Vec::new(), again: None }
+        Self {
+            stage,
+            status: None,
+            answer,
+            job: None,
+            pause: None,
+            stalled: None,
+            notes: Vec::new(),
+            again: None,
+        }
     }
 }
 
@@ -56,7 +65,10 @@ pub(super) fn look(
     settings: &Settings,
 ) -> Written {
     let Some(generation) = &campaign.generation else {
-        return Written::new(Stage::Over, answer(State::True, Reason::NotAsked, "no variants are asked of a model"));
+        return Written::new(
+            Stage::Over,
+            answer(State::True, Reason::NotAsked, "no variants are asked of a model"),
+        );
     };
     let look = Look { object, campaign, generation, seen, delivered: accepted.delivered() };
     match look.recorded() {
@@ -89,11 +101,16 @@ impl Look<'_> {
         match (&self.seen.job, &self.seen.model) {
             (Some(job), _) => self.running_or_over(job),
             (None, Some(model)) => {
-                let mut written = self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
-                written.job = Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
+                let mut written =
+                    self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
+                written.job =
+                    Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
                 written.notes.push(Note {
                     reason: "GenerationStarted",
-                    message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
+                    message: format!(
+                        "asking {} for {} variants",
+                        self.generation.model, self.generation.asked
+                    ),
                 });
                 written
             }
@@ -149,7 +166,10 @@ impl Look<'_> {
     fn running_or_over(&self, job: &Job) -> Written {
         let has = |type_: &str| {
             let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
-            conditions.into_iter().flatten().any(|condition| condition.type_ == type_ && condition.status == "True")
+            conditions
+                .into_iter()
+                .flatten()
+                .any(|condition| condition.type_ == type_ && condition.status == "True")
         };
         let complete = i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked);
         let report = self.report();
@@ -160,7 +180,9 @@ impl Look<'_> {
                 written
             }
             () if complete => self.over(self.status(GenerationOutcome::Complete, None)),
-            () if has("Complete") || report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall) => {
+            () if has("Complete")
+                || report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall) =>
+            {
                 self.over(self.status(GenerationOutcome::Shortfall, report.and_then(|report| report.message)))
             }
             () => self.over(self.status(GenerationOutcome::Failed, Some(self.failure(job, report)))),
@@ -176,9 +198,11 @@ impl Look<'_> {
     fn obstacle(&self) -> Option<Answer> {
         let pod = self.newest_pod()?;
         let status = pod.status.as_ref()?;
-        let unscheduled = status.conditions.iter().flatten().find(|condition| {
-            condition.type_ == "PodScheduled" && condition.status == "False"
-        });
+        let unscheduled = status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
         let waiting = containers(pod).find_map(|container| container.state.as_ref()?.waiting.as_ref());
         let words = match (unscheduled, waiting) {
             (Some(unscheduled), _) => unscheduled.message.clone().unwrap_or_default(),
@@ -189,7 +213,11 @@ impl Look<'_> {
             _ => return None,
         };
         let remedy = format!("see kubectl describe pod {}", pod.name_any());
-        Some(answer(State::False, Reason::PodNotStarted, &format!("the worker's pod can't start: {words}; {remedy}")))
+        Some(answer(
+            State::False,
+            Reason::PodNotStarted,
+            &format!("the worker's pod can't start: {words}; {remedy}"),
+        ))
     }
 
     fn newest_pod(&self) -> Option<&Pod> {
@@ -226,7 +254,8 @@ impl Look<'_> {
                 (answer(State::False, Reason::Shortfall, &message), "GenerationShortfall")
             }
             GenerationOutcome::Failed => {
-                let message = format!("{so_far}, then the Job failed ({why}): see kubectl logs job/{}", status.job);
+                let message =
+                    format!("{so_far}, then the Job failed ({why}): see kubectl logs job/{}", status.job);
                 (answer(State::False, Reason::GenerationFailed, &message), "GenerationFailed")
             }
         };

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use api::condition::Reason;
 use api::{
-    AdCampaign, AdTable, AdVariant, AdVariantStatus, GenerationStatus, PlacementStatus, TablePlacement, TableVariant,
+    AdCampaign, AdTable, AdVariant, AdVariantStatus, GenerationStatus, PlacementStatus, TablePlacement,
+    TableVariant,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -233,7 +234,11 @@ fn data(totals: &Totals) -> Answer {
 fn ending(object: &AdCampaign, campaign: &Campaign) -> Ending {
     let stored = object.status.as_ref().map_or(&[][..], |status| &status.placements);
     let settled = |name: &str| stored.iter().any(|before| before.name == name && before.verdict.is_some());
-    if campaign.placements.iter().all(|placement| settled(&placement.name)) { Ending::Settled } else { Ending::Open }
+    if campaign.placements.iter().all(|placement| settled(&placement.name)) {
+        Ending::Settled
+    } else {
+        Ending::Open
+    }
 }
 
 fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TablePlacement]) -> ConfigMap {

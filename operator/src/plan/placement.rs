@@ -52,10 +52,9 @@ const ROUNDS_KEPT: usize = 58;
 /// Decides what one experiment does next.
 pub(super) fn step(situation: &Situation<'_>) -> Result<Step, Error> {
     let row = situation.row();
-    let estimate = situation.estimate(&row).map_err(|source| Error::Totals {
-        placement: situation.placement.name.clone(),
-        source,
-    })?;
+    let estimate = situation
+        .estimate(&row)
+        .map_err(|source| Error::Totals { placement: situation.placement.name.clone(), source })?;
     let verdict = situation.verdict(&row, estimate.as_ref());
     let wanted = situation.wanted(&row, estimate.as_ref(), verdict.as_ref());
     let opened = situation.open(&row, wanted.allocation);
@@ -97,7 +96,9 @@ impl Situation<'_> {
     /// Whether a row with the control alone is what the spec asks for now.
     fn is_shown(&self, row: &TablePlacement) -> bool {
         let Placement { metric, format, .. } = self.placement;
-        let names = |row: &TablePlacement| row.variants.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>();
+        let names = |row: &TablePlacement| {
+            row.variants.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>()
+        };
         let arms: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
         names(row) == arms && row.metric == *metric && row.format == format.name()
     }
@@ -129,7 +130,9 @@ impl Situation<'_> {
         match &self.totals {
             Counted::Known(counted) if row.variants.len() > 1 => {
                 let cells = cells::cells(row, counted)?;
-                experiment::estimate(&cells, &self.placement.stopping).map(Some).map_err(TotalsError::Estimate)
+                experiment::estimate(&cells, &self.placement.stopping)
+                    .map(Some)
+                    .map_err(TotalsError::Estimate)
             }
             _ => Ok(None),
         }
@@ -163,7 +166,12 @@ impl Situation<'_> {
         })
     }
 
-    fn wanted(&self, row: &TablePlacement, estimate: Option<&Estimate>, verdict: Option<&VerdictStatus>) -> Wanted {
+    fn wanted(
+        &self,
+        row: &TablePlacement,
+        estimate: Option<&Estimate>,
+        verdict: Option<&VerdictStatus>,
+    ) -> Wanted {
         let arms = row.variants.len();
         let stored = self.before.and_then(|before| before.verdict.as_ref());
         match (stored, verdict) {
@@ -183,11 +191,16 @@ impl Situation<'_> {
         let leader = self.before.and_then(|before| before.leader.as_ref());
         let (served, why) = match (verdict.reason, self.placement.on_undecided) {
             (VerdictReason::Winner, _) => (verdict.winner.as_ref(), "the winner, beside the control's share"),
-            (VerdictReason::Inconclusive, OnUndecided::Leader) => (leader, "the leader, beside the control's share"),
+            (VerdictReason::Inconclusive, OnUndecided::Leader) => {
+                (leader, "the leader, beside the control's share")
+            }
             (VerdictReason::Inconclusive, OnUndecided::Control) => (None, "the control alone"),
         };
         if is_suspended(self.campaign) {
-            return Wanted::the(Allocation::only(0, row.variants.len()), "the control alone: the campaign is suspended");
+            return Wanted::the(
+                Allocation::only(0, row.variants.len()),
+                "the control alone: the campaign is suspended",
+            );
         }
         let arm = served.and_then(|name| row.variants.iter().position(|variant| &variant.name == name));
         Wanted::the(self.beside_control(arm.unwrap_or(0), row.variants.len()), why)
@@ -233,7 +246,8 @@ impl Situation<'_> {
 
     /// The shares of an experiment of which nothing is known.
     fn exploring(&self, arms: usize) -> Option<Allocation> {
-        let nothing = experiment::Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
+        let nothing =
+            experiment::Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
         let estimate = experiment::estimate(&[nothing], &self.placement.stopping).ok()?;
         Some(experiment::allocate(&estimate, &self.placement.policy).allocation)
     }
@@ -245,7 +259,8 @@ impl Situation<'_> {
 
     /// Matured exposures from which a round may close: the opening's, grown, and at least one more.
     fn grown(&self, round: &TableRound) -> i64 {
-        let (opening, growth) = (i128::from(round.matured_exposures), i128::from(self.placement.round.growth));
+        let (opening, growth) =
+            (i128::from(round.matured_exposures), i128::from(self.placement.round.growth));
         let grown = opening + (opening * growth + 999_999) / 1_000_000;
         i64::try_from(grown).unwrap_or(i64::MAX).max(round.matured_exposures + 1)
     }
@@ -300,7 +315,7 @@ impl Situation<'_> {
             },
             samples: figures.samples,
             figures_at: figures.at,
-            variants: words::with_shares(figures.variants, self.placement, row),
+            variants: words::with_shares(&figures.variants, self.placement, row),
             verdict,
         }
     }
@@ -320,13 +335,22 @@ impl Situation<'_> {
             || (before.samples != samples(estimate) && age.is_none_or(|age| age >= interval))
     }
 
-    fn waits_for(&self, row: &TablePlacement, round: &TableRound, verdict: Option<&VerdictStatus>) -> Option<String> {
+    fn waits_for(
+        &self,
+        row: &TablePlacement,
+        round: &TableRound,
+        verdict: Option<&VerdictStatus>,
+    ) -> Option<String> {
         if verdict.is_some() || is_suspended(self.campaign) || row.variants.len() == 1 {
             return None;
         }
         let earliest = round.opened_at.0.checked_add(self.placement.round.minimum).ok()?;
         let earliest = earliest.round(jiff::Unit::Second).unwrap_or(earliest);
-        Some(format!("round {} opens after {earliest}, with {} matured exposures", round.number + 1, self.grown(round)))
+        Some(format!(
+            "round {} opens after {earliest}, with {} matured exposures",
+            round.number + 1,
+            self.grown(round)
+        ))
     }
 
     fn notes(&self, row: &TablePlacement, why: &str, verdict: Option<&VerdictStatus>) -> Vec<Note> {

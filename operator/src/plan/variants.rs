@@ -49,13 +49,16 @@ pub(super) fn sort_out(campaign: &Campaign, seen: &Seen) -> SortedOut {
 impl SortedOut {
     fn judge(&self, campaign: &Campaign, variant: &AdVariant) -> Judgment {
         let spec = &variant.spec;
-        let Some(placement) = campaign.placements.iter().find(|placement| placement.name == spec.placement) else {
+        let Some(placement) = campaign.placements.iter().find(|placement| placement.name == spec.placement)
+        else {
             return Judgment::Refused("its placement is not in the campaign".to_owned());
         };
         if variant.name_any() != api::name::variant(&campaign.name, &placement.name, &spec.slots) {
             return Judgment::Refused("its name is not that of its copy".to_owned());
         }
-        let hard = rules::check(placement.format, &campaign.brand, &spec.slots).into_iter().find(|found| found.is_hard());
+        let hard = rules::check(placement.format, &campaign.brand, &spec.slots)
+            .into_iter()
+            .find(|found| found.is_hard());
         if let Some(violation) = hard {
             return Judgment::Refused(violation.to_string());
         }
@@ -73,7 +76,9 @@ impl SortedOut {
     fn accepted(&self, placement: &str) -> impl Iterator<Item = &Copy> {
         self.generated
             .iter()
-            .filter(move |generated| generated.placement == placement && generated.judgment == Judgment::Accepted)
+            .filter(move |generated| {
+                generated.placement == placement && generated.judgment == Judgment::Accepted
+            })
             .map(|generated| &generated.copy)
     }
 
@@ -88,9 +93,10 @@ impl SortedOut {
         let control = std::iter::once(placement.control.clone());
         match stage {
             Stage::Writing => control.collect(),
-            Stage::Over => {
-                control.chain(placement.challengers.clone()).chain(self.accepted(&placement.name).cloned()).collect()
-            }
+            Stage::Over => control
+                .chain(placement.challengers.clone())
+                .chain(self.accepted(&placement.name).cloned())
+                .collect(),
         }
     }
 
@@ -108,7 +114,10 @@ impl SortedOut {
     }
 
     fn refusal(&self, name: &str) -> Option<&Judgment> {
-        self.generated.iter().find(|generated| generated.copy.name == name).map(|generated| &generated.judgment)
+        self.generated
+            .iter()
+            .find(|generated| generated.copy.name == name)
+            .map(|generated| &generated.judgment)
     }
 }
 

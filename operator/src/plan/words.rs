@@ -1,7 +1,8 @@
 //! Figures as people read them: decimal strings and one sentence for a verdict.
 
 use api::{
-    LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason, VerdictStatus,
+    LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason,
+    VerdictStatus,
 };
 use experiment::{Estimate, Evidence, LiftInterval};
 use jiff::Timestamp;
@@ -37,13 +38,19 @@ impl Figures {
         now: Timestamp,
     ) -> Self {
         let samples = estimate.map_or(0, samples);
-        let leader = estimate.filter(|_| samples > 0).map(|estimate| row.variants[estimate.leader].name.clone());
+        let leader =
+            estimate.filter(|_| samples > 0).map(|estimate| row.variants[estimate.leader].name.clone());
         let variants = (0..row.variants.len()).map(|arm| figures(placement, row, estimate, arm)).collect();
         Self { leader, samples, at: Some(Time(now)), variants }
     }
 }
 
-fn figures(placement: &Placement, row: &TablePlacement, estimate: Option<&Estimate>, arm: usize) -> VariantFigures {
+fn figures(
+    placement: &Placement,
+    row: &TablePlacement,
+    estimate: Option<&Estimate>,
+    arm: usize,
+) -> VariantFigures {
     let name = &row.variants[arm].name;
     let known = estimate.map(|estimate| &estimate.arms[arm]);
     VariantFigures {
@@ -54,7 +61,9 @@ fn figures(placement: &Placement, row: &TablePlacement, estimate: Option<&Estima
         // Rewards of a 0/1 metric are whole numbers far below 2^53.
         rewards: known.map_or(0, |arm| arm.rewards as i64),
         probability_best: known.map(|arm| probability(arm.p_best)),
-        lift: known.and_then(|arm| arm.against_control).map(|against| lift(against.shrunken_lift, against.lift)),
+        lift: known
+            .and_then(|arm| arm.against_control)
+            .map(|against| lift(against.shrunken_lift, against.lift)),
     }
 }
 
@@ -70,7 +79,7 @@ fn origin(placement: &Placement, name: &str) -> Origin {
 
 /// The figures with the shares of the round in force, and a row for each variant that has none yet.
 pub(super) fn with_shares(
-    figures: Vec<VariantFigures>,
+    figures: &[VariantFigures],
     placement: &Placement,
     row: &TablePlacement,
 ) -> Vec<VariantFigures> {
@@ -87,7 +96,12 @@ pub(super) fn with_shares(
 }
 
 /// The verdict that `winner` is better.
-pub(super) fn winner(placement: &Placement, winner: &str, evidence: &Evidence, now: Timestamp) -> VerdictStatus {
+pub(super) fn winner(
+    placement: &Placement,
+    winner: &str,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> VerdictStatus {
     let lift = lift(evidence.shrunken_lift, evidence.lift);
     let samples = evidence.exposures + evidence.control_exposures;
     let sentence = format!(
@@ -108,7 +122,7 @@ pub(super) fn winner(placement: &Placement, winner: &str, evidence: &Evidence, n
         samples: i64::try_from(samples).unwrap_or(i64::MAX),
         p_value: Some(format!("{:.1e}", evidence.adjusted_p_value)),
         lift: Some(lift),
-        expected_loss: Some(percent(evidence.relative_loss)),
+        expected_loss: Some(loss(evidence.relative_loss)),
     }
 }
 
@@ -145,6 +159,11 @@ fn percent(share: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A loss such as `0.4%`; never rounded to nothing.
+fn loss(share: f64) -> String {
+    if share < 0.000_05 { "<0.01%".to_owned() } else { percent(share) }
+}
+
 /// A probability such as `97.3%`; never rounded to certainty.
 fn probability(probability: f64) -> String {
     match probability {
@@ -165,6 +184,8 @@ mod tests {
         assert_eq!(signed(f64::INFINITY), "∞");
         assert_eq!(percent(0.95), "95%");
         assert_eq!(percent(0.0125), "1.25%");
+        assert_eq!(loss(0.004), "0.4%");
+        assert_eq!(loss(0.0), "<0.01%");
         assert_eq!(probability(0.5), "50.0%");
         assert_eq!(probability(1.0), ">99.9%");
         assert_eq!(probability(0.0), "<0.1%");

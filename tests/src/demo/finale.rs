@@ -25,31 +25,46 @@ pub(super) async fn tell(stage: &Installation, truth: &Path, took: Duration) -> 
     println!("{}", data(&handed_on));
     println!("{}", compare(winner, truth["best"].as_str().unwrap_or_default()));
     println!("The demonstration took {} s after the builds.\n", took.as_secs());
-    println!("{}", next_steps(&stage.cluster.kubeconfig()));
+    println!("{}", next_steps(stage));
     Ok(())
 }
 
 /// The data of the ConfigMap, without what the API server adds around it.
 fn data(yaml: &str) -> String {
-    let lines = yaml.lines().skip_while(|line| !line.starts_with("data:")).take_while(|line| !line.starts_with("kind:"));
+    let lines = yaml
+        .lines()
+        .skip_while(|line| !line.starts_with("data:"))
+        .take_while(|line| !line.starts_with("kind:"));
     lines.filter(|line| !line.starts_with("apiVersion:")).map(|line| format!("    {line}\n")).collect()
 }
 
 fn compare(winner: Option<&str>, best: &str) -> String {
     match winner {
-        Some(winner) if winner == best => format!("The simulation had made {best} the best: the verdict is right."),
-        Some(winner) => format!("The simulation had made {best} the best, and {winner} was named: a wrong verdict."),
+        Some(winner) if winner == best => {
+            format!("The simulation had made {best} the best: the verdict is right.")
+        }
+        Some(winner) => {
+            format!("The simulation had made {best} the best, and {winner} was named: a wrong verdict.")
+        }
         None => format!("The simulation had made {best} the best; no winner was named."),
     }
 }
 
-fn next_steps(kubeconfig: &Path) -> String {
+/// With the programs that the demonstration used, since a fresh machine has none in its search path.
+fn next_steps(stage: &Installation) -> String {
+    let folder =
+        |program: &Path| program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     format!(
-        "Three commands to try next:
-    export KUBECONFIG={}
+        "Three commands to try next, after
+    export KUBECONFIG={} PATH=$PATH:{}:{}
+
     kubectl -n shop get advariants                        each piece of copy, who wrote it, its share
     kubectl -n shop describe adcampaign cart-and-hero     every condition, round and event
-    make demo-down                                        removes all of it",
-        kubeconfig.display()
+    broadside results -n shop cart-and-hero               this table again; the winner goes on being measured
+
+make demo-down removes all of it.",
+        stage.cluster.kubeconfig().display(),
+        folder(stage.kubectl.program()),
+        folder(stage.broadside.program()),
     )
 }

@@ -14,8 +14,15 @@ const CAMPAIGN: &str = "-n shop get adcampaign cart-and-hero";
 ///
 /// # Errors
 /// When that takes longer than `patience`.
-pub(super) async fn until_decided(stage: &Installation, screen: Screen, patience: Duration) -> anyhow::Result<()> {
-    let line = format!("-n shop wait --for=condition=Decided adcampaign/cart-and-hero --timeout={}s", patience.as_secs());
+pub(super) async fn until_decided(
+    stage: &Installation,
+    screen: Screen,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let line = format!(
+        "-n shop wait --for=condition=Decided adcampaign/cart-and-hero --timeout={}s",
+        patience.as_secs()
+    );
     let waited = stage.kubectl.run(&line);
     tokio::pin!(waited);
     let mut last = String::new();
@@ -42,7 +49,9 @@ async fn draw(stage: &Installation, screen: Screen, last: &mut String) -> anyhow
         Screen::Live => {
             let results = stage.broadside.run("results -n shop cart-and-hero").await?;
             // Home, clear to the end: no flicker, and the scroll-back stays.
-            print!("\x1b[2J\x1b[H$ kubectl -n shop get adcampaigns\n{row}\n{results}\none second stands for one minute\n");
+            print!(
+                "\x1b[2J\x1b[H$ kubectl -n shop get adcampaigns\n{row}\n{results}\none second stands for one minute\n"
+            );
             std::io::stdout().flush().context("writing to the terminal")?;
         }
     }

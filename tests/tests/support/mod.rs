@@ -1,7 +1,8 @@
 //! One installation for all tests, and campaigns on it.
 
-pub mod refused;
+pub(crate) mod refused;
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -11,18 +12,21 @@ use stage::{Installation, Options};
 use tokio::sync::OnceCell;
 
 /// The one installation.
-pub async fn installation() -> anyhow::Result<&'static Installation> {
+pub(crate) async fn installation() -> anyhow::Result<&'static Installation> {
     static SHARED: OnceCell<Installation> = OnceCell::const_new();
     SHARED
         .get_or_try_init(async || {
-            let progress = Lines::new(|line| println!("{line}"));
+            let progress = Lines::new(|line| {
+                // That nobody reads it is no failure of a test.
+                let _unread = writeln!(std::io::stderr(), "{line}");
+            });
             Installation::start(Options { name: None, lifetime: Lifetime::Owned, progress }).await
         })
         .await
 }
 
 /// A namespace that takes restricted pods alone, with the model in it.
-pub async fn in_namespace(stage: &Installation, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn in_namespace(stage: &Installation, name: &str) -> anyhow::Result<()> {
     stage.kubectl.run(&format!("create namespace {name}")).await?;
     let enforce = "pod-security.kubernetes.io/enforce=restricted";
     stage.kubectl.run(&format!("label namespace {name} {enforce}")).await?;
@@ -39,7 +43,7 @@ spec:
 ";
 
 /// A campaign of people's copy, with a clock of seconds.
-pub fn people_only(name: &str, maximum_duration: &str) -> String {
+pub(crate) fn people_only(name: &str, maximum_duration: &str) -> String {
     format!(
         "
 apiVersion: broadside.dev/v1alpha1
@@ -64,16 +68,19 @@ spec:
 }
 
 /// A campaign that asks the model for `variants`.
-pub fn generated(name: &str, variants: u32) -> String {
-    let placements = format!("  generation: {{model: handbill, seed: 7}}\n  placements:");
+pub(crate) fn generated(name: &str, variants: u32) -> String {
+    let placements = "  generation: {model: handbill, seed: 7}\n  placements:";
     people_only(name, "1h")
-        .replace("  placements:", &placements)
+        .replace("  placements:", placements)
         .replace("      metric:", &format!("      variants: {variants}\n      metric:"))
-        .replace("brief: {product: Aero Trail 3}", "brief: {product: Aero Trail 3, offer: {text: free returns for 60 days}}")
+        .replace(
+            "brief: {product: Aero Trail 3}",
+            "brief: {product: Aero Trail 3, offer: {text: free returns for 60 days}}",
+        )
 }
 
 /// A variant, as a worker would create it.
-pub fn variant(campaign: &str, headline: &str) -> String {
+pub(crate) fn variant(campaign: &str, headline: &str) -> String {
     let slots = api::Slots::from([
         ("button".to_owned(), "Go".to_owned()),
         ("headline".to_owned(), headline.to_owned()),
@@ -90,15 +97,15 @@ spec: {{campaign: {campaign}, placement: hero, origin: Generated, slots: {{butto
 }
 
 /// A campaign on the cluster.
-pub struct Campaign {
-    pub namespace: &'static str,
-    pub name: &'static str,
-    pub placement: &'static str,
+pub(crate) struct Campaign {
+    pub(crate) namespace: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) placement: &'static str,
 }
 
 /// The people who are simulated.
 #[derive(Clone, Copy, Debug)]
-pub enum World {
+pub(crate) enum World {
     /// Variants differ, as the seed has it.
     Seeded(u64),
     /// All variants are as good as the control.
@@ -107,24 +114,31 @@ pub enum World {
 
 /// What the simulation knows and the experiment does not.
 #[derive(Debug, Deserialize)]
-pub struct Truth {
-    pub best: String,
+pub(crate) struct Truth {
+    /// The variant that is better than all others; none in a world without differences.
+    pub(crate) best: Option<String>,
 }
 
 impl Campaign {
-    pub async fn apply(&self, stage: &Installation, manifest: &str) -> anyhow::Result<()> {
+    pub(crate) async fn apply(&self, stage: &Installation, manifest: &str) -> anyhow::Result<()> {
         stage.kubectl.feed(&format!("-n {} apply -f -", self.namespace), manifest).await.map(drop)
     }
 
-    pub async fn wait(&self, stage: &Installation, condition: &str, patience: Duration) -> anyhow::Result<()> {
+    pub(crate) async fn wait(
+        &self,
+        stage: &Installation,
+        condition: &str,
+        patience: Duration,
+    ) -> anyhow::Result<()> {
         let Self { namespace, name, .. } = self;
         let seconds = patience.as_secs();
-        let line = format!("-n {namespace} wait --for=condition={condition} adcampaign/{name} --timeout={seconds}s");
+        let line =
+            format!("-n {namespace} wait --for=condition={condition} adcampaign/{name} --timeout={seconds}s");
         stage.kubectl.run(&line).await.map(drop)
     }
 
     /// A field, once it is as it should be.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         stage: &Installation,
         field: &str,
@@ -137,13 +151,19 @@ impl Campaign {
         match got {
             Ok(value) => Ok(value),
             Err(error) => {
-                let status = stage.kubectl.run(&format!("-n {namespace} get adcampaign {name} -o yaml")).await;
+                let status =
+                    stage.kubectl.run(&format!("-n {namespace} get adcampaign {name} -o yaml")).await;
                 Err(error.context(status.unwrap_or_default()))
             }
         }
     }
 
-    pub async fn simulate(&self, stage: &Installation, world: World, how: &str) -> anyhow::Result<Truth> {
+    pub(crate) async fn simulate(
+        &self,
+        stage: &Installation,
+        world: World,
+        how: &str,
+    ) -> anyhow::Result<Truth> {
         let Self { namespace, name, placement } = self;
         let file = std::env::temp_dir().join(format!("broadside-truth-{}-{name}.json", std::process::id()));
         let (gateway, ledger) = (&stage.gateway, &stage.ledger);
@@ -165,24 +185,29 @@ impl Campaign {
 
 /// What must never fall while a campaign lives.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    pub round: u64,
-    pub samples: u64,
-    pub table: u64,
+pub(crate) struct Progress {
+    pub(crate) round: u64,
+    pub(crate) samples: u64,
+    pub(crate) table: u64,
 }
 
 impl Progress {
-    pub async fn read(stage: &Installation, campaign: &Campaign) -> anyhow::Result<Self> {
+    pub(crate) async fn read(stage: &Installation, campaign: &Campaign) -> anyhow::Result<Self> {
         let Campaign { namespace, name, .. } = campaign;
-        let line = format!("-n {namespace} get adcampaign {name} -o jsonpath={{.status.placements[0].round.number}}/{{.status.placements[0].samples}}");
+        let line = format!(
+            "-n {namespace} get adcampaign {name} -o jsonpath={{.status.placements[0].round.number}}/{{.status.placements[0].samples}}"
+        );
         let text = stage.kubectl.run(&line).await?;
         let (round, samples) = text.split_once('/').context("two figures")?;
-        let table = stage.kubectl.run(&format!("-n {namespace} get adtables -o jsonpath={{.items[0].spec.number}}")).await?;
+        let table = stage
+            .kubectl
+            .run(&format!("-n {namespace} get adtables -o jsonpath={{.items[0].spec.number}}"))
+            .await?;
         ensure!(!round.is_empty(), "status has no round any more");
         Ok(Self { round: round.parse()?, samples: samples.parse()?, table: table.parse()? })
     }
 
-    pub fn is_not_before(&self, other: &Self) -> bool {
+    pub(crate) fn is_not_before(&self, other: &Self) -> bool {
         self.round >= other.round && self.samples >= other.samples && self.table >= other.table
     }
 }

@@ -6,9 +6,9 @@ use anyhow::{Context, bail, ensure};
 use stage::{Installation, programs};
 
 /// One bad manifest.
-pub struct Refused {
+pub(crate) struct Refused {
     /// The sentence that it proves.
-    pub name: String,
+    pub(crate) name: String,
     by: By,
     says: Vec<String>,
     manifest: String,
@@ -23,9 +23,10 @@ enum By {
 }
 
 /// All of them.
-pub fn cases() -> anyhow::Result<Vec<Refused>> {
+pub(crate) fn cases() -> anyhow::Result<Vec<Refused>> {
     let folder = programs::repository().join("tests/manifests/refused");
-    let mut files: Vec<_> = std::fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.sort();
     files.iter().map(|file| read(file).with_context(|| file.display().to_string())).collect()
 }
@@ -33,7 +34,11 @@ pub fn cases() -> anyhow::Result<Vec<Refused>> {
 fn read(file: &std::path::Path) -> anyhow::Result<Refused> {
     let manifest = std::fs::read_to_string(file)?;
     let header = |key: &str| -> Vec<String> {
-        manifest.lines().filter_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned()).collect()
+        manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix(key))
+            .map(|value| value.trim().to_owned())
+            .collect()
     };
     let by = match header("# refused by:").first().map(String::as_str) {
         Some("api") => By::Api,
@@ -48,8 +53,9 @@ fn read(file: &std::path::Path) -> anyhow::Result<Refused> {
 
 impl Refused {
     /// Applies it and looks at what is said.
-    pub async fn check(&self, stage: &Installation, namespace: &str) -> anyhow::Result<()> {
-        let applied = stage.kubectl.feed(&format!("-n {namespace} apply --validate=strict -f -"), &self.manifest).await;
+    pub(crate) async fn check(&self, stage: &Installation, namespace: &str) -> anyhow::Result<()> {
+        let applied =
+            stage.kubectl.feed(&format!("-n {namespace} apply --validate=strict -f -"), &self.manifest).await;
         let said = match (self.by, applied) {
             (By::Api, Err(refusal)) => refusal.to_string(),
             (By::Api, Ok(_)) => bail!("the API server took it"),
@@ -64,10 +70,12 @@ impl Refused {
 
     async fn stalled(&self, stage: &Installation, namespace: &str, applied: &str) -> anyhow::Result<String> {
         let campaigns = applied.lines().find(|line| line.starts_with("adcampaign"));
-        let object = campaigns.and_then(|line| line.split_whitespace().next()).context("no campaign was applied")?;
+        let object =
+            campaigns.and_then(|line| line.split_whitespace().next()).context("no campaign was applied")?;
         let condition = "jsonpath={.status.conditions[?(@.type==\"Stalled\")]}";
         let line = format!("-n {namespace} get {object} -o {condition}");
-        let said = stage.kubectl.until(&line, Duration::from_secs(30), |stalled| stalled.contains("\"True\"")).await;
+        let said =
+            stage.kubectl.until(&line, Duration::from_secs(30), |stalled| stalled.contains("\"True\"")).await;
         stage.kubectl.run(&format!("-n {namespace} delete {object}")).await?;
         said
     }
