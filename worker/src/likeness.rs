@@ -9,9 +9,14 @@
 const ALIKE: f64 = 0.6;
 /// Names below this many characters are not looked for: ordinary words are as near to them as errors are.
 const SHORTEST: usize = 5;
+/// How alike one word must be to a word of the name to count as a try at it: one letter of four wrong.
+const ALIKE_WORD: f64 = 0.75;
+/// Words of a name below this many characters are not looked for by themselves.
+const SHORTEST_WORD: usize = 4;
 
-/// Whether `text` holds as many words in a row as `name` has that are nearly the name, and not it.
+/// Whether `text` holds something that is nearly `name`, or nearly one of its words, and not it.
 ///
+/// Nearly the name are as many words in a row as it has. Nearly a word of it is a word with the same first letter.
 /// Letter case, a possessive and punctuation around a word make no difference. Where the name begins with a capital,
 /// only words that do are taken for a try at it.
 #[must_use]
@@ -22,9 +27,21 @@ pub fn misspells(text: &str, name: &str) -> bool {
         return false;
     }
     let text = words(text);
-    without(&text, &name).into_iter().flat_map(|part| part.windows(name.len())).any(|window| {
-        (is_capital(window[0]) || !is_capital(name[0])) && likeness(&fold(window), &wanted) >= ALIKE
-    })
+    let rest = without(&text, &name);
+    let is_try = |window: &[&str]| is_capital(window[0]) || !is_capital(name[0]);
+    let mut windows = rest.iter().flat_map(|part| part.windows(name.len())).filter(|window| is_try(window));
+    let mut single = rest.iter().flat_map(|part| part.windows(1)).filter(|word| is_try(word));
+    windows.any(|window| likeness(&fold(window), &wanted) >= ALIKE)
+        || single.any(|word| name.iter().any(|of_name| is_broken(word[0], of_name)))
+}
+
+/// Whether a word is one of the name's, but for a letter or two.
+fn is_broken(word: &str, of_name: &str) -> bool {
+    let (word, of_name) = (word.to_lowercase(), of_name.to_lowercase());
+    of_name.chars().count() >= SHORTEST_WORD
+        && word.chars().next() == of_name.chars().next()
+        && word != of_name
+        && likeness(&word, &of_name) >= ALIKE_WORD
 }
 
 /// The words of a text, without the punctuation around them and without a possessive.
@@ -93,6 +110,7 @@ mod tests {
             ("Caf Röstwark is here", "Café Röstwerk"),
             ("Meet Aero Trail 4", "Aero Trail 3"),
             ("Ledgerly. Get Ledgerlly now", "Ledgerly"),
+            ("Aero Trail 3. AeroW 3.", "Aero Trail 3"),
         ] {
             assert!(misspells(text, name), "{text}");
         }
@@ -104,6 +122,7 @@ mod tests {
             ("AERO TRAIL 3's best", "Aero Trail 3"),
             ("Get Aero Trail 3: Aero Trail 3.", "Aero Trail 3"),
             ("For people who run on trails", "Trails"),
+            ("Light up with Aero", "Aero Night Lamp"),
             ("It is ready when you are", "Ledgerly"),
             ("Now on", "Nova"),
             ("nothing of it", "Quillfeather Stationery"),
