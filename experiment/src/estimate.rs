@@ -4,8 +4,8 @@ use crate::best::Best;
 use crate::holm;
 use crate::posterior::Posterior;
 use crate::rate_ratio::RateRatio;
+use crate::stopping::Stopping;
 use crate::totals::{Cell, Totals};
-use crate::verdict::Stopping;
 
 /// What is known about every arm that was ever part of the experiment. Only [`estimate`] and [`estimate_among`] make
 /// one, so its parts belong together.

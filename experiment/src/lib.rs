@@ -19,6 +19,7 @@
 //! | [`mod@totals`] | What was counted? |
 //! | [`mod@estimate`] | What is known? |
 //! | [`mod@policy`] | What is shown in the next round? |
+//! | [`mod@stopping`] | When may it end? |
 //! | [`mod@verdict`] | What may be said? |
 //! | [`mod@assignment`] | Which arm does this subject get? |
 //!
@@ -46,6 +47,7 @@ pub mod allocation;
 pub mod assignment;
 pub mod estimate;
 pub mod policy;
+pub mod stopping;
 pub mod totals;
 pub mod verdict;
 
@@ -60,5 +62,6 @@ pub use estimate::{
     AgainstControl, ArmEstimate, Candidates, Estimate, EstimateError, LiftInterval, estimate, estimate_among,
 };
 pub use policy::{Allocated, Policy, PolicyError, Reason, allocate};
+pub use stopping::{Stopping, StoppingError};
 pub use totals::{Cell, CellError, Totals};
-pub use verdict::{Evidence, Missing, Stopping, StoppingError, Verdict, judge};
+pub use verdict::{Evidence, Missing, Verdict, judge};

@@ -125,12 +125,23 @@ fn spread(object: &AdCampaign) -> u8 {
     object.uid().unwrap_or_default().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }
 
-/// Runs passes until `shutdown`, for all namespaces.
-pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
+/// Runs passes until `shutdown`, for all namespaces. `ready` is told once every campaign is known.
+pub async fn run(
+    context: Arc<Context>,
+    ready: impl FnOnce() + Send + 'static,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
     let client = context.client.clone();
     let config = watcher::Config::default();
     let controller = Controller::new(Api::<AdCampaign>::all(client.clone()), config.clone());
     let campaigns = controller.store();
+    let known = controller.store();
+    tokio::spawn(async move {
+        // It errs where the loop has ended before; then nobody is ready.
+        if known.wait_until_ready().await.is_ok() {
+            ready();
+        }
+    });
     controller
         .owns(Api::<AdVariant>::all(client.clone()), config.clone())
         .owns(Api::<AdTable>::all(client.clone()), config.clone())

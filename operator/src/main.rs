@@ -38,13 +38,12 @@ async fn main() -> anyhow::Result<()> {
         failures: std::sync::Mutex::default(),
         client,
     };
-    health.set_ready();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         tracing::info!("ending after the passes under way");
     };
-    run(Arc::new(context), shutdown).await;
+    run(Arc::new(context), move || health.set_ready(), shutdown).await;
     endpoints.abort();
     Ok(())
 }

@@ -23,7 +23,7 @@ impl Health {
         Self { metrics, ready: Arc::default() }
     }
 
-    /// From now on passes run.
+    /// Every campaign is known, and passes run.
     pub fn set_ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
     }

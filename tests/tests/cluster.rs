@@ -49,6 +49,30 @@ async fn the_example_goes_from_manifest_to_the_best_variant() -> Result {
 }
 
 #[tokio::test]
+async fn every_part_says_that_it_is_well_and_what_it_counts() -> Result {
+    let stage = installation().await?;
+    for (part, port, metric) in [
+        ("operator", 8080, "broadside_operator_passes"),
+        ("gateway", 8080, "broadside_decisions"),
+        ("ledger", 8081, "broadside_events"),
+    ] {
+        let pod = format!(
+            "-n broadside-system get pods -l app.kubernetes.io/component={part} -o jsonpath={{.items[0].metadata.name}}"
+        );
+        let pod = stage.kubectl.run(&pod).await?;
+        let get = async |path: &str| {
+            let path = format!("/api/v1/namespaces/broadside-system/pods/{pod}:{port}/proxy{path}");
+            stage.kubectl.run(&format!("get --raw {path}")).await
+        };
+        get("/healthz").await?;
+        get("/readyz").await?;
+        let metrics = get("/metrics").await?;
+        assert!(metrics.contains(metric) && metrics.trim_end().ends_with("# EOF"), "{part}: {metrics}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_world_without_differences_names_no_winner() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "even").await?;

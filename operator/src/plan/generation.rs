@@ -9,20 +9,11 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use super::variants::SortedOut;
+use super::variants::{SortedOut, Stage};
 use super::{Answer, Note, Pause, Settings, State, is_suspended};
 use crate::campaign::{Activity, Campaign, Generation};
 use crate::objects;
 use crate::observe::Seen;
-
-/// Whether variants are still being written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// They are, or soon will be: the control is served alone.
-    Writing,
-    /// All that will come is there.
-    Over,
-}
 
 /// How the generation of a campaign stands.
 pub(super) struct Written {

@@ -268,7 +268,7 @@ fn nothing_to_test(written: &generation::Written, steps: &[placement::Step]) -> 
         "placement {} has nothing to test but its control, since no variant could be written: see VariantsReady, then apply the campaign under a new name, with challengers or a richer brief",
         alone.row.name
     );
-    let over = written.stage == generation::Stage::Over;
+    let over = written.stage == variants::Stage::Over;
     over.then_some(Answer { state: State::True, reason: Reason::NothingToTest, message })
 }
 

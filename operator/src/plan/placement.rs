@@ -153,7 +153,7 @@ impl Situation<'_> {
                 Some(words::winner(self.placement, &row.variants[arm].name, &evidence, self.now))
             }
             Verdict::Collecting { .. } if self.is_over(row) => {
-                Some(words::inconclusive(self.placement, samples(estimate), self.now))
+                Some(words::inconclusive(self.placement, words::samples(estimate), self.now))
             }
             Verdict::Collecting { .. } => None,
         }
@@ -228,7 +228,7 @@ impl Situation<'_> {
             return Wanted::the(None, "the last shares: the table holds as many rounds as it can");
         }
         let next = experiment::allocate(estimate, &self.placement.policy);
-        if is_alone(current) || self.may_close(current, samples(estimate)) {
+        if is_alone(current) || self.may_close(current, words::samples(estimate)) {
             return Wanted::the(Some(next.allocation), next.reason.as_str());
         }
         let why = self.before.map_or(next.reason.as_str(), |before| before.round.shares.as_str());
@@ -285,7 +285,7 @@ impl Situation<'_> {
     }
 
     fn matured(&self, row: &TablePlacement) -> i64 {
-        self.estimate(row).ok().flatten().map_or(0, |estimate| samples(&estimate))
+        self.estimate(row).ok().flatten().map_or(0, |estimate| words::samples(&estimate))
     }
 
     fn status(
@@ -332,7 +332,7 @@ impl Situation<'_> {
         let interval = SignedDuration::try_from(self.figures_interval).unwrap_or(SignedDuration::MAX);
         before.round.number != i64::from(round.number)
             || before.verdict.as_ref() != verdict
-            || (before.samples != samples(estimate) && age.is_none_or(|age| age >= interval))
+            || (before.samples != words::samples(estimate) && age.is_none_or(|age| age >= interval))
     }
 
     fn waits_for(
@@ -391,10 +391,4 @@ impl Situation<'_> {
 /// Whether one arm alone is served in a round.
 fn is_alone(round: &TableRound) -> bool {
     round.allocations.iter().all(|entry| entry.shares.contains(&PartsPerMillion::ONE.get()))
-}
-
-/// Matured exposures over all arms.
-pub(super) fn samples(estimate: &Estimate) -> i64 {
-    let exposures: u64 = estimate.arms.iter().map(|arm| arm.exposures).sum();
-    i64::try_from(exposures).unwrap_or(i64::MAX)
 }

@@ -5,10 +5,18 @@ use std::collections::BTreeSet;
 use api::{AdVariant, AdVariantStatus, Origin, Percent, TablePlacement, TableVariant, VariantState};
 use kube::ResourceExt;
 
-use super::generation::Stage;
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::objects;
 use crate::observe::Seen;
+
+/// Whether variants are still being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// They are, or soon will be: the control is served alone.
+    Writing,
+    /// All that will come is there.
+    Over,
+}
 
 /// The generated variants of a campaign, judged.
 pub(super) struct SortedOut {

@@ -8,7 +8,7 @@ use experiment::{Estimate, Evidence, LiftInterval};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{placement::samples, variants};
+use super::variants;
 use crate::campaign::Placement;
 
 /// The figures of a placement.
@@ -75,6 +75,12 @@ fn origin(placement: &Placement, name: &str) -> Origin {
     } else {
         Origin::Generated
     }
+}
+
+/// Matured exposures over all arms.
+pub(super) fn samples(estimate: &Estimate) -> i64 {
+    let exposures: u64 = estimate.arms.iter().map(|arm| arm.exposures).sum();
+    i64::try_from(exposures).unwrap_or(i64::MAX)
 }
 
 /// The figures with the shares of the round in force, and a row for each variant that has none yet.

@@ -1,16 +1,15 @@
-//! A campaign to which nothing happens costs the API server reads alone. A real API server, ours on both sides: the
-//! operator's own pass with every write counted, and a real ledger. No root, no node.
+//! A campaign to which nothing happens costs the API server reads alone: the operator's own pass with every write
+//! counted, and a real ledger.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, ensure};
 use api::AdCampaign;
-use cluster::{ControlPlane, ControlPlaneConfig, Controllers};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::PostParams;
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use operator::clock::Clock;
@@ -24,6 +23,8 @@ use stage::programs;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tower::ServiceBuilder;
+
+use crate::server::Server;
 
 /// Passes of ten minutes, one each second: far more often than the operator looks.
 const PASSES: usize = 600;
@@ -62,16 +63,10 @@ impl HandClock {
 
 #[tokio::test]
 async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Result<()> {
-    // Whoever installed one before was a test of ours.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let plane =
-        ControlPlane::start(ControlPlaneConfig { controllers: Controllers::Off, ..Default::default() })
-            .await?;
-    let config = config(&plane).await?;
-    define(&Client::try_from(config.clone())?).await?;
-    let ledger = LedgerProcess::start(&plane).await?;
+    let server = Server::start().await?;
+    let ledger = LedgerProcess::start(&server.kubeconfig()).await?;
     let writes = Arc::new(AtomicUsize::new(0));
-    let client = counting(config, Arc::clone(&writes))?;
+    let client = counting(server.config().await?, Arc::clone(&writes))?;
     let clock = Arc::new(HandClock(Mutex::new(Timestamp::now())));
     let context = context(client.clone(), &ledger.url, Arc::clone(&clock))?;
 
@@ -99,23 +94,6 @@ async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Resul
         .iter()
         .any(|condition| condition.type_ == "DataFresh" && condition.status == "True");
     assert!(fresh, "the ledger did not answer: {status:?}");
-    Ok(())
-}
-
-async fn config(plane: &ControlPlane) -> anyhow::Result<Config> {
-    let kubeconfig = kube::config::Kubeconfig::read_from(plane.kubeconfig())?;
-    Ok(Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?)
-}
-
-/// Puts our definitions on the server and waits until it serves them.
-async fn define(client: &Client) -> anyhow::Result<()> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for definition in api::definitions() {
-        let name = definition.metadata.name.clone().context("a definition has a name")?;
-        definitions.patch(&name, &PatchParams::apply("test"), &Patch::Apply(&definition)).await?;
-        let established = kube::runtime::conditions::is_crd_established();
-        kube::runtime::wait::await_condition(definitions.clone(), &name, established).await?;
-    }
     Ok(())
 }
 
@@ -155,14 +133,14 @@ struct LedgerProcess {
 }
 
 impl LedgerProcess {
-    async fn start(plane: &ControlPlane) -> anyhow::Result<Self> {
+    async fn start(kubeconfig: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("key"), [7; 32])?;
         let mut process = Command::new(programs::ours("gateway")?)
             .args(["ledger", "--listen=127.0.0.1:0", "--log-format=json", "--namespace=default"])
             .arg(format!("--key-file={}", folder.path().join("key").display()))
             .arg(format!("--data={}", folder.path().join("data").display()))
-            .env("KUBECONFIG", plane.kubeconfig())
+            .env("KUBECONFIG", kubeconfig)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

@@ -1,0 +1,194 @@
+//! `spec.placements[]` → `Placement`: every fault with its field and a remedy.
+
+use api::Slots;
+use experiment::{PartsPerMillion, Policy, PolicyError, Stopping, StoppingError};
+use jiff::SignedDuration;
+use rules::{BrandRules, Delivery, Format};
+
+use super::{Copy, Faults, Placement, Round};
+
+/// Reads one placement.
+pub(super) struct Reader<'a> {
+    /// Where it stands, such as `spec.placements[0]`.
+    pub(super) path: String,
+    /// The campaign's name.
+    pub(super) campaign: &'a str,
+    pub(super) placement: &'a api::Placement,
+}
+
+impl Reader<'_> {
+    /// The placement, unless something in it is missing; what is wrong is added to `faults`.
+    pub(super) fn read(&self, faults: &mut Faults, brand: &BrandRules) -> Option<Placement> {
+        let format = self.format(faults);
+        let metric = self.metric(faults);
+        let policy = self.policy(faults);
+        let round = self.round(faults);
+        let stopping = self.stopping(faults);
+        let maximum_duration = self.maximum_duration(faults);
+        self.something_to_test(faults);
+        let format = format?;
+        let (control, challengers) = self.people(faults, format, brand);
+        Some(Placement {
+            name: self.placement.name.clone(),
+            format,
+            control,
+            challengers,
+            asked: self.placement.variants,
+            metric: metric?,
+            policy: policy?,
+            round: round?,
+            stopping: stopping?,
+            maximum_duration: maximum_duration?,
+            on_undecided: self.placement.stopping.on_undecided,
+        })
+    }
+
+    fn at(&self, field: &str) -> String {
+        format!("{}.{field}", self.path)
+    }
+
+    fn format(&self, faults: &mut Faults) -> Option<&'static Format> {
+        let name = &self.placement.format;
+        let Some(format) = rules::format(name) else {
+            let known: Vec<&str> = rules::formats().map(Format::name).collect();
+            faults.add(self.at("format"), format!("{name} is not known: use one of {}", known.join(", ")));
+            return None;
+        };
+        if !format.allows(Delivery::Gateway) {
+            faults.add(
+                self.at("delivery"),
+                format!("{name} can't be delivered by the gateway: use another format"),
+            );
+        }
+        Some(format)
+    }
+
+    fn metric(&self, faults: &mut Faults) -> Option<api::TableMetric> {
+        let metric = &self.placement.metric;
+        let seconds = faults.keep(self.at("metric.window"), metric.window.seconds())?;
+        let window_seconds = u32::try_from(seconds).expect("a duration is at most 366 days");
+        Some(api::TableMetric { name: metric.name.clone(), kind: metric.kind, window_seconds })
+    }
+
+    fn policy(&self, faults: &mut Faults) -> Option<Policy> {
+        let policy = &self.placement.policy;
+        let floor = self.share(faults, "policy.floor", &policy.floor)?;
+        let control_share = self.share(faults, "policy.controlShare", &policy.control_share)?;
+        match Policy::new(self.arms(), floor, control_share, policy.minimum_per_variant.into()) {
+            Ok(policy) => Some(policy),
+            Err(problem @ (PolicyError::NoControl | PolicyError::NoVariants { .. })) => {
+                faults.add(self.at("policy.controlShare"), format!("{problem}; write 20%, for example"));
+                None
+            }
+            Err(problem @ PolicyError::Floor { .. }) => {
+                let remedy = "lower policy.floor or policy.controlShare, or test fewer variants";
+                faults.add(self.at("policy"), format!("{problem}: {remedy}"));
+                None
+            }
+        }
+    }
+
+    /// The control, people's challengers, and as many generated variants as are asked for.
+    fn arms(&self) -> usize {
+        let challengers = self.placement.challengers.as_ref().map_or(0, Vec::len);
+        1 + challengers + usize::try_from(self.placement.variants).unwrap_or(usize::MAX)
+    }
+
+    fn share(&self, faults: &mut Faults, field: &str, percent: &api::Percent) -> Option<PartsPerMillion> {
+        let parts = faults.keep(self.at(field), percent.parts_per_million())?;
+        let share = PartsPerMillion::new(parts);
+        if share.is_none() {
+            faults.add(self.at(field), format!("{} is above 100%: a share is at most 100%", percent.0));
+        }
+        share
+    }
+
+    fn round(&self, faults: &mut Faults) -> Option<Round> {
+        let round = &self.placement.round;
+        let minimum = self.duration(faults, "round.minimum", &round.minimum);
+        let growth = faults.keep(self.at("round.growth"), round.growth.parts_per_million());
+        if growth == Some(0) {
+            faults.add(self.at("round.growth"), "is 0%: rounds would never grow apart; write at least 1%");
+        }
+        Some(Round { minimum: minimum?, growth: growth? })
+    }
+
+    fn stopping(&self, faults: &mut Faults) -> Option<Stopping> {
+        let stopping = &self.placement.stopping;
+        let confidence = self.share(faults, "stopping.confidence", &stopping.confidence)?;
+        let maximum_loss = self.share(faults, "stopping.maximumLoss", &stopping.maximum_loss)?;
+        let (field, problem) = match Stopping::new(confidence.fraction(), maximum_loss.fraction(), 1) {
+            Ok(stopping) => return Some(stopping),
+            Err(StoppingError::Confidence(_)) => (
+                "confidence",
+                format!("{} can't be promised: write at least 50% and less than 100%", stopping.confidence.0),
+            ),
+            Err(StoppingError::MaximumLoss(_)) => {
+                ("maximumLoss", format!("{} is never reached: write more than 0%", stopping.maximum_loss.0))
+            }
+            Err(StoppingError::Generation) => {
+                unreachable!("variants of a campaign are of its first generation")
+            }
+        };
+        faults.add(format!("{}.{field}", self.at("stopping")), problem);
+        None
+    }
+
+    fn maximum_duration(&self, faults: &mut Faults) -> Option<SignedDuration> {
+        let duration = &self.placement.stopping.maximum_duration;
+        let maximum = self.duration(faults, "stopping.maximumDuration", duration)?;
+        if let Ok(window) = self.placement.metric.window.seconds()
+            && maximum.as_secs().unsigned_abs() <= window
+        {
+            let problem = format!(
+                "{} ends before the first exposure's window of {} has passed: make it longer",
+                duration.0, self.placement.metric.window.0
+            );
+            faults.add(self.at("stopping.maximumDuration"), problem);
+        }
+        Some(maximum)
+    }
+
+    fn duration(&self, faults: &mut Faults, field: &str, duration: &api::Duration) -> Option<SignedDuration> {
+        let seconds = faults.keep(self.at(field), duration.seconds())?;
+        Some(SignedDuration::from_secs(i64::try_from(seconds).expect("a duration is at most 366 days")))
+    }
+
+    fn something_to_test(&self, faults: &mut Faults) {
+        if self.arms() == 1 {
+            faults.add(
+                self.path.as_str(),
+                "has only a control: add challengers, or ask for variants and name a model in spec.generation",
+            );
+        }
+    }
+
+    fn people(&self, faults: &mut Faults, format: &Format, brand: &BrandRules) -> (Copy, Vec<Copy>) {
+        let control = self.copy(&self.placement.control);
+        self.check(faults, "control", format, brand, &control);
+        let mut challengers: Vec<Copy> = Vec::new();
+        for (index, slots) in self.placement.challengers.iter().flatten().enumerate() {
+            let field = format!("challengers[{index}]");
+            let copy = self.copy(slots);
+            self.check(faults, &field, format, brand, &copy);
+            if copy == control || challengers.contains(&copy) {
+                faults.add(self.at(&field), "is the same copy as another one: change its text or remove it");
+            }
+            challengers.push(copy);
+        }
+        (control, challengers)
+    }
+
+    fn copy(&self, slots: &Slots) -> Copy {
+        let name = api::name::variant(self.campaign, &self.placement.name, slots);
+        Copy { name, slots: slots.clone() }
+    }
+
+    fn check(&self, faults: &mut Faults, field: &str, format: &Format, brand: &BrandRules, copy: &Copy) {
+        for violation in rules::check(format, brand, &copy.slots) {
+            if violation.is_hard() {
+                faults.add(self.at(field), violation);
+            }
+        }
+    }
+}

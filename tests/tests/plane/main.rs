@@ -1,0 +1,5 @@
+//! Our definitions and the operator's pass against a real API server. No root, no node.
+
+mod quiet;
+mod server;
+mod transitions;

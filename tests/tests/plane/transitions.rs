@@ -1,0 +1,126 @@
+//! What may not change is refused by the definitions themselves, whoever asks: no operator runs here.
+
+use anyhow::Context;
+use api::{AdCampaign, AdTable, AdVariant};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// Applies objects as the strongest can: server-side, and by force.
+struct Objects<K>(Api<K>);
+
+impl<K> Objects<K>
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
+{
+    async fn of(server: &Server) -> anyhow::Result<Self> {
+        Ok(Self(Api::namespaced(server.client().await?, "default")))
+    }
+
+    /// What is said against it; nothing where it is taken.
+    async fn refusal(&self, object: &Value) -> anyhow::Result<Option<String>> {
+        let name = object["metadata"]["name"].as_str().context("a name")?;
+        match self.0.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await {
+            Ok(_) => Ok(None),
+            Err(kube::Error::Api(status)) => Ok(Some(status.message.clone())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn check(&self, sentence: &str, object: &Value, expected: Option<&str>) -> anyhow::Result<()> {
+        let refusal = self.refusal(object).await?;
+        match (&refusal, expected) {
+            (None, None) => Ok(()),
+            (Some(said), Some(part)) if said.contains(part) => Ok(()),
+            _ => anyhow::bail!("{sentence}: expected {expected:?}, the server said {refusal:?}"),
+        }
+    }
+}
+
+const UID: &str = "2f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c11";
+
+fn table(number: i64, share: u32) -> Value {
+    json!({
+        "apiVersion": "broadside.dev/v1alpha1", "kind": "AdTable", "metadata": {"name": UID},
+        "spec": {"number": number, "campaign": {"name": "trail", "uid": UID}, "placements": [{
+            "name": "hero", "format": "WebBanner", "seed": 1,
+            "metric": {"name": "product-view", "kind": "Binary", "windowSeconds": 60},
+            "variants": [
+                {"name": "one", "digest": "0".repeat(64), "slots": {"headline": "One"}},
+                {"name": "two", "digest": "1".repeat(64), "slots": {"headline": "Two"}},
+            ],
+            "rounds": [{"number": 1, "openedAt": "2026-03-01T12:00:00Z", "maturedExposures": 0,
+                "allocations": [{"segments": ["all"], "shares": [share, 1_000_000 - share]}]}],
+        }]},
+    })
+}
+
+#[tokio::test]
+async fn a_tables_number_never_falls_and_another_table_has_another_number() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let tables: Objects<AdTable> = Objects::of(&server).await?;
+    tables.check("the first", &table(5, 500_000), None).await?;
+    tables.check("the same again", &table(5, 500_000), None).await?;
+    tables.check("the next", &table(6, 400_000), None).await?;
+    tables.check("a lower number", &table(5, 500_000), Some("number")).await?;
+    tables.check("the same number with other shares", &table(6, 300_000), Some("number")).await?;
+    tables.check("a jump", &table(60, 300_000), None).await
+}
+
+fn campaign(headline: &str, suspend: bool) -> Value {
+    json!({
+        "apiVersion": "broadside.dev/v1alpha1", "kind": "AdCampaign", "metadata": {"name": "trail"},
+        "spec": {"suspend": suspend, "brief": {"product": "Aero Trail 3"}, "placements": [{
+            "name": "hero", "format": "WebBanner", "delivery": {"gateway": {}},
+            "control": {"headline": headline, "button": "Go"}, "challengers": [{"headline": "Run", "button": "Go"}],
+            "metric": {"name": "product-view", "kind": "Binary", "window": "1m"},
+        }]},
+    })
+}
+
+/// The status of a campaign whose experiment has begun.
+fn begun() -> Value {
+    let variant =
+        |name: &str| json!({"name": name, "origin": "Control", "share": "50%", "exposures": 0, "rewards": 0});
+    json!({"status": {"placements": [{
+        "name": "hero", "control": "one", "samples": 0, "variants": [variant("one"), variant("two")],
+        "round": {"number": 1, "openedAt": "2026-03-01T12:00:00Z", "shares": "even"},
+    }]}})
+}
+
+#[tokio::test]
+async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let campaigns: Objects<AdCampaign> = Objects::of(&server).await?;
+    campaigns.check("the first", &campaign("Meet it", false), None).await?;
+    campaigns.check("mended before it begins", &campaign("Meet it now", false), None).await?;
+    campaigns.0.patch_status("trail", &PatchParams::default(), &Patch::Merge(&begun())).await?;
+    campaigns.check("suspended", &campaign("Meet it now", true), None).await?;
+    campaigns.check("resumed", &campaign("Meet it now", false), None).await?;
+    campaigns.check("other copy", &campaign("Meet it", false), Some("only suspend may change")).await
+}
+
+#[tokio::test]
+async fn a_variant_never_changes() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let variants: Objects<AdVariant> = Objects::of(&server).await?;
+    let slots = api::Slots::from([("headline".to_owned(), "Meet it".to_owned())]);
+    let name = api::name::variant("trail", "hero", &slots);
+    let variant = |headline: &str| {
+        json!({
+            "apiVersion": "broadside.dev/v1alpha1", "kind": "AdVariant", "metadata": {"name": name},
+            "spec": {"campaign": "trail", "placement": "hero", "origin": "Challenger", "slots": {"headline": headline}},
+        })
+    };
+    variants.check("the first", &variant("Meet it"), None).await?;
+    variants.check("the same again", &variant("Meet it"), None).await?;
+    variants.check("other words", &variant("Buy it"), Some("never changes")).await
+}
