@@ -31,6 +31,9 @@ pub struct AdCampaignStatus {
     /// What became of the variants that a model was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<GenerationStatus>,
+    /// The number of the table that is served. It never falls, though the table be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_number: Option<i64>,
     /// Each placement's experiment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -123,6 +126,8 @@ pub struct PlacementStatus {
     /// The placement.
     #[schemars(length(max = 16))]
     pub name: String,
+    /// The seed of the assignment in force.
+    pub seed: i64,
     /// The control's variant.
     #[schemars(length(max = 63))]
     pub control: String,
@@ -212,6 +217,9 @@ pub struct VerdictStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub winner: Option<String>,
+    /// The variant that is served from then on: the winner, the leader of that moment, or the control.
+    #[schemars(length(max = 63))]
+    pub served: String,
     /// When it was reached.
     pub at: Time,
     /// One sentence for a marketer: what, how sure, on what.

@@ -48,16 +48,27 @@ pub fn generation_job(campaign: &str, inputs: &str) -> String {
     format!("adc-{campaign}-{}", &hex(&Sha256::digest(inputs.as_bytes()))[..8])
 }
 
-/// The name of a variant: campaign, placement, and eight hexadecimal digits of the copy's digest.
+/// The name of a variant: campaign, placement, and eight hexadecimal digits of a digest of both and of the copy.
+///
+/// Both are in the digest, since hyphens tell no names apart: `spring` and `sale-hero` read as `spring-sale` and `hero`.
 pub fn variant(campaign: &str, placement: &str, slots: &Slots) -> String {
-    format!("{campaign}-{placement}-{}", &copy_digest(slots)[..8])
+    let parts = [campaign, placement].into_iter().chain(parts(slots));
+    format!("{campaign}-{placement}-{}", &digest(parts)[..8])
 }
 
 /// The digest of a piece of copy: SHA-256 over each slot's name and text, each preceded by its length in bytes as
 /// eight big-endian bytes, in the order of the names; in lower-case hexadecimal.
 pub fn copy_digest(slots: &Slots) -> String {
+    digest(parts(slots))
+}
+
+fn parts(slots: &Slots) -> impl Iterator<Item = &str> {
+    slots.iter().flat_map(|(name, text)| [name.as_str(), text.as_str()])
+}
+
+fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
-    for part in slots.iter().flat_map(|(name, text)| [name, text]) {
+    for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
@@ -82,6 +93,12 @@ mod tests {
         let one = slots(&[("body", "ab"), ("headline", "c")]);
         let other = slots(&[("body", "a"), ("headline", "bc")]);
         assert_ne!(copy_digest(&one), copy_digest(&other));
+    }
+
+    #[test]
+    fn campaigns_whose_names_run_together_share_no_variant() {
+        let copy = slots(&[("headline", "x")]);
+        assert_ne!(variant("spring", "sale-hero", &copy), variant("spring-sale", "hero", &copy));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures::FutureExt;
@@ -120,9 +121,14 @@ async fn until_ended(
         _ = follower => return Err(RunError::Task("the reader of tables")),
         end = finished(writer.as_mut()) => return end.and(Err(RunError::Task("the writer of the ledger"))),
     }
-    // The router is gone and with it every handle of the ledger, so the writer writes what still waits and ends.
-    if writer.is_some() { finished(writer.as_mut()).await } else { Ok(()) }
+    let Some(writer) = writer.as_mut() else { return Ok(()) };
+    // With the router every handle of the ledger goes, so the writer writes what still waits and ends. A connection
+    // that nobody reads may hold a handle for ever; what it sent was never acknowledged.
+    tokio::time::timeout(WRITER_GRACE, finished(Some(writer))).await.unwrap_or(Ok(()))
 }
+
+/// How long the writer may take for what waits: a full queue is a few seconds of a slow disk.
+const WRITER_GRACE: Duration = Duration::from_secs(5);
 
 /// Completes when the writer ends; never where there is none.
 async fn finished(writer: Option<&mut Writer>) -> Result<(), RunError> {

@@ -1,6 +1,6 @@
 //! A table as it is served: checked once, and with everything precomputed that a decision needs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use api::{AdTable, TableMetric, TablePlacement, TableRound, TableVariant};
 use experiment::{AssignmentKey, PartsPerMillion};
@@ -185,7 +185,10 @@ impl Placement {
 
 impl Variant {
     fn new(variant: &TableVariant) -> Self {
-        let slots = to_raw_value(&variant.slots).expect("a map of strings is JSON");
+        // Limits were counted on the composed form, so that is the one to hand over; the digest is of what was written.
+        let slots: BTreeMap<&str, String> =
+            variant.slots.iter().map(|(slot, text)| (slot.as_str(), rules::normalize(text))).collect();
+        let slots = to_raw_value(&slots).expect("a map of strings is JSON");
         Self { name: variant.name.clone(), slots }
     }
 }

@@ -39,6 +39,7 @@ pub async fn apply(
         generate,
         pause,
         table,
+        table_number: _,
         variant_statuses,
         winner,
         generation: _,
@@ -104,13 +105,23 @@ async fn set_pause(client: &Client, campaign: &Campaign, pause: &Pause) -> Resul
     jobs.patch(&pause.job, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
 }
 
-/// Writes the status of a campaign, where it is not what is there.
+/// What became of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is what the API server holds.
+    Stored,
+    /// The object has changed since it was read, or is gone: what the pass found may be of yesterday.
+    Outdated,
+}
+
+/// Writes the status of a campaign, where it is not what is there, unless the campaign has changed meanwhile: a pass
+/// that began with an old object must not take back a verdict.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
-pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStatus) -> Result<(), Error> {
+pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStatus) -> Result<Told, Error> {
     if object.status.as_ref() == Some(&status) {
-        return Ok(());
+        return Ok(Told::Stored);
     }
     let campaigns: Api<AdCampaign> =
         Api::namespaced(client.clone(), &object.namespace().unwrap_or_else(|| "default".to_owned()));
@@ -118,14 +129,14 @@ pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStat
     let patch = json!({
         "apiVersion": AdCampaign::api_version(&()), "kind": AdCampaign::kind(&()),
         // The UID keeps a status from landing on a namesake that was made meanwhile.
-        "metadata": { "name": name, "uid": object.uid() }, "status": status,
+        "metadata": { "name": name, "uid": object.uid(), "resourceVersion": object.resource_version() },
+        "status": status,
     });
     let written =
         campaigns.patch_status(&name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
     match written {
-        // The campaign is gone: nobody is left to read it.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-        other => other.map(drop).step("writing the status"),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(Told::Outdated),
+        other => other.map(|_| Told::Stored).step("writing the status"),
     }
 }
 

@@ -155,7 +155,9 @@ impl Faults {
     fn read_campaign(&mut self, object: &AdCampaign) -> Option<Campaign> {
         let spec = &object.spec;
         let words = spec.rules.clone().unwrap_or_default();
-        let brand = self.keep("spec.rules", BrandRules::new(&words.forbidden, &words.required))?;
+        // Without usable words copy is checked against none, so that its other faults are told as well.
+        let brand = self.keep("spec.rules", BrandRules::new(&words.forbidden, &words.required));
+        let brand = brand.unwrap_or_default();
         let name = object.name_any();
         let placements: Vec<Placement> = spec
             .placements
@@ -167,6 +169,7 @@ impl Faults {
             })
             .collect();
         let generation = self.read_generation(object);
+        let segments = self.read_segments(object);
         let owner = object.controller_owner_ref(&());
         if owner.is_none() {
             self.add("metadata.uid", "is missing: only an object of the API server can be carried out");
@@ -177,11 +180,21 @@ impl Faults {
             owner: unblocking(owner?),
             brand,
             generation,
-            segments: read_segments(object),
+            segments,
             placements,
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,
         })
+    }
+
+    fn read_segments(&mut self, object: &AdCampaign) -> Vec<String> {
+        let Some(segments) = &object.spec.segments else { return vec![api::name::EVERYBODY.to_owned()] };
+        let named: Vec<String> = segments.iter().map(|segment| segment.0.clone()).collect();
+        if let Some(index) = named.iter().position(|name| name == api::name::EVERYBODY) {
+            let problem = "is the name of everybody where a campaign names no segment: name this group otherwise";
+            self.add(format!("spec.segments[{index}]"), problem);
+        }
+        named
     }
 
     fn read_generation(&mut self, object: &AdCampaign) -> Option<Generation> {
@@ -206,13 +219,6 @@ impl Faults {
 /// An owner that does not hold up its own deletion: that would need rights on finalizers of campaigns.
 fn unblocking(owner: OwnerReference) -> OwnerReference {
     OwnerReference { block_owner_deletion: None, ..owner }
-}
-
-fn read_segments(object: &AdCampaign) -> Vec<String> {
-    match &object.spec.segments {
-        Some(segments) => segments.iter().map(|segment| segment.0.clone()).collect(),
-        None => vec![api::name::EVERYBODY.to_owned()],
-    }
 }
 
 /// All that decides what is written, and nothing else: shares, windows and rounds do not.

@@ -14,7 +14,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tracing::{Instrument, info_span};
 
-use crate::apply;
+use crate::apply::{self, Told};
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::error::{Error, Retry, chain};
@@ -46,6 +46,9 @@ pub struct Context {
 /// A pass that takes longer has met something that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A pass over an object that has changed meanwhile is worth nothing; the next one is due this much later.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// One pass.
 ///
 /// # Errors
@@ -72,7 +75,11 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
     let result = advanced.unwrap_or(Err(Error::TimedOut(PATIENCE.as_secs())));
     // Both roads end in a status: a failure that the user can't see is a failure that we hid.
     let status = report(object, &pass, result.as_ref().err(), now);
-    apply::status(&context.client, object, status).await?;
+    let told = apply::status(&context.client, object, status).await?;
+    if told == Told::Outdated {
+        // A change is on its way to us; should it be lost, we look again anyway.
+        return Ok(Action::requeue(LOOK_AGAIN));
+    }
     if let (Ok(()), Some(plan)) = (&result, &pass.plan) {
         context.publisher.publish(object, &plan.notes).await;
     }
@@ -87,7 +94,7 @@ async fn advance(
 ) -> Result<(), Error> {
     let campaign = pass.campaign.insert(Campaign::try_from(object).map_err(Error::Invalid)?);
     let seen = observe(&context.client, &context.ledger, campaign).await?;
-    let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now)?);
+    let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
     pass.applied = Some(apply::apply(&context.client, object, campaign, plan).await?);
     Ok(())
 }

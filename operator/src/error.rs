@@ -18,46 +18,9 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
-    /// Sums and table contradict each other.
-    #[error("the ledger's totals don't fit the table of placement {placement}")]
-    Totals {
-        /// The placement.
-        placement: String,
-        /// Why.
-        #[source]
-        source: TotalsError,
-    },
     /// The pass took too long.
     #[error("the pass took longer than {0} seconds")]
     TimedOut(u64),
-}
-
-/// How sums and table contradict each other.
-#[derive(Debug, thiserror::Error)]
-pub enum TotalsError {
-    /// An allocation of the table is none.
-    #[error("round {round} has no valid allocation")]
-    Allocation {
-        /// The round.
-        round: u32,
-        /// Why.
-        #[source]
-        source: experiment::AllocationError,
-    },
-    /// A cell's sums are impossible.
-    #[error("round {round}, segment {segment}")]
-    Cell {
-        /// The round.
-        round: u32,
-        /// The segment.
-        segment: String,
-        /// Why.
-        #[source]
-        source: experiment::CellError,
-    },
-    /// The sums allow no estimate.
-    #[error("no estimate is possible")]
-    Estimate(#[source] experiment::EstimateError),
 }
 
 /// What to do after a failure.
@@ -76,7 +39,6 @@ impl Error {
         match self {
             Self::Invalid(_) => Reason::InvalidSpec,
             Self::Api { .. } | Self::TimedOut(_) => Reason::ApiError,
-            Self::Totals { .. } => Reason::LedgerInconsistent,
         }
     }
 
@@ -84,7 +46,7 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Invalid(_) => Retry::OnChange,
-            Self::Api { .. } | Self::Totals { .. } | Self::TimedOut(_) => Retry::BackOff,
+            Self::Api { .. } | Self::TimedOut(_) => Retry::BackOff,
         }
     }
 }

@@ -29,7 +29,6 @@ enum Outcome {
     Ok,
     InvalidSpec,
     ApiError,
-    LedgerInconsistent,
     TimedOut,
 }
 
@@ -50,7 +49,6 @@ impl Metrics {
             None => Outcome::Ok,
             Some(Error::Invalid(_)) => Outcome::InvalidSpec,
             Some(Error::Api { .. }) => Outcome::ApiError,
-            Some(Error::Totals { .. }) => Outcome::LedgerInconsistent,
             Some(Error::TimedOut(_)) => Outcome::TimedOut,
         };
         self.passes.get_or_create(&PassLabels { outcome }).inc();

@@ -30,20 +30,31 @@ const MESSAGE_CHARACTERS: usize = 2_000;
 pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Timestamp) -> AdCampaignStatus {
     let before = object.status.clone().unwrap_or_default();
     let conditions = conditions(object, pass, error, &before, now);
-    let (generation, placements) = match &pass.plan {
+    let (generation, table_number, placements) = match &pass.plan {
         // A plan that was not carried out is not told: its rounds are not in force.
-        Some(plan) if pass.applied.is_some() => (plan.generation.clone(), plan.placements.clone()),
-        _ => (before.generation, before.placements),
+        Some(plan) if pass.applied.is_some() => {
+            (plan.generation.clone(), Some(plan.table_number), plan.placements.clone())
+        }
+        _ => (before.generation, before.table_number, before.placements),
     };
     let phase = phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome));
     AdCampaignStatus {
-        observed_generation: object.metadata.generation,
+        observed_generation: match is_seen_to(pass, error) {
+            true => object.metadata.generation,
+            false => before.observed_generation,
+        },
         phase: Some(phase),
         summary: Some(summary(&placements, phase, &conditions)),
         conditions,
         generation,
+        table_number,
         placements,
     }
+}
+
+/// Whether the object's generation was carried out, or can't be: only then somebody who waits for it may go on.
+fn is_seen_to(pass: &Pass, error: Option<&Error>) -> bool {
+    pass.applied.is_some() || matches!(error, Some(Error::Invalid(_)))
 }
 
 fn conditions(
@@ -146,7 +157,6 @@ fn failed(error: &Error, before: &AdCampaignStatus) -> Vec<(Type, Answer)> {
             (Type::Reconciling, no(error.reason())),
             (Type::Stalled, answer(State::True, error.reason(), &message)),
         ],
-        Error::Totals { .. } => vec![(Type::DataFresh, no(error.reason()))],
         Error::Api { .. } | Error::TimedOut(_) => {
             // What is served goes on being served while the API server is away.
             let served = find(before, Type::Ready).is_some_and(|ready| ready.status == "True");

@@ -56,8 +56,16 @@ struct Happens {
     after: Option<api::Duration>,
     /// Exposures and rewards that mature in the round in force, by arm.
     counted: Vec<(u64, u64)>,
+    /// The placement in which they mature; the first, unless named.
+    placement: Option<String>,
     /// Whether the ledger answers.
     ledger: Option<Answers>,
+    /// Whether the API server takes what a pass applies.
+    api_server: Option<Answers>,
+    /// The ledger loses its volume.
+    ledger_is_lost: bool,
+    /// Somebody deletes the table.
+    table_is_deleted: bool,
     /// The Job's end.
     job: Option<String>,
     /// What the worker says at its end.
@@ -80,12 +88,19 @@ enum Answers {
     Down,
 }
 
+impl Answers {
+    fn is_up(self) -> bool {
+        matches!(self, Self::Up)
+    }
+}
+
 /// What a cluster and a ledger would remember.
 struct World {
     object: AdCampaign,
     seen: Seen,
     totals: TotalsResponse,
     ledger: Answers,
+    api_server: Answers,
     now: Timestamp,
 }
 
@@ -115,7 +130,7 @@ impl World {
         object.metadata.generation = Some(1);
         let totals =
             TotalsResponse { campaign: object.uid().unwrap_or_default(), as_of: now, placements: Vec::new() };
-        Self { object, seen: Seen::default(), totals, ledger: Answers::Up, now }
+        Self { object, seen: Seen::default(), totals, ledger: Answers::Up, api_server: Answers::Up, now }
     }
 
     fn happen(&mut self, step: Happens) {
@@ -124,6 +139,13 @@ impl World {
             self.now += SignedDuration::from_secs(seconds);
         }
         self.ledger = step.ledger.unwrap_or(self.ledger);
+        self.api_server = step.api_server.unwrap_or(self.api_server);
+        if step.ledger_is_lost {
+            self.totals.placements.clear();
+        }
+        if step.table_is_deleted {
+            self.seen.table = None;
+        }
         if let Some(suspend) = step.suspend {
             self.object.spec.suspend = suspend;
             self.object.metadata.generation =
@@ -136,15 +158,15 @@ impl World {
             let index = self.seen.variants.len();
             self.seen.variants.push(written(&self.object, slots, index));
         }
-        self.count(&step.counted);
+        self.count(step.placement.as_deref(), &step.counted);
         self.end_job(step.job, step.report);
         self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
     }
 
-    fn count(&mut self, counted: &[(u64, u64)]) {
-        let Some(row) = self.seen.table.as_ref().and_then(|table| table.spec.placements.first()) else {
-            return;
-        };
+    fn count(&mut self, placement: Option<&str>, counted: &[(u64, u64)]) {
+        let rows = self.seen.table.iter().flat_map(|table| &table.spec.placements);
+        let mut meant = rows.filter(|row| placement.is_none_or(|name| row.name == name));
+        let (Some(row), false) = (meant.next(), counted.is_empty()) else { return };
         let round = row.rounds.last().expect("rounds");
         let cells = row.variants.iter().zip(counted).map(|(variant, (exposures, rewards))| CellTotals {
             round: round.number,
@@ -207,7 +229,7 @@ impl World {
 
     fn pass(&mut self, told: &mut String) {
         let (pass, error) = self.think();
-        if let Some(plan) = &pass.plan {
+        if let (Some(plan), Some(Applied)) = (&pass.plan, pass.applied) {
             self.remember(plan);
         }
         let status = report(&self.object, &pass, error.as_ref(), self.now);
@@ -225,10 +247,9 @@ impl World {
     }
 
     fn think(&mut self) -> (Pass, Option<Error>) {
-        let mut pass = Pass::default();
         let campaign = match Campaign::try_from(&self.object) {
             Ok(campaign) => campaign,
-            Err(invalid) => return (pass, Some(Error::Invalid(invalid))),
+            Err(invalid) => return (Pass::default(), Some(Error::Invalid(invalid))),
         };
         self.seen.totals = match (self.ledger, &self.seen.table) {
             (_, None) => Totals::NotAsked,
@@ -239,16 +260,15 @@ impl World {
             worker: WorkerImage { reference: "broadside/worker:1".to_owned(), pull_policy: None },
             figures_interval: Duration::from_secs(60),
         };
-        let planned = plan(&self.object, &campaign, &self.seen, &settings, self.now);
-        pass.campaign = Some(campaign);
-        match planned {
-            Ok(plan) => {
-                pass.plan = Some(plan);
-                pass.applied = Some(Applied);
-                (pass, None)
-            }
-            Err(error) => (pass, Some(error)),
-        }
+        let plan = plan(&self.object, &campaign, &self.seen, &settings, self.now);
+        let pass =
+            Pass { campaign: Some(campaign), plan: Some(plan), applied: self.api_server.is_up().then_some(Applied) };
+        let refused = || Error::Api {
+            step: "publishing the table",
+            source: Box::new(kube::Error::Api(Box::new(kube::core::Status::failure("etcd is away", "Timeout")))),
+        };
+        let error = pass.applied.is_none().then(refused);
+        (pass, error)
     }
 
     /// What `apply` would do to the cluster.

@@ -50,7 +50,7 @@ impl EventMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let metrics = Self { events: Family::default(), busy: Counter::default() };
         registry.register("broadside_events", "Events, by their outcome", metrics.events.clone());
-        let help = "Requests that were turned away since the queue was full";
+        let help = "Requests that were turned away: the queue was full, or the ledger was starting or ending";
         registry.register("broadside_events_busy", help, metrics.busy.clone());
         metrics
     }

@@ -6,7 +6,41 @@ use api::wire::totals::PlacementTotals;
 use api::{TablePlacement, TableRound};
 use experiment::{Allocation, AllocationError, Cell, PartsPerMillion, Totals};
 
-use crate::error::TotalsError;
+/// How sums and table contradict each other.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TotalsError {
+    /// An allocation of the table is none.
+    #[error("round {round} has no valid allocation")]
+    Allocation {
+        /// The round.
+        round: u32,
+        /// Why.
+        #[source]
+        source: AllocationError,
+    },
+    /// A cell's sums are impossible.
+    #[error("round {round}, segment {segment}")]
+    Cell {
+        /// The round.
+        round: u32,
+        /// The segment.
+        segment: String,
+        /// Why.
+        #[source]
+        source: experiment::CellError,
+    },
+    /// Fewer exposures than were counted before: the record is not the one of this experiment any more.
+    #[error("{found} exposures are counted, and there were {known} when the round opened")]
+    Lost {
+        /// Those that there are.
+        found: i64,
+        /// Those that there were.
+        known: i64,
+    },
+    /// The sums allow no estimate.
+    #[error("no estimate is possible")]
+    Estimate(#[source] experiment::EstimateError),
+}
 
 /// The cells of a placement in which something can be compared: rounds in which one arm was served alone say nothing
 /// about another, and would only let a change over time pass for a difference between arms.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use api::condition::Reason;
 use api::wire::report::{Outcome, Report};
 use api::{AdCampaign, GenerationOutcome, GenerationStatus};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
@@ -47,6 +48,12 @@ impl Written {
 /// While a Job runs, its pod is looked at this often: what keeps a pod from starting raises no event on the Job.
 const POD_INTERVAL: Duration = Duration::from_secs(5);
 
+/// A Job has its pod within this time, unless something refuses it.
+const POD_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// The longest words of others that status takes, below the bound of its definition.
+const MESSAGE_CHARACTERS: usize = 1_000;
+
 /// Looks at the generation of a campaign.
 pub(super) fn look(
     object: &AdCampaign,
@@ -54,6 +61,7 @@ pub(super) fn look(
     seen: &Seen,
     accepted: &SortedOut,
     settings: &Settings,
+    now: Timestamp,
 ) -> Written {
     let Some(generation) = &campaign.generation else {
         return Written::new(
@@ -61,12 +69,23 @@ pub(super) fn look(
             answer(State::True, Reason::NotAsked, "no variants are asked of a model"),
         );
     };
-    let look = Look { object, campaign, generation, seen, delivered: accepted.delivered() };
-    match look.recorded() {
-        Some(recorded) => look.over(recorded.clone()),
-        None if is_suspended(campaign) => look.suspended(),
-        None => look.under_way(settings),
+    let look = Look { object, campaign, generation, seen, now, delivered: accepted.delivered() };
+    match (look.recorded(), &seen.job) {
+        (Some(recorded), _) => look.over(recorded.clone()),
+        // Before anything else: a Job that ended may be deleted, and its outcome with it.
+        (None, Some(job)) if has_ended(job) => look.running_or_over(job),
+        (None, _) if is_suspended(campaign) => look.suspended(),
+        (None, _) => look.under_way(settings),
     }
+}
+
+fn has(job: &Job, type_: &str) -> bool {
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == type_ && condition.status == "True")
+}
+
+fn has_ended(job: &Job) -> bool {
+    has(job, "Complete") || has(job, "Failed")
 }
 
 struct Look<'a> {
@@ -74,6 +93,7 @@ struct Look<'a> {
     campaign: &'a Campaign,
     generation: &'a Generation,
     seen: &'a Seen,
+    now: Timestamp,
     delivered: usize,
 }
 
@@ -150,28 +170,22 @@ impl Look<'_> {
             outcome,
             asked: self.generation.asked.into(),
             delivered: i64::try_from(self.delivered).unwrap_or(i64::MAX),
-            message,
+            message: message.map(|message| message.chars().take(MESSAGE_CHARACTERS).collect()),
         }
     }
 
     fn running_or_over(&self, job: &Job) -> Written {
-        let has = |type_: &str| {
-            let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
-            conditions
-                .into_iter()
-                .flatten()
-                .any(|condition| condition.type_ == type_ && condition.status == "True")
-        };
         let complete = i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked);
         let report = self.report();
         match () {
-            () if !has("Complete") && !has("Failed") => {
-                let mut written = self.writing(self.obstacle().unwrap_or_else(|| self.progress()));
+            () if !has_ended(job) => {
+                let obstacle = self.obstacle().or_else(|| self.no_pod(job));
+                let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
                 written.pause = self.pause(job, Activity::Active);
                 written
             }
             () if complete => self.over(self.status(GenerationOutcome::Complete, None)),
-            () if has("Complete")
+            () if has(job, "Complete")
                 || report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall) =>
             {
                 self.over(self.status(GenerationOutcome::Shortfall, report.and_then(|report| report.message)))
@@ -211,6 +225,14 @@ impl Look<'_> {
         ))
     }
 
+    /// A Job whose pods are refused, by a quota or a policy, has none; what refused them is told on the Job.
+    fn no_pod(&self, job: &Job) -> Option<Answer> {
+        let started = job.status.as_ref()?.start_time.as_ref()?;
+        let waits = self.seen.pods.is_empty() && self.now.duration_since(started.0) > POD_WITHIN;
+        let message = format!("no pod was made for the worker: see kubectl describe job {}", job.name_any());
+        waits.then(|| answer(State::False, Reason::PodNotStarted, &message))
+    }
+
     fn newest_pod(&self) -> Option<&Pod> {
         self.seen.pods.iter().max_by_key(|pod| pod.creation_timestamp())
     }
@@ -229,13 +251,13 @@ impl Look<'_> {
         let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
         let failed = conditions.into_iter().flatten().find(|condition| condition.type_ == "Failed");
         let of_job = failed.and_then(|failed| failed.message.clone());
-        let words = report.and_then(|report| report.message).or(of_job).unwrap_or_default();
-        words.chars().take(900).collect()
+        report.and_then(|report| report.message).or(of_job).unwrap_or_default()
     }
 
     fn over(&self, status: GenerationStatus) -> Written {
         let so_far = format!("{} of {} variants are written", status.delivered, status.asked);
-        let why = status.message.clone().unwrap_or_default();
+        let refused = "some of it was refused: see the reasons in kubectl get advariants -o wide";
+        let why = status.message.clone().unwrap_or_else(|| refused.to_owned());
         let (answer, reason) = match status.outcome {
             GenerationOutcome::Running | GenerationOutcome::Complete => {
                 (answer(State::True, Reason::Complete, &so_far), "GenerationComplete")

@@ -18,14 +18,12 @@ use std::time::Duration;
 use api::condition::Reason;
 use api::{
     AdCampaign, AdTable, AdVariant, AdVariantStatus, GenerationStatus, PlacementStatus, TablePlacement,
-    TableVariant,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::campaign::{Activity, Campaign};
-use crate::error::Error;
 use crate::objects::job::WorkerImage;
 use crate::objects::winner::{Ended, winner};
 use crate::observe::{Seen, Totals};
@@ -41,6 +39,8 @@ pub struct Plan {
     pub pause: Option<Pause>,
     /// The table, when it changes.
     pub table: Option<AdTable>,
+    /// The number of the table that is in force after this plan.
+    pub table_number: i64,
     /// Variants of which something else is to be said, by name.
     pub variant_statuses: Vec<(String, AdVariantStatus)>,
     /// What GitOps reads, once every placement has ended.
@@ -129,18 +129,15 @@ pub struct Settings {
 }
 
 /// Decides everything.
-///
-/// # Errors
-/// When the ledger's totals contradict the table; nothing is to be done then, the last shares stay.
 pub fn plan(
     object: &AdCampaign,
     campaign: &Campaign,
     seen: &Seen,
     settings: &Settings,
     now: Timestamp,
-) -> Result<Plan, Error> {
+) -> Plan {
     let accepted = variants::sort_out(campaign, seen);
-    let written = generation::look(object, campaign, seen, &accepted, settings);
+    let written = generation::look(object, campaign, seen, &accepted, settings, now);
     let before = object.status.as_ref().map_or(&[][..], |status| &status.placements);
     let steps = campaign
         .placements
@@ -158,8 +155,8 @@ pub fn plan(
             };
             placement::step(&situation)
         })
-        .collect::<Result<Vec<placement::Step>, Error>>()?;
-    Ok(assemble(object, campaign, seen, &accepted, written, steps))
+        .collect();
+    assemble(object, campaign, seen, &accepted, written, steps)
 }
 
 fn assemble(
@@ -171,7 +168,10 @@ fn assemble(
     steps: Vec<placement::Step>,
 ) -> Plan {
     let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
-    let table = table::next(campaign, seen.table.as_ref(), rows.clone());
+    let known = object.status.as_ref().and_then(|status| status.table_number);
+    let table_number = table::number(seen.table.as_ref(), known, &rows);
+    let table = table::next(campaign, seen.table.as_ref(), table_number, rows.clone());
+    let inconsistent = steps.iter().find_map(|step| step.inconsistent.clone());
     let stalled = written.stalled.clone().or_else(|| nothing_to_test(&written, &steps));
     let mut notes = written.notes;
     notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
@@ -185,9 +185,10 @@ fn assemble(
         variant_statuses: variants::statuses(seen, accepted, &rows),
         winner: (ended == Ending::Settled).then(|| winner_of(campaign, &placements, &rows)),
         table,
+        table_number,
         generation: written.status,
         writing: written.answer,
-        data: data(&seen.totals),
+        data: inconsistent.map_or_else(|| data(&seen.totals), |what| inconsistent_data(&what)),
         stalled,
         placements,
         ended,
@@ -217,7 +218,7 @@ fn data(totals: &Totals) -> Answer {
         Totals::NotAsked => Answer {
             state: State::Unknown,
             reason: Reason::NotServed,
-            message: "nothing is served yet, so nothing was counted".to_owned(),
+            message: "nothing was served when this pass began, so nothing was counted".to_owned(),
         },
         Totals::Known(_) => {
             Answer { state: State::True, reason: Reason::Fresh, message: "the ledger answers".to_owned() }
@@ -228,6 +229,13 @@ fn data(totals: &Totals) -> Answer {
             message: format!("{why}. The last shares stay; see whether the ledger's pod runs"),
         },
     }
+}
+
+fn inconsistent_data(what: &str) -> Answer {
+    let message = format!(
+        "the ledger's totals don't fit the table: {what}. The last shares stay; see whether the ledger has its own volume, and restore it"
+    );
+    Answer { state: State::False, reason: Reason::LedgerInconsistent, message }
 }
 
 /// A verdict acts only once it is stored: what a crash could undo must not have been promoted.
@@ -247,18 +255,11 @@ fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TableP
         .zip(rows)
         .filter_map(|(status, row)| {
             let verdict = status.verdict.as_ref()?;
-            let served = served_to_most(row)?;
+            let served = row.variants.iter().find(|variant| variant.name == verdict.served)?;
             Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots) })
         })
         .collect();
     winner(campaign, &ended)
-}
-
-/// After the end one variant is served beside the control, or the control alone.
-fn served_to_most(row: &TablePlacement) -> Option<&TableVariant> {
-    let share = |variant: &TableVariant| variants::share(row, &variant.name).unwrap_or(0);
-    let beside = row.variants.iter().skip(1).find(|variant| share(variant) > 0);
-    beside.or_else(|| row.variants.first())
 }
 
 /// A person must do something where nothing could be written and people wrote nothing but the control.

@@ -11,9 +11,10 @@ use experiment::{Allocation, Estimate, PartsPerMillion, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::cells::TotalsError;
 use super::{AT_LEAST_EVERY, Note, cells, is_suspended, variants, words};
 use crate::campaign::{Campaign, Copy, Placement};
-use crate::error::{Error, TotalsError};
+use crate::error::chain;
 
 /// What a step depends on.
 pub(super) struct Situation<'a> {
@@ -43,26 +44,30 @@ pub(super) struct Step {
     pub(super) status: PlacementStatus,
     pub(super) notes: Vec<Note>,
     pub(super) again: Duration,
+    /// How the ledger's totals contradict the table; then they are left alone.
+    pub(super) inconsistent: Option<String>,
 }
 
 /// Rounds that a table keeps. With the usual growth of 30 % this many last for a hundred million exposures; beyond it
 /// the last shares stay and the experiment goes on to its verdict.
 const ROUNDS_KEPT: usize = 58;
 
-/// Decides what one experiment does next.
-pub(super) fn step(situation: &Situation<'_>) -> Result<Step, Error> {
+/// Decides what one experiment does next. Totals that contradict the table count as none: the last shares stay, and
+/// what needs no numbers, such as `suspend`, goes on.
+pub(super) fn step(situation: &Situation<'_>) -> Step {
     let row = situation.row();
-    let estimate = situation
-        .estimate(&row)
-        .map_err(|source| Error::Totals { placement: situation.placement.name.clone(), source })?;
+    let (estimate, inconsistent) = match situation.estimate(&row) {
+        Ok(estimate) => (estimate, None),
+        Err(error) => (None, Some(format!("{}: {}", situation.placement.name, chain(&error)))),
+    };
     let verdict = situation.verdict(&row, estimate.as_ref());
     let wanted = situation.wanted(&row, estimate.as_ref(), verdict.as_ref());
-    let opened = situation.open(&row, wanted.allocation);
-    let row = opened.unwrap_or(row);
+    let matured = estimate.as_ref().map_or(0, words::samples);
+    let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
     let status = situation.status(&row, estimate.as_ref(), verdict.clone(), &wanted.why);
     let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
     let again = situation.again(&row, verdict.as_ref());
-    Ok(Step { row, status, notes, again })
+    Step { row, status, notes, again, inconsistent }
 }
 
 /// The shares that should be in force, and why.
@@ -82,14 +87,18 @@ impl Situation<'_> {
     /// The row as it is, the first one, or the one with which the experiment begins.
     ///
     /// It begins under a new seed: people who saw the control while variants were written are drawn anew and counted
-    /// anew, so the experiment owes nothing to the time before.
+    /// anew, so the experiment owes nothing to the time before. The same where somebody deleted the table: its shares
+    /// are lost, and what was counted under them says nothing any more.
     fn row(&self) -> TablePlacement {
-        match self.served {
-            None => self.first_row(1, 1),
-            Some(row) if row.variants.len() == 1 && !self.is_shown(row) => {
+        match (self.served, self.before) {
+            (None, None) => self.first_row(1, 1),
+            (None, Some(before)) => {
+                self.first_row(before.seed + 1, u32::try_from(before.round.number + 1).unwrap_or(u32::MAX))
+            }
+            (Some(row), _) if row.variants.len() == 1 && !self.is_shown(row) => {
                 self.first_row(row.seed + 1, row.rounds.last().map_or(1, |round| round.number + 1))
             }
-            Some(row) => row.clone(),
+            (Some(row), _) => row.clone(),
         }
     }
 
@@ -130,9 +139,10 @@ impl Situation<'_> {
         match &self.totals {
             Counted::Known(counted) if row.variants.len() > 1 => {
                 let cells = cells::cells(row, counted)?;
-                experiment::estimate(&cells, &self.placement.stopping)
-                    .map(Some)
-                    .map_err(TotalsError::Estimate)
+                let estimate =
+                    experiment::estimate(&cells, &self.placement.stopping).map_err(TotalsError::Estimate)?;
+                let (found, known) = (words::samples(&estimate), matured_at_opening(row));
+                if found < known { Err(TotalsError::Lost { found, known }) } else { Ok(Some(estimate)) }
             }
             _ => Ok(None),
         }
@@ -153,7 +163,11 @@ impl Situation<'_> {
                 Some(words::winner(self.placement, &row.variants[arm].name, &evidence, self.now))
             }
             Verdict::Collecting { .. } if self.is_over(row) => {
-                Some(words::inconclusive(self.placement, words::samples(estimate), self.now))
+                let served = match self.placement.on_undecided {
+                    OnUndecided::Control => &row.variants[0],
+                    OnUndecided::Leader => &row.variants[estimate.leader],
+                };
+                Some(words::inconclusive(self.placement, &served.name, words::samples(estimate), self.now))
             }
             Verdict::Collecting { .. } => None,
         }
@@ -186,24 +200,21 @@ impl Situation<'_> {
         }
     }
 
-    /// What is served after the end: the winner, beside the control's share, which goes on measuring.
+    /// What is served after the end, as the verdict says, beside the control's share, which goes on measuring.
     fn after(&self, row: &TablePlacement, verdict: &VerdictStatus) -> Wanted {
-        let leader = self.before.and_then(|before| before.leader.as_ref());
-        let (served, why) = match (verdict.reason, self.placement.on_undecided) {
-            (VerdictReason::Winner, _) => (verdict.winner.as_ref(), "the winner, beside the control's share"),
-            (VerdictReason::Inconclusive, OnUndecided::Leader) => {
-                (leader, "the leader, beside the control's share")
-            }
-            (VerdictReason::Inconclusive, OnUndecided::Control) => (None, "the control alone"),
-        };
         if is_suspended(self.campaign) {
             return Wanted::the(
                 Allocation::only(0, row.variants.len()),
                 "the control alone: the campaign is suspended",
             );
         }
-        let arm = served.and_then(|name| row.variants.iter().position(|variant| &variant.name == name));
-        Wanted::the(self.beside_control(arm.unwrap_or(0), row.variants.len()), why)
+        let arm = row.variants.iter().position(|variant| variant.name == verdict.served).unwrap_or(0);
+        let why = match (verdict.reason, arm) {
+            (_, 0) => "the control alone",
+            (VerdictReason::Winner, _) => "the winner, beside the control's share",
+            (VerdictReason::Inconclusive, _) => "the leader, beside the control's share",
+        };
+        Wanted::the(self.beside_control(arm, row.variants.len()), why)
     }
 
     fn beside_control(&self, arm: usize, arms: usize) -> Option<Allocation> {
@@ -224,10 +235,11 @@ impl Situation<'_> {
         let Some(estimate) = estimate else {
             return self.without_data(row, current);
         };
-        if row.rounds.len() >= ROUNDS_KEPT {
-            return Wanted::the(None, "the last shares: the table holds as many rounds as it can");
-        }
         let next = experiment::allocate(estimate, &self.placement.policy);
+        if is_full(row) {
+            let last = is_alone(current).then(|| last_compared(row)).flatten();
+            return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
+        }
         if is_alone(current) || self.may_close(current, words::samples(estimate)) {
             return Wanted::the(Some(next.allocation), next.reason.as_str());
         }
@@ -240,7 +252,7 @@ impl Situation<'_> {
         let allocation = is_alone(current).then(|| self.exploring(row.variants.len())).flatten();
         match allocation {
             Some(allocation) => Wanted::the(Some(allocation), experiment::Reason::Exploring.as_str()),
-            None => Wanted::the(None, "the last shares: the ledger does not answer"),
+            None => Wanted::the(None, "the last shares: there are no numbers to go by"),
         }
     }
 
@@ -266,26 +278,29 @@ impl Situation<'_> {
     }
 
     /// The row with a new round, where other shares are wanted than are in force.
-    fn open(&self, row: &TablePlacement, wanted: Option<Allocation>) -> Option<TablePlacement> {
+    fn open(
+        &self,
+        row: &TablePlacement,
+        wanted: Option<Allocation>,
+        matured: i64,
+    ) -> Option<TablePlacement> {
         let current = row.rounds.last()?;
         let wanted = wanted?;
-        let in_force = cells::allocations(current, row.variants.len());
-        if in_force.into_iter().all(|(_, allocation)| allocation.as_ref() == Ok(&wanted)) {
+        if has_shares(current, row.variants.len(), &wanted) {
             return None;
         }
-        let matured = self.matured(row).max(current.matured_exposures);
-        // A round that nobody was served is no round yet: it keeps its number.
-        let published = self.served.is_some_and(|served| served.seed == row.seed);
-        let number = if published { current.number + 1 } else { current.number };
         let mut next = row.clone();
         // A round with one arm alone has nothing to compare: it may be forgotten.
         next.rounds.retain(|round| !is_alone(round));
-        next.rounds.push(self.round(number, matured, &wanted));
+        let resumes = next.rounds.last().is_some_and(|last| has_shares(last, row.variants.len(), &wanted));
+        if is_full(row) && resumes {
+            return Some(next);
+        }
+        // A round that nobody was served is no round yet: it keeps its number.
+        let published = self.served.is_some_and(|served| served.seed == row.seed);
+        let number = if published { current.number + 1 } else { current.number };
+        next.rounds.push(self.round(number, matured.max(current.matured_exposures), &wanted));
         Some(next)
-    }
-
-    fn matured(&self, row: &TablePlacement) -> i64 {
-        self.estimate(row).ok().flatten().map_or(0, |estimate| words::samples(&estimate))
     }
 
     fn status(
@@ -305,6 +320,7 @@ impl Situation<'_> {
         };
         PlacementStatus {
             name: self.placement.name.clone(),
+            seed: row.seed,
             control: row.variants[0].name.clone(),
             leader: figures.leader,
             round: RoundStatus {
@@ -341,7 +357,8 @@ impl Situation<'_> {
         round: &TableRound,
         verdict: Option<&VerdictStatus>,
     ) -> Option<String> {
-        if verdict.is_some() || is_suspended(self.campaign) || row.variants.len() == 1 {
+        let waits = verdict.is_none() && !is_suspended(self.campaign) && row.variants.len() > 1;
+        if !waits || is_full(row) {
             return None;
         }
         let earliest = round.opened_at.0.checked_add(self.placement.round.minimum).ok()?;
@@ -386,6 +403,27 @@ impl Situation<'_> {
         let minimum = Duration::try_from(self.placement.round.minimum).unwrap_or(AT_LEAST_EVERY);
         (minimum / 4).clamp(Duration::from_secs(1), Duration::from_secs(30))
     }
+}
+
+/// Matured exposures of the experiment when the round in force was opened: there can't be fewer now.
+fn matured_at_opening(row: &TablePlacement) -> i64 {
+    row.rounds.last().map_or(0, |round| round.matured_exposures)
+}
+
+/// Whether the table takes no further round of this experiment.
+fn is_full(row: &TablePlacement) -> bool {
+    row.rounds.iter().filter(|round| !is_alone(round)).count() >= ROUNDS_KEPT
+}
+
+/// The shares of the last round in which something was compared.
+fn last_compared(row: &TablePlacement) -> Option<Allocation> {
+    let last = row.rounds.iter().rev().find(|round| !is_alone(round))?;
+    cells::allocations(last, row.variants.len()).next()?.1.ok()
+}
+
+/// Whether a round has these shares in every segment.
+fn has_shares(round: &TableRound, arms: usize, shares: &Allocation) -> bool {
+    cells::allocations(round, arms).all(|(_, allocation)| allocation.as_ref() == Ok(shares))
 }
 
 /// Whether one arm alone is served in a round.

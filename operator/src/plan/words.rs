@@ -111,7 +111,7 @@ pub(super) fn winner(
     let lift = lift(evidence.shrunken_lift, evidence.lift);
     let samples = evidence.exposures + evidence.control_exposures;
     let sentence = format!(
-        "{winner} earns more {} than the control: about {}, and between {} and {} with {} confidence, however often one looked; shown {} times, against {} for the control",
+        "{winner} earns more {} than the control: about {}, and between {} and {} with {} confidence for this variant alone, however often one looked; shown {} times, against {} for the control",
         placement.metric.name,
         lift.shrunken,
         lift.lower,
@@ -123,6 +123,7 @@ pub(super) fn winner(
     VerdictStatus {
         reason: VerdictReason::Winner,
         winner: Some(winner.to_owned()),
+        served: winner.to_owned(),
         at: Time(now),
         sentence,
         samples: i64::try_from(samples).unwrap_or(i64::MAX),
@@ -132,11 +133,17 @@ pub(super) fn winner(
     }
 }
 
-/// The verdict that the time was up.
-pub(super) fn inconclusive(placement: &Placement, samples: i64, now: Timestamp) -> VerdictStatus {
+/// The verdict that the time was up, after which `served` is shown.
+pub(super) fn inconclusive(
+    placement: &Placement,
+    served: &str,
+    samples: i64,
+    now: Timestamp,
+) -> VerdictStatus {
     VerdictStatus {
         reason: VerdictReason::Inconclusive,
         winner: None,
+        served: served.to_owned(),
         at: Time(now),
         sentence: format!(
             "after {samples} exposures and the longest time that was allowed, no variant of {} is shown to be better than the control; test bolder copy, or allow more time under a new name",
@@ -154,9 +161,13 @@ fn lift(shrunken: f64, interval: LiftInterval) -> LiftStatus {
     LiftStatus { shrunken: signed(shrunken), lower: signed(interval.lower), upper: signed(interval.upper) }
 }
 
-/// A change such as `+12.3%`; `∞` where there is no limit.
+/// A change such as `+12.3%`; `∞` where there is no limit. What is beyond a hundredfold says no more than that.
 fn signed(change: f64) -> String {
-    if change.is_finite() { format!("{:+.1}%", change * 100.0) } else { "∞".to_owned() }
+    match change {
+        endless if endless.is_infinite() => "∞".to_owned(),
+        huge if huge >= 100.0 => ">+9999%".to_owned(),
+        other => format!("{:+.1}%", other * 100.0),
+    }
 }
 
 /// A share such as `1.25%`.
@@ -188,6 +199,8 @@ mod tests {
         assert_eq!(signed(0.1234), "+12.3%");
         assert_eq!(signed(-1.0), "-100.0%");
         assert_eq!(signed(f64::INFINITY), "∞");
+        assert_eq!(signed(3e10), ">+9999%");
+        assert_eq!(signed(99.99), "+9999.0%");
         assert_eq!(percent(0.95), "95%");
         assert_eq!(percent(0.0125), "1.25%");
         assert_eq!(loss(0.004), "0.4%");
