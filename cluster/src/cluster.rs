@@ -18,7 +18,7 @@ use crate::inside::{PLAN, Plan, program};
 use crate::layout::Layout;
 use crate::node::{self, CONTAINERD, INSIDE, Node, PAUSE, REGISTERED};
 use crate::objects::{VOLUMES, objects, volume_folder};
-use crate::running::{NodeFacts, Running};
+use crate::running::{Form, NodeFacts, Running};
 use crate::wait::{Wait, has_default_account};
 use crate::{Error, Name, Places, Progress, cgroups, control, link, needs};
 
@@ -130,10 +130,10 @@ async fn launch(
     plugins: PathBuf,
     programs: BTreeMap<String, PathBuf>,
 ) -> Result<Cluster, Error> {
-    let mut running = Running::claim(&config.places, &config.name)?;
-    let layout = running.layout().clone();
     let ourselves = programs[OURSELVES].clone();
-    let mut guard = unshare(&running, &ourselves).inspect_err(|_| running.discard())?;
+    let (mut running, mut guard) =
+        Running::launch(&config.places, &config.name, Form::Node, |new| unshare(new, &ourselves)).await?;
+    let layout = running.layout().clone();
     let first = first_process(&layout, &running, &mut guard).await?;
     let snapshotter = snapshotter(layout.root())?;
     let node = Node { name: config.name.clone(), range: link::join(first)?, snapshotter, plugins };
@@ -233,7 +233,7 @@ impl Cluster {
         load_pause(&running, start.ourselves).await?;
         wait.until("kube-apiserver", async || api.is_ready().await).await?;
         for (path, object) in objects(node) {
-            api.apply(&path, &object).await?;
+            wait.until_done("kube-apiserver", async || api.apply(&path, &object).await).await?;
         }
         wait.until("kubelet", async || read_node(api, node).await.is_some()).await?;
         layout.write(REGISTERED, "")?;

@@ -168,6 +168,7 @@ pub(crate) fn controller_manager(program: PathBuf, layout: &Layout) -> Process {
         ("authorization-kubeconfig", kubeconfig),
         ("service-account-private-key-file", layout.key("service-accounts")),
         ("root-ca-file", layout.certificate("ca")),
+        ("flex-volume-plugin-dir", layout.volume_plugins()),
         ("use-service-account-credentials", "true".into()),
         ("leader-elect", "false".into()),
         // Nobody reads its metrics, and several control planes may share one loopback.

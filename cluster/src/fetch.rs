@@ -31,9 +31,10 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A download failed after its host had answered.
+    /// A download failed after its host had answered, and there is no Go to build with instead.
     #[error(
-        "cannot download {url}: try again, or put the binaries into a folder named by BROADSIDE_CLUSTER_BIN"
+        "cannot download {url}: try again, install Go 1.26 (`apt install golang-go`, or https://go.dev/dl), or put the \
+         binaries into a folder named by BROADSIDE_CLUSTER_BIN"
     )]
     Download {
         /// What was asked for.
@@ -145,16 +146,35 @@ impl Fetch {
             None => known.insert(Source::choose().await?),
         };
         match source {
-            Source::Releases(client) => {
-                let what = format!("downloading {} {}", binary.name(), binary.component().version());
-                self.progress.during(&what, release::download(client, binary, &part)).await?;
-            }
-            Source::Go(go) => {
-                let what = format!("building {} {} with Go", binary.name(), binary.component().version());
-                self.progress.during(&what, build::build(go, binary, &part)).await?;
-            }
+            Source::Releases(client) => self.download(client, build::find_go(), binary, &part).await?,
+            Source::Go(go) => self.build(go, binary, &part).await?,
         }
         executable(&part).and_then(|()| fs::rename(&part, path)).map_err(|source| cache_error(path, source))
+    }
+
+    /// Downloads; where that fails and there is `go`, builds. A download that is not what its publisher says it is
+    /// remains an error: the reader must hear of it.
+    async fn download(
+        &self,
+        client: &reqwest::Client,
+        go: Option<PathBuf>,
+        binary: Binary,
+        part: &Path,
+    ) -> Result<(), Error> {
+        let what = format!("downloading {} {}", binary.name(), binary.component().version());
+        let done = self.progress.during(&what, release::download(client, binary, part)).await;
+        match (done, go) {
+            (Err(Error::Download { url, .. }), Some(go)) => {
+                self.progress.say(&format!("cannot download {url}: building {} instead", binary.name()));
+                self.build(&go, binary, part).await
+            }
+            (done, _) => done,
+        }
+    }
+
+    async fn build(&self, go: &Path, binary: Binary, part: &Path) -> Result<(), Error> {
+        let what = format!("building {} {} with Go", binary.name(), binary.component().version());
+        self.progress.during(&what, build::build(go, binary, part)).await
     }
 }
 
@@ -235,6 +255,21 @@ mod tests {
         let error =
             fetch(Some(given.path().into()), given.path().into()).binary(Binary::Helm).await.unwrap_err();
         assert!(error.to_string().contains("BROADSIDE_CLUSTER_BIN"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_downloaded_is_built_where_there_is_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let go = folder.path().join("go");
+        // The file to write is the last word but one.
+        fs::write(&go, "#!/bin/sh\nwhile [ $# -gt 2 ]; do shift; done\necho built > \"$1\"\n").unwrap();
+        executable(&go).unwrap();
+        let fetch = fetch(None, folder.path().into());
+        let (client, part) = (release::unreachable(), folder.path().join("helm.part"));
+        fetch.download(&client, Some(go), Binary::Helm, &part).await.unwrap();
+        assert_eq!(fs::read_to_string(&part).unwrap(), "built\n");
+        let error = fetch.download(&client, None, Binary::Helm, &part).await.unwrap_err();
+        assert!(matches!(error, Error::Download { .. }), "{error}");
     }
 
     #[tokio::test]

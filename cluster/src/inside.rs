@@ -18,6 +18,7 @@ use crate::node::INSIDE;
 use crate::process::Process;
 
 mod gpus;
+mod tunables;
 
 pub use gpus::offer_gpus;
 pub(crate) use gpus::offered;
@@ -76,7 +77,7 @@ fn wait_for_plan(path: &Path) -> io::Result<Plan> {
 
 /// Gives the node folders of its own in place of the machine's: the cluster's folder at `/run/broadside`, an empty
 /// `/run`, and `/var/lib` and `/var/log` from the cluster's folder. So every program keeps its usual paths, and
-/// nothing that it writes there stays.
+/// nothing that it writes there stays. The kernel's settings for the whole machine are out of reach, too.
 fn build_view(state: &Path, programs: &BTreeMap<String, PathBuf>) -> io::Result<()> {
     // Opened first: the mounts below may hide them.
     let state = File::open(state)?;
@@ -96,7 +97,7 @@ fn build_view(state: &Path, programs: &BTreeMap<String, PathBuf>) -> io::Result<
         File::create(&place)?;
         bind(&file, &place)?;
     }
-    Ok(())
+    tunables::cover()
 }
 
 /// Where the node sees one of the plan's programs.

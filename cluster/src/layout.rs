@@ -47,6 +47,12 @@ impl Layout {
         self.word(&format!("{name}.kubeconfig"))
     }
 
+    /// Where volume plugins would be. The default is `/usr/libexec/kubernetes/kubelet-plugins/volume/exec`, a folder of
+    /// the machine's, and whoever looks there makes it.
+    pub(crate) fn volume_plugins(&self) -> String {
+        self.word("volume-plugins")
+    }
+
     /// Makes the folder, readable by its owner alone: it holds keys. Fails where it exists.
     pub(crate) fn create(&self) -> io::Result<()> {
         let mut builder = fs::DirBuilder::new();

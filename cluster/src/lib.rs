@@ -12,8 +12,8 @@
 //! [`ControlPlane`] is the small form: etcd, API server and controllers on loopback, without root, for tests that need
 //! the API alone.
 //!
-//! The crate knows nothing of what runs on its clusters. It needs Linux; it prints nothing and reads the environment
-//! in [`Places::from_env`] only.
+//! The crate knows nothing of what runs on its clusters. It needs Linux and prints nothing. Of the environment it reads
+//! what [`Places::from_env`] lists; `PATH`, to find programs of others; and, to download, the usual proxy variables.
 
 mod api;
 mod binaries;

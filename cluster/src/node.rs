@@ -139,6 +139,7 @@ conf_dir = "{INSIDE}/cni"
             "clusterDNS": [self.range.dns()],
             "resolvConf": layout.word("resolv.conf"),
             "containerRuntimeEndpoint": format!("unix://{CONTAINERD}"),
+            "volumePluginDir": layout.volume_plugins(),
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": crate::cgroups::root(&self.name),
             // Machines that mount version 1 alone still run pods well.
@@ -267,6 +268,11 @@ mod tests {
     #[test]
     fn two_nodes_share_no_cgroup() {
         assert_eq!(node().kubelet()["cgroupRoot"], "/broadside-test");
+    }
+
+    #[test]
+    fn the_kubelet_looks_for_volume_plugins_in_the_clusters_folder() {
+        assert_eq!(node().kubelet()["volumePluginDir"], "/run/broadside/volume-plugins");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The folders that this crate reads and writes. The environment is read here and nowhere else.
+//! The folders that this crate reads and writes. What the environment says of them is read here and nowhere else.
 
 use std::env;
 use std::path::{Path, PathBuf};

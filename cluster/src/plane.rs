@@ -12,7 +12,7 @@ use crate::fetch::Fetch;
 use crate::guard::{Guard, Lifetime};
 use crate::layout::Layout;
 use crate::process::{Process, script};
-use crate::running::Running;
+use crate::running::{Form, Running};
 use crate::wait::{Wait, has_default_account};
 use crate::{Error, Name, Places, Progress, needs};
 
@@ -113,8 +113,9 @@ impl ControlPlane {
     }
 
     async fn attempt(config: &ControlPlaneConfig, programs: &Programs) -> Result<Self, Error> {
-        let running = Running::claim(&config.places, &config.name)?;
-        let (guard, api, server) = launch(config, programs, &running).inspect_err(|_| running.discard())?;
+        let run = |new: &Running| launch(config, programs, new);
+        let launched = Running::launch(&config.places, &config.name, Form::ControlPlane, run).await?;
+        let (running, (guard, api, server)) = launched;
         let mut plane = Self { guard, layout: running.layout().clone(), server };
         let ready = plane.wait(&api, config.controllers);
         config.progress.during("starting the control plane", ready).await?;

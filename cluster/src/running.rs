@@ -17,8 +17,21 @@ use crate::{Error, Name, Places, cgroups};
 pub struct Running {
     name: Name,
     layout: Layout,
+    form: Form,
     node: Option<NodeFacts>,
 }
+
+/// The two forms of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Without a node. All that it leaves lies in its folder.
+    ControlPlane,
+    /// With a node, whose pods have cgroups.
+    Node,
+}
+
+/// The file that says that a cluster has a node, written before any trace of one is made.
+const WITH_NODE: &str = "run/node";
 
 /// What is known about a cluster's node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +77,8 @@ impl Running {
             return Err(Error::Unknown(name.to_string()));
         }
         let node = fs::read(layout.path(NODE_FACTS)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        Ok(Self { name: name.clone(), layout, node })
+        let form = if layout.path(WITH_NODE).exists() { Form::Node } else { Form::ControlPlane };
+        Ok(Self { name: name.clone(), layout, form, node })
     }
 
     /// All clusters of this user, by name, the dead whose folders are still there among them.
@@ -143,31 +157,52 @@ impl Running {
         self.traces().and_then(|traces| guard::end(&traces)).map_err(|source| Error::Down { name, source })
     }
 
-    /// Makes the folder of a new cluster. What a dead one of that name left behind is removed first.
-    pub(crate) fn claim(places: &Places, name: &Name) -> Result<Self, Error> {
+    /// Makes the folder of a new cluster and calls `run`, which runs its guard. What a dead cluster of that name left
+    /// behind is removed first, and what was made here is removed where `run` fails.
+    ///
+    /// Of several that launch one name at once, one does and the others err with [`Error::Exists`]: a lock is held from
+    /// before the look at who has the name until there is a guard, by which everybody sees that it is taken.
+    pub(crate) async fn launch<T>(
+        places: &Places,
+        name: &Name,
+        form: Form,
+        run: impl FnOnce(&Self) -> Result<T, Error>,
+    ) -> Result<(Self, T), Error> {
+        let _lock = lock(places.state.clone()).await?;
+        let new = Self::claim(places, name, form)?;
+        // The error that leads to its end matters more than one of that; what is left, the next start removes.
+        let ran = run(&new).inspect_err(|_| drop(new.down()))?;
+        Ok((new, ran))
+    }
+
+    fn claim(places: &Places, name: &Name, form: Form) -> Result<Self, Error> {
         let layout = Layout::new(places.state.join(name.as_str()));
-        let new = Self { name: name.clone(), layout, node: None };
+        let new = Self { name: name.clone(), layout, form, node: None };
         if new.is_alive() {
             return Err(Error::Exists(name.to_string()));
         }
+        // A dead one may have had another form, and cgroups may be there without a folder that says so.
+        Self::find(places, name).map_or(Ok(()), |dead| dead.down())?;
         new.down()?;
         new.layout.create()?;
+        if form == Form::Node {
+            new.layout.write(WITH_NODE, "")?;
+        }
         Ok(new)
-    }
-
-    /// Removes what a start has made that failed before there was a guard to see to it.
-    pub(crate) fn discard(&self) {
-        // The error that led here matters more than one of this; what is left, the next start of the name removes.
-        let _ = self.down();
     }
 
     pub(crate) const fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What must be removed when it has ended.
+    /// What must be removed when it has ended. The cgroups of its name may be another's where it has no node: that of
+    /// root's cluster with the same name.
     pub(crate) fn traces(&self) -> io::Result<Traces> {
-        Ok(Traces { state: self.layout.root().to_owned(), cgroups: cgroups::folders(&self.name)? })
+        let cgroups = match self.form {
+            Form::Node => cgroups::folders(&self.name)?,
+            Form::ControlPlane => Vec::new(),
+        };
+        Ok(Traces { state: self.layout.root().to_owned(), cgroups })
     }
 
     /// Records what is known of the node, for ourselves and for whoever finds the cluster by its name.
@@ -189,6 +224,18 @@ impl Running {
     }
 }
 
+/// Holds off other programs that would launch a cluster. It is the folder itself that is locked, so that no file is
+/// left for it, and the kernel lets go when we end, however we end.
+async fn lock(folder: PathBuf) -> io::Result<File> {
+    let blocking = tokio::task::spawn_blocking(move || {
+        fs::create_dir_all(&folder)?;
+        let folder = File::open(&folder)?;
+        folder.lock()?;
+        Ok(folder)
+    });
+    blocking.await.expect("locking a folder does not panic")
+}
+
 /// Whether a process is the first of a PID namespace below ours: the kernel lists its numbers from ours inward.
 fn is_first(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -197,4 +244,65 @@ fn is_first(pid: &str) -> bool {
         let numbers: Vec<_> = numbers.split_whitespace().collect();
         numbers.len() > 1 && numbers.last() == Some(&"1")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Guard;
+
+    fn places(state: &Path) -> Places {
+        Places { binaries: None, cache: PathBuf::new(), state: state.into(), executable: None }
+    }
+
+    fn sleeper(new: &Running) -> Result<Guard, Error> {
+        let command = ["sleep", "300"].map(String::from);
+        Ok(Guard::spawn(new.traces()?, &new.layout().path("log/guard.log"), &command)?)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+    async fn of_many_launches_of_one_name_one_wins_and_keeps_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = Name::unique();
+        let launches: Vec<_> = std::iter::repeat_n((places(folder.path()), name.clone()), 8)
+            .map(|(places, name)| {
+                tokio::spawn(
+                    async move { Running::launch(&places, &name, Form::ControlPlane, sleeper).await },
+                )
+            })
+            .collect();
+        let mut won = Vec::new();
+        for launch in launches {
+            match launch.await.unwrap() {
+                Ok(cluster) => won.push(cluster),
+                Err(error) => assert!(matches!(error, Error::Exists(_)), "{error:?}"),
+            }
+        }
+        let [(running, guard)] = &mut won[..] else { panic!("{} have launched it", won.len()) };
+        assert!(guard.is_running() && running.logs().join("guard.log").exists());
+    }
+
+    #[tokio::test]
+    async fn a_launch_that_fails_leaves_nothing_and_a_later_one_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let (places, name) = (places(folder.path()), Name::unique());
+        let refuse = |_: &Running| Err::<Guard, _>(Error::NoExecutable);
+        Running::launch(&places, &name, Form::ControlPlane, refuse).await.unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        Running::launch(&places, &name, Form::ControlPlane, sleeper).await.unwrap();
+    }
+
+    #[test]
+    fn cgroups_are_traces_of_a_node_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (places, name) = (places(folder.path()), Name::unique());
+        let has_cgroups =
+            |form| !Running::claim(&places, &name, form).unwrap().traces().unwrap().cgroups.is_empty();
+        assert!(!has_cgroups(Form::ControlPlane));
+        // Without a hierarchy there is nothing that a node could leave.
+        let expected = !cgroups::folders(&name).unwrap().is_empty();
+        assert_eq!(has_cgroups(Form::Node), expected);
+        let found = Running::find(&places, &name).unwrap();
+        assert_eq!(!found.traces().unwrap().cgroups.is_empty(), expected, "what was made is not found again");
+    }
 }

@@ -10,6 +10,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, Config, Image};
@@ -37,6 +38,7 @@ async fn shared() -> &'static Cluster {
 }
 
 async fn start(gpus: u32) -> Cluster {
+    untouched();
     Cluster::start(Config { gpus, ..Config::default() })
         .await
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
@@ -207,6 +209,7 @@ async fn a_second_cluster_runs_beside_the_first_and_leaves_nothing() {
     second.stop().unwrap();
     assert_eq!(Traces::of(&folder), Traces::default());
     assert_eq!(Traces::of_machine(), before);
+    assert_eq!(Machine::now(), *untouched());
     // The first is none the worse.
     assert!(Kubectl::new(first.kubeconfig()).await.says("get nodes").contains(" Ready "));
 }
@@ -299,6 +302,37 @@ impl Traces {
             .collect(),
         }
     }
+}
+
+/// What of the whole machine a kubelet and its controllers usually change.
+#[derive(Debug, PartialEq, Eq)]
+struct Machine {
+    settings: Vec<(&'static str, Option<String>)>,
+    has_plugins: bool,
+}
+
+impl Machine {
+    fn now() -> Self {
+        let settings = [
+            "vm/overcommit_memory",
+            "vm/panic_on_oom",
+            "kernel/panic",
+            "kernel/panic_on_oops",
+            "kernel/keys/root_maxkeys",
+            "kernel/keys/root_maxbytes",
+        ];
+        let read = |setting| std::fs::read_to_string(Path::new("/proc/sys").join(setting)).ok();
+        Self {
+            settings: settings.map(|setting| (setting, read(setting))).into(),
+            has_plugins: Path::new("/usr/libexec/kubernetes").exists(),
+        }
+    }
+}
+
+/// The machine as it was before the first cluster of this process.
+fn untouched() -> &'static Machine {
+    static UNTOUCHED: OnceLock<Machine> = OnceLock::new();
+    UNTOUCHED.get_or_init(Machine::now)
 }
 
 /// Other tests of this file may be running clusters of their own at the same time.

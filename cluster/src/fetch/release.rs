@@ -18,6 +18,9 @@ const PROBE: &str = "https://dl.k8s.io/release/stable.txt";
 /// A host that takes longer to answer would take longer still to send 500 MB than Go takes to build them.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Between two pieces of a download. A line that is silent for longer is dead, and we would wait for ever.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// One published file and the list of checksums that its publisher gives for it.
 #[derive(Debug, PartialEq, Eq)]
 struct Release {
@@ -34,9 +37,22 @@ pub(super) async fn reachable() -> Option<reqwest::Client> {
     answer.status().is_success().then_some(client)
 }
 
+/// A client that refuses plain HTTP, redirects to it included: a checksum that comes that way proves nothing.
 fn client() -> Option<reqwest::Client> {
+    builder().https_only(true).build().ok()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     crate::api::install_provider();
-    reqwest::Client::builder().connect_timeout(PATIENCE).build().ok()
+    reqwest::Client::builder().connect_timeout(PATIENCE).read_timeout(SILENCE)
+}
+
+/// A client that finds nobody behind the releases' hosts.
+#[cfg(test)]
+pub(super) fn unreachable() -> reqwest::Client {
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let hosts = ["dl.k8s.io", "get.helm.sh", "github.com"];
+    hosts.iter().fold(builder().no_proxy(), |builder, host| builder.resolve(host, nowhere)).build().unwrap()
 }
 
 /// Downloads `binary` into the file `part`. What fails its checksum is not written there.
@@ -47,7 +63,9 @@ pub(super) async fn download(client: &reqwest::Client, binary: Binary, part: &Pa
 async fn take(client: &reqwest::Client, release: &Release, part: &Path) -> Result<(), Error> {
     let expected = expected(client, release).await?;
     let packed = part.with_extension("download");
-    let found = save(client, &release.url, &packed).await?;
+    let saved = save(client, &release.url, &packed).await;
+    // Half a download is of no use, and a build in its stead would leave it there for good.
+    let found = saved.inspect_err(|_| drop(std::fs::remove_file(&packed)))?;
     if found != expected {
         std::fs::remove_file(&packed).map_err(|source| cache_error(&packed, source))?;
         return Err(Error::Checksum { url: release.url.clone(), expected, found });
@@ -146,6 +164,11 @@ mod tests {
 
     const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
+    /// A client for servers on loopback, which speak plain HTTP.
+    fn loopback() -> reqwest::Client {
+        builder().no_proxy().build().unwrap()
+    }
+
     /// Serves `content` and `list` on loopback and describes them as a release.
     async fn publish(content: Vec<u8>, list: String, member: Option<&str>) -> Release {
         let router = Router::new()
@@ -171,7 +194,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let part = folder.path().join("tool.part");
         let release = publish(b"test".to_vec(), HASH.into(), None).await;
-        take(&client().unwrap(), &release, &part).await.unwrap();
+        take(&loopback(), &release, &part).await.unwrap();
         assert_eq!(std::fs::read(&part).unwrap(), b"test");
     }
 
@@ -180,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let part = folder.path().join("tool.part");
         let release = publish(b"tent".to_vec(), format!("{HASH}  tool\n"), None).await;
-        let error = take(&client().unwrap(), &release, &part).await.unwrap_err();
+        let error = take(&loopback(), &release, &part).await.unwrap_err();
         assert!(matches!(error, Error::Checksum { .. }), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "something was kept");
     }
@@ -192,7 +215,7 @@ mod tests {
         let packed = archive("linux-amd64/helm", b"binary");
         let sum = hex(&Sha256::digest(&packed));
         let release = publish(packed, format!("{sum}  tool\n"), Some("linux-amd64/helm")).await;
-        take(&client().unwrap(), &release, &part).await.unwrap();
+        take(&loopback(), &release, &part).await.unwrap();
         assert_eq!(std::fs::read(&part).unwrap(), b"binary");
     }
 
@@ -201,8 +224,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut release = publish(Vec::new(), HASH.into(), None).await;
         release.url += "-of-another-name";
-        let error = take(&client().unwrap(), &release, &folder.path().join("x.part")).await.unwrap_err();
+        let error = take(&loopback(), &release, &folder.path().join("x.part")).await.unwrap_err();
         assert!(matches!(error, Error::Download { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_refused() {
+        let release = publish(b"test".to_vec(), HASH.into(), None).await;
+        assert!(client().unwrap().get(&release.url).send().await.is_err());
+        assert!(loopback().get(&release.url).send().await.is_ok());
     }
 
     #[test]
