@@ -7,11 +7,15 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 # Where cargo puts our programs: .cargo/config.toml names the host as the target.
 PROGRAMS = $(CARGO_TARGET_DIR)/$(shell rustc --version --verbose | sed -n 's/^host: //p')/debug
 
+# Flags of the environment would take the place of ours, and with them static linking, without which no image starts.
+unexport RUSTFLAGS
+unexport CARGO_ENCODED_RUSTFLAGS
+
 # Lets `BROADSIDE_DEMO_SEED=3 make demo` and the like through to the programs; see `make demo ARGS=--help`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench lint generate model ready
+.PHONY: help demo demo-down test bench lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,11 +23,12 @@ help: ## List the commands
 demo: ready ## From one manifest to a decided winner on a real Kubernetes (Linux, root)
 	@echo "building Broadside; the first time this takes ten minutes or so"
 	cargo build --locked --workspace --bins
-	@$(PROGRAMS)/demo $(ARGS)
+	@"$(PROGRAMS)/demo" $(ARGS)
 
-demo-down: ## Remove the demonstration's cluster and everything of it
-	@test -x $(PROGRAMS)/broadside-cluster || cargo build --locked --package broadside-cluster
-	@$(PROGRAMS)/broadside-cluster down --name demo
+demo-down: ## Remove the demonstration's cluster and everything of it (root, as the demonstration)
+	@[ "$$(id -u)" = 0 ] || { echo "the demonstration's cluster is root's: run the same command as root" >&2; exit 1; }
+	@[ -x "$(PROGRAMS)/broadside-cluster" ] || cargo build --locked --package broadside-cluster
+	@"$(PROGRAMS)/broadside-cluster" down --name demo
 
 test: ready ## Run every test, those on a real cluster too (Linux, root)
 	cargo test --locked --workspace --no-fail-fast
@@ -34,8 +39,11 @@ bench: ## Print the figures beside what they are compared with
 lint: ## Check form, lints, and what may be depended on
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
-	else echo "cargo-deny is not installed, so dependencies are not checked: cargo install --locked cargo-deny"; fi
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny check bans licenses sources
+
+audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
+	cargo deny check advisories
 
 generate: ## Write every generated file anew: definitions, help, scenarios
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions

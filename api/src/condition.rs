@@ -48,7 +48,7 @@ pub enum Reason {
     ModelNotFound,
     /// `Stalled=True`: a placement has nothing but its control, since nothing could be written.
     NothingToTest,
-    /// `Ready=False`: a call to the API server failed; it is tried again.
+    /// `Ready=False`, `Reconciling=True`: a call to the API server failed before anything was served; it is tried again.
     ApiError,
     /// `VariantsReady=True`: no variants were asked of a model.
     NotAsked,

@@ -98,7 +98,7 @@ pub struct AdVariantStatus {
     /// Whether it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<VariantState>,
-    /// Its share of the current round, of those who name no segment.
+    /// Its share of the round in force, of the first segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Percent>,
     /// Why it is refused.
@@ -110,12 +110,12 @@ pub struct AdVariantStatus {
 /// Whether a variant is served.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VariantState {
-    /// It waits until the experiment begins.
+    /// It waits until the experiment begins, or came when it had begun.
     Waiting,
     /// It is in the table.
     Served,
     /// It breaks a rule and is never served; `reason` names it.
     Refused,
-    /// It came after the experiment had begun, or beyond what was asked.
+    /// It is beyond what was asked.
     Surplus,
 }

@@ -35,7 +35,7 @@ fn table() -> AdTable {
         "metadata": {"name": UID, "namespace": "shop"},
         "spec": {"number": 1, "campaign": {"name": "trail", "uid": UID}, "placements": [{
             "name": "hero", "format": "WebBanner", "seed": 1,
-            "metric": {"name": "product-view", "kind": "Binary", "windowSeconds": 1},
+            "metric": {"name": "product-view", "kind": "Binary", "windowSeconds": 8},
             "variants": variants, "rounds": [round],
         }]},
     }))

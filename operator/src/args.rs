@@ -36,6 +36,10 @@ pub struct Args {
     #[arg(long, env = "BROADSIDE_KEY_NAMESPACE")]
     key_namespace: String,
 
+    /// What is logged: a level, or directives such as `info,operator=debug`.
+    #[arg(long, env = "BROADSIDE_LOG", default_value = "info")]
+    pub log: String,
+
     /// Figures in a campaign's status move at most this often between rounds, such as 1m.
     #[arg(long, env = "BROADSIDE_FIGURES_INTERVAL", default_value = "1m", value_parser = duration)]
     figures_interval: Duration,
@@ -61,6 +65,7 @@ fn duration(text: &str) -> Result<Duration, api::DurationError> {
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
         let Args {
+            log: _,
             listen,
             ledger_url,
             worker_image,

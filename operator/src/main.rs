@@ -16,9 +16,10 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let args = Args::parse();
+    let filter = EnvFilter::try_new(&args.log).context("--log")?;
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
-    let config = Config::from(Args::parse());
+    let config = Config::from(args);
     tracing::info!(?config, "starting");
     rustls::crypto::ring::default_provider().install_default().expect("it is installed once, here");
 

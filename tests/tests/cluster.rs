@@ -14,13 +14,17 @@ const MINUTES: Duration = Duration::from_secs(60);
 
 type Result = anyhow::Result<()>;
 
+fn numbers(text: &str) -> anyhow::Result<Vec<u32>> {
+    text.split_whitespace().map(|word| word.parse().context("a number")).collect()
+}
+
 #[tokio::test]
 async fn the_example_goes_from_manifest_to_the_best_variant() -> Result {
     let stage = installation().await?;
     let campaign = Campaign { namespace: "shop", name: "cart-and-hero", placement: "hero" };
-    let kustomize = "kustomize --load-restrictor=LoadRestrictionsNone";
-    let overlay = stage::programs::repository().join("examples/overlays/seconds");
-    let manifest = stage.kubectl.run(&format!("{kustomize} {}", overlay.display())).await?;
+    let overlay = stage::programs::repository().join("examples/overlays/seconds").display().to_string();
+    let manifest =
+        stage.kubectl.run_all(["kustomize", "--load-restrictor=LoadRestrictionsNone", &overlay]).await?;
     stage.kubectl.feed("apply -f -", &manifest).await?;
 
     // The real scheduler places the worker on the node that offers the GPU, and a container writes.
@@ -77,7 +81,9 @@ async fn a_world_without_differences_names_no_winner() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "even").await?;
     let campaign = Campaign { namespace: "even", name: "even", placement: "hero" };
-    campaign.apply(stage, &support::people_only("even", "45s")).await?;
+    // By chance a winner is named where there is none in at most one of a hundred runs, and by this test in far fewer.
+    let strict = support::people_only("even", "45s").replace("stopping: {", "stopping: {confidence: 99%, ");
+    campaign.apply(stage, &strict).await?;
     campaign.wait(stage, "Ready", MINUTES).await?;
     let truth = campaign.simulate(stage, World::Null(3), "--until-decided --duration 3m").await?;
     assert_eq!(truth.best, None);
@@ -106,32 +112,34 @@ async fn every_bad_manifest_is_refused_with_field_and_remedy() -> Result {
     Ok(())
 }
 
+/// Enough that a worker is busy for a few seconds.
+const ASKED: u32 = 12;
+
 #[tokio::test]
 async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "killed").await?;
     let campaign = Campaign { namespace: "killed", name: "killed", placement: "hero" };
-    campaign.apply(stage, &support::generated("killed", 8)).await?;
+    campaign.apply(stage, &support::generated("killed", ASKED)).await?;
+    let pods = "-n killed get pods -l broadside.dev/campaign=killed -o name";
+    let first = stage.kubectl.until(pods, MINUTES, |pods| !pods.is_empty()).await?;
     let variants =
         "-n killed get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
-    stage.kubectl.until(variants, 4 * MINUTES, |names| !names.is_empty()).await?;
-    let pods = "-n killed get pods -l broadside.dev/campaign=killed";
-    let first = stage.kubectl.run(&format!("{pods} -o name")).await?;
-    let halfway = stage.kubectl.run(variants).await?;
-    stage.kubectl.run(&format!("-n killed delete {} --grace-period=0 --force", first.trim())).await?;
-    assert!(halfway.split_whitespace().count() < 8, "it was finished before it could be killed");
+    let halfway = stage.kubectl.until(variants, 4 * MINUTES, |names| !names.is_empty()).await?;
+    stage.kubectl.run(&format!("-n killed delete {first} --grace-period=0 --force")).await?;
+
     campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
+    // The Job asks for another pod only where the first had not finished.
+    let second = stage.kubectl.run(pods).await?;
+    assert!(!second.trim().is_empty() && !second.contains(&first), "no second pod: {second}");
     let written = stage.kubectl.run(variants).await?;
-    let written: Vec<&str> = written.split_whitespace().collect();
-    assert_eq!(written.len(), 8, "{written:?}");
-    let kept = halfway.split_whitespace().all(|name| written.contains(&name));
-    assert!(kept, "what was there before is still there");
-    // Each of the eight that were asked is there once: a second worker that began anew would write some twice.
+    let kept = halfway.split_whitespace().all(|name| written.contains(name));
+    assert!(kept, "what was there before is still there: {halfway} and {written}");
+    // Each that was asked for is there once: a second worker that began anew would write some twice.
     let indices = variants.replace(".metadata.name", ".spec.provenance.index");
-    let indices = stage.kubectl.run(&indices).await?;
-    let mut indices: Vec<&str> = indices.split_whitespace().collect();
+    let mut indices = numbers(&stage.kubectl.run(&indices).await?)?;
     indices.sort_unstable();
-    assert_eq!(indices, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+    assert_eq!(indices, (0..ASKED).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -212,9 +220,14 @@ async fn a_campaign_made_again_inherits_nothing_and_deleting_it_removes_everythi
 
     campaign.apply(stage, &manifest).await?;
     campaign.wait(stage, "Ready", MINUTES).await?;
-    let samples =
-        campaign.get(stage, ".status.placements[0].samples", MINUTES, |samples| !samples.is_empty()).await?;
-    assert_eq!(samples, "0");
+    // Fewer people than the first time: whoever inherited those would have more.
+    campaign.simulate(stage, World::Null(10), "--duration 5s").await?;
+    let samples = campaign
+        .get(stage, ".status.placements[0].samples", MINUTES, |samples| {
+            samples.parse().is_ok_and(|n: u64| n > 1_000)
+        })
+        .await?;
+    assert!(samples.parse::<u64>()? <= 2_000, "{samples} of at most 2000 people");
     let table = stage.kubectl.run("-n again get adtables -o jsonpath={.items[*].spec.number}").await?;
     assert_eq!(table.split_whitespace().count(), 1, "one table, of the new campaign: {table}");
     Ok(())
@@ -226,7 +239,7 @@ async fn a_workers_account_creates_variants_for_its_own_campaign_alone() -> Resu
     in_namespace(stage, "rights").await?;
     let own = Campaign { namespace: "rights", name: "own", placement: "hero" };
     own.apply(stage, &support::generated("own", 1)).await?;
-    own.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome != "Running").await?;
+    own.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
     let other = Campaign { namespace: "rights", name: "other", placement: "hero" };
     other.apply(stage, &support::people_only("other", "1h")).await?;
     let attempt = support::variant("other", "Stolen words");

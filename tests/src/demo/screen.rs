@@ -48,7 +48,7 @@ async fn draw(stage: &Installation, screen: Screen, last: &mut String) -> anyhow
         }
         Screen::Live => {
             let results = stage.broadside.run("results -n shop cart-and-hero").await?;
-            // Home, clear to the end: no flicker, and the scroll-back stays.
+            // Clears the screen and begins at its top.
             print!(
                 "\x1b[2J\x1b[H$ kubectl -n shop get adcampaigns\n{row}\n{results}\none second stands for one minute\n"
             );

@@ -75,7 +75,7 @@ pub(crate) fn generated(name: &str, variants: u32) -> String {
         .replace("      metric:", &format!("      variants: {variants}\n      metric:"))
         .replace(
             "brief: {product: Aero Trail 3}",
-            "brief: {product: Aero Trail 3, offer: {text: free returns for 60 days}}",
+            "brief: {product: Aero Trail 3, offer: {text: free returns for 60 days}, facts: [weighs 240 g, upper from recycled yarn]}",
         )
 }
 
