@@ -40,7 +40,7 @@ lint: ## Check form, lints, and what may be depended on
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
-	cargo deny check bans licenses sources
+	cargo deny --log-level error check bans licenses sources
 
 audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
 	cargo deny check advisories

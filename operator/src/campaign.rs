@@ -191,7 +191,8 @@ impl Faults {
         let Some(segments) = &object.spec.segments else { return vec![api::name::EVERYBODY.to_owned()] };
         let named: Vec<String> = segments.iter().map(|segment| segment.0.clone()).collect();
         if let Some(index) = named.iter().position(|name| name == api::name::EVERYBODY) {
-            let problem = "is the name of everybody where a campaign names no segment: name this group otherwise";
+            let problem =
+                "is the name of everybody where a campaign names no segment: name this group otherwise";
             self.add(format!("spec.segments[{index}]"), problem);
         }
         named

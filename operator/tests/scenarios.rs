@@ -261,11 +261,17 @@ impl World {
             figures_interval: Duration::from_secs(60),
         };
         let plan = plan(&self.object, &campaign, &self.seen, &settings, self.now);
-        let pass =
-            Pass { campaign: Some(campaign), plan: Some(plan), applied: self.api_server.is_up().then_some(Applied) };
+        let pass = Pass {
+            campaign: Some(campaign),
+            plan: Some(plan),
+            applied: self.api_server.is_up().then_some(Applied),
+        };
         let refused = || Error::Api {
             step: "publishing the table",
-            source: Box::new(kube::Error::Api(Box::new(kube::core::Status::failure("etcd is away", "Timeout")))),
+            source: Box::new(kube::Error::Api(Box::new(kube::core::Status::failure(
+                "etcd is away",
+                "Timeout",
+            )))),
         };
         let error = pass.applied.is_none().then(refused);
         (pass, error)

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 /// Writes ad copy with a language model, and trains small ones.
 ///
@@ -17,6 +18,9 @@ pub struct Arguments {
     /// In a container give the CPU limit: it is not visible to the arithmetic, and threads beyond it wait for each other.
     #[arg(long, env = "BROADSIDE_THREADS", global = true, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// What is logged: a level, or directives such as `info,worker=debug`.
+    #[arg(long, env = "BROADSIDE_LOG", global = true, default_value = "info", value_parser = directives)]
+    pub log: String,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -71,6 +75,10 @@ pub struct TrainArguments {
     pub output: PathBuf,
 }
 
+fn directives(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 fn temperature(text: &str) -> Result<f64, String> {
     within(text, 2.0)
 }
@@ -101,7 +109,8 @@ mod tests {
 
     #[test]
     fn every_flag_can_be_given_by_the_environment() {
-        for command in Arguments::command().get_subcommands() {
+        let all = Arguments::command();
+        for command in std::iter::once(&all).chain(all.get_subcommands()) {
             for flag in
                 command.get_arguments().filter(|it| !["help", "version"].contains(&it.get_id().as_str()))
             {
@@ -111,10 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_makes_no_sense_is_refused() {
-        for (flag, value) in
-            [("--top-p", "1.5"), ("--temperature", "NaN"), ("--attempts", "0"), ("--threads", "0")]
-        {
+    fn a_value_that_makes_no_sense_is_refused() {
+        for (flag, value) in [
+            ("--top-p", "1.5"),
+            ("--temperature", "NaN"),
+            ("--attempts", "0"),
+            ("--threads", "0"),
+            ("--log", "a=b=c"),
+        ] {
             let typed = ["worker", "generate", "--campaign=c", "--model=m", "--output=o", flag, value];
             assert!(Arguments::try_parse_from(typed).is_err(), "{flag} {value}");
         }

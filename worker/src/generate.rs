@@ -91,7 +91,7 @@ impl Writer<'_> {
         for index in 0..*variants {
             if existing.iter().any(|variant| is_of_index(variant, index)) {
                 report.existing += 1;
-            } else if let Some(variant) = self.write_variant(index, &mut choice, &mut report)? {
+            } else if let Some(variant) = self.write_variant(index, &mut choice, &mut report, destination)? {
                 destination.deliver(&variant)?;
                 report.delivered += 1;
                 info!(placement, index, attempt = attempt(&variant), "variant delivered");
@@ -108,6 +108,7 @@ impl Writer<'_> {
         index: u32,
         choice: &mut Choice<'_>,
         report: &mut PlacementReport,
+        destination: &mut dyn Destination,
     ) -> Result<Option<AdVariantSpec>, GenerateError> {
         for attempt in 0..self.settings.attempts {
             let mut random = Random::from_seed(self.seed(index, attempt));
@@ -118,6 +119,7 @@ impl Writer<'_> {
                 Ok(()) => return Ok(Some(self.variant(&prompt, draft, index, attempt))),
                 Err(broken) => {
                     debug!(index, attempt, ?broken, "draft refused");
+                    destination.refused(&draft);
                     broken
                         .into_iter()
                         .for_each(|rule| *report.rejected.entry(rule.to_owned()).or_default() += 1);
@@ -127,13 +129,15 @@ impl Writer<'_> {
         Ok(None)
     }
 
-    /// One text for each slot, later slots knowing the earlier.
+    /// One text for each slot, later slots knowing the earlier. A draft that runs out of the model's positions is
+    /// unfinished and no error: seeds are fixed, so an error would end every run of the campaign, where the next attempt
+    /// may hold.
     fn write_draft(&self, prompt: &Prompt, random: &mut Random) -> Result<Draft, ModelError> {
         let mut session = self.model.begin(&prompt.head())?;
         let mut draft = Draft { slots: api::Slots::new(), finished: true };
         for slot in self.assignment.format.slots() {
-            session.read(&prompt::cue(&slot.name))?;
-            let line = session.write_line(longest(slot), self.settings.sampling, random)?;
+            let (cue, sampling) = (prompt::cue(&slot.name), self.settings.sampling);
+            let line = session.write_line(&cue, longest(slot), sampling, random)?;
             draft.finished &= line.finished;
             if !line.text.is_empty() {
                 draft.slots.insert(slot.name.clone(), line.text);
@@ -189,4 +193,65 @@ fn is_of_index(variant: &AdVariantSpec, index: u32) -> bool {
 
 fn attempt(variant: &AdVariantSpec) -> Option<u32> {
     variant.provenance.as_ref().map(|provenance| provenance.attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rules::BrandRules;
+
+    use super::*;
+    use crate::brief::Brief;
+    use crate::choose::UNFINISHED;
+
+    /// Takes nothing, since nothing is written that holds.
+    struct Nowhere;
+
+    impl Destination for Nowhere {
+        fn existing(&mut self, _campaign: &str) -> Result<Vec<AdVariantSpec>, DestinationError> {
+            Ok(Vec::new())
+        }
+
+        fn deliver(&mut self, variant: &AdVariantSpec) -> Result<(), DestinationError> {
+            panic!("{variant:?} is unfinished")
+        }
+    }
+
+    /// A campaign whose every prompt has the same head.
+    fn campaign(words: String) -> Campaign {
+        let assignment = Assignment {
+            placement: "hero".into(),
+            format: rules::format("WebBanner").expect("a format of ours"),
+            variants: 1,
+            people: Vec::new(),
+        };
+        Campaign {
+            name: "cart".into(),
+            seed: 7,
+            language: "en".into(),
+            brief: Brief { product: "Velta".into(), words: vec![words], ..Brief::default() },
+            brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
+            assignments: vec![assignment],
+            home: None,
+        }
+    }
+
+    fn head(campaign: &Campaign) -> String {
+        campaign.brief.prompt("WebBanner", &mut Random::from_seed(0)).head()
+    }
+
+    #[test]
+    fn a_draft_that_runs_out_of_room_is_unfinished_and_the_next_attempt_is_made() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
+        let model = Model::open(&folder).expect("the shipped model is complete");
+        // The longest head that fits leaves no room for three slots.
+        let campaigns = (0..600).map(|count| campaign("x ".repeat(count)));
+        let fitting = campaigns.take_while(|it| model.begin(&head(it)).is_ok());
+        let campaign = fitting.last().expect("a short head fits");
+        let settings = Settings { sampling: model.sampling(), attempts: 3 };
+        let report = generate(&model, &campaign, settings, &mut Nowhere).expect("no error");
+        let hero = &report.placements[0];
+        assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 3, 3));
+    }
 }

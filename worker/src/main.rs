@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Train(_) => Work::Training,
     };
     prepare(work, arguments.threads)?;
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    let filter = EnvFilter::try_new(&arguments.log)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();
     Ok(ExitCode::from(run(&arguments.command).exit_code()))

@@ -51,17 +51,35 @@ pub enum ModelError {
         /// The shape that the configuration gives it.
         shape: Vec<usize>,
     },
+    /// The heads do not divide the model's width.
+    #[error(
+        "config.json gives width {hidden} to {heads} heads with {key_heads} heads of keys, which do not divide each \
+         other into even parts: take the config.json that belongs to the weights"
+    )]
+    Heads {
+        /// Width of the model.
+        hidden: usize,
+        /// Heads of attention.
+        heads: usize,
+        /// Heads of keys and values.
+        key_heads: usize,
+    },
     /// The tokenizer cannot be used.
     #[error("the model's tokenizer cannot be used")]
     Tokens(#[from] TokensError),
     /// The prompt does not fit.
-    #[error("the prompt has {found} tokens and the model {positions} positions")]
+    #[error(
+        "the prompt has {found} tokens and the model {positions} positions: shorten spec.rules.required or the brief"
+    )]
     TooLong {
         /// Tokens of the prompt.
         found: usize,
         /// Positions of the model.
         positions: usize,
     },
+    /// The model weighs a token with infinity or no number at all, so none can be drawn.
+    #[error("the model's logits are not finite: its weights are broken, fetch or train the model again")]
+    NotFinite,
     /// A tensor operation failed.
     #[error("the arithmetic failed")]
     Arithmetic(#[from] candle_core::Error),
@@ -91,6 +109,7 @@ impl Model {
         let config = read_json::<LlamaConfig>(&folder.join(CONFIG))?.into_config(false);
         let advice = folder.join(GENERATION);
         let advice = if advice.exists() { read_json(&advice)? } else { Advice::default() };
+        check_heads(&config)?;
         let weights = read(&folder.join(WEIGHTS))?;
         check_weights(&weights, &config)?;
         let digest = hex(&Sha256::digest(&weights));
@@ -127,11 +146,12 @@ impl Model {
     /// Begins a text.
     ///
     /// # Errors
-    /// When `head` does not fit into the model's positions.
+    /// [`ModelError::TooLong`] when `head` does not fit into the model's positions, [`ModelError::NotFinite`] when the
+    /// weights are broken.
     pub fn begin(&self, head: &str) -> Result<Session<'_>, ModelError> {
         let mut session = Session { model: self, cache: self.cache.clone(), position: 0, logits: Vec::new() };
         session.read_tokens(&[self.tokens.opening()])?;
-        session.read(head)?;
+        session.read_tokens(&self.tokens.encode(head)?)?;
         Ok(session)
     }
 }
@@ -146,36 +166,36 @@ pub struct Session<'m> {
 }
 
 /// What was written up to the end of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     /// The text, without outer white space.
     pub text: String,
-    /// Whether the model ended it itself; otherwise it met the limit.
+    /// Whether the model ended it itself; otherwise it met the limit, or the text had no room left.
     pub finished: bool,
 }
 
 impl Session<'_> {
-    /// Puts text behind what stands there.
+    /// Puts `cue` behind what stands there, writes on to the end of the line, at most `limit` tokens of it, and puts the
+    /// line's end behind it.
+    ///
+    /// A text that runs out of positions is no error, since another draft may be shorter: the line is then unfinished,
+    /// and empty where not even its cue has room.
     ///
     /// # Errors
-    /// When it does not fit into the model's positions.
-    pub fn read(&mut self, text: &str) -> Result<(), ModelError> {
-        let tokens = self.model.tokens.encode(text)?;
-        self.read_tokens(&tokens)
-    }
-
-    /// Writes to the end of the line, at most `limit` tokens of it, and puts the line's end behind it.
-    ///
-    /// # Errors
-    /// When the line's end no longer fits into the model's positions.
+    /// When the weights are broken, or the tokenizer or the arithmetic fails; never [`ModelError::TooLong`].
     pub fn write_line(
         &mut self,
+        cue: &str,
         limit: usize,
         sampling: Sampling,
         random: &mut Random,
     ) -> Result<Line, ModelError> {
-        let ends = [self.model.tokens.line_break(), self.model.tokens.closing(), self.model.tokens.opening()];
-        let room = self.model.positions.saturating_sub(self.position + 1);
+        let tokens = &self.model.tokens;
+        let cue = tokens.encode(cue)?;
+        // One position is kept for the line's end.
+        let Some(room) = self.room().checked_sub(cue.len() + 1) else { return Ok(Line::default()) };
+        self.read_tokens(&cue)?;
+        let ends = [tokens.line_break(), tokens.closing(), tokens.opening()];
         let mut written = Vec::new();
         let mut finished = false;
         while !finished && written.len() < limit.min(room) {
@@ -186,8 +206,13 @@ impl Session<'_> {
                 self.read_tokens(&[token])?;
             }
         }
-        self.read_tokens(&[self.model.tokens.line_break()])?;
-        Ok(Line { text: self.model.tokens.decode(&written)?.trim().to_owned(), finished })
+        self.read_tokens(&[tokens.line_break()])?;
+        Ok(Line { text: tokens.decode(&written)?.trim().to_owned(), finished })
+    }
+
+    /// Positions that are still free.
+    fn room(&self) -> usize {
+        self.model.positions - self.position
     }
 
     fn read_tokens(&mut self, tokens: &[u32]) -> Result<(), ModelError> {
@@ -198,7 +223,7 @@ impl Session<'_> {
         if !tokens.is_empty() {
             let input = Tensor::new(tokens, &Device::Cpu)?.unsqueeze(0)?;
             let logits = self.model.llama.forward(&input, self.position, &mut self.cache)?;
-            self.logits = logits.flatten_all()?.to_vec1()?;
+            self.logits = finite(logits.flatten_all()?.to_vec1()?)?;
             self.position = found;
         }
         Ok(())
@@ -217,6 +242,22 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     serde_json::from_slice(&read(path)?).map_err(|source| ModelError::Parse { path: path.to_owned(), source })
+}
+
+/// Weights that hold infinity or no number pass it on to every logit, and among such logits none is the highest.
+fn finite(logits: Vec<f32>) -> Result<Vec<f32>, ModelError> {
+    if logits.iter().all(|it| it.is_finite()) { Ok(logits) } else { Err(ModelError::NotFinite) }
+}
+
+/// Heads share the width, and query heads the key heads, without a rest; the parts are even, since rotary embedding
+/// turns pairs. candle divides by both numbers without looking.
+fn check_heads(config: &Config) -> Result<(), ModelError> {
+    let (hidden, heads, key_heads) =
+        (config.hidden_size, config.num_attention_heads, config.num_key_value_heads);
+    // Nothing but zero is a multiple of zero, and a width of zero is no model.
+    let fits =
+        hidden > 0 && hidden.is_multiple_of(heads.saturating_mul(2)) && heads.is_multiple_of(key_heads);
+    if fits { Ok(()) } else { Err(ModelError::Heads { hidden, heads, key_heads }) }
 }
 
 /// candle's loader panics on a missing weight of a block, so every weight is looked up before it is called.

@@ -50,6 +50,9 @@ impl RunError {
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
+            Self::Generate(GenerateError::Model(ModelError::TooLong { .. } | ModelError::NotFinite)) => {
+                Outcome::Misconfigured
+            }
             Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
         }
     }

@@ -17,6 +17,7 @@ pub mod tokenizer;
 use std::path::Path;
 use std::time::Instant;
 
+use candle_core::DType;
 use candle_core::backprop::GradStore;
 use tracing::info;
 
@@ -48,8 +49,8 @@ pub enum TrainError {
     /// A tensor operation failed.
     #[error("the arithmetic failed")]
     Arithmetic(#[from] candle_core::Error),
-    /// The loss left the numbers: the recipe's rate is too high.
-    #[error("the loss is no number at step {0}: lower training.learningRate")]
+    /// The loss, its gradient or a weight left the finite numbers: the recipe's rate is too high.
+    #[error("loss, gradient or weights are not finite at step {0}: lower training.learningRate")]
     Diverged(usize),
     /// A row does not fit.
     #[error("a row has {found} tokens and the model {positions} positions: raise model.positions")]
@@ -78,7 +79,8 @@ pub struct Outcome {
 /// Every draw comes from the recipe's seed, so the same recipe on the same build and machine gives the same model.
 ///
 /// # Errors
-/// When the corpus cannot be used, the loss diverges, or the folder cannot be written.
+/// When the corpus cannot be used, the training diverges, or the folder cannot be written. A model that diverged is
+/// never written.
 pub fn train(recipe: &Recipe, output: &Path) -> Result<Outcome, TrainError> {
     let corpus = Corpus::open(&recipe.corpus.folder)?;
     let tokens = make_tokenizer(recipe, &corpus)?;
@@ -108,10 +110,8 @@ fn fit(recipe: &Recipe, corpus: &Corpus, tokens: &Tokens, decoder: &Decoder) -> 
     let mut loss = f64::NAN;
     for step in 1..=training.steps {
         let (fresh, parts) = gradients(decoder, &rows.next_batch()?, training.shards)?;
-        if !fresh.is_finite() {
-            return Err(TrainError::Diverged(step));
-        }
-        let norm = optimizer.step(parts)?;
+        let fresh = finite(fresh, step)?;
+        let norm = finite(optimizer.step(parts)?, step)?;
         // A tenth of the new loss: single batches differ too much to read a trend from.
         loss = if loss.is_nan() { fresh } else { 0.9 * loss + 0.1 * fresh };
         if step % REPORT_EVERY == 0 {
@@ -122,7 +122,24 @@ fn fit(recipe: &Recipe, corpus: &Corpus, tokens: &Tokens, decoder: &Decoder) -> 
             info!(step, validation_loss = figure(evaluate(decoder, &validation)?), "validation");
         }
     }
-    evaluate(decoder, &validation)
+    finite(weight(decoder)?, training.steps)?;
+    finite(evaluate(decoder, &validation)?, training.steps)
+}
+
+/// The sum of all weights' sizes in the half precision in which they are saved, where more than 65,504 is infinite.
+/// The loss does not show such weights: a norm brings the stream that they make back to size, or to zero.
+fn weight(decoder: &Decoder) -> candle_core::Result<f64> {
+    let mut total = 0.0;
+    for (_, var) in decoder.weights() {
+        let halves = var.to_dtype(DType::F16)?.to_dtype(DType::F32)?;
+        total += f64::from(halves.abs()?.sum_all()?.to_scalar::<f32>()?);
+    }
+    Ok(total)
+}
+
+/// The value of a step, unless it left the finite numbers: no later step brings the weights back.
+fn finite(value: f64, step: usize) -> Result<f64, TrainError> {
+    if value.is_finite() { Ok(value) } else { Err(TrainError::Diverged(step)) }
 }
 
 /// Three decimals: more would suggest a precision that a batch does not have.
@@ -258,5 +275,29 @@ mod tests {
         let mut recipe = small();
         recipe.training.learning_rate = 1e38;
         assert!(matches!(train(&recipe, folder.path()), Err(TrainError::Diverged(_))));
+    }
+
+    #[test]
+    fn weights_that_only_the_last_step_broke_are_not_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = folder.path().join("model");
+        let mut recipe = small();
+        // Loss and gradient of the only step are those of the fresh weights, which are sound.
+        recipe.training.steps = 1;
+        recipe.training.warm_up = 0;
+        recipe.training.learning_rate = 1e38;
+        assert!(matches!(train(&recipe, &output), Err(TrainError::Diverged(1))));
+        assert!(!output.exists());
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_ends_the_training_where_the_loss_is_finite() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut recipe = small();
+        recipe.training.steps = 3;
+        // The first step makes weights whose squares overflow: the stream is then divided by infinity, and the loss of
+        // the second step is that of a model that knows nothing, while its gradient is no number.
+        recipe.training.learning_rate = 1e8;
+        assert!(matches!(train(&recipe, folder.path()), Err(TrainError::Diverged(2))));
     }
 }

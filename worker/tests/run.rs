@@ -128,4 +128,12 @@ fn what_a_person_has_to_mend_ends_with_its_own_code_and_a_message() {
     );
     check("kind: [", &[], "is not an AdCampaign");
     check(CAMPAIGN, &["--model", "/nowhere"], "cannot read /nowhere/config.json");
+    // As many required words, and as long, as a campaign may hold.
+    let words = ('a'..='h').map(|first| format!("{first}{}", "4Q-7z".repeat(16)).chars().take(80).collect());
+    let words: Vec<String> = words.collect();
+    check(
+        &CAMPAIGN.replace("{forbidden: [cheap]}", &format!("{{required: [{}]}}", words.join(", "))),
+        &[],
+        "positions: shorten spec.rules.required or the brief",
+    );
 }

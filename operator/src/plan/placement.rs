@@ -278,12 +278,7 @@ impl Situation<'_> {
     }
 
     /// The row with a new round, where other shares are wanted than are in force.
-    fn open(
-        &self,
-        row: &TablePlacement,
-        wanted: Option<Allocation>,
-        matured: i64,
-    ) -> Option<TablePlacement> {
+    fn open(&self, row: &TablePlacement, wanted: Option<Allocation>, matured: i64) -> Option<TablePlacement> {
         let current = row.rounds.last()?;
         let wanted = wanted?;
         if has_shares(current, row.variants.len(), &wanted) {

@@ -19,8 +19,10 @@ pub const TONES: [&str; 6] = ["warm", "direct", "playful", "calm", "bold", "expe
 const DRAWS_PER_BRIEF: usize = 4;
 /// Slots that may hold so many characters say everything that is to be said.
 const WHOLE_MESSAGE: usize = 500;
-/// How many briefs are drawn before the corpus itself is to blame.
+/// How many briefs are drawn for a row, and how many names for a brief, before the corpus itself is to blame.
 const BRIEFS_PER_ROW: usize = 200;
+/// The file that product names come from, as the symbol `name`.
+const NAMES: &str = "names.yaml";
 /// One word in so many is kept out of training; see [`is_held_out`].
 const HELD_OUT_ONE_IN: u8 = 8;
 
@@ -52,6 +54,17 @@ pub enum CorpusError {
     /// No format of the channel rules has texts for all its slots.
     #[error("no format has texts for all its slots (`Format/slot` in copy.yaml)")]
     NoFormat,
+    /// The corpus has no product name of the kind that a row asks for.
+    #[error(
+        "{} gave no name {} in {BRIEFS_PER_ROW} draws: give its symbol `name` more texts, with other words of four \
+         letters or more", path.display(), wanted.purpose()
+    )]
+    Nameless {
+        /// The file that product names come from.
+        path: PathBuf,
+        /// The kind of name that it does not give.
+        wanted: Names,
+    },
     /// The rules refuse nearly everything that the corpus writes.
     #[error(
         "{BRIEFS_PER_ROW} briefs in a row gave no copy that passes the rules of {0}: its texts are too long"
@@ -68,6 +81,16 @@ pub enum Names {
     HeldOut,
 }
 
+impl Names {
+    /// What a name of this kind is for, as an error says it.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Training => "to learn from",
+            Self::HeldOut => "to test with",
+        }
+    }
+}
+
 /// One brief as a prompt, and one piece of copy for it, in the order of the format's slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -80,6 +103,7 @@ pub struct Row {
 /// Everything that rows are drawn from.
 #[derive(Clone, Debug)]
 pub struct Corpus {
+    folder: PathBuf,
     grammar: Grammar,
     formats: Vec<&'static Format>,
     brand: BrandRules,
@@ -92,7 +116,7 @@ impl Corpus {
     /// When a file cannot be read, a text cannot, or no format has texts for all its slots.
     pub fn open(folder: &Path) -> Result<Self, CorpusError> {
         let mut symbols = BTreeMap::new();
-        for file in ["names.yaml", "brief.yaml", "copy.yaml"] {
+        for file in [NAMES, "brief.yaml", "copy.yaml"] {
             symbols.extend(read(&folder.join(file))?);
         }
         let grammar = Grammar::new(&symbols)?;
@@ -106,17 +130,18 @@ impl Corpus {
             return Err(CorpusError::NoFormat);
         }
         let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
-        Ok(Self { grammar, formats, brand })
+        Ok(Self { folder: folder.to_owned(), grammar, formats, brand })
     }
 
     /// Draws one row whose copy passes every rule of its format; the soft ones too, unless its brief is too long.
     ///
     /// # Errors
-    /// When the rules refuse nearly everything, which is a fault of the corpus.
+    /// When the rules refuse nearly everything, or no product name is of the kind that `names` asks for. Both are faults
+    /// of the corpus.
     pub fn row(&self, names: Names, random: &mut Random) -> Result<Row, CorpusError> {
         let format = *random.pick(&self.formats);
         for _ in 0..BRIEFS_PER_ROW {
-            let prompt = self.prompt(format, names, random);
+            let prompt = self.prompt(format, names, random)?;
             for draw in 0..2 * DRAWS_PER_BRIEF {
                 let copy = self.copy(format, &prompt, random);
                 let strict = draw < DRAWS_PER_BRIEF;
@@ -133,13 +158,13 @@ impl Corpus {
     }
 
     /// Draws a brief for `format`. Real briefs leave things out, so these do.
-    fn prompt(&self, format: &Format, names: Names, random: &mut Random) -> Prompt {
+    fn prompt(&self, format: &Format, names: Names, random: &mut Random) -> Result<Prompt, CorpusError> {
         let tone = self.tone(random);
-        let product = self.name(names, random);
+        let product = self.name(names, random)?;
         let mut maybe = |symbol: &str, probability: f64| {
             random.chance(probability).then(|| self.text(symbol, random)).filter(|text| !text.is_empty())
         };
-        Prompt {
+        Ok(Prompt {
             format: format.name().to_owned(),
             tone,
             product,
@@ -148,7 +173,7 @@ impl Corpus {
             facts: [maybe("brief.fact", 0.85), maybe("brief.fact", 0.6)].into_iter().flatten().collect(),
             action: maybe("brief.action", 0.85),
             words: maybe("brief.words", 0.15),
-        }
+        })
     }
 
     /// A tone that the corpus has texts for, mostly. Briefs also name none, or one that nobody foresaw: for those the
@@ -161,13 +186,12 @@ impl Corpus {
         }
     }
 
-    fn name(&self, names: Names, random: &mut Random) -> String {
-        loop {
-            let name = self.text("name", random);
-            if is_held_out(&name) == (names == Names::HeldOut) {
-                return name;
-            }
-        }
+    /// A product name of the kind that `wanted` asks for; never an empty one, which the symbol `name` gives when it is
+    /// missing.
+    fn name(&self, wanted: Names, random: &mut Random) -> Result<String, CorpusError> {
+        let fits = |name: &String| !name.is_empty() && is_held_out(name) == (wanted == Names::HeldOut);
+        let mut drawn = (0..BRIEFS_PER_ROW).map(|_| self.text("name", random));
+        drawn.find(fits).ok_or_else(|| CorpusError::Nameless { path: self.folder.join(NAMES), wanted })
     }
 
     fn text(&self, symbol: &str, random: &mut Random) -> String {
@@ -304,6 +328,30 @@ mod tests {
             assert!(!is_held_out(&corpus.row(Names::Training, &mut random).expect("a row").prompt.product));
             assert!(is_held_out(&corpus.row(Names::HeldOut, &mut random).expect("a row").prompt.product));
         }
+    }
+
+    #[test]
+    fn a_corpus_without_names_of_the_asked_kind_is_an_error_that_names_the_file() {
+        let check = |symbols: &str, wanted, purpose: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let write =
+                |file: &str, text: &str| std::fs::write(folder.path().join(file), text).expect("written");
+            write("names.yaml", symbols);
+            write("brief.yaml", "brief.fact: [Red]");
+            write(
+                "copy.yaml",
+                "{WebBanner/headline: [Meet us], WebBanner/body: [Red], WebBanner/button: [Go]}",
+            );
+            let corpus = Corpus::open(folder.path()).expect("a grammar");
+            let error = corpus.row(wanted, &mut Random::from_seed(1)).expect_err("no such name").to_string();
+            let file = folder.path().join("names.yaml");
+            assert!(error.starts_with(&format!("{} gave no name {purpose}", file.display())), "{error}");
+            assert!(error.contains("give its symbol `name` more texts"), "{error}");
+        };
+        check("other: [Velta]", Names::Training, "to learn from");
+        check("other: [Velta]", Names::HeldOut, "to test with");
+        // Words of three letters are never held out.
+        check("name: [Ox, Elk]", Names::HeldOut, "to test with");
     }
 
     #[test]
