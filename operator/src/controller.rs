@@ -8,7 +8,8 @@ use api::{AdCampaign, AdModel, AdTable, AdVariant};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use kube::runtime::controller::{Action, Controller};
+use kube::api::ListParams;
+use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
@@ -17,7 +18,7 @@ use tracing::{Instrument, info_span};
 use crate::apply::{self, Told};
 use crate::campaign::Campaign;
 use crate::clock::Clock;
-use crate::error::{Error, Retry, chain};
+use crate::error::{Error, Retry, Step, chain};
 use crate::events::Publisher;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -132,23 +133,23 @@ fn spread(object: &AdCampaign) -> u8 {
     object.uid().unwrap_or_default().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }
 
-/// Runs passes until `shutdown`, for all namespaces. `ready` is told once every campaign is known.
-pub async fn run(
-    context: Arc<Context>,
-    ready: impl FnOnce() + Send + 'static,
-    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
-) {
+/// Looks whether campaigns can be read: whether the definitions are there, and we have the right.
+///
+/// The loop's own store could tell when it is filled, but kube wakes only one who waits for that, and it waits itself.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn check(client: &Client) -> Result<(), Error> {
+    let campaigns: Api<AdCampaign> = Api::all(client.clone());
+    campaigns.list(&ListParams::default().limit(1)).await.map(drop).step("listing campaigns")
+}
+
+/// Runs passes until `shutdown`, for all namespaces.
+pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
     let client = context.client.clone();
     let config = watcher::Config::default();
     let controller = Controller::new(Api::<AdCampaign>::all(client.clone()), config.clone());
     let campaigns = controller.store();
-    let known = controller.store();
-    tokio::spawn(async move {
-        // It errs where the loop has ended before; then nobody is ready.
-        if known.wait_until_ready().await.is_ok() {
-            ready();
-        }
-    });
     controller
         .owns(Api::<AdVariant>::all(client.clone()), config.clone())
         .owns(Api::<AdTable>::all(client.clone()), config.clone())
@@ -158,10 +159,20 @@ pub async fn run(
         .run(reconcile, on_error, context)
         .for_each(|result| async {
             if let Err(error) = result {
-                tracing::debug!(error = chain(&error), "a pass did not end well");
+                tell(&error);
             }
         })
         .await;
+}
+
+/// A pass that failed was told by [`on_error`]; a watch that fails is told here.
+fn tell(error: &controller::Error<Error, watcher::Error>) {
+    match error {
+        controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_) => {
+            tracing::debug!(error = chain(error), "a pass did not end well");
+        }
+        _ => tracing::warn!(error = chain(error), "changes can't be followed; it is tried again"),
+    }
 }
 
 /// The campaigns that name a model.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use operator::args::{Args, Config};
 use operator::clock::SystemClock;
-use operator::controller::{Context, run};
+use operator::controller::{Context, check, run};
 use operator::events::Publisher;
 use operator::ledger::Ledger;
 use operator::metrics::Metrics;
@@ -30,6 +30,8 @@ async fn main() -> anyhow::Result<()> {
 
     let client = kube::Client::try_default().await.context("finding the API server")?;
     key::ensure(client.clone(), &config.key.0, &config.key.1).await?;
+    check(&client).await.context("are the custom resource definitions installed?")?;
+    health.set_ready();
     let context = Context {
         ledger: Ledger::new(config.ledger_url).context("--ledger-url")?,
         clock: Arc::new(SystemClock),
@@ -44,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         tracing::info!("ending after the passes under way");
     };
-    run(Arc::new(context), move || health.set_ready(), shutdown).await;
+    run(Arc::new(context), shutdown).await;
     endpoints.abort();
     Ok(())
 }

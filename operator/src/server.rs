@@ -23,7 +23,7 @@ impl Health {
         Self { metrics, ready: Arc::default() }
     }
 
-    /// Every campaign is known, and passes run.
+    /// The API server answers, and passes begin.
     pub fn set_ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
     }
