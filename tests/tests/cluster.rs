@@ -112,13 +112,14 @@ async fn every_bad_manifest_is_refused_with_field_and_remedy() -> Result {
     Ok(())
 }
 
-/// Enough that a worker is busy for a few seconds.
-const ASKED: u32 = 12;
+/// Enough that a slow worker is busy for a while.
+const ASKED: u32 = 8;
 
 #[tokio::test]
 async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "killed").await?;
+    support::slow_down(stage, "killed").await?;
     let campaign = Campaign { namespace: "killed", name: "killed", placement: "hero" };
     campaign.apply(stage, &support::generated("killed", ASKED)).await?;
     let pods = "-n killed get pods -l broadside.dev/campaign=killed -o name";
@@ -147,6 +148,7 @@ async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() 
 async fn suspending_stops_the_worker_and_resuming_lets_it_finish() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "paused").await?;
+    support::slow_down(stage, "paused").await?;
     let campaign = Campaign { namespace: "paused", name: "paused", placement: "hero" };
     campaign.apply(stage, &support::generated("paused", 8)).await?;
     campaign.get(stage, ".status.generation.outcome", MINUTES, |outcome| outcome == "Running").await?;

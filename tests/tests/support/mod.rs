@@ -42,6 +42,12 @@ spec:
   resources: {limits: {nvidia.com/gpu: 1}}
 ";
 
+/// The model on a quarter of a processor, for tests that must meet its worker while it writes.
+pub(crate) async fn slow_down(stage: &Installation, namespace: &str) -> anyhow::Result<()> {
+    let slow = MODEL.replace("limits: {", "limits: {cpu: 250m, ");
+    stage.kubectl.feed(&format!("-n {namespace} apply -f -"), &slow).await.map(drop)
+}
+
 /// A campaign of people's copy, with a clock of seconds.
 pub(crate) fn people_only(name: &str, maximum_duration: &str) -> String {
     format!(
