@@ -3,12 +3,14 @@
 //! ```text
 //! variants    which copy exists, which may be served       generation   is the Job needed, how does it stand
 //! cells       table + totals → what `experiment` reads      placement    round, shares, verdict of one experiment
-//! table       the placements as one numbered table          words        figures as people read them
+//! rounds      questions about a row's rounds                table        the placements as one numbered table
+//! words       figures as people read them
 //! ```
 
 mod cells;
 mod generation;
 mod placement;
+mod rounds;
 mod table;
 mod variants;
 mod words;

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::cells::TotalsError;
-use super::{AT_LEAST_EVERY, Note, cells, is_suspended, variants, words};
+use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, words};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
 
@@ -47,10 +47,6 @@ pub(super) struct Step {
     /// How the ledger's totals contradict the table; then they are left alone.
     pub(super) inconsistent: Option<String>,
 }
-
-/// Rounds that a table keeps. With the usual growth of 30 % this many last for a hundred million exposures; beyond it
-/// the last shares stay and the experiment goes on to its verdict.
-const ROUNDS_KEPT: usize = 58;
 
 /// Decides what one experiment does next. Totals that contradict the table count as none: the last shares stay, and
 /// what needs no numbers, such as `suspend`, goes on.
@@ -141,7 +137,7 @@ impl Situation<'_> {
                 let cells = cells::cells(row, counted)?;
                 let estimate =
                     experiment::estimate(&cells, &self.placement.stopping).map_err(TotalsError::Estimate)?;
-                let (found, known) = (words::samples(&estimate), matured_at_opening(row));
+                let (found, known) = (words::samples(&estimate), rounds::matured_at_opening(row));
                 if found < known { Err(TotalsError::Lost { found, known }) } else { Ok(Some(estimate)) }
             }
             _ => Ok(None),
@@ -174,7 +170,7 @@ impl Situation<'_> {
     }
 
     fn is_over(&self, row: &TablePlacement) -> bool {
-        let begun = row.rounds.iter().find(|round| !is_alone(round));
+        let begun = row.rounds.iter().find(|round| !rounds::is_alone(round));
         begun.is_some_and(|begun| {
             self.now.duration_since(begun.opened_at.0) >= self.placement.maximum_duration
         })
@@ -236,23 +232,27 @@ impl Situation<'_> {
             return self.without_data(row, current);
         };
         let next = experiment::allocate(estimate, &self.placement.policy);
-        if is_full(row) {
-            let last = is_alone(current).then(|| last_compared(row)).flatten();
+        if rounds::is_full(row) {
+            let last = rounds::is_alone(current).then(|| rounds::last_compared(row)).flatten();
             return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
         }
-        if is_alone(current) || self.may_close(current, words::samples(estimate)) {
+        if rounds::is_alone(current) || self.may_close(current, words::samples(estimate)) {
             return Wanted::the(Some(next.allocation), next.reason.as_str());
         }
         let why = self.before.map_or(next.reason.as_str(), |before| before.round.shares.as_str());
         Wanted::the(None, why)
     }
 
-    /// Without data the last shares stay; where the control is alone, the experiment may begin all the same.
+    /// Without data the last shares stay, or come back where the control is alone; where there are none, the experiment
+    /// begins all the same.
     fn without_data(&self, row: &TablePlacement, current: &TableRound) -> Wanted {
-        let allocation = is_alone(current).then(|| self.exploring(row.variants.len())).flatten();
-        match allocation {
-            Some(allocation) => Wanted::the(Some(allocation), experiment::Reason::Exploring.as_str()),
-            None => Wanted::the(None, "the last shares: there are no numbers to go by"),
+        let last = "the last shares: there are no numbers to go by";
+        match (rounds::is_alone(current), rounds::last_compared(row)) {
+            (false, _) => Wanted::the(None, last),
+            (true, Some(shares)) => Wanted::the(Some(shares), last),
+            (true, None) => {
+                Wanted::the(self.exploring(row.variants.len()), experiment::Reason::Exploring.as_str())
+            }
         }
     }
 
@@ -281,14 +281,15 @@ impl Situation<'_> {
     fn open(&self, row: &TablePlacement, wanted: Option<Allocation>, matured: i64) -> Option<TablePlacement> {
         let current = row.rounds.last()?;
         let wanted = wanted?;
-        if has_shares(current, row.variants.len(), &wanted) {
+        if rounds::has_shares(current, row.variants.len(), &wanted) {
             return None;
         }
         let mut next = row.clone();
         // A round with one arm alone has nothing to compare: it may be forgotten.
-        next.rounds.retain(|round| !is_alone(round));
-        let resumes = next.rounds.last().is_some_and(|last| has_shares(last, row.variants.len(), &wanted));
-        if is_full(row) && resumes {
+        next.rounds.retain(|round| !rounds::is_alone(round));
+        let resumes =
+            next.rounds.last().is_some_and(|last| rounds::has_shares(last, row.variants.len(), &wanted));
+        if rounds::is_full(row) && resumes {
             return Some(next);
         }
         // A round that nobody was served is no round yet: it keeps its number.
@@ -353,7 +354,7 @@ impl Situation<'_> {
         verdict: Option<&VerdictStatus>,
     ) -> Option<String> {
         let waits = verdict.is_none() && !is_suspended(self.campaign) && row.variants.len() > 1;
-        if !waits || is_full(row) {
+        if !waits || rounds::is_full(row) {
             return None;
         }
         let earliest = round.opened_at.0.checked_add(self.placement.round.minimum).ok()?;
@@ -398,30 +399,4 @@ impl Situation<'_> {
         let minimum = Duration::try_from(self.placement.round.minimum).unwrap_or(AT_LEAST_EVERY);
         (minimum / 4).clamp(Duration::from_secs(1), Duration::from_secs(30))
     }
-}
-
-/// Matured exposures of the experiment when the round in force was opened: there can't be fewer now.
-fn matured_at_opening(row: &TablePlacement) -> i64 {
-    row.rounds.last().map_or(0, |round| round.matured_exposures)
-}
-
-/// Whether the table takes no further round of this experiment.
-fn is_full(row: &TablePlacement) -> bool {
-    row.rounds.iter().filter(|round| !is_alone(round)).count() >= ROUNDS_KEPT
-}
-
-/// The shares of the last round in which something was compared.
-fn last_compared(row: &TablePlacement) -> Option<Allocation> {
-    let last = row.rounds.iter().rev().find(|round| !is_alone(round))?;
-    cells::allocations(last, row.variants.len()).next()?.1.ok()
-}
-
-/// Whether a round has these shares in every segment.
-fn has_shares(round: &TableRound, arms: usize, shares: &Allocation) -> bool {
-    cells::allocations(round, arms).all(|(_, allocation)| allocation.as_ref() == Ok(shares))
-}
-
-/// Whether one arm alone is served in a round.
-fn is_alone(round: &TableRound) -> bool {
-    round.allocations.iter().all(|entry| entry.shares.contains(&PartsPerMillion::ONE.get()))
 }

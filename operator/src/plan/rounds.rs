@@ -1,0 +1,36 @@
+//! Questions about the rounds of a row.
+
+use api::{TablePlacement, TableRound};
+use experiment::{Allocation, PartsPerMillion};
+
+use super::cells;
+
+/// Rounds that a table keeps. With the usual growth of 30 % this many last for a hundred million exposures; beyond it
+/// the last shares stay and the experiment goes on to its verdict.
+const ROUNDS_KEPT: usize = 58;
+
+/// Matured exposures of the experiment when the round in force was opened: there can't be fewer now.
+pub(super) fn matured_at_opening(row: &TablePlacement) -> i64 {
+    row.rounds.last().map_or(0, |round| round.matured_exposures)
+}
+
+/// Whether the table takes no further round of this experiment.
+pub(super) fn is_full(row: &TablePlacement) -> bool {
+    row.rounds.iter().filter(|round| !is_alone(round)).count() >= ROUNDS_KEPT
+}
+
+/// The shares of the last round in which something was compared.
+pub(super) fn last_compared(row: &TablePlacement) -> Option<Allocation> {
+    let last = row.rounds.iter().rev().find(|round| !is_alone(round))?;
+    cells::allocations(last, row.variants.len()).next()?.1.ok()
+}
+
+/// Whether a round has these shares in every segment.
+pub(super) fn has_shares(round: &TableRound, arms: usize, shares: &Allocation) -> bool {
+    cells::allocations(round, arms).all(|(_, allocation)| allocation.as_ref() == Ok(shares))
+}
+
+/// Whether one arm alone is served in a round.
+pub(super) fn is_alone(round: &TableRound) -> bool {
+    round.allocations.iter().all(|entry| entry.shares.contains(&PartsPerMillion::ONE.get()))
+}
