@@ -21,7 +21,7 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ready ## From one manifest to a decided winner on a real Kubernetes (Linux, root)
-	@echo "building Broadside; the first time this takes ten minutes or so"
+	@echo "building Broadside; the first time this takes some six minutes on two cores"
 	cargo build --locked --workspace --bins
 	@"$(PROGRAMS)/demo" $(ARGS)
 
