@@ -86,7 +86,7 @@ fn an_interrupted_up_leaves_nothing() {
     let folder = cli.kubeconfig().parent().unwrap().to_owned();
     eventually("etcd runs", || folder.join("log/etcd.log").exists());
     let pid = up.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert!(!up.wait().unwrap().success(), "it was ready before it was interrupted");
     eventually("its folder is removed", || !folder.exists());
     assert_eq!(processes_of(&folder), 0);

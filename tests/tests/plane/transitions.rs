@@ -91,7 +91,7 @@ fn begun() -> Value {
     let variant =
         |name: &str| json!({"name": name, "origin": "Control", "share": "50%", "exposures": 0, "rewards": 0});
     json!({"status": {"placements": [{
-        "name": "hero", "control": "one", "samples": 0, "variants": [variant("one"), variant("two")],
+        "name": "hero", "seed": 1, "control": "one", "samples": 0, "variants": [variant("one"), variant("two")],
         "round": {"number": 1, "openedAt": "2026-03-01T12:00:00Z", "shares": "even"},
     }]}})
 }

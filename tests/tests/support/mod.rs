@@ -42,9 +42,9 @@ spec:
   resources: {limits: {nvidia.com/gpu: 1}}
 ";
 
-/// The model on a quarter of a processor, for tests that must meet its worker while it writes.
+/// The model on a twentieth of a processor, for tests that must meet its worker while it writes.
 pub(crate) async fn slow_down(stage: &Installation, namespace: &str) -> anyhow::Result<()> {
-    let slow = MODEL.replace("limits: {", "limits: {cpu: 250m, ");
+    let slow = MODEL.replace("limits: {", "limits: {cpu: 50m, ");
     stage.kubectl.feed(&format!("-n {namespace} apply -f -"), &slow).await.map(drop)
 }
 
