@@ -146,12 +146,13 @@ impl LedgerProcess {
             .spawn()
             .context("starting the ledger")?;
         let mut log = BufReader::new(process.stderr.take().context("a pipe was asked for")?).lines();
-        let mut address = None;
-        while let (None, Some(line)) = (&address, log.next_line().await?) {
+        let address = loop {
+            let line = log.next_line().await?.context("the ledger ended before it listened")?;
             let line: serde_json::Value = serde_json::from_str(&line)?;
-            address = line["fields"]["address"].as_str().map(str::to_owned);
-        }
-        let address = address.context("the ledger ended before it listened")?;
+            if let Some(address) = line["fields"]["address"].as_str() {
+                break address.to_owned();
+            }
+        };
         // It must never wait for a reader of its log.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         Ok(Self { url: format!("http://{address}"), _process: process, _folder: folder })
