@@ -2,6 +2,7 @@
 //!
 //! Everything here disappears with the namespace: the kernel removes both ends, and the host's routes with its end.
 
+use std::net::Ipv4Addr;
 use std::process::{Command, Output};
 
 use nix::unistd::Pid;
@@ -56,6 +57,14 @@ fn set_up(range: Range, inside: Pid) -> Result<(), Error> {
     within(inside, &["route", "add", &services, "via", &host])?;
     on_host(&["route", "add", &services, "via", &node])?;
     on_host(&["route", "add", &pods, "via", &node])
+}
+
+/// Removes the cable of the node with this address, if it is there.
+pub(crate) fn remove(node: Ipv4Addr) {
+    if let Some(range) = Range::all().find(|range| range.node() == node) {
+        // Without it the kernel removes the cable with the namespace, only later.
+        let _ = on_host(&["link", "delete", &range.interface()]);
+    }
 }
 
 fn on_host(words: &[&str]) -> Result<(), Error> {

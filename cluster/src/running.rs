@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::guard::{self, Traces};
 use crate::layout::Layout;
-use crate::{Error, Name, Places, cgroups};
+use crate::{Error, Name, Places, cgroups, link};
 
 /// A cluster with a folder, whoever started it.
 #[derive(Clone, Debug)]
@@ -153,8 +153,18 @@ impl Running {
 
     /// Ends it and removes every trace. Ends what is left of a dead one, too.
     pub fn down(&self) -> Result<(), Error> {
+        self.unplug();
         let name = self.name.to_string();
         self.traces().and_then(|traces| guard::end(&traces)).map_err(|source| Error::Down { name, source })
+    }
+
+    /// Removes the host's end of a living cluster's cable. The kernel would keep it for minutes where connections break
+    /// off: they linger in the namespace, and hold it. A dead cluster's range may be another's by now.
+    fn unplug(&self) {
+        let lives = self.first_process().is_some();
+        if let Some(node) = self.node.as_ref().filter(|_| lives) {
+            link::remove(node.address);
+        }
     }
 
     /// Makes the folder of a new cluster and calls `run`, which runs its guard. What a dead cluster of that name left
