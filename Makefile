@@ -15,10 +15,10 @@ unexport CARGO_ENCODED_RUSTFLAGS
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench lint audit generate model ready
+.PHONY: help demo demo-down test bench bench-experiment lint audit generate model ready
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ready ## From one manifest to a decided winner on a real Kubernetes (Linux, root)
 	@echo "building Broadside; the first time this takes some six minutes on two cores"
@@ -34,7 +34,11 @@ test: ready ## Run every test, those on a real cluster too (Linux, root)
 	cargo test --locked --workspace --no-fail-fast
 
 bench: ## Print the figures beside what they are compared with
-	cargo bench --locked --package broadside-experiment --package broadside-gateway
+	cargo bench --locked --package broadside-experiment --bench allocation
+	cargo bench --locked --package broadside-gateway
+
+bench-experiment: ## Print what the statistics promise beside what simulated worlds show
+	cargo bench --locked --package broadside-experiment --bench acceptance -- $(ARGS)
 
 lint: ## Check form, lints, and what may be depended on
 	cargo fmt --all --check

@@ -236,9 +236,13 @@ pub struct Policy {
 /// The bandits.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PolicyType {
-    /// A variant's share is the probability that it is the best.
+    /// A variant's share is the probability that it is the best: loses the fewest rewards.
     #[default]
     Thompson,
+    /// Half of the traffic tests the best one's closest rivals: finds the best one soonest.
+    TopTwo,
+    /// All variants have the same share.
+    Even,
 }
 
 fn floor() -> Percent {
@@ -300,6 +304,10 @@ pub struct Stopping {
     /// The loss, relative to the leader's own rate, that one accepts for choosing it too early.
     #[serde(default = "maximum_loss")]
     pub maximum_loss: Percent,
+    /// The smallest lift that is worth having. Once every variant is shown to bring less, the experiment ends; without it,
+    /// equal variants are tested until the time is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worthwhile_lift: Option<Percent>,
     /// The time after which the experiment ends without a winner.
     #[serde(default = "maximum_duration")]
     pub maximum_duration: Duration,
@@ -325,6 +333,7 @@ impl Default for Stopping {
         Self {
             confidence: confidence(),
             maximum_loss: maximum_loss(),
+            worthwhile_lift: None,
             maximum_duration: maximum_duration(),
             on_undecided: OnUndecided::default(),
         }

@@ -245,6 +245,10 @@ pub struct VerdictStatus {
 pub enum VerdictReason {
     /// One variant is better than the control, and choosing it costs no more than was allowed.
     Winner,
+    /// Every variant is worse than the control.
+    ControlWins,
+    /// No variant improves on the control by as much as was called worthwhile.
+    NoWorthwhileDifference,
     /// The time was up before the numbers allowed a verdict.
     Inconclusive,
 }

@@ -78,6 +78,10 @@ pub enum Reason {
     Collecting,
     /// `Decided=True`: a variant won, in every placement.
     Winner,
+    /// `Decided=True`: every variant is worse than the control, in every placement.
+    ControlWins,
+    /// `Decided=True`: no variant is worth having, in every placement.
+    NoWorthwhileDifference,
     /// `Decided=True`: the time was up in every placement.
     Inconclusive,
     /// `Decided=True`: the placements ended differently; `status.placements` has each.

@@ -1,9 +1,12 @@
-//! How long an allocation takes: quadrature, floors and rounding. Ten arms should stay under 50 µs.
+//! How long an allocation takes: quadrature, floors and rounding. Ten arms should stay under 25 µs.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use experiment::{Allocation, AssignmentKey, Cell, PartsPerMillion, Policy, Stopping, Totals};
+use experiment::{
+    Allocation, AssignmentKey, Cell, Control, Design, Metric, PartsPerMillion, Policy, Rule, Standing,
+    Stopping, Totals,
+};
 
 /// The exposures of an arm.
 type Exposures = fn(usize) -> u64;
@@ -19,14 +22,19 @@ fn cells(arms: usize, exposures: Exposures, rounds: usize) -> Vec<Cell> {
     vec![cell; rounds]
 }
 
+fn design(arms: usize) -> Design {
+    let stopping = Stopping::new(0.95, 0.01).expect("sensible");
+    let stopping = stopping.with_worthwhile_lift(0.1).expect("sensible");
+    Design::new(Metric::CLICKS, stopping, vec![Standing::FIRST; arms]).expect("arms")
+}
+
 fn policy(arms: usize) -> Policy {
-    let percent = |parts: u32| PartsPerMillion::new(parts * 10_000).expect("below a million");
-    Policy::new(arms, PartsPerMillion::new(1_000).expect("below a million"), percent(20), 0).expect("fits")
+    let ppm = |parts: u32| PartsPerMillion::new(parts).expect("below a million");
+    Policy::new(Rule::Thompson, arms, ppm(1_000), Control::Fixed(ppm(200_000)), 0).expect("fits")
 }
 
 fn allocate(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("allocate (ten arms: limit 50 µs)");
-    let stopping = Stopping::new(0.95, 0.01, 1).expect("sensible");
+    let mut group = criterion.benchmark_group("allocate (ten arms: limit 25 µs)");
     let mixed =
         |arm: usize| if arm.is_multiple_of(2) { 100 } else { 10_u64.pow(u32::try_from(arm).expect("small")) };
     let settings: [(&str, usize, Exposures); 5] = [
@@ -37,21 +45,27 @@ fn allocate(criterion: &mut Criterion) {
         ("hundred arms, 10000 exposures each", 100, |_| 10_000),
     ];
     for (name, arms, exposures) in settings {
-        let estimate = experiment::estimate(&cells(arms, exposures, 1), &stopping).expect("binary");
-        let policy = policy(arms);
-        group.bench_with_input(BenchmarkId::from_parameter(name), &estimate, |bencher, estimate| {
-            bencher.iter(|| experiment::allocate(black_box(estimate), &policy));
+        let (cells, design, policy) = (cells(arms, exposures, 1), design(arms), policy(arms));
+        group.bench_with_input(BenchmarkId::from_parameter(name), &cells, |bencher, cells| {
+            bencher.iter(|| experiment::allocate(black_box(cells), &design, &policy));
         });
     }
     group.finish();
 }
 
 fn estimate(criterion: &mut Criterion) {
-    let stopping = Stopping::new(0.95, 0.01, 1).expect("sensible");
-    let cells = cells(10, |_| 1_000, 60);
-    criterion.bench_function("estimate, ten arms, sixty cells", |bencher| {
-        bencher.iter(|| experiment::estimate(black_box(&cells), &stopping));
-    });
+    let mut group = criterion.benchmark_group("estimate");
+    for (name, arms, rounds) in [
+        ("ten arms, forty cells (limit 300 µs)", 10, 40),
+        ("ten arms, sixty cells", 10, 60),
+        ("two arms, one cell", 2, 1),
+    ] {
+        let (cells, design) = (cells(arms, |_| 1_000, rounds), design(arms));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| experiment::estimate(black_box(&cells), &design));
+        });
+    }
+    group.finish();
 }
 
 fn assign(criterion: &mut Criterion) {

@@ -1,21 +1,27 @@
 //! All that is known about the arms, from totals.
 
-use crate::best::Best;
-use crate::holm;
-use crate::posterior::Posterior;
-use crate::rate_ratio::RateRatio;
-use crate::stopping::Stopping;
-use crate::totals::{Cell, Totals};
+use crate::anytime::{Ratio, Worthwhile, holm};
+use crate::belief::{Believed, Sample};
+use crate::design::Design;
+use crate::health::SampleRatio;
+use crate::interval::{self, Contrast, Interval, Spread};
+use crate::metric::Direction;
+use crate::numeric::normal;
+use crate::totals::{Cell, Fault, Totals, as_f64, sum};
 
-/// What is known about every arm that was ever part of the experiment. Only [`estimate`] and [`estimate_among`] make
-/// one, so its parts belong together.
+/// What is known about every arm that was ever part of the experiment. Only [`estimate`] makes one, so its parts belong
+/// together.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Estimate {
+    /// The question that is answered.
+    pub design: Design,
     /// By arm; arm 0 is the control.
     pub arms: Vec<ArmEstimate>,
-    /// The candidate of the highest P(best); of equals the one of the higher posterior mean, then the lower index.
+    /// The candidate of the highest P(best); of equals the one of the better mean, then the lower index.
     pub leader: usize,
+    /// Whether the counts fit the shares.
+    pub sample_ratio: SampleRatio,
 }
 
 /// What is known about one arm.
@@ -24,234 +30,316 @@ pub struct Estimate {
 pub struct ArmEstimate {
     /// Exposures, over all cells.
     pub exposures: u64,
-    /// How many of them were rewarded.
+    /// Their rewards.
     pub rewards: f64,
     /// Whether the arm may still be served and win; the control always may.
     pub candidate: bool,
-    /// The mean of the rate's posterior, from a uniform prior: (rewards + 1)/(exposures + 2).
-    pub posterior_mean: f64,
-    /// The posterior chance that this is the best of the candidates, 0 to 1; 0 when it is none. For display and for
-    /// allocation. It is not protected against looking often and must never decide (half of all experiments without
-    /// any difference pass 95 % at some time).
+    /// Whether the arm ever had a share.
+    pub served: bool,
+    /// The mean reward of an exposure, with limits for one planned look, as its contrast with the control weighs the time.
+    pub mean: Interval,
+    /// The posterior chance that this is the best of the candidates, 0 to 1; 0 when it is none. For display. It is not
+    /// protected against looking often and must never decide (half of all experiments without any difference pass 95 %
+    /// at some time).
     pub p_best: f64,
-    /// How much lower the rate is expected to be than that of the best candidate, `E[max θ] − E[θ]`, as a difference
-    /// of rates.
+    /// How much worse the mean is expected to be than that of the best candidate, in units of the metric.
     pub expected_loss: f64,
+    /// The expected loss as a fraction of the arm's own posterior mean.
+    pub relative_loss: f64,
     /// The comparison with the control; `None` for the control.
     pub against_control: Option<AgainstControl>,
 }
 
-impl ArmEstimate {
-    /// The expected loss as a fraction of the arm's own posterior mean.
-    #[must_use]
-    pub fn relative_loss(&self) -> f64 {
-        self.expected_loss / self.posterior_mean
-    }
-}
-
-/// What is known about the ratio of an arm's rate to the control's, valid at every time at which one chooses to look,
-/// for every allocation and every trend that both arms share.
+/// What is known about an arm against the control.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AgainstControl {
-    /// The natural logarithm of the current e-value against equal rates; 0 is no evidence, ln 20 ≈ 3.0 refutes at 5 %
+    /// Arm minus control, with limits for one planned look.
+    pub difference: Interval,
+    /// Arm over control, minus one, with limits for one planned look: 0.1 is 10 % more.
+    pub lift: Interval,
+    /// The confidence sequence of the lift: it covers the lift at all times at once with at least the confidence asked.
+    /// It answers for all variants that the same data had to choose from, so it lies on one side of 0 exactly when this
+    /// arm is shown to be better (or worse) among them.
+    pub lift_anytime: Limits,
+    /// The lift, shrunken towards 0 by what is typical, within the any-time limits: what is reported at the moment of a
+    /// decision is else too high, since one stops because it is.
+    pub lift_shrunken: f64,
+    /// The natural logarithm of the current e-value against equal means; 0 is no evidence, ln 20 ≈ 3.0 refutes at 5 % for
     /// one arm that was alone in question. A logarithm, since e-values overflow.
     pub log_e_value: f64,
-    /// The any-time p-value min(1, 1/E) of equal rates, both sides, for this arm alone.
-    pub p_value: f64,
-    /// Holm's adjusted p-value of "not better than the control", over all arms that were ever served.
+    /// The any-time p-value min(1, 1/E) of equal means, both sides, for this arm alone.
+    pub p_anytime: f64,
+    /// Holm's adjusted any-time p-value of "not better than the control", over all arms of its generation that were ever
+    /// served.
     pub adjusted_p_value: f64,
-    /// Whether the arm is shown to be better than the control, at [`Stopping::level`] of the adjusted p-value.
+    /// The level that the adjusted p-value has to reach.
+    pub level: f64,
+    /// Whether the arm is shown to be better than the control.
     pub better: bool,
-    /// The confidence sequence of the lift at [`Stopping::confidence`], for this arm alone. It covers the lift at all
-    /// times at once with at least that chance.
-    pub lift: LiftInterval,
-    /// The lift with the mixture of the test as prior, shrunken towards 0: exp(E[ln θ]) − 1, within −75 % and +300 %.
-    /// For display: what is reported at the moment of a decision is else too high.
-    pub shrunken_lift: f64,
+    /// The natural logarithm of the e-value against "better by at least the worthwhile lift", if one was named.
+    pub log_e_not_worthwhile: Option<f64>,
 }
 
-/// Limits of a lift, that is of rate/rate of control − 1: 0.1 is 10 % more.
+/// Limits without an estimate between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct LiftInterval {
-    /// At least −1, which means that the data give no lower limit.
-    pub lower: f64,
+pub struct Limits {
+    /// At least −1 for a lift, which means that the data give no lower limit.
+    pub low: f64,
     /// Infinite when the data give no upper limit, as without rewards of the control.
-    pub upper: f64,
+    pub high: f64,
 }
 
-/// Which arms may still be served and win. Arms that may not stay in the estimate: leaving out what was looked at
-/// before would make false winners.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidates {
-    retired: Vec<usize>,
-}
-
-impl Candidates {
-    /// Every arm.
-    #[must_use]
-    pub fn all() -> Self {
-        Self { retired: Vec::new() }
+impl Limits {
+    /// What lies between the limits and is nearest to `lift`.
+    fn nearest(&self, lift: f64) -> f64 {
+        lift.max(self.low).min(self.high)
     }
 
-    /// Every arm but these, such as recalled ones. The control stays a candidate even if it is named here: there is
-    /// always something to serve.
-    #[must_use]
-    pub fn without(retired: &[usize]) -> Self {
-        Self { retired: retired.to_vec() }
-    }
-
-    fn holds(&self, arm: usize) -> bool {
-        arm == 0 || !self.retired.contains(&arm)
+    /// Whether all lifts between the limits are for the worse.
+    pub(crate) fn is_worse(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Maximize => self.high < 0.0,
+            Direction::Minimize => self.low > 0.0,
+        }
     }
 }
 
 /// Why totals allow no estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EstimateError {
-    /// Without a cell it is unknown how many arms there are.
+    /// Without a cell nothing is asked.
     #[error("an estimate needs at least one cell; an experiment without data is one cell of zeros")]
     NoCells,
-    /// Cells of different experiments, or of different times without the later arms filled in.
+    /// A cell of another experiment, or of a time without the later arms filled in.
     #[error(
-        "cell {cell} has {found} arms and the first one has {expected}; fill in arms that were not served with share 0"
+        "cell {cell} has {found} arms and the design {expected}; fill in arms that were not served with share 0"
     )]
     Arms {
         /// The cell's index.
         cell: usize,
         /// Its arms.
         found: usize,
-        /// The arms of the first cell.
+        /// The arms of the design.
         expected: usize,
     },
-    /// Rewards other than 0 and 1.
-    #[error("arm {arm} of cell {cell} does not have the totals of a 0/1 metric")]
-    NotBinary {
+    /// Sums that the metric can't have.
+    #[error("arm {arm} of cell {cell} has {fault}")]
+    Totals {
         /// The cell's index.
         cell: usize,
         /// The arm's index.
         arm: usize,
+        /// What is wrong.
+        fault: Fault,
     },
-}
-
-/// Estimates all arms of `cells` with every arm as a candidate. See [`estimate_among`].
-///
-/// # Errors
-/// As [`estimate_among`].
-pub fn estimate(cells: &[Cell], stopping: &Stopping) -> Result<Estimate, EstimateError> {
-    estimate_among(cells, &Candidates::all(), stopping)
 }
 
 /// Estimates all arms of `cells`, which may come in any order and lose nothing when those of equal shares are merged.
 ///
-/// The comparison with the control is made cell by cell, so it stays right when shares or rates differ by round or
-/// segment. Posteriors are of the sums over cells: they assume that an arm's rate stays as it is.
+/// Everything is summed cell by cell, so it stays right when shares differ by round or segment, and when something moves
+/// all arms alike.
 ///
 /// # Errors
-/// When there is no cell, when cells differ in their arms, or when totals are not those of a 0/1 metric.
-pub fn estimate_among(
-    cells: &[Cell],
-    candidates: &Candidates,
-    stopping: &Stopping,
-) -> Result<Estimate, EstimateError> {
-    let arms = check(cells)?;
+/// When there is no cell, when a cell's arms are not those of the design, or when totals are impossible for its metric.
+pub fn estimate(cells: &[Cell], design: &Design) -> Result<Estimate, EstimateError> {
+    check(cells, design)?;
+    let arms = design.arms().len();
     let totals: Vec<Totals> = (0..arms).map(|arm| sum(cells, arm)).collect();
-    let beliefs = Beliefs::new(&totals, candidates);
-    let comparisons = compare(cells, arms, stopping);
-    let estimates = comparisons.into_iter().enumerate().map(|(arm, against_control)| ArmEstimate {
-        exposures: totals[arm].exposures,
-        rewards: totals[arm].rewards,
-        candidate: candidates.holds(arm),
-        posterior_mean: beliefs.means[arm],
-        p_best: beliefs.p_best[arm],
-        expected_loss: (beliefs.expected_maximum - beliefs.means[arm]).max(0.0),
-        against_control,
+    let spread = Spread::new(design.metric().kind, &totals);
+    let z = normal::quantile(1.0 - 0.5 * design.stopping().alpha());
+    let beliefs = Beliefs::new(cells, design, &spread);
+    let mut comparisons = compare(cells, design, &spread, z);
+    let estimates = (0..arms).map(|arm| {
+        let (mean, against_control) = match arm.checked_sub(1) {
+            None => (interval::control(cells, &spread, z), None),
+            Some(variant) => {
+                let (contrast, against) = &mut comparisons[variant];
+                (contrast.arm, Some(*against))
+            }
+        };
+        let expected_loss = beliefs.expected_loss(arm, design.metric().direction);
+        ArmEstimate {
+            exposures: totals[arm].exposures,
+            rewards: totals[arm].rewards,
+            candidate: design.is_candidate(arm),
+            served: is_served(cells, arm),
+            mean,
+            p_best: beliefs.p_best[arm],
+            expected_loss,
+            relative_loss: expected_loss / beliefs.means[arm],
+            against_control,
+        }
     });
-    let arms: Vec<ArmEstimate> = estimates.collect();
-    let leader = leader(&arms);
-    Ok(Estimate { arms, leader })
+    let estimates: Vec<ArmEstimate> = estimates.collect();
+    let leader = beliefs.leader(design);
+    Ok(Estimate { design: design.clone(), arms: estimates, leader, sample_ratio: SampleRatio::new(cells) })
 }
 
-fn check(cells: &[Cell]) -> Result<usize, EstimateError> {
-    let expected = cells.first().ok_or(EstimateError::NoCells)?.arms();
+fn check(cells: &[Cell], design: &Design) -> Result<(), EstimateError> {
+    let expected = design.arms().len();
+    if cells.is_empty() {
+        return Err(EstimateError::NoCells);
+    }
     for (index, cell) in cells.iter().enumerate() {
         if cell.arms() != expected {
             return Err(EstimateError::Arms { cell: index, found: cell.arms(), expected });
         }
-        if let Some(arm) = cell.totals().iter().position(|totals| !totals.is_binary()) {
-            return Err(EstimateError::NotBinary { cell: index, arm });
+        for (arm, totals) in cell.totals().iter().enumerate() {
+            if let Some(fault) = totals.fault(design.metric().kind) {
+                return Err(EstimateError::Totals { cell: index, arm, fault });
+            }
         }
     }
-    Ok(expected)
+    Ok(())
 }
 
-fn sum(cells: &[Cell], arm: usize) -> Totals {
-    cells.iter().map(|cell| cell.totals()[arm]).fold(Totals::default(), |sum, totals| sum + totals)
-}
-
-/// The posteriors' part of an estimate.
+/// Which arm is the best, as far as one can believe: posteriors whose samples weigh time alike.
 struct Beliefs {
     means: Vec<f64>,
     p_best: Vec<f64>,
-    expected_maximum: f64,
+    expected_best: f64,
 }
 
 impl Beliefs {
-    fn new(totals: &[Totals], candidates: &Candidates) -> Self {
-        let posteriors: Vec<Posterior> = totals.iter().map(Posterior::new).collect();
-        let serving: Vec<usize> = (0..totals.len()).filter(|&arm| candidates.holds(arm)).collect();
-        let best = Best::of(&serving.iter().map(|&arm| posteriors[arm]).collect::<Vec<_>>());
-        let mut p_best = vec![0.0; totals.len()];
-        for (&arm, chance) in serving.iter().zip(best.p_best) {
-            p_best[arm] = chance;
+    fn new(cells: &[Cell], design: &Design, spread: &Spread) -> Self {
+        let arms = design.arms().len();
+        let candidates: Vec<usize> = (0..arms).filter(|&arm| design.is_candidate(arm)).collect();
+        let samples = balanced(cells, &candidates);
+        let phi: Vec<f64> = candidates.iter().map(|&arm| spread.phi(arm)).collect();
+        let believed = Believed::new(design.metric(), &samples, &phi);
+        let (mut means, mut p_best) = (vec![f64::NAN; arms], vec![0.0; arms]);
+        for (index, &arm) in candidates.iter().enumerate() {
+            (means[arm], p_best[arm]) = (believed.means[index], believed.best.p_best[index]);
         }
-        let means = posteriors.iter().map(Posterior::mean).collect();
-        Self { means, p_best, expected_maximum: best.expected_maximum }
+        Self { means, p_best, expected_best: believed.best.expected_best }
+    }
+
+    /// NaN for an arm that is no candidate.
+    fn expected_loss(&self, arm: usize, direction: Direction) -> f64 {
+        let loss = direction.sign() * (self.expected_best - self.means[arm]);
+        if loss < 0.0 { 0.0 } else { loss }
+    }
+
+    fn leader(&self, design: &Design) -> usize {
+        let rank = |arm: usize| (self.p_best[arm], design.metric().direction.sign() * self.means[arm]);
+        let candidates = (0..self.means.len()).filter(|&arm| design.is_candidate(arm));
+        candidates
+            .reduce(|best, arm| if rank(arm) > rank(best) { arm } else { best })
+            .expect("the control is a candidate")
     }
 }
 
-/// Compares every arm with the control; `None` for the control.
-fn compare(cells: &[Cell], arms: usize, stopping: &Stopping) -> Vec<Option<AgainstControl>> {
-    let ratios: Vec<RateRatio> = (1..arms).map(|arm| RateRatio::new(cells, arm)).collect();
-    let adjusted = adjusted_p_values(cells, &ratios);
-    let comparisons = ratios.iter().zip(adjusted).map(|(ratio, adjusted_p_value)| {
-        let (lower, upper) = ratio.log_ratio_limits(1.0 - stopping.confidence());
-        AgainstControl {
-            log_e_value: ratio.log_e_value(),
-            p_value: p_value(ratio),
-            adjusted_p_value,
-            better: adjusted_p_value <= stopping.level(),
-            lift: LiftInterval { lower: lower.exp_m1(), upper: upper.exp_m1() },
-            shrunken_lift: ratio.mean_log_ratio().exp_m1(),
+/// The sample of each candidate with the weights g/e, g = (Σ 1/e)^(−½) over the candidates that a cell served: as in
+/// [`crate::interval`], but for all at once. At constant shares these are the counts; else a change over time that all
+/// arms share would pass for a difference between those that were served more before and those that were served more
+/// after it. Weights of one arm count as (Σ wN)²/Σ w²N exposures (Kish 1965).
+fn balanced(cells: &[Cell], candidates: &[usize]) -> Vec<Sample> {
+    let mut sums = vec![[0.0; 3]; candidates.len()];
+    for cell in cells {
+        let served = |arm: usize| Some(cell.share(arm)).filter(|&share| share > 0.0);
+        let inverse: f64 = candidates.iter().filter_map(|&arm| served(arm)).map(f64::recip).sum();
+        for (sums, &arm) in sums.iter_mut().zip(candidates) {
+            let Some(share) = served(arm) else { continue };
+            let weight = 1.0 / (share * inverse.sqrt());
+            let (n, rewards) = (as_f64(cell.totals()[arm].exposures), cell.totals()[arm].rewards);
+            sums[0] += weight * n;
+            sums[1] += weight * rewards;
+            sums[2] += weight * weight * n;
         }
+    }
+    let sample = |[exposures, rewards, squares]: [f64; 3]| {
+        if squares <= 0.0 {
+            return Sample::default();
+        }
+        let effective = exposures * exposures / squares;
+        // A rate of 1 must not become more than 1 by rounding.
+        Sample { exposures: effective, rewards: effective * (rewards / exposures) }
+    };
+    sums.into_iter().map(sample).collect()
+}
+
+/// Compares every arm but the control with it.
+fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Contrast, AgainstControl)> {
+    let ratios: Vec<Ratio> =
+        (1..design.arms().len()).map(|arm| Ratio::new(cells, arm, design.metric())).collect();
+    let tests = tests(cells, design, &ratios);
+    let direction = design.metric().direction;
+    let worthwhile = design.stopping().worthwhile_lift().map(|lift| Worthwhile::new(lift, direction));
+    let compared = ratios.iter().zip(tests).enumerate().map(|(index, (ratio, test))| {
+        let contrast = Contrast::new(cells, index + 1, spread, z);
+        let log_e_value = ratio.log_e_value();
+        let lift_anytime = limits(ratio, test.log_threshold(), direction);
+        let against = AgainstControl {
+            difference: Interval::difference(&contrast.arm, &contrast.control),
+            lift: Interval::lift(&contrast.arm, &contrast.control),
+            lift_anytime,
+            lift_shrunken: lift_anytime.nearest((direction.sign() * ratio.mean_log_ratio()).exp_m1()),
+            log_e_value,
+            p_anytime: (-log_e_value).exp().min(1.0),
+            adjusted_p_value: test.step.adjusted,
+            level: test.level,
+            better: ratio.is_above() && log_e_value >= test.log_threshold(),
+            log_e_not_worthwhile: worthwhile.as_ref().map(|worthwhile| worthwhile.log_e_value(ratio)),
+        };
+        (contrast, against)
     });
-    std::iter::once(None).chain(comparisons.map(Some)).collect()
+    compared.collect()
 }
 
-/// Holm over the arms that were ever served, on the one-sided p-values of "not better than the control". An arm that
-/// was never served was not looked at; it counts as 1.
-fn adjusted_p_values(cells: &[Cell], ratios: &[RateRatio]) -> Vec<f64> {
-    let served = |arm: usize| cells.iter().any(|cell| cell.allocation().shares()[arm].get() > 0);
-    let family: Vec<usize> = (0..ratios.len()).filter(|&index| served(index + 1)).collect();
-    // θ ≤ 1 is refuted at the smallest E(θ₀) over θ₀ ≤ 1. ℓ is concave: that is E(1) if ℓ rises at 1, else at most 1.
-    let one_sided = |ratio: &RateRatio| if ratio.is_above() { p_value(ratio) } else { 1.0 };
-    let p_values: Vec<f64> = family.iter().map(|&index| one_sided(&ratios[index])).collect();
-    let mut adjusted = vec![1.0; ratios.len()];
-    for (&index, p_value) in family.iter().zip(holm::adjusted(&p_values)) {
-        adjusted[index] = p_value;
+fn limits(ratio: &Ratio, log_threshold: f64, direction: Direction) -> Limits {
+    let (low, high) = ratio.log_ratio_limits(log_threshold);
+    match direction {
+        Direction::Maximize => Limits { low: low.exp_m1(), high: high.exp_m1() },
+        Direction::Minimize => Limits { low: (-high).exp_m1(), high: (-low).exp_m1() },
     }
-    adjusted
 }
 
-fn p_value(ratio: &RateRatio) -> f64 {
-    (-ratio.log_e_value()).exp().min(1.0)
+/// What one arm's e-value has to reach.
+#[derive(Clone, Copy, Debug)]
+struct Test {
+    step: holm::Step,
+    level: f64,
 }
 
-fn leader(arms: &[ArmEstimate]) -> usize {
-    let rank = |arm: &ArmEstimate| (arm.p_best, arm.posterior_mean);
-    let candidates = (0..arms.len()).filter(|&arm| arms[arm].candidate);
-    candidates
-        .reduce(|best, arm| if rank(&arms[arm]) > rank(&arms[best]) { arm } else { best })
-        .expect("the control is a candidate")
+impl Test {
+    /// The logarithm of the two-sided e-value at which the one-sided p-value of [`one_sided`] is just small enough.
+    fn log_threshold(&self) -> f64 {
+        (0.5 * (1.0 + self.step.multiplicity / self.level)).ln()
+    }
+}
+
+/// Holm within each generation, over its arms that were ever served. An arm that was never served was not looked at: it
+/// is tested alone, and has no data to be rejected with.
+fn tests(cells: &[Cell], design: &Design, ratios: &[Ratio]) -> Vec<Test> {
+    let alone = holm::Step { adjusted: 1.0, multiplicity: 1.0 };
+    let level = |arm: usize| design.stopping().level(design.arms()[arm].generation);
+    let mut tests: Vec<Test> =
+        (1..=ratios.len()).map(|arm| Test { step: alone, level: level(arm) }).collect();
+    for generation in design.generations() {
+        let family: Vec<usize> = (1..=ratios.len())
+            .filter(|&arm| design.arms()[arm].generation == generation && is_served(cells, arm))
+            .collect();
+        let p_values: Vec<f64> = family.iter().map(|&arm| one_sided(&ratios[arm - 1])).collect();
+        let steps = holm::steps(&p_values, design.stopping().level(generation));
+        for (&arm, step) in family.iter().zip(steps) {
+            tests[arm - 1].step = step;
+        }
+    }
+    tests
+}
+
+/// The any-time p-value of "not better than the control", 1/(2E − 1) where the data are above and else 1: the half of E's
+/// weights that lies on the side of improvement is an e-process of its own, worth at least 2E − 1 there, since the
+/// other half is below 1 by concavity (`docs/design/verdicts.md`).
+fn one_sided(ratio: &Ratio) -> f64 {
+    if !ratio.is_above() {
+        return 1.0;
+    }
+    let twice = 2.0 * ratio.log_e_value().exp() - 1.0;
+    if twice > 1.0 { 1.0 / twice } else { 1.0 }
+}
+
+fn is_served(cells: &[Cell], arm: usize) -> bool {
+    cells.iter().any(|cell| cell.share(arm) > 0.0)
 }

@@ -1,11 +1,11 @@
-//! Assignments: golden vectors of an independent implementation (`oracle/assignment.py`), shares, and movement.
+//! Assignments: golden vectors of an independent implementation (`oracles/assignment.py`), shares, and movement.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
 
 use experiment::{AssignmentKey, PartsPerMillion, assign};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-const ORACLE: &str = include_str!("oracle/assignment.csv");
+const ORACLE: &str = include_str!("oracles/assignment.csv");
 const SUBJECTS: usize = 200_000;
 
 fn shares(parts: &[u32]) -> Vec<PartsPerMillion> {

@@ -6,7 +6,7 @@ mod placement;
 use std::fmt;
 
 use api::{AdCampaign, OnUndecided, Slots};
-use experiment::{Policy, Stopping};
+use experiment::{Design, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -82,6 +82,14 @@ pub struct Placement {
     pub maximum_duration: SignedDuration,
     /// What is served when it ends without a winner.
     pub on_undecided: OnUndecided,
+}
+
+impl Placement {
+    /// The question that an experiment of so many arms answers. All variants of a campaign are of its first generation.
+    pub(crate) fn design(&self, arms: usize) -> Design {
+        Design::new(Metric::CLICKS, self.stopping, vec![Standing::FIRST; arms])
+            .expect("there is always a control, and the first generation is not 0")
+    }
 }
 
 /// A piece of copy under its name.

@@ -189,6 +189,8 @@ fn end(placements: &[PlacementStatus]) -> Answer {
     let reason = match reasons.first() {
         Some(first) if reasons.iter().all(|reason| reason == first) => match first {
             VerdictReason::Winner => Reason::Winner,
+            VerdictReason::ControlWins => Reason::ControlWins,
+            VerdictReason::NoWorthwhileDifference => Reason::NoWorthwhileDifference,
             VerdictReason::Inconclusive => Reason::Inconclusive,
         },
         _ => Reason::Mixed,

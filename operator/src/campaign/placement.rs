@@ -1,7 +1,7 @@
 //! `spec.placements[]` → `Placement`: every fault with its field and a remedy.
 
 use api::Slots;
-use experiment::{PartsPerMillion, Policy, PolicyError, Stopping, StoppingError};
+use experiment::{Control, PartsPerMillion, Policy, PolicyError, Rule, Stopping, StoppingError};
 use jiff::SignedDuration;
 use rules::{BrandRules, Delivery, Format};
 
@@ -74,7 +74,13 @@ impl Reader<'_> {
         let policy = &self.placement.policy;
         let floor = self.share(faults, "policy.floor", &policy.floor)?;
         let control_share = self.share(faults, "policy.controlShare", &policy.control_share)?;
-        match Policy::new(self.arms(), floor, control_share, policy.minimum_per_variant.into()) {
+        let rule = match policy.kind {
+            api::PolicyType::Thompson => Rule::Thompson,
+            api::PolicyType::TopTwo => Rule::TopTwo,
+            api::PolicyType::Even => Rule::Even,
+        };
+        let control = Control::Fixed(control_share);
+        match Policy::new(rule, self.arms(), floor, control, policy.minimum_per_variant.into()) {
             Ok(policy) => Some(policy),
             Err(problem @ (PolicyError::NoControl | PolicyError::NoVariants { .. })) => {
                 faults.add(self.at("policy.controlShare"), format!("{problem}; write 20%, for example"));
@@ -85,6 +91,7 @@ impl Reader<'_> {
                 faults.add(self.at("policy"), format!("{problem}: {remedy}"));
                 None
             }
+            Err(PolicyError::LookBack(_)) => unreachable!("no campaign asks for a look-back"),
         }
     }
 
@@ -117,7 +124,16 @@ impl Reader<'_> {
         let stopping = &self.placement.stopping;
         let confidence = self.share(faults, "stopping.confidence", &stopping.confidence)?;
         let maximum_loss = self.share(faults, "stopping.maximumLoss", &stopping.maximum_loss)?;
-        let (field, problem) = match Stopping::new(confidence.fraction(), maximum_loss.fraction(), 1) {
+        let worthwhile = match &stopping.worthwhile_lift {
+            Some(lift) => Some((lift, self.share(faults, "stopping.worthwhileLift", lift)?)),
+            None => None,
+        };
+        let rule = Stopping::new(confidence.fraction(), maximum_loss.fraction());
+        let rule = rule.and_then(|rule| match worthwhile {
+            Some((_, lift)) => rule.with_worthwhile_lift(lift.fraction()),
+            None => Ok(rule),
+        });
+        let (field, problem) = match rule {
             Ok(stopping) => return Some(stopping),
             Err(StoppingError::Confidence(_)) => (
                 "confidence",
@@ -126,9 +142,13 @@ impl Reader<'_> {
             Err(StoppingError::MaximumLoss(_)) => {
                 ("maximumLoss", format!("{} is never reached: write more than 0%", stopping.maximum_loss.0))
             }
-            Err(StoppingError::Generation) => {
-                unreachable!("variants of a campaign are of its first generation")
-            }
+            Err(StoppingError::WorthwhileLift(_)) => (
+                "worthwhileLift",
+                format!(
+                    "{} can't be refuted: write 0.1% to 70%, such as 5%",
+                    worthwhile.map_or("", |(lift, _)| &lift.0)
+                ),
+            ),
         };
         faults.add(format!("{}.{field}", self.at("stopping")), problem);
         None

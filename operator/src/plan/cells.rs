@@ -30,12 +30,22 @@ pub(super) enum TotalsError {
         source: experiment::CellError,
     },
     /// Fewer exposures than were counted before: the record is not the one of this experiment any more.
-    #[error("{found} exposures are counted, and there were {known} when the round opened")]
+    #[error(
+        "{found} exposures are counted, and there were {known} when the round opened: see whether the ledger has its own volume, and restore it"
+    )]
     Lost {
         /// Those that there are.
         found: i64,
         /// Those that there were.
         known: i64,
+    },
+    /// Exposures fell on the arms as their shares can't have made them fall.
+    #[error(
+        "exposures do not fit the shares that were in force (an e-value of 10^{log10_e_value:.0} against them, 10^3 is an alarm): look for exposures that are reported for some variants only, or twice"
+    )]
+    SampleRatio {
+        /// The decimal logarithm of the e-value.
+        log10_e_value: f64,
     },
     /// The sums allow no estimate.
     #[error("no estimate is possible")]

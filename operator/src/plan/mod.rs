@@ -234,9 +234,7 @@ fn data(totals: &Totals) -> Answer {
 }
 
 fn inconsistent_data(what: &str) -> Answer {
-    let message = format!(
-        "the ledger's totals don't fit the table: {what}. The last shares stay; see whether the ledger has its own volume, and restore it"
-    );
+    let message = format!("the ledger's totals don't fit the table: {what}. The last shares stay");
     Answer { state: State::False, reason: Reason::LedgerInconsistent, message }
 }
 

@@ -7,7 +7,7 @@ use api::{
     OnUndecided, PlacementStatus, RoundStatus, SegmentAllocation, TablePlacement, TableRound, VerdictReason,
     VerdictStatus,
 };
-use experiment::{Allocation, Estimate, PartsPerMillion, Verdict};
+use experiment::{Allocation, Cell, Control, Estimate, PartsPerMillion, Remaining, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -52,18 +52,25 @@ pub(super) struct Step {
 /// what needs no numbers, such as `suspend`, goes on.
 pub(super) fn step(situation: &Situation<'_>) -> Step {
     let row = situation.row();
-    let (estimate, inconsistent) = match situation.estimate(&row) {
-        Ok(estimate) => (estimate, None),
+    let (known, inconsistent) = match situation.known(&row) {
+        Ok(known) => (known, None),
         Err(error) => (None, Some(format!("{}: {}", situation.placement.name, chain(&error)))),
     };
-    let verdict = situation.verdict(&row, estimate.as_ref());
-    let wanted = situation.wanted(&row, estimate.as_ref(), verdict.as_ref());
-    let matured = estimate.as_ref().map_or(0, words::samples);
+    let estimate = known.as_ref().map(|known| &known.estimate);
+    let verdict = situation.verdict(&row, estimate);
+    let wanted = situation.wanted(&row, known.as_ref(), verdict.as_ref());
+    let matured = estimate.map_or(0, words::samples);
     let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
-    let status = situation.status(&row, estimate.as_ref(), verdict.clone(), &wanted.why);
+    let status = situation.status(&row, estimate, verdict.clone(), &wanted.why);
     let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
     let again = situation.again(&row, verdict.as_ref());
     Step { row, status, notes, again, inconsistent }
+}
+
+/// What the numbers say.
+struct Known {
+    cells: Vec<Cell>,
+    estimate: Estimate,
 }
 
 /// The shares that should be in force, and why.
@@ -131,14 +138,21 @@ impl Situation<'_> {
     }
 
     /// None where there is nothing to estimate, or the ledger did not answer.
-    fn estimate(&self, row: &TablePlacement) -> Result<Option<Estimate>, TotalsError> {
+    fn known(&self, row: &TablePlacement) -> Result<Option<Known>, TotalsError> {
         match &self.totals {
             Counted::Known(counted) if row.variants.len() > 1 => {
                 let cells = cells::cells(row, counted)?;
-                let estimate =
-                    experiment::estimate(&cells, &self.placement.stopping).map_err(TotalsError::Estimate)?;
+                let design = self.placement.design(row.variants.len());
+                let estimate = experiment::estimate(&cells, &design).map_err(TotalsError::Estimate)?;
                 let (found, known) = (words::samples(&estimate), rounds::matured_at_opening(row));
-                if found < known { Err(TotalsError::Lost { found, known }) } else { Ok(Some(estimate)) }
+                if found < known {
+                    return Err(TotalsError::Lost { found, known });
+                }
+                if !estimate.sample_ratio.ok {
+                    let log10_e_value = estimate.sample_ratio.log_e_value / std::f64::consts::LN_10;
+                    return Err(TotalsError::SampleRatio { log10_e_value });
+                }
+                Ok(Some(Known { cells, estimate }))
             }
             _ => Ok(None),
         }
@@ -154,18 +168,35 @@ impl Situation<'_> {
         if is_suspended(self.campaign) {
             return None;
         }
-        match experiment::judge(estimate, &self.placement.stopping) {
+        let remaining = if self.is_over(row) { Remaining::Nothing } else { Remaining::Some };
+        let samples = words::samples(estimate);
+        let control = &row.variants[0].name;
+        match experiment::judge(estimate, remaining) {
             Verdict::Winner { arm, evidence } => {
                 Some(words::winner(self.placement, &row.variants[arm].name, &evidence, self.now))
             }
-            Verdict::Collecting { .. } if self.is_over(row) => {
-                let served = match self.placement.on_undecided {
-                    OnUndecided::Control => &row.variants[0],
-                    OnUndecided::Leader => &row.variants[estimate.leader],
-                };
-                Some(words::inconclusive(self.placement, &served.name, words::samples(estimate), self.now))
+            Verdict::ControlWins => Some(words::control_wins(self.placement, control, samples, self.now)),
+            Verdict::NoWorthwhileDifference { worthwhile_lift, .. } => {
+                Some(words::nothing_worthwhile(self.placement, control, worthwhile_lift, samples, self.now))
             }
-            Verdict::Collecting { .. } => None,
+            Verdict::Inconclusive { leader, .. } => Some(words::inconclusive(
+                self.placement,
+                self.served_undecided(row, leader),
+                samples,
+                self.now,
+            )),
+            // Without any data no winner can be named, and no end but the one of time.
+            Verdict::Unhealthy(_) if remaining == Remaining::Nothing => {
+                Some(words::inconclusive(self.placement, control, samples, self.now))
+            }
+            Verdict::Unhealthy(_) | Verdict::Collecting { .. } => None,
+        }
+    }
+
+    fn served_undecided<'r>(&self, row: &'r TablePlacement, leader: usize) -> &'r str {
+        match self.placement.on_undecided {
+            OnUndecided::Control => &row.variants[0].name,
+            OnUndecided::Leader => &row.variants[leader].name,
         }
     }
 
@@ -176,12 +207,7 @@ impl Situation<'_> {
         })
     }
 
-    fn wanted(
-        &self,
-        row: &TablePlacement,
-        estimate: Option<&Estimate>,
-        verdict: Option<&VerdictStatus>,
-    ) -> Wanted {
+    fn wanted(&self, row: &TablePlacement, known: Option<&Known>, verdict: Option<&VerdictStatus>) -> Wanted {
         let arms = row.variants.len();
         let stored = self.before.and_then(|before| before.verdict.as_ref());
         match (stored, verdict) {
@@ -192,7 +218,7 @@ impl Situation<'_> {
             (None, None) if is_suspended(self.campaign) => {
                 Wanted::the(Allocation::only(0, arms), "the control alone: the campaign is suspended")
             }
-            (None, None) => self.next_shares(row, estimate),
+            (None, None) => self.next_shares(row, known),
         }
     }
 
@@ -208,13 +234,18 @@ impl Situation<'_> {
         let why = match (verdict.reason, arm) {
             (_, 0) => "the control alone",
             (VerdictReason::Winner, _) => "the winner, beside the control's share",
-            (VerdictReason::Inconclusive, _) => "the leader, beside the control's share",
+            (
+                VerdictReason::Inconclusive
+                | VerdictReason::ControlWins
+                | VerdictReason::NoWorthwhileDifference,
+                _,
+            ) => "the leader, beside the control's share",
         };
         Wanted::the(self.beside_control(arm, row.variants.len()), why)
     }
 
     fn beside_control(&self, arm: usize, arms: usize) -> Option<Allocation> {
-        let control = self.placement.policy.control_share();
+        let Control::Fixed(control) = self.placement.policy.control() else { return None };
         let rest = PartsPerMillion::new(PartsPerMillion::ONE.get() - control.get())?;
         let share = |index| match index {
             0 if arm == 0 => PartsPerMillion::ONE,
@@ -226,12 +257,12 @@ impl Situation<'_> {
     }
 
     /// The policy's shares, when the round may close.
-    fn next_shares(&self, row: &TablePlacement, estimate: Option<&Estimate>) -> Wanted {
+    fn next_shares(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
         let current = row.rounds.last().expect("a row has rounds");
-        let Some(estimate) = estimate else {
+        let Some(Known { cells, estimate }) = known else {
             return self.without_data(row, current);
         };
-        let next = experiment::allocate(estimate, &self.placement.policy);
+        let next = experiment::allocate(cells, &estimate.design, &self.placement.policy);
         if rounds::is_full(row) {
             let last = rounds::is_alone(current).then(|| rounds::last_compared(row)).flatten();
             return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
@@ -258,10 +289,10 @@ impl Situation<'_> {
 
     /// The shares of an experiment of which nothing is known.
     fn exploring(&self, arms: usize) -> Option<Allocation> {
-        let nothing =
-            experiment::Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
-        let estimate = experiment::estimate(&[nothing], &self.placement.stopping).ok()?;
-        Some(experiment::allocate(&estimate, &self.placement.policy).allocation)
+        let nothing = Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
+        Some(
+            experiment::allocate(&[nothing], &self.placement.design(arms), &self.placement.policy).allocation,
+        )
     }
 
     fn may_close(&self, round: &TableRound, matured: i64) -> bool {
@@ -377,6 +408,8 @@ impl Situation<'_> {
         let reached = verdict.filter(|_| !stored).map(|verdict| Note {
             reason: match verdict.reason {
                 VerdictReason::Winner => "Winner",
+                VerdictReason::ControlWins => "ControlWins",
+                VerdictReason::NoWorthwhileDifference => "NoWorthwhileDifference",
                 VerdictReason::Inconclusive => "Inconclusive",
             },
             message: format!("{}: {}", self.placement.name, verdict.sentence),

@@ -4,7 +4,7 @@ use api::{
     LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason,
     VerdictStatus,
 };
-use experiment::{Estimate, Evidence, LiftInterval};
+use experiment::{Estimate, Evidence, Limits};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -63,7 +63,7 @@ fn figures(
         probability_best: known.map(|arm| probability(arm.p_best)),
         lift: known
             .and_then(|arm| arm.against_control)
-            .map(|against| lift(against.shrunken_lift, against.lift)),
+            .map(|against| lift(against.lift_shrunken, against.lift_anytime)),
     }
 }
 
@@ -108,10 +108,10 @@ pub(super) fn winner(
     evidence: &Evidence,
     now: Timestamp,
 ) -> VerdictStatus {
-    let lift = lift(evidence.shrunken_lift, evidence.lift);
+    let lift = lift(evidence.lift_shrunken, evidence.lift_anytime);
     let samples = evidence.exposures + evidence.control_exposures;
     let sentence = format!(
-        "{winner} earns more {} than the control: about {}, and between {} and {} with {} confidence for this variant alone, however often one looked; shown {} times, against {} for the control",
+        "{winner} earns more {} than the control: about {}, and between {} and {} with {} confidence, however often one looked; shown {} times, against {} for the control",
         placement.metric.name,
         lift.shrunken,
         lift.lower,
@@ -133,6 +133,40 @@ pub(super) fn winner(
     }
 }
 
+/// The verdict that every variant is worse, after which `control` is shown.
+pub(super) fn control_wins(
+    placement: &Placement,
+    control: &str,
+    samples: i64,
+    now: Timestamp,
+) -> VerdictStatus {
+    let sentence = format!(
+        "after {samples} exposures every variant of {} is shown to earn less {} than the control, with {} confidence, however often one looked; keep the control, or test other copy under a new name",
+        placement.name,
+        placement.metric.name,
+        percent(placement.stopping.confidence()),
+    );
+    without_winner(VerdictReason::ControlWins, control, sentence, samples, now)
+}
+
+/// The verdict that nothing is to be gained, after which `control` is shown.
+pub(super) fn nothing_worthwhile(
+    placement: &Placement,
+    control: &str,
+    worthwhile_lift: f64,
+    samples: i64,
+    now: Timestamp,
+) -> VerdictStatus {
+    let sentence = format!(
+        "after {samples} exposures no variant of {} earns {} more {} than the control, with {} confidence, however often one looked; test bolder copy under a new name",
+        placement.name,
+        percent(worthwhile_lift),
+        placement.metric.name,
+        percent(placement.stopping.confidence()),
+    );
+    without_winner(VerdictReason::NoWorthwhileDifference, control, sentence, samples, now)
+}
+
 /// The verdict that the time was up, after which `served` is shown.
 pub(super) fn inconclusive(
     placement: &Placement,
@@ -140,15 +174,26 @@ pub(super) fn inconclusive(
     samples: i64,
     now: Timestamp,
 ) -> VerdictStatus {
+    let sentence = format!(
+        "after {samples} exposures and the longest time that was allowed, no variant of {} is shown to be better than the control; test bolder copy, or allow more time under a new name",
+        placement.name
+    );
+    without_winner(VerdictReason::Inconclusive, served, sentence, samples, now)
+}
+
+fn without_winner(
+    reason: VerdictReason,
+    served: &str,
+    sentence: String,
+    samples: i64,
+    now: Timestamp,
+) -> VerdictStatus {
     VerdictStatus {
-        reason: VerdictReason::Inconclusive,
+        reason,
         winner: None,
         served: served.to_owned(),
         at: Time(now),
-        sentence: format!(
-            "after {samples} exposures and the longest time that was allowed, no variant of {} is shown to be better than the control; test bolder copy, or allow more time under a new name",
-            placement.name
-        ),
+        sentence,
         samples,
         p_value: None,
         lift: None,
@@ -157,8 +202,8 @@ pub(super) fn inconclusive(
 }
 
 /// A lift with its interval.
-fn lift(shrunken: f64, interval: LiftInterval) -> LiftStatus {
-    LiftStatus { shrunken: signed(shrunken), lower: signed(interval.lower), upper: signed(interval.upper) }
+fn lift(shrunken: f64, limits: Limits) -> LiftStatus {
+    LiftStatus { shrunken: signed(shrunken), lower: signed(limits.low), upper: signed(limits.high) }
 }
 
 /// A change such as `+12.3%`; `∞` where there is no limit. What is beyond a hundredfold says no more than that.

@@ -1,21 +1,21 @@
-//! P(best) and expected loss of independent Beta posteriors, by quadrature.
+//! P(best) and expected loss of independent beliefs, by quadrature.
 //!
-//! P(k best) = ∫ fₖ(x) Πⱼ≠ₖ Fⱼ(x) dx (Scott 2010) and E[maxⱼ θⱼ] = ∫ x d(Πⱼ Fⱼ(x)).
+//! P(k best) = ∫ fₖ(x) Πⱼ≠ₖ Fⱼ(x) dx (Scott 2010) and E[best θ] = ∫ value(x) d(Πⱼ Fⱼ(x)), x to the right being better.
 //!
-//! The axis is cut, in log odds and from the right, into panels that no posterior with mass there varies over too
+//! The axis, log odds for rates, is cut from the right into panels that no posterior with mass there varies over too
 //! quickly for a polynomial. Each panel has Gauss–Legendre nodes; the distribution functions come from integrating the
 //! same polynomials, so nothing but one exponential per arm and node is evaluated. Left of the highest lower border
 //! the product of the distribution functions is zero, and the walk ends there or where it is small enough.
 //!
 //! The error is below 10⁻⁶ for 2 to 100 arms, rates from 10⁻⁶ to 1 and up to 10⁹ exposures: absolute for P(best),
-//! relative to E[maxⱼ θⱼ] for the loss. `tests/posterior.rs` holds both against an independent computation.
+//! relative to E[best θ] for the loss. `tests/posterior.rs` holds both against an independent computation.
 
 use std::sync::LazyLock;
 
-use crate::posterior::{Posterior, growth, logistic};
+use super::{Belief, Panel};
 
 /// Nodes per panel: one exponential each, per arm. More nodes on wider panels cost as many exponentials and more sums.
-const NODES: usize = 8;
+pub(crate) const NODES: usize = 8;
 
 /// How many widths of the narrowest posterior a panel spans. In the settings of `tests/posterior.rs` the worst error
 /// is 8·10⁻⁹ at 0.75 and at 1.5, where [`NOTHING`] sets it, 2·10⁻⁸ at 2 and 3·10⁻⁶ at 3.
@@ -26,66 +26,66 @@ const PANEL: f64 = 1.5;
 pub(crate) struct Best {
     /// P(best) by arm; sums to 1.
     pub(crate) p_best: Vec<f64>,
-    /// E[maxⱼ θⱼ].
-    pub(crate) expected_maximum: f64,
+    /// E[best θ], as the metric counts.
+    pub(crate) expected_best: f64,
 }
 
 impl Best {
-    /// For at least one posterior.
-    pub(crate) fn of(posteriors: &[Posterior]) -> Self {
-        let mut walk = Walk::new(posteriors);
+    /// For at least one belief.
+    pub(crate) fn of<B: Belief>(beliefs: &[B]) -> Self {
+        let mut walk = Walk::new(beliefs);
         while walk.right > walk.end && walk.product_below() > NOTHING {
             walk.panel();
         }
-        let (total, maximum) = (walk.chances.iter().sum::<f64>(), walk.maximum);
-        let mut p_best = vec![0.0; posteriors.len()];
+        let (total, best) = (walk.chances.iter().sum::<f64>(), walk.best);
+        let mut p_best = vec![0.0; beliefs.len()];
         for (arm, chance) in walk.arms.iter().zip(walk.chances) {
             p_best[arm.index] = chance / total;
         }
-        Self { p_best, expected_maximum: maximum / total }
+        Self { p_best, expected_best: best / total }
     }
 }
 
-/// One posterior on the axis.
-struct Arm<'a> {
+/// One belief on the axis.
+struct Arm<'a, B> {
     index: usize,
-    posterior: &'a Posterior,
+    belief: &'a B,
     upper: f64,
     panel: f64,
 }
 
 /// The state of the walk from the highest upper border down to the highest lower border.
-struct Walk<'a> {
+struct Walk<'a, B> {
     /// By falling upper border, so that the arms with mass at a place are always a prefix.
-    arms: Vec<Arm<'a>>,
+    arms: Vec<Arm<'a, B>>,
     right: f64,
     end: f64,
     /// Mass to the right of `right`, by arm.
     above: Vec<f64>,
     chances: Vec<f64>,
-    maximum: f64,
+    best: f64,
     densities: Vec<[f64; NODES]>,
     below: Vec<[f64; NODES]>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(posteriors: &'a [Posterior]) -> Self {
+impl<'a, B: Belief> Walk<'a, B> {
+    fn new(beliefs: &'a [B]) -> Self {
         // The largest of K draws varies over a scale that shrinks as 1/√(2 ln K).
-        let shrink = 1.0 + 0.15 * (posteriors.len() as f64).ln();
-        let arm = |(index, posterior): (usize, &'a Posterior)| Arm {
+        let shrink = 1.0 + 0.15 * (beliefs.len() as f64).ln();
+        let arm = |(index, belief): (usize, &'a B)| Arm {
             index,
-            posterior,
-            upper: posterior.upper_border(),
-            panel: PANEL * posterior.width() / shrink,
+            belief,
+            upper: belief.upper_border(),
+            panel: PANEL * belief.width() / shrink,
         };
-        let mut arms: Vec<Arm<'a>> = posteriors.iter().enumerate().map(arm).collect();
+        let mut arms: Vec<Arm<'a, B>> = beliefs.iter().enumerate().map(arm).collect();
         arms.sort_by(|one, other| other.upper.total_cmp(&one.upper));
         Self {
             right: arms[0].upper,
-            end: posteriors.iter().map(Posterior::lower_border).fold(f64::NEG_INFINITY, f64::max),
+            end: beliefs.iter().map(B::lower_border).fold(f64::NEG_INFINITY, f64::max),
             above: vec![0.0; arms.len()],
             chances: vec![0.0; arms.len()],
-            maximum: 0.0,
+            best: 0.0,
             densities: vec![[0.0; NODES]; arms.len()],
             below: vec![[0.0; NODES]; arms.len()],
             arms,
@@ -103,14 +103,11 @@ impl<'a> Walk<'a> {
         let (center, half) = (0.5 * (self.right + left), 0.5 * (self.right - left));
         let rule = &*RULE;
         let steps = rule.nodes.map(|node| half * node);
-        let growths = steps.map(|step| growth(center, step));
+        let panel = Panel { center, steps };
+        let shared = B::share(&panel);
         let mut product = [1.0; NODES];
         for arm in 0..active {
-            let posterior = self.arms[arm].posterior;
-            let (at_center, (linear, total)) =
-                (posterior.log_density(center), posterior.coefficients(center));
-            let density: [f64; NODES] =
-                std::array::from_fn(|n| (at_center + linear * steps[n] - total * growths[n]).exp());
+            let density = self.arms[arm].belief.densities(&panel, &shared);
             let rest = rule.rest(&density);
             let below: [f64; NODES] =
                 std::array::from_fn(|n| (1.0 - self.above[arm] - half * rest[n]).max(TINY));
@@ -119,12 +116,12 @@ impl<'a> Walk<'a> {
             (self.densities[arm], self.below[arm]) = (density, below);
         }
         let weights: [f64; NODES] = std::array::from_fn(|n| half * rule.weights[n] * product[n]);
-        let rates = steps.map(|step| logistic(center + step));
+        let values = steps.map(|step| self.arms[0].belief.value(center + step));
         for arm in 0..active {
             let first: [f64; NODES] = std::array::from_fn(|n| self.densities[arm][n] / self.below[arm][n]);
             self.chances[arm] += dot(&weights, &first);
-            let weighted: [f64; NODES] = std::array::from_fn(|n| weights[n] * rates[n]);
-            self.maximum += dot(&weighted, &first);
+            let weighted: [f64; NODES] = std::array::from_fn(|n| weights[n] * values[n]);
+            self.best += dot(&weighted, &first);
         }
         self.right = left;
     }
@@ -223,12 +220,12 @@ fn legendre_root(n: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::totals::Totals;
+    use crate::belief::{Mean, Rate};
+    use crate::metric::Direction;
 
-    fn best(counts: &[(u64, u64)]) -> Best {
-        let posteriors: Vec<Posterior> =
-            counts.iter().map(|&(n, s)| Posterior::new(&Totals::binary(n, s))).collect();
-        Best::of(&posteriors)
+    fn best(counts: &[(f64, f64)]) -> Best {
+        let rate = |&(n, s): &(f64, f64)| Rate::new(n, s, Direction::Maximize);
+        Best::of(&counts.iter().map(rate).collect::<Vec<_>>())
     }
 
     #[test]
@@ -249,18 +246,43 @@ mod tests {
 
     #[test]
     fn one_arm_is_certainly_the_best() {
-        let found = best(&[(100, 3)]);
+        let found = best(&[(100.0, 3.0)]);
         assert_eq!(found.p_best, [1.0]);
-        assert!((found.expected_maximum - 4.0 / 102.0).abs() < 1e-9);
+        assert!((found.expected_best - 4.0 / 102.0).abs() < 1e-9);
     }
 
     #[test]
     fn arms_without_data_share_evenly() {
         // The largest of K uniform draws has mean K/(K+1).
         for arms in [2, 3, 10, 100] {
-            let found = best(&vec![(0, 0); arms]);
+            let found = best(&vec![(0.0, 0.0); arms]);
             assert!(found.p_best.iter().all(|p| (p - 1.0 / arms as f64).abs() < 1e-9), "{found:?}");
-            assert!((found.expected_maximum - arms as f64 / (arms + 1) as f64).abs() < 1e-8, "{found:?}");
+            assert!((found.expected_best - arms as f64 / (arms + 1) as f64).abs() < 1e-8, "{found:?}");
         }
+    }
+
+    #[test]
+    fn two_means_are_compared_as_the_normal_distribution_says() {
+        // P(X₁ > X₀) = Φ(1/√2) and E[max] = 1·Φ + φ(1/√2)·√2 for N(0, 1) and N(1, 1).
+        let z = std::f64::consts::FRAC_1_SQRT_2;
+        let chance = 0.5 * libm::erfc(-z * z);
+        let maximum = chance + (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() / z;
+        for direction in [Direction::Maximize, Direction::Minimize] {
+            let of = |mean: f64| Mean::new(direction.sign() * mean, 1.0, direction);
+            let found = Best::of(&[of(0.0), of(1.0)]);
+            assert!((found.p_best[1] - chance).abs() < 1e-8, "{found:?}");
+            assert!((found.expected_best - direction.sign() * maximum).abs() < 1e-8, "{found:?} {maximum}");
+        }
+    }
+
+    #[test]
+    fn less_is_better_is_the_mirror_image() {
+        let of = |direction, misses: bool| {
+            let rate = |&(n, s): &(f64, f64)| Rate::new(n, if misses { n - s } else { s }, direction);
+            Best::of(&[(1000.0, 20.0), (500.0, 13.0), (70.0, 0.0)].iter().map(rate).collect::<Vec<_>>())
+        };
+        let (more, less) = (of(Direction::Maximize, false), of(Direction::Minimize, true));
+        assert_eq!(more.p_best, less.p_best);
+        assert!((more.expected_best + less.expected_best - 1.0).abs() < 1e-9);
     }
 }

@@ -13,10 +13,10 @@ mp.dps = 50
 WIDEST, FINEST, SIDE = log(4), mpf("0.0005"), 200
 
 
-def mixture():
+def mixture(parts):
+    """Log ratios with weights that sum to one, from normal densities given as (standard deviation, part)."""
     rate = findroot(lambda r: log(WIDEST * sinh(r) / sinh(SIDE * r) / FINEST), (mpf("0.01"), mpf("0.1")), solver="illinois")
     scale = WIDEST / sinh(SIDE * rate)
-    parts = [("0.02", "0.1"), ("0.1", "0.3"), ("0.2", "0.3"), ("0.4", "0.3")]
     points = []
     for i in range(-SIDE, SIDE + 1):
         x = scale * sinh(rate * i)
@@ -77,7 +77,8 @@ CASES = {
 
 
 def main():
-    points = mixture()
+    points = mixture([("0.02", "0.1"), ("0.1", "0.3"), ("0.2", "0.3"), ("0.4", "0.3")])
+    typical = mixture([("0.1", "0.99"), ("0.5", "0.01")])
     for name, cells in CASES.items():
         terms = [(x, weight * likelihood(cells, x)) for x, weight in points]
         e_value = sum(term for _, term in terms)
@@ -86,7 +87,9 @@ def main():
         lower, upper = limit(cells, bound, mpf(-40), top), limit(cells, bound, top, mpf(40))
         lower_lift = mpf(-1) if lower == inf else expm1(lower)
         upper_lift = inf if upper == inf else expm1(upper)
-        shrunken = expm1(sum(x * term for x, term in terms) / e_value)
+        posterior = [(x, weight * likelihood(cells, x)) for x, weight in typical]
+        shrunken = expm1(sum(x * term for x, term in posterior) / sum(term for _, term in posterior))
+        shrunken = min(max(shrunken, lower_lift), upper_lift)
         listed = "|".join("/".join(str(part) for part in cell) for cell in cells)
         figures = [log(e_value), lower_lift, upper_lift, shrunken]
         print(";".join([name, listed] + ["inf" if f == inf else nstr(f, 14) for f in figures]))

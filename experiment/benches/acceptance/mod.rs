@@ -1,0 +1,32 @@
+//! The promises, by the number that documents call them by.
+
+pub(crate) mod anytime;
+pub(crate) mod coverage;
+pub(crate) mod line;
+pub(crate) mod settings;
+
+use line::Line;
+
+/// A promise and how it is measured.
+pub(crate) struct Row {
+    pub(crate) number: u32,
+    pub(crate) question: &'static str,
+    /// The figures, in so many times the usual number of worlds.
+    pub(crate) measure: fn(f64) -> Vec<Line>,
+}
+
+/// All of them.
+pub(crate) fn rows() -> Vec<Row> {
+    let row = |number, question, measure| Row { number, question, measure };
+    vec![
+        row(
+            1,
+            "95 % intervals of rates on bandit data cover the truth, in percent of worlds",
+            coverage::rates,
+        ),
+        row(2, "The same for revenue", coverage::values),
+        row(3, "Looking after every round, in percent of worlds", anytime::false_alarms),
+        row(4, "Traffic to a verdict", anytime::traffic),
+        row(14, "The lift at the decision, in percent", anytime::lift_at_the_decision),
+    ]
+}
