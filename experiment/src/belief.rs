@@ -1,12 +1,14 @@
 //! What is believed about each arm: for steering the traffic and for display, never for a verdict's promise.
 
 mod best;
+mod common;
 mod mean;
 mod rate;
 
 use crate::metric::{Direction, Kind, Metric};
 
 pub(crate) use best::{Best, NODES};
+pub(crate) use common::samples;
 pub(crate) use mean::Mean;
 pub(crate) use rate::Rate;
 

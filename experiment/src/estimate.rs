@@ -1,13 +1,12 @@
 //! All that is known about the arms, from totals.
 
 use crate::anytime::{Ratio, Worthwhile, holm};
-use crate::belief::{Believed, Sample};
+use crate::belief::{self, Believed};
 use crate::design::Design;
 use crate::health::SampleRatio;
-use crate::interval::{self, Contrast, Interval, Spread};
+use crate::interval::{self, Effect, Interval, Spread};
 use crate::metric::Direction;
-use crate::numeric::normal;
-use crate::totals::{Cell, Fault, Totals, as_f64, sum};
+use crate::totals::{Cell, Fault, Totals, sum};
 
 /// What is known about every arm that was ever part of the experiment. Only [`estimate`] makes one, so its parts belong
 /// together.
@@ -147,15 +146,15 @@ pub fn estimate(cells: &[Cell], design: &Design) -> Result<Estimate, EstimateErr
     let arms = design.arms().len();
     let totals: Vec<Totals> = (0..arms).map(|arm| sum(cells, arm)).collect();
     let spread = Spread::new(design.metric().kind, &totals);
-    let z = normal::quantile(1.0 - 0.5 * design.stopping().alpha());
+    let z = interval::deviations(design);
     let beliefs = Beliefs::new(cells, design, &spread);
-    let mut comparisons = compare(cells, design, &spread, z);
+    let comparisons = compare(cells, design, &spread, z);
     let estimates = (0..arms).map(|arm| {
         let (mean, against_control) = match arm.checked_sub(1) {
             None => (interval::control(cells, &spread, z), None),
             Some(variant) => {
-                let (contrast, against) = &mut comparisons[variant];
-                (contrast.arm, Some(*against))
+                let (effect, against) = &comparisons[variant];
+                (effect.arm, Some(*against))
             }
         };
         let expected_loss = beliefs.expected_loss(arm, design.metric().direction);
@@ -176,6 +175,15 @@ pub fn estimate(cells: &[Cell], design: &Design) -> Result<Estimate, EstimateErr
     Ok(Estimate { design: design.clone(), arms: estimates, leader, sample_ratio: SampleRatio::new(cells) })
 }
 
+/// P(best) by arm, alone: what [`estimate`] says of it, at a fraction of the cost.
+///
+/// Cells that do not belong to the design are a mistake of the caller, and refused by [`estimate`] only.
+#[must_use]
+pub fn p_best(cells: &[Cell], design: &Design) -> Vec<f64> {
+    let totals: Vec<Totals> = (0..design.arms().len()).map(|arm| sum(cells, arm)).collect();
+    Beliefs::new(cells, design, &Spread::new(design.metric().kind, &totals)).p_best
+}
+
 fn check(cells: &[Cell], design: &Design) -> Result<(), EstimateError> {
     let expected = design.arms().len();
     if cells.is_empty() {
@@ -194,7 +202,7 @@ fn check(cells: &[Cell], design: &Design) -> Result<(), EstimateError> {
     Ok(())
 }
 
-/// Which arm is the best, as far as one can believe: posteriors whose samples weigh time alike.
+/// Which arm is the best, as far as one can believe, whatever moved all of them.
 struct Beliefs {
     means: Vec<f64>,
     p_best: Vec<f64>,
@@ -205,7 +213,7 @@ impl Beliefs {
     fn new(cells: &[Cell], design: &Design, spread: &Spread) -> Self {
         let arms = design.arms().len();
         let candidates: Vec<usize> = (0..arms).filter(|&arm| design.is_candidate(arm)).collect();
-        let samples = balanced(cells, &candidates);
+        let samples = belief::samples(cells, &candidates);
         let phi: Vec<f64> = candidates.iter().map(|&arm| spread.phi(arm)).collect();
         let believed = Believed::new(design.metric(), &samples, &phi);
         let (mut means, mut p_best) = (vec![f64::NAN; arms], vec![0.0; arms]);
@@ -230,49 +238,20 @@ impl Beliefs {
     }
 }
 
-/// The sample of each candidate with the weights g/e, g = (Σ 1/e)^(−½) over the candidates that a cell served: as in
-/// [`crate::interval`], but for all at once. At constant shares these are the counts; else a change over time that all
-/// arms share would pass for a difference between those that were served more before and those that were served more
-/// after it. Weights of one arm count as (Σ wN)²/Σ w²N exposures (Kish 1965).
-fn balanced(cells: &[Cell], candidates: &[usize]) -> Vec<Sample> {
-    let mut sums = vec![[0.0; 3]; candidates.len()];
-    for cell in cells {
-        let served = |arm: usize| Some(cell.share(arm)).filter(|&share| share > 0.0);
-        let inverse: f64 = candidates.iter().filter_map(|&arm| served(arm)).map(f64::recip).sum();
-        for (sums, &arm) in sums.iter_mut().zip(candidates) {
-            let Some(share) = served(arm) else { continue };
-            let weight = 1.0 / (share * inverse.sqrt());
-            let (n, rewards) = (as_f64(cell.totals()[arm].exposures), cell.totals()[arm].rewards);
-            sums[0] += weight * n;
-            sums[1] += weight * rewards;
-            sums[2] += weight * weight * n;
-        }
-    }
-    let sample = |[exposures, rewards, squares]: [f64; 3]| {
-        if squares <= 0.0 {
-            return Sample::default();
-        }
-        let effective = exposures * exposures / squares;
-        // A rate of 1 must not become more than 1 by rounding.
-        Sample { exposures: effective, rewards: effective * (rewards / exposures) }
-    };
-    sums.into_iter().map(sample).collect()
-}
-
 /// Compares every arm but the control with it.
-fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Contrast, AgainstControl)> {
+fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Effect, AgainstControl)> {
     let ratios: Vec<Ratio> =
         (1..design.arms().len()).map(|arm| Ratio::new(cells, arm, design.metric())).collect();
     let tests = tests(cells, design, &ratios);
     let direction = design.metric().direction;
     let worthwhile = design.stopping().worthwhile_lift().map(|lift| Worthwhile::new(lift, direction));
     let compared = ratios.iter().zip(tests).enumerate().map(|(index, (ratio, test))| {
-        let contrast = Contrast::new(cells, index + 1, spread, z);
+        let effect = Effect::new(cells, index + 1, spread, z);
         let log_e_value = ratio.log_e_value();
         let lift_anytime = limits(ratio, test.log_threshold(), direction);
         let against = AgainstControl {
-            difference: Interval::difference(&contrast.arm, &contrast.control),
-            lift: Interval::lift(&contrast.arm, &contrast.control),
+            difference: effect.difference,
+            lift: effect.lift,
             lift_anytime,
             lift_shrunken: lift_anytime.nearest((direction.sign() * ratio.mean_log_ratio()).exp_m1()),
             log_e_value,
@@ -282,7 +261,7 @@ fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Con
             better: ratio.is_above() && log_e_value >= test.log_threshold(),
             log_e_not_worthwhile: worthwhile.as_ref().map(|worthwhile| worthwhile.log_e_value(ratio)),
         };
-        (contrast, against)
+        (effect, against)
     });
     compared.collect()
 }

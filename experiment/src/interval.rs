@@ -19,8 +19,10 @@
 //! and small rewards can't shrink its own interval. Differences follow by MOVER (Newcombe 1998, method 10), lifts by
 //! MOVER-R (Donner & Zou 2012, eq. 9). `docs/design/verdicts.md` derives the weights and says where they stop being right.
 
+use crate::design::Design;
 use crate::metric::Kind;
-use crate::totals::{Cell, Totals, as_f64};
+use crate::numeric::normal;
+use crate::totals::{Cell, Totals, as_f64, sum};
 
 /// An estimate with limits that hold at one planned look.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,15 +100,36 @@ impl Weighted {
     }
 }
 
-/// An arm and the control, weighed alike.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Contrast {
-    pub(crate) arm: Interval,
-    pub(crate) control: Interval,
+/// An arm against the control, both weighed alike, at one planned look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Effect {
+    /// The arm's mean.
+    pub arm: Interval,
+    /// The control's mean over the same time.
+    pub control: Interval,
+    /// Arm minus control.
+    pub difference: Interval,
+    /// Arm over control, minus one.
+    pub lift: Interval,
 }
 
-impl Contrast {
-    /// The contrast of `arm` with arm 0 over `cells`, at `z` standard deviations.
+/// The effect of `arm` alone: what [`crate::estimate()`] says of it, at a fraction of the cost.
+///
+/// Cells that do not belong to the design are a mistake of the caller, and refused by [`crate::estimate()`] only.
+#[must_use]
+pub fn effect(cells: &[Cell], arm: usize, design: &Design) -> Effect {
+    let totals: Vec<Totals> = (0..design.arms().len()).map(|arm| sum(cells, arm)).collect();
+    Effect::new(cells, arm, &Spread::new(design.metric().kind, &totals), deviations(design))
+}
+
+/// How many standard deviations the design's confidence is, on both sides.
+pub(crate) fn deviations(design: &Design) -> f64 {
+    -normal::quantile(0.5 * design.stopping().alpha())
+}
+
+impl Effect {
+    /// The effect of `arm` against arm 0 over `cells`, at `z` standard deviations.
     pub(crate) fn new(cells: &[Cell], arm: usize, spread: &Spread, z: f64) -> Self {
         let (mut of_arm, mut of_control) = (Weighted::default(), Weighted::default());
         for cell in cells {
@@ -117,7 +140,13 @@ impl Contrast {
                 of_control.add(weight / control, &cell.totals()[0]);
             }
         }
-        Self { arm: of_arm.interval(spread.phi(arm), z), control: of_control.interval(spread.phi(0), z) }
+        let (arm, control) = (of_arm.interval(spread.phi(arm), z), of_control.interval(spread.phi(0), z));
+        Self {
+            arm,
+            control,
+            difference: Interval::difference(&arm, &control),
+            lift: Interval::lift(&arm, &control),
+        }
     }
 }
 
@@ -160,25 +189,23 @@ mod tests {
 
     const Z95: f64 = 1.959_963_984_540_054;
 
-    fn contrast(arm: Totals, control: Totals, kind: Kind) -> Contrast {
+    fn effect(arm: Totals, control: Totals, kind: Kind) -> Effect {
         let cell = Cell::new(Allocation::even(2).unwrap(), vec![control, arm]).unwrap();
         let spread = Spread::new(kind, cell.totals());
-        Contrast::new(&[cell], 1, &spread, Z95)
+        Effect::new(&[cell], 1, &spread, Z95)
     }
 
     /// 240 of 10 000 against 200 of 10 000: Wilson, Newcombe and MOVER-R as statsmodels computes them.
     #[test]
     fn at_equal_shares_these_are_the_textbook_intervals() {
-        let Contrast { arm, control } =
-            contrast(Totals::binary(10_000, 240), Totals::binary(10_000, 200), Kind::Binary);
+        let Effect { arm, difference, lift, .. } =
+            effect(Totals::binary(10_000, 240), Totals::binary(10_000, 200), Kind::Binary);
         let near =
             |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-5, "{found} {expected}");
         near(arm.low, 0.021_178_1);
         near(arm.high, 0.027_187_5);
-        let difference = Interval::difference(&arm, &control);
         near(difference.low, -0.000_070_762_6);
         near(difference.high, 0.008_091_54);
-        let lift = Interval::lift(&arm, &control);
         near(1.0 + lift.low, 0.996_800);
         near(1.0 + lift.high, 1.444_382);
         near(lift.estimate, 0.2);
@@ -187,8 +214,7 @@ mod tests {
     #[test]
     fn few_or_no_rewards_leave_limits_and_no_nonsense() {
         let lift = |arm, control| {
-            let contrast = contrast(Totals::binary(1000, arm), Totals::binary(1000, control), Kind::Binary);
-            Interval::lift(&contrast.arm, &contrast.control)
+            effect(Totals::binary(1000, arm), Totals::binary(1000, control), Kind::Binary).lift
         };
         for (arm, control) in [(0, 0), (0, 5), (5, 0), (1, 1), (3, 1), (1000, 1000), (1000, 0)] {
             let Interval { low, high, .. } = lift(arm, control);
@@ -207,11 +233,11 @@ mod tests {
                 rewards: scale * sum,
                 squared_rewards: scale * scale * squares,
             };
-            contrast(value(3000.0, 90_000.0), value(2500.0, 70_000.0), Kind::Value { cap: None })
+            effect(value(3000.0, 90_000.0), value(2500.0, 70_000.0), Kind::Value { cap: None })
         };
         let (one, hundred) = (of(1.0), of(100.0));
         assert!((hundred.arm.low / one.arm.low - 100.0).abs() < 1e-9);
-        let lifts = [one, hundred].map(|pair| Interval::lift(&pair.arm, &pair.control));
+        let lifts = [one.lift, hundred.lift];
         assert!((lifts[0].low - lifts[1].low).abs() < 1e-12 && (lifts[0].high - lifts[1].high).abs() < 1e-12);
     }
 }

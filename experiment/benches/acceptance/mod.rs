@@ -3,7 +3,9 @@
 pub(crate) mod anytime;
 pub(crate) mod coverage;
 pub(crate) mod line;
+pub(crate) mod policies;
 pub(crate) mod settings;
+pub(crate) mod verdicts;
 
 use line::Line;
 
@@ -27,6 +29,26 @@ pub(crate) fn rows() -> Vec<Row> {
         row(2, "The same for revenue", coverage::values),
         row(3, "Looking after every round, in percent of worlds", anytime::false_alarms),
         row(4, "Traffic to a verdict", anytime::traffic),
+        row(5, "Regret", policies::regret),
+        row(6, "The best of ten arms", policies::leader),
+        row(7, "One planned look at independent data, exactly, in percent", verdicts::enumerated),
+        row(
+            11,
+            "Five equal variants of which +10 % would be worth having, in percent of worlds",
+            verdicts::nothing_worthwhile,
+        ),
+        row(12, "The best variant changes halfway", policies::drift),
+        row(13, "People who come back, in percent of worlds", verdicts::returning),
         row(14, "The lift at the decision, in percent", anytime::lift_at_the_decision),
+        row(
+            15,
+            "Twenty generations of five challengers, none better, in percent of worlds",
+            verdicts::generations,
+        ),
+        row(
+            16,
+            "Segments of 1 % and 4 % with shares of their own, no difference, in percent of worlds",
+            verdicts::segments,
+        ),
     ]
 }

@@ -3,6 +3,7 @@
 use experiment::simulation::{Course, Trend, World};
 use experiment::{
     Cell, Control, Design, Estimate, Metric, PartsPerMillion, Policy, Rule, Standing, Stopping, estimate,
+    p_best,
 };
 
 /// A world with the policy that is used in it.
@@ -50,6 +51,11 @@ impl Setting {
 
     pub(crate) fn estimate(&self, cells: &[Cell]) -> Estimate {
         estimate(cells, &self.design).expect("counts are possible")
+    }
+
+    /// What is believed about which arm is the best.
+    pub(crate) fn p_best(&self, cells: &[Cell]) -> Vec<f64> {
+        p_best(cells, &self.design)
     }
 
     /// The cells of a whole course.
