@@ -80,7 +80,9 @@ pub use estimate::{AgainstControl, ArmEstimate, Estimate, EstimateError, Limits,
 pub use health::SampleRatio;
 pub use interval::{Effect, Interval};
 pub use metric::{Direction, Kind, Metric};
-pub use policy::{Allocated, Control, Policy, PolicyError, Reason, Rule, allocate};
+pub use policy::{
+    Allocated, Control, Features, FeaturesError, Policy, PolicyError, Reason, Rule, allocate, allocate_linear,
+};
 pub use stopping::{Stopping, StoppingError};
 pub use totals::{Cell, CellError, Fault, Totals};
 pub use verdict::{Evidence, Missing, Problem, Remaining, Verdict, judge};

@@ -1,5 +1,9 @@
 //! What is shown in the next round.
 
+mod linear;
+
+pub use linear::{Features, FeaturesError, allocate_linear};
+
 use crate::allocation::{Allocation, PartsPerMillion, apportion};
 use crate::belief::{Believed, Sample};
 use crate::design::Design;
@@ -173,6 +177,8 @@ pub enum Reason {
     Exploring,
     /// Shares follow the policy's rule.
     Rule(Rule),
+    /// Shares follow what is learned over segments.
+    LinearThompson,
 }
 
 impl Reason {
@@ -182,6 +188,7 @@ impl Reason {
         match self {
             Self::Exploring => "Exploring",
             Self::Rule(rule) => rule.as_str(),
+            Self::LinearThompson => "LinearThompson",
         }
     }
 }
@@ -204,19 +211,27 @@ impl Rule {
 /// the floor; the shares sum to exactly one million. Ten arms take some ten microseconds (`benches/allocation.rs`).
 #[must_use]
 pub fn allocate(cells: &[Cell], design: &Design, policy: &Policy) -> Allocated {
-    let first = match policy.control {
-        Control::Fixed(_) => 1,
-        Control::Competes => 0,
-    };
-    let arms = design.arms().len();
-    let divided: Vec<usize> = (first..arms).filter(|&arm| design.is_candidate(arm)).collect();
-    let explored = |&arm: &usize| arm == 0 || sum(cells, arm).exposures >= policy.minimum_per_variant;
-    let (weights, reason) = if divided.iter().all(explored) {
+    let divided = divided(design, policy);
+    let (weights, reason) = if is_explored(cells, &divided, policy) {
         (weights(cells, design, policy, &divided), Reason::Rule(policy.rule))
     } else {
         (vec![1.0; divided.len()], Reason::Exploring)
     };
-    Allocated { allocation: divide(arms, &divided, &weights, policy), reason }
+    Allocated { allocation: divide(design.arms().len(), &divided, &weights, policy), reason }
+}
+
+/// The arms that share what is not fixed.
+fn divided(design: &Design, policy: &Policy) -> Vec<usize> {
+    let first = match policy.control {
+        Control::Fixed(_) => 1,
+        Control::Competes => 0,
+    };
+    (first..design.arms().len()).filter(|&arm| design.is_candidate(arm)).collect()
+}
+
+/// Whether each variant among `divided` has its minimum.
+fn is_explored(cells: &[Cell], divided: &[usize], policy: &Policy) -> bool {
+    divided.iter().all(|&arm| arm == 0 || sum(cells, arm).exposures >= policy.minimum_per_variant)
 }
 
 /// What the rule gives each of the `divided` arms. A fixed control is left out: beside a control that is far ahead the

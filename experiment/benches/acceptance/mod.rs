@@ -1,6 +1,7 @@
 //! The promises, by the number that documents call them by.
 
 pub(crate) mod anytime;
+pub(crate) mod context;
 pub(crate) mod coverage;
 pub(crate) mod line;
 pub(crate) mod policies;
@@ -32,6 +33,11 @@ pub(crate) fn rows() -> Vec<Row> {
         row(5, "Regret", policies::regret),
         row(6, "The best of ten arms", policies::leader),
         row(7, "One planned look at independent data, exactly, in percent", verdicts::enumerated),
+        row(
+            10,
+            "Segments with features: percent of the gap from an even split to the best arm of each",
+            context::gap,
+        ),
         row(
             11,
             "Five equal variants of which +10 % would be worth having, in percent of worlds",
