@@ -90,28 +90,35 @@ impl Ratio {
     }
 }
 
-/// The question whether an arm improves on the control by at least so much.
+/// The claim that the log ratio is at least `border`, which data below it refute.
 #[derive(Clone, Debug)]
-pub(crate) struct Worthwhile {
+pub(crate) struct AtLeast {
     border: f64,
+    scale: f64,
     mixture: Mixture,
 }
 
-impl Worthwhile {
-    /// For a lift as a fraction, in the direction of improvement.
-    pub(crate) fn new(lift: f64, direction: Direction) -> Self {
+impl AtLeast {
+    /// With alternatives of about `scale` below the border, which is within ± ln 4.
+    pub(crate) fn new(border: f64, scale: f64) -> Self {
+        Self { border, scale, mixture: Mixture::below(border, scale) }
+    }
+
+    /// The claim that an arm improves on the control by at least `lift`. No difference at all, which is as far away as the
+    /// border, is where its alternatives are sharpest.
+    pub(crate) fn worthwhile(lift: f64, direction: Direction) -> Self {
         let border = match direction {
             Direction::Maximize => lift.ln_1p(),
             Direction::Minimize => -(-lift).ln_1p(),
         };
-        Self { border, mixture: Mixture::below(border) }
+        Self::new(border, border)
     }
 
-    /// ln E against "`ratio` improves on the control by at least that".
+    /// ln E against the claim.
     pub(crate) fn log_e_value(&self, ratio: &Ratio) -> f64 {
         match ratio {
             Ratio::Rates(ratio) => ratio.log_e_below(&self.mixture),
-            Ratio::Values(ratio) => ratio.log_e_below(self.border),
+            Ratio::Values(ratio) => ratio.log_e_below(self.border, self.scale),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! All that is known about the arms, from totals.
 
-use crate::anytime::{Ratio, Worthwhile, holm};
+use crate::anytime::{AtLeast, Ratio, holm};
 use crate::belief::{self, Believed};
 use crate::design::Design;
 use crate::health::SampleRatio;
@@ -74,6 +74,8 @@ pub struct AgainstControl {
     pub adjusted_p_value: f64,
     /// The level that the adjusted p-value has to reach.
     pub level: f64,
+    /// What `log_e_value` has to reach, among all arms of its generation.
+    pub log_threshold: f64,
     /// Whether the arm is shown to be better than the control.
     pub better: bool,
     /// The natural logarithm of the e-value against "better by at least the worthwhile lift", if one was named.
@@ -145,7 +147,7 @@ pub fn estimate(cells: &[Cell], design: &Design) -> Result<Estimate, EstimateErr
     check(cells, design)?;
     let arms = design.arms().len();
     let totals: Vec<Totals> = (0..arms).map(|arm| sum(cells, arm)).collect();
-    let spread = Spread::new(design.metric().kind, &totals);
+    let spread = Spread::new(design.metric().kind, &totals).adjusted(cells);
     let z = interval::deviations(design);
     let beliefs = Beliefs::new(cells, design, &spread);
     let comparisons = compare(cells, design, &spread, z);
@@ -184,7 +186,7 @@ pub fn p_best(cells: &[Cell], design: &Design) -> Vec<f64> {
     Beliefs::new(cells, design, &Spread::new(design.metric().kind, &totals)).p_best
 }
 
-fn check(cells: &[Cell], design: &Design) -> Result<(), EstimateError> {
+pub(crate) fn check(cells: &[Cell], design: &Design) -> Result<(), EstimateError> {
     let expected = design.arms().len();
     if cells.is_empty() {
         return Err(EstimateError::NoCells);
@@ -244,7 +246,7 @@ fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Eff
         (1..design.arms().len()).map(|arm| Ratio::new(cells, arm, design.metric())).collect();
     let tests = tests(cells, design, &ratios);
     let direction = design.metric().direction;
-    let worthwhile = design.stopping().worthwhile_lift().map(|lift| Worthwhile::new(lift, direction));
+    let worthwhile = design.stopping().worthwhile_lift().map(|lift| AtLeast::worthwhile(lift, direction));
     let compared = ratios.iter().zip(tests).enumerate().map(|(index, (ratio, test))| {
         let effect = Effect::new(cells, index + 1, spread, z);
         let log_e_value = ratio.log_e_value();
@@ -258,6 +260,7 @@ fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Eff
             p_anytime: (-log_e_value).exp().min(1.0),
             adjusted_p_value: test.step.adjusted,
             level: test.level,
+            log_threshold: test.log_threshold(),
             better: ratio.is_above() && log_e_value >= test.log_threshold(),
             log_e_not_worthwhile: worthwhile.as_ref().map(|worthwhile| worthwhile.log_e_value(ratio)),
         };
@@ -319,6 +322,6 @@ fn one_sided(ratio: &Ratio) -> f64 {
     if twice > 1.0 { 1.0 / twice } else { 1.0 }
 }
 
-fn is_served(cells: &[Cell], arm: usize) -> bool {
+pub(crate) fn is_served(cells: &[Cell], arm: usize) -> bool {
     cells.iter().any(|cell| cell.share(arm) > 0.0)
 }

@@ -27,7 +27,10 @@
 //! | [`mod@estimate`] | What is known? |
 //! | [`mod@interval`] | How large is an effect, at one planned look? |
 //! | [`mod@health`] | Do the counts fit the shares? |
+//! | [`mod@guardrail`] | Does anything else get worse? |
 //! | [`mod@verdict`] | What may be said? |
+//! | [`mod@delivered`] | What may be said of a network that chose by itself? |
+//! | [`mod@outlook`] | How much traffic is still needed? |
 //! | [`mod@policy`] | What is shown in the next round? |
 //! | [`mod@assignment`] | Which arm does this subject get? |
 //! | [`mod@numeric`] | How are the special functions kept exact? |
@@ -58,12 +61,15 @@
 
 pub mod allocation;
 pub mod assignment;
+pub mod delivered;
 pub mod design;
 pub mod estimate;
+pub mod guardrail;
 pub mod health;
 pub mod interval;
 pub mod metric;
 pub mod numeric;
+pub mod outlook;
 pub mod policy;
 pub mod simulation;
 pub mod stopping;
@@ -75,14 +81,17 @@ mod belief;
 
 pub use allocation::{Allocation, AllocationError, PartsPerMillion};
 pub use assignment::{AssignmentKey, assign};
+pub use delivered::{Delivered, DeliveredArm, DeliveredVerdict, estimate_delivered, judge_delivered};
 pub use design::{Design, DesignError, Standing};
 pub use estimate::{AgainstControl, ArmEstimate, Estimate, EstimateError, Limits, estimate, p_best};
+pub use guardrail::{Guarded, Guardrail, GuardrailError, Safety, guard};
 pub use health::SampleRatio;
 pub use interval::{Effect, Interval};
 pub use metric::{Direction, Kind, Metric};
+pub use outlook::{planned_size, still_needed};
 pub use policy::{
     Allocated, Control, Features, FeaturesError, Policy, PolicyError, Reason, Rule, allocate, allocate_linear,
 };
 pub use stopping::{Stopping, StoppingError};
-pub use totals::{Cell, CellError, Fault, Totals};
+pub use totals::{Cell, CellError, Covariate, Fault, Totals};
 pub use verdict::{Evidence, Missing, Problem, Remaining, Verdict, judge};

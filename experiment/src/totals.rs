@@ -97,6 +97,32 @@ impl Add for Totals {
     }
 }
 
+/// The sums of what was known of an arm's subjects before they were exposed, such as how often they bought before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Covariate {
+    /// Σ x, over the exposures of the totals.
+    pub sum: f64,
+    /// Σ x².
+    pub squares: f64,
+    /// Σ x y, with the rewards y.
+    pub products: f64,
+}
+
+impl Covariate {
+    fn fault(&self, totals: &Totals) -> Option<Fault> {
+        let Self { sum, squares, products } = *self;
+        let (n, slack) = (as_f64(totals.exposures), 1.0 + 1e-9);
+        let finite = sum.is_finite() && squares.is_finite() && squares >= 0.0 && products.is_finite();
+        let possible = sum * sum <= n * squares * slack
+            && products * products <= squares * totals.squared_rewards * slack;
+        match (finite, possible) {
+            (false, _) => Some(Fault::NotASum),
+            (true, false) => Some(Fault::SquaresTooSmall),
+            (true, true) => None,
+        }
+    }
+}
+
 /// One round in one segment: the shares that were in force, and what was counted under them.
 ///
 /// Within a cell each exposure had the same, known probability of each arm. All inference rests on that, so a cell
@@ -107,6 +133,7 @@ pub struct Cell {
     allocation: Allocation,
     totals: Vec<Totals>,
     decisions: Option<Vec<u64>>,
+    covariates: Option<Vec<Covariate>>,
 }
 
 /// Why totals do not fit the allocation that they are said to come from.
@@ -161,7 +188,7 @@ impl Cell {
                 return Err(CellError::Unserved { arm });
             }
         }
-        Ok(Self { segment: 0, allocation, totals, decisions: None })
+        Ok(Self { segment: 0, allocation, totals, decisions: None, covariates: None })
     }
 
     /// The same cell in another segment.
@@ -193,6 +220,22 @@ impl Cell {
         Ok(Self { decisions: Some(decisions), ..self })
     }
 
+    /// The same cell with the sums of a covariate, by arm: what correlates with the reward narrows the planned interval.
+    ///
+    /// # Errors
+    /// When the list has another length, or when sums are impossible for the arm's exposures and rewards.
+    pub fn with_covariates(self, covariates: Vec<Covariate>) -> Result<Self, CellError> {
+        if covariates.len() != self.arms() {
+            return Err(CellError::Arms { shares: self.arms(), totals: covariates.len() });
+        }
+        for (arm, (covariate, totals)) in covariates.iter().zip(&self.totals).enumerate() {
+            if let Some(fault) = covariate.fault(totals) {
+                return Err(CellError::Totals { arm, fault });
+            }
+        }
+        Ok(Self { covariates: Some(covariates), ..self })
+    }
+
     /// The segment's index.
     #[must_use]
     pub fn segment(&self) -> usize {
@@ -215,6 +258,11 @@ impl Cell {
     #[must_use]
     pub fn decisions(&self) -> Option<&[u64]> {
         self.decisions.as_deref()
+    }
+
+    /// The sums of the covariate, by arm, if there is one.
+    pub(crate) fn covariates(&self) -> Option<&[Covariate]> {
+        self.covariates.as_deref()
     }
 
     /// How many arms the cell knows, the control included.

@@ -31,16 +31,16 @@ impl Mixture {
         Self { border, weights: normalized(weights), table: Table::new(&places), places }
     }
 
-    /// Alternatives below the null "the log ratio is at least `border`", for a border above 0: half normal densities of
-    /// ½, 1 and 2 times `border`, in equal parts. No difference at all, which is `border` away, is where they are sharpest.
-    pub(crate) fn below(border: f64) -> Self {
-        let reach = (8.0 * border).min(border + WIDEST);
+    /// Alternatives below the null "the log ratio is at least `border`": half normal densities of ½, 1 and 2 times `scale`,
+    /// in equal parts.
+    pub(crate) fn below(border: f64, scale: f64) -> Self {
+        let reach = (8.0 * scale).min(border + WIDEST);
         // Steps grow with the distance, as what is far away is told apart easily.
         let distance = |point: f64| reach * (point / f64::from(POINTS)).powi(2);
         let points: Vec<f64> = (0..POINTS).rev().map(|point| f64::from(point) + 0.5).collect();
         let places = points.iter().map(|&point| border - distance(point)).collect();
         let density = |distance: f64| {
-            let half_normal = |part: &f64| (-0.5 * (distance / (part * border)).powi(2)).exp() / part;
+            let half_normal = |part: &f64| (-0.5 * (distance / (part * scale)).powi(2)).exp() / part;
             [0.5, 1.0, 2.0].iter().map(half_normal).sum::<f64>()
         };
         let weights = points.iter().map(|&point| point * density(distance(point))).collect();

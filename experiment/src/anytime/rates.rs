@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn the_one_sided_mixture_is_fair_at_its_border_and_below_one_beyond() {
         // One reward, and the chance of each outcome under a ratio that is as large as the border, or larger.
-        let null = Mixture::below(0.1_f64.ln_1p());
+        let null = Mixture::below(0.1_f64.ln_1p(), 0.1_f64.ln_1p());
         let mean = |theta: f64| {
             let chance = 0.3 * theta / (0.3 * theta + 0.7);
             chance * ratio(&[(0.3, 1.0, 0.0)]).log_e_below(&null).exp()

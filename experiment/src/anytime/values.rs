@@ -100,15 +100,15 @@ impl ValueRatio {
     }
 
     /// ln E against "the log ratio is at least `border`", from half normal densities of λ below 0 of ½, 1 and 2 times what
-    /// no difference needs.
-    pub(super) fn log_e_below(&self, border: f64) -> f64 {
+    /// a log ratio of `scale` needs.
+    pub(super) fn log_e_below(&self, border: f64, scale: f64) -> f64 {
         if !self.is_burnt_in() {
             return 0.0;
         }
         let score = self.at(border);
         let parts = [0.5, 1.0, 2.0].map(|part| {
-            let root = (1.0 + score.variance * (part * border / score.scale).powi(2)).sqrt();
-            let z = part * border / score.scale * score.difference / root;
+            let root = (1.0 + score.variance * (part * scale / score.scale).powi(2)).sqrt();
+            let z = part * scale / score.scale * score.difference / root;
             log_half_normal(z) - root.ln()
         });
         log_mean(parts.map(|part| (1.0 / 3.0, part)))
