@@ -5,9 +5,12 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what this program is for")]
 #![expect(clippy::disallowed_methods, reason = "the program has arguments; the crate has not")]
+#![expect(clippy::disallowed_types, reason = "the program has a clock; the crate has not")]
 
 #[path = "acceptance/mod.rs"]
 mod acceptance;
+#[path = "acceptance/timing.rs"]
+mod timing;
 
 use acceptance::rows;
 
@@ -27,6 +30,13 @@ fn main() {
     {
         println!("{}. {}", row.number, row.question);
         for line in (row.measure)(scale) {
+            println!("{line}");
+            missed += usize::from(!line.holds());
+        }
+    }
+    if asked.is_none_or(|asked| asked.contains(&9)) {
+        println!("9. Time");
+        for line in timing::lines() {
             println!("{line}");
             missed += usize::from(!line.holds());
         }

@@ -3,7 +3,9 @@
 pub(crate) mod anytime;
 pub(crate) mod context;
 pub(crate) mod coverage;
+pub(crate) mod exactness;
 pub(crate) mod line;
+pub(crate) mod network;
 pub(crate) mod policies;
 pub(crate) mod settings;
 pub(crate) mod verdicts;
@@ -33,6 +35,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row(5, "Regret", policies::regret),
         row(6, "The best of ten arms", policies::leader),
         row(7, "One planned look at independent data, exactly, in percent", verdicts::enumerated),
+        row(8, "Special functions", exactness::special_functions),
         row(
             10,
             "Segments with features: percent of the gap from an even split to the best arm of each",
@@ -55,6 +58,11 @@ pub(crate) fn rows() -> Vec<Row> {
             16,
             "Segments of 1 % and 4 % with shares of their own, no difference, in percent of worlds",
             verdicts::segments,
+        ),
+        row(
+            17,
+            "A network that shows two equal arms to different audiences, in percent of worlds",
+            network::audiences,
         ),
     ]
 }
