@@ -139,6 +139,10 @@ pub struct PlacementStatus {
     pub round: RoundStatus,
     /// Matured exposures over all variants.
     pub samples: i64,
+    /// How many more it takes, at the present shares, until the leader is expected to be shown better than the control, if
+    /// its shrunken lift is the truth. Absent where it is shown, where the control leads, and where it would take for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_needed: Option<i64>,
     /// When the figures were taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures_at: Option<Time>,

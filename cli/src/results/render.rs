@@ -158,9 +158,17 @@ impl Section<'_> {
         let leads = leader
             .and_then(|name| self.copy(name))
             .map(|copy| wrap(&format!("leads: {copy}"), self.width, "  "));
+        let more = self.placement.still_needed.map(|more| {
+            let more = thousands(more);
+            wrap(
+                &format!("expects: some {more} more people until it is shown to be better"),
+                self.width,
+                "  ",
+            )
+        });
         let waits = self.placement.round.waits_for.as_ref();
         let waits = waits.map(|what| wrap(&format!("waits for: {what}"), self.width, "  "));
-        leads.into_iter().chain(waits).collect()
+        leads.into_iter().chain(more).chain(waits).collect()
     }
 
     fn verdict(&self, verdict: &VerdictStatus) -> Vec<String> {

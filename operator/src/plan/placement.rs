@@ -61,16 +61,16 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let wanted = situation.wanted(&row, known.as_ref(), verdict.as_ref());
     let matured = estimate.map_or(0, words::samples);
     let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
-    let status = situation.status(&row, estimate, verdict.clone(), &wanted.why);
+    let status = situation.status(&row, known.as_ref(), verdict.clone(), &wanted.why);
     let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
     let again = situation.again(&row, verdict.as_ref());
     Step { row, status, notes, again, inconsistent }
 }
 
 /// What the numbers say.
-struct Known {
-    cells: Vec<Cell>,
-    estimate: Estimate,
+pub(super) struct Known {
+    pub(super) cells: Vec<Cell>,
+    pub(super) estimate: Estimate,
 }
 
 /// The shares that should be in force, and why.
@@ -333,17 +333,17 @@ impl Situation<'_> {
     fn status(
         &self,
         row: &TablePlacement,
-        estimate: Option<&Estimate>,
+        known: Option<&Known>,
         verdict: Option<VerdictStatus>,
         why: &str,
     ) -> PlacementStatus {
         let round = row.rounds.last().expect("a row has rounds");
-        let figures = match (self.before, estimate) {
+        let figures = match (self.before, known) {
             (Some(before), None) => words::Figures::kept(before),
-            (Some(before), Some(estimate)) if !self.is_due(before, estimate, round, verdict.as_ref()) => {
+            (Some(before), Some(known)) if !self.is_due(before, &known.estimate, round, verdict.as_ref()) => {
                 words::Figures::kept(before)
             }
-            (_, estimate) => words::Figures::fresh(self.placement, row, estimate, self.now),
+            (_, known) => words::Figures::fresh(self.placement, row, known, self.now),
         };
         PlacementStatus {
             name: self.placement.name.clone(),
@@ -357,6 +357,7 @@ impl Situation<'_> {
                 waits_for: self.waits_for(row, round, verdict.as_ref()),
             },
             samples: figures.samples,
+            still_needed: figures.still_needed.filter(|_| verdict.is_none()),
             figures_at: figures.at,
             variants: words::with_shares(&figures.variants, self.placement, row),
             verdict,

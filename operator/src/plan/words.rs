@@ -8,6 +8,7 @@ use experiment::{Estimate, Evidence, Limits};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::placement::Known;
 use super::variants;
 use crate::campaign::Placement;
 
@@ -15,6 +16,7 @@ use crate::campaign::Placement;
 pub(super) struct Figures {
     pub(super) leader: Option<String>,
     pub(super) samples: i64,
+    pub(super) still_needed: Option<i64>,
     pub(super) at: Option<Time>,
     pub(super) variants: Vec<VariantFigures>,
 }
@@ -25,23 +27,27 @@ impl Figures {
         Self {
             leader: before.leader.clone(),
             samples: before.samples,
+            still_needed: before.still_needed,
             at: before.figures_at.clone(),
             variants: before.variants.clone(),
         }
     }
 
-    /// Those of `estimate`.
+    /// Those of what is known.
     pub(super) fn fresh(
         placement: &Placement,
         row: &TablePlacement,
-        estimate: Option<&Estimate>,
+        known: Option<&Known>,
         now: Timestamp,
     ) -> Self {
+        let estimate = known.map(|known| &known.estimate);
         let samples = estimate.map_or(0, samples);
         let leader =
             estimate.filter(|_| samples > 0).map(|estimate| row.variants[estimate.leader].name.clone());
         let variants = (0..row.variants.len()).map(|arm| figures(placement, row, estimate, arm)).collect();
-        Self { leader, samples, at: Some(Time(now)), variants }
+        let still_needed = known.and_then(|known| experiment::still_needed(&known.cells, &known.estimate));
+        let still_needed = still_needed.and_then(|more| i64::try_from(more).ok()).filter(|&more| more > 0);
+        Self { leader, samples, still_needed, at: Some(Time(now)), variants }
     }
 }
 
