@@ -15,7 +15,7 @@ unexport CARGO_ENCODED_RUSTFLAGS
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench bench-experiment lint audit generate model ready
+.PHONY: help demo demo-down test bench bench-experiment figures lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: ## Print the figures beside what they are compared with
 
 bench-experiment: ## Print what the statistics promise beside what simulated worlds show
 	cargo bench --locked --package broadside-experiment --bench acceptance -- $(ARGS)
+
+figures: ## Draw the figures of docs/statistics.md from simulated worlds
+	cargo bench --locked --package broadside-experiment --bench figures
 
 lint: ## Check form, lints, and what may be depended on
 	cargo fmt --all --check

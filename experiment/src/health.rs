@@ -4,7 +4,7 @@ use crate::anytime::rates::{RateRatio, Split};
 use crate::totals::{Cell, as_f64};
 
 /// The e-value at which shares and counts are called contradictory: one false alarm in a thousand experiments, however
-/// often one looks.
+/// often one looks, and two where decisions are counted beside exposures.
 const ALARM: f64 = 1000.0;
 
 /// The sequential test of a sample-ratio mismatch: whether decisions, and exposures, fell on the arms by the shares of
