@@ -15,7 +15,7 @@ unexport CARGO_ENCODED_RUSTFLAGS
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench bench-experiment figures lint audit generate model ready
+.PHONY: help demo demo-down test bench bench-experiment figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,21 @@ bench-experiment: ## Print what the statistics promise beside what simulated wor
 figures: ## Draw the figures of docs/statistics.md from simulated worlds
 	cargo bench --locked --package broadside-experiment --bench figures
 
+# What the tests of experiment/ are held against, each by a script beside it. Not part of `make test`.
+ORACLES := experiment/tests/oracles
+WRITTEN := assignment sample_ratio rate_ratio intervals holm policies common posterior values special_functions
+
+oracles: ## Compute anew what the statistics are held against (six minutes; Python 3.11, internet)
+	@python3 -m venv "$(CACHE)/oracles/ours" && python3 -m venv "$(CACHE)/oracles/peers"
+	"$(CACHE)/oracles/ours/bin/pip" install --quiet --requirement $(ORACLES)/requirements.txt
+	@set -e; export PYTHONDONTWRITEBYTECODE=1; for name in $(WRITTEN); do \
+	  case $$name in holm|policies|common|posterior|values|special_functions) takes=", which takes a minute or two";; *) takes=;; esac; \
+	  echo "writing $(ORACLES)/$$name.csv$$takes"; \
+	  "$(CACHE)/oracles/ours/bin/python" $(ORACLES)/$$name.py > "$(CACHE)/oracles/$$name.csv"; \
+	  mv "$(CACHE)/oracles/$$name.csv" $(ORACLES)/$$name.csv; done
+	"$(CACHE)/oracles/peers/bin/pip" install --quiet --requirement $(ORACLES)/requirements-peers.txt
+	@PYTHONDONTWRITEBYTECODE=1 "$(CACHE)/oracles/peers/bin/python" $(ORACLES)/peers.py
+
 lint: ## Check form, lints, and what may be depended on
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
@@ -54,7 +69,7 @@ audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
 
 generate: ## Write every generated file anew: definitions, help, scenarios
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions
-	UPDATE=1 cargo test --locked --package broadside --test help --test render
+	UPDATE=1 cargo test --locked --package broadside --test help --test render --test offline
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
 
 model: ## Train Handbill anew (ten minutes on two cores)

@@ -2,15 +2,20 @@
 //!
 //! ```text
 //! check     a file ──▶ every fault of its campaigns       with the operator's own code, offline
+//! estimate  totals ──▶ effects, a verdict, a sentence     with the operator's own statistics, offline
+//! allocate  totals ──▶ the shares of the next round       with the operator's own policies, offline
 //! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
 //! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
 //! ```
 //!
 //! Each command is a module: what was typed (`Args`), the pure part that a test can hold, and `run`, which touches the
-//! world. The crate refuses to know how verdicts are reached; it shows what the operator says.
+//! world. The crate refuses to know how verdicts are reached: it shows what the operator says, or asks `experiment`.
 
+mod allocate;
 mod check;
 mod connection;
+mod estimate;
+pub mod offline;
 mod results;
 mod simulate;
 mod terminal;
@@ -25,7 +30,7 @@ pub use check::{Finding, Report, Severity, check};
 pub use results::render;
 pub use simulate::world;
 
-/// Checks campaigns, shows their results, simulates their people.
+/// Checks campaigns, estimates and allocates from totals, shows their results, simulates their people.
 #[derive(Debug, Parser)]
 #[command(name = "broadside", version)]
 pub struct Cli {
@@ -36,7 +41,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one of it, and it is taken apart at once")]
 enum Command {
+    Allocate(allocate::Args),
     Check(check::Args),
+    Estimate(estimate::Args),
     Results(results::Args),
     Simulate(simulate::Args),
 }
@@ -47,6 +54,8 @@ enum Command {
 pub enum Error {
     /// Of `check`.
     Check(#[from] check::Error),
+    /// Of `estimate` and `allocate`.
+    Offline(#[from] offline::file::Error),
     /// Of `results`.
     Results(#[from] results::Error),
     /// Of `simulate`.
@@ -59,7 +68,9 @@ pub enum Error {
 /// When a file, the cluster or the gateway can't be read; each error names the way out.
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     Ok(match cli.command {
+        Command::Allocate(args) => allocate::run(&args)?,
         Command::Check(args) => check::run(&args)?,
+        Command::Estimate(args) => estimate::run(&args)?,
         Command::Results(args) => results::run(args).await?,
         Command::Simulate(args) => simulate::run(args).await?,
     })

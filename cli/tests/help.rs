@@ -25,7 +25,8 @@ fn page() -> String {
     command.build();
     let mut page = format!(
         "# The command `broadside`\n\n<!-- Generated from cli/. Refresh with: {REFRESH} -->\n\n\
-         Under the name `kubectl-broadside` in the search path it is `kubectl broadside`.\n"
+         Under the name `kubectl-broadside` in the search path it is `kubectl broadside`.\n\
+         `estimate` and `allocate` need no cluster: [offline.md](offline.md) describes what they read and answer.\n"
     );
     let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
     subcommands.for_each(|subcommand| section(subcommand, &mut page));

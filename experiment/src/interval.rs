@@ -59,8 +59,10 @@ impl Interval {
     pub(crate) fn lift(arm: &Self, control: &Self) -> Self {
         let (a, low, high) = (arm.estimate, arm.low, arm.high);
         let (b, control_low, control_high) = (control.estimate, control.low, control.high);
+        // √((ab)² − own(2a − own) · other(2b − other)), with own(2a − own) = a² − (a − own)².
         let root = |own: f64, other: f64| {
-            (a * b * a * b - own * other * (2.0 * a - own) * (2.0 * b - other)).max(0.0).sqrt()
+            let (p, q) = (a - own, b - other);
+            (a * a * q * q + p * p * other * (2.0 * b - other)).max(0.0).sqrt()
         };
         let lower = low * (2.0 * a - low) / (a * b + root(low, control_high));
         let upper = (a * b + root(high, control_low)) / (control_low * (2.0 * b - control_low));

@@ -195,6 +195,6 @@ fn nothing_worth_having(estimate: &Estimate) -> Option<Verdict> {
     let worthwhile_lift = estimate.design.stopping().worthwhile_lift()?;
     let refuting = variants.iter().filter_map(|against| against.log_e_not_worthwhile);
     let log_e_value = refuting.fold(f64::INFINITY, f64::min);
-    let refuted = log_e_value >= -estimate.design.stopping().alpha().ln();
+    let refuted = log_e_value.is_finite() && log_e_value >= -estimate.design.stopping().alpha().ln();
     refuted.then_some(Verdict::NoWorthwhileDifference { worthwhile_lift, log_e_value })
 }

@@ -19,8 +19,12 @@ pub(crate) fn steps(p_values: &[f64], level: f64) -> Vec<Step> {
     let mut adjusted: f64 = 0.0;
     // Where the procedure stops, all that remain answer for as many as the one that stopped it.
     let mut stopped: Option<f64> = None;
+    let mut remaining = 0.0;
     for (rank, &index) in by_size.iter().enumerate() {
-        let remaining = (p_values.len() - rank) as f64;
+        // Equals answer for as many as the first of them, so that their order does not matter.
+        if rank == 0 || p_values[index] > p_values[by_size[rank - 1]] {
+            remaining = (p_values.len() - rank) as f64;
+        }
         adjusted = adjusted.max((remaining * p_values[index]).min(1.0));
         let multiplicity = stopped.unwrap_or(remaining);
         if p_values[index] > level / multiplicity {
@@ -63,5 +67,6 @@ mod tests {
         check(&[0.01, 0.04, 0.03, 0.005], &[3.0, 2.0, 2.0, 4.0]);
         check(&[0.001, 0.002, 0.003], &[3.0, 2.0, 1.0]);
         check(&[0.9, 0.04], &[2.0, 2.0]);
+        check(&[0.0, 0.0, 0.01], &[3.0, 3.0, 1.0]);
     }
 }

@@ -106,6 +106,9 @@ impl ValueRatio {
             return 0.0;
         }
         let score = self.at(border);
+        if score.is_degenerate() {
+            return 0.0;
+        }
         let parts = [0.5, 1.0, 2.0].map(|part| {
             let root = (1.0 + score.variance * (part * scale / score.scale).powi(2)).sqrt();
             let z = part * scale / score.scale * score.difference / root;
@@ -140,12 +143,26 @@ impl ValueRatio {
             null += share * (1.0 - share) * (one.squares + other.squares);
             realized += (1.0 - share).powi(2) * one.squares + share.powi(2) * other.squares;
         }
-        Score { difference, variance: null.max(realized), scale: both.squared_rewards / both.rewards - level }
+        Score {
+            difference,
+            variance: null.max(realized),
+            scale: clear(both.squared_rewards / both.rewards, level),
+        }
     }
 }
 
 impl Score {
+    /// Whether rewards do not vary: then there is nothing to judge a difference by.
+    fn is_degenerate(&self) -> bool {
+        !(self.scale > 0.0
+            && self.variance > 1e-18 * self.difference * self.difference
+            && self.variance > 0.0)
+    }
+
     fn log_e_value(&self) -> f64 {
+        if self.is_degenerate() {
+            return 0.0;
+        }
         log_mean(DENSITIES.map(|(deviation, part)| {
             let spread = (deviation / self.scale).powi(2);
             let root = 1.0 + spread * self.variance;
@@ -156,8 +173,18 @@ impl Score {
 
 /// ln(2Φ(−z) exp(z²/2)): what the half of a normal density below 0 makes of evidence z above it.
 fn log_half_normal(z: f64) -> f64 {
-    // Mills' ratio, where Φ itself underflows.
-    if z > 25.0 { (2.0 / PI).sqrt().ln() - z.ln() } else { libm::erfc(z * FRAC_1_SQRT_2).ln() + 0.5 * z * z }
+    // Mills' ratio (DLMF 7.12.1), where Φ itself underflows.
+    if z > 25.0 {
+        (2.0 / PI).sqrt().ln() - z.ln() + (3.0 / z.powi(4) - 1.0 / z.powi(2)).ln_1p()
+    } else {
+        libm::erfc(z * FRAC_1_SQRT_2).ln() + 0.5 * z * z
+    }
+}
+
+/// `large` − `small`, or 0 where that is but rounding.
+fn clear(large: f64, small: f64) -> f64 {
+    let difference = large - small;
+    if difference > 1e-9 * large { difference } else { 0.0 }
 }
 
 /// Sums around a level.

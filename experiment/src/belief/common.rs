@@ -16,6 +16,9 @@ use crate::totals::{Cell, as_f64};
 /// Where the iteration ends: relative means are known to this part, far below any belief's width.
 const PRECISE: f64 = 1e-9;
 
+/// Where it ends in any case. A dozen steps are usual; arms that met at a share of one in a thousand only need thousands.
+const MOST_STEPS: u32 = 20_000;
+
 /// What was rewarded under one allocation in one segment, however many cells that is.
 struct Rewarded {
     exposures: Vec<f64>,
@@ -40,6 +43,10 @@ pub(crate) fn samples(cells: &[Cell], arms: &[usize]) -> Vec<Sample> {
             let added = cell.total * part * (1.0 - part);
             (information + added, squares + added * (1.0 - part))
         });
+        if squares <= 0.0 {
+            // It never met another arm.
+            return Sample::default();
+        }
         let effective = information * information / squares;
         Sample { exposures: effective / (relative[index] * rewards / expected), rewards: effective }
     };
@@ -60,7 +67,7 @@ fn relative_means(rewarded: &[Rewarded], plain: &[Sample]) -> Vec<f64> {
         .iter()
         .map(|sample| if sample.rewards > 0.0 { sample.rewards / sample.exposures } else { 0.0 })
         .collect();
-    for _ in 0..200 {
+    for _ in 0..MOST_STEPS {
         let mut expected = vec![0.0; means.len()];
         for cell in rewarded {
             let scale = cell.total / cell.weight(&means);
@@ -164,6 +171,27 @@ mod tests {
             samples[1].rewards / samples[1].exposures * 5.0,
             samples[0].rewards / samples[0].exposures * 7.0,
         );
+    }
+
+    #[test]
+    fn arms_that_never_met_are_not_compared() {
+        let cells =
+            [cell(&[1_000_000, 0], &[(900, 20), (0, 0)]), cell(&[0, 1_000_000], &[(0, 0), (900, 30)])];
+        assert!(
+            samples(&cells, &[0, 1]).iter().all(|sample| sample.exposures == 0.0 && sample.rewards == 0.0)
+        );
+    }
+
+    #[test]
+    fn arms_that_hardly_met_are_compared_by_where_they_did() {
+        let cells = [
+            cell(&[999_000, 1_000], &[(999_000, 20_000), (1_000, 23)]),
+            cell(&[1_000, 999_000], &[(1_000, 40), (999_000, 39_000)]),
+        ];
+        let samples = samples(&cells, &[0, 1]);
+        let ratio = samples[1].rewards / samples[1].exposures / (samples[0].rewards / samples[0].exposures);
+        // 23 of 1000 against 2.002 %, and 3.904 % against 40 of 1000: one ratio above 1 and one below it.
+        assert!((0.97..1.15).contains(&ratio), "{ratio}");
     }
 
     #[test]

@@ -95,4 +95,5 @@ def main():
         print(";".join([name, listed] + ["inf" if f == inf else nstr(f, 14) for f in figures]))
 
 
-main()
+if __name__ == "__main__":
+    main()

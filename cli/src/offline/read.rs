@@ -1,0 +1,145 @@
+//! Document → question: the arms, what was settled beforehand, and the cells.
+
+mod arms;
+mod cells;
+mod settings;
+mod totals;
+
+use experiment::{Cell, Design, Remaining, Standing};
+
+use super::allocation::{self, AllocateAnswer};
+use super::answer::EstimateAnswer;
+use super::document::{self, Document, Flags, Kind};
+use super::fault::{Fault, Problem};
+use super::number::Fields;
+use super::place::Place;
+use super::{answer, parse};
+use arms::Arms;
+use cells::Cells;
+
+/// As many bytes as a document may have: some thousand rounds of a hundred variants.
+pub(super) const MOST_BYTES: usize = 16 << 20;
+/// As many variants as may be compared; so many take a few seconds.
+pub(super) const MOST_VARIANTS: usize = 1_000;
+/// As many segments as may be told apart; each is estimated by itself, so of most variants they take a minute.
+pub(super) const MOST_SEGMENTS: usize = 256;
+/// As many rounds × segments as may be given.
+pub(super) const MOST_CELLS: usize = 100_000;
+/// As many rounds × segments × variants as may be given: each takes memory, though a document need not name it.
+pub(super) const MOST_FIGURES: usize = 1_000_000;
+/// The longest name, in characters.
+pub(super) const NAME_LIMIT: usize = 100;
+
+/// A document that makes sense: what an experiment is about, and what was counted.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub(super) metric: Measured,
+    /// By arm; the control first, then by name, whatever the order in the document.
+    pub(super) names: Vec<String>,
+    pub(super) rounds: usize,
+    /// By index, where the document tells segments apart.
+    pub(super) segments: Option<Vec<String>>,
+    /// The cells in which something can be compared, oldest first; never empty.
+    pub(super) cells: Vec<Cell>,
+    pub(super) design: Design,
+    pub(super) remaining: Remaining,
+    /// Read once it is asked for: an estimate needs none, and the defaults do not fit every number of variants.
+    policy: document::Policy,
+    minimum_per_variant: u64,
+}
+
+/// How people speak of the metric.
+#[derive(Clone, Debug)]
+pub(super) struct Measured {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) window: Option<String>,
+}
+
+impl Question {
+    /// The question that a document asks; `docs/offline.md` describes its form.
+    ///
+    /// # Errors
+    /// When the bytes are no such document, or contradict themselves.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        read(parse::parse(bytes)?)
+    }
+
+    /// What is known about the variants, over all segments and in each.
+    ///
+    /// # Errors
+    /// Never for a question that could be read, as far as is known; a fault then, and no panic, if it should.
+    pub fn estimate(&self) -> Result<EstimateAnswer, Fault> {
+        answer::answer(self)
+    }
+
+    /// The shares of the next round, of each segment where there are several.
+    ///
+    /// # Errors
+    /// When no shares can be kept as `policy` wants them.
+    pub fn allocate(&self) -> Result<AllocateAnswer, Fault> {
+        let candidates = (0..self.names.len()).filter(|&arm| self.design.is_candidate(arm)).count();
+        let policy = settings::policy(&self.policy, self.minimum_per_variant, candidates)?;
+        Ok(allocation::answer(self, &policy))
+    }
+
+    /// The cells of one segment; never empty.
+    pub(super) fn in_segment(&self, segment: usize) -> Vec<Cell> {
+        let cells: Vec<Cell> = self.cells.iter().filter(|cell| cell.segment() == segment).cloned().collect();
+        cells::or_nothing(cells, self.names.len())
+    }
+}
+
+fn read(document: Document) -> Result<Question, Fault> {
+    let root = Place::default();
+    if document.rounds.is_empty() {
+        return Err(Fault::at(&root.field("rounds"), Problem::NoRounds));
+    }
+    let metric = settings::metric(&document.metric)?;
+    let arms = Arms::of(&document)?;
+    let standings = standings(&document, &arms)?;
+    let design = Design::new(metric, settings::stopping(&document)?, standings)
+        .map_err(|error| Fault::at(&root.field("variants"), Problem::Refused(error.to_string())))?;
+    let remaining = settings::remaining(&document)?;
+    let minimum_per_variant =
+        settings::count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
+    let Cells { cells, segments, rounds } = Cells::of(&document, &arms, metric.kind)?;
+    let Fields(metric) = document.metric;
+    Ok(Question {
+        metric: Measured {
+            name: metric.name,
+            kind: metric.kind,
+            window: metric.window.map(|window| window.0),
+        },
+        names: arms.into_names(),
+        rounds,
+        segments,
+        cells,
+        design,
+        remaining,
+        policy: document.policy.0,
+        minimum_per_variant,
+    })
+}
+
+/// By arm; what the document does not speak of is of the first generation, and served.
+fn standings(document: &Document, arms: &Arms) -> Result<Vec<Standing>, Fault> {
+    let standing = |name: &String| match document.variants.get(name) {
+        Some(flags) => {
+            standing(flags, *name == document.control, &Place::default().field("variants").entry(name))
+        }
+        None => Ok(Standing::FIRST),
+    };
+    arms.names().iter().map(standing).collect()
+}
+
+fn standing(flags: &Flags, is_control: bool, place: &Place) -> Result<Standing, Fault> {
+    if is_control && flags.retired {
+        return Err(Fault::at(&place.field("retired"), Problem::RetiredControl));
+    }
+    let generation = flags.generation.get().ok().and_then(|generation| u32::try_from(generation).ok());
+    match generation {
+        Some(generation @ 1..) => Ok(Standing { generation, retired: flags.retired }),
+        _ => Err(Fault::at(&place.field("generation"), Problem::Generation)),
+    }
+}

@@ -1,0 +1,217 @@
+//! Rounds → cells: shares and totals by arm, oldest round first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use experiment::{Allocation, AllocationError, Cell, CellError, Kind, PartsPerMillion, Totals};
+
+use super::super::document::{self, Document, Round};
+use super::super::fault::{Fault, Problem};
+use super::super::number::{Count, Fields, LARGEST_COUNT, Named};
+use super::super::place::Place;
+use super::arms::{Arms, check_name};
+use super::settings::count;
+use super::totals::{Counted, counted};
+use super::{MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS};
+
+/// What was counted, and where.
+#[derive(Debug)]
+pub(super) struct Cells {
+    /// Those in which something can be compared, oldest first; never empty.
+    pub(super) cells: Vec<Cell>,
+    pub(super) segments: Option<Vec<String>>,
+    pub(super) rounds: usize,
+}
+
+impl Cells {
+    pub(super) fn of(document: &Document, arms: &Arms, kind: Kind) -> Result<Self, Fault> {
+        let place = Place::default().field("rounds");
+        let rounds = in_order(document, &place)?;
+        let segments = segments(document, &place)?;
+        let parts = parts(&rounds, &place)?;
+        let figures = parts.len() * arms.names().len();
+        let too_many = [
+            (parts.len() > MOST_CELLS, Problem::TooManyCells),
+            (figures > MOST_FIGURES, Problem::TooManyFigures),
+        ];
+        if let Some((_, problem)) = too_many.into_iter().find(|(is_so, _)| *is_so) {
+            return Err(Fault::at(&place, problem));
+        }
+        let mut cells = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let segment =
+                part.segment.zip(segments.as_ref()).and_then(|(name, all)| all.binary_search(name).ok());
+            cells.push(part.cell(arms, kind)?.in_segment(segment.unwrap_or(0)));
+        }
+        check_sum(&cells, &place)?;
+        let rounds = document.rounds.len();
+        Ok(Self { cells: or_nothing(comparable(cells), arms.names().len()), segments, rounds })
+    }
+}
+
+/// The rounds with their index in the document, by number.
+fn in_order<'a>(document: &'a Document, place: &Place) -> Result<Vec<(usize, &'a Round)>, Fault> {
+    let mut by_number = BTreeMap::new();
+    for (index, round) in document.rounds.iter().enumerate() {
+        let place = place.index(index).field("number");
+        let number = count(&place, &round.number)?;
+        if let Some((first, _)) = by_number.insert(number, (index, &**round)) {
+            let first = Place::default().field("rounds").index(first).to_string();
+            return Err(Fault::at(&place, Problem::RoundTwice { number, first }));
+        }
+    }
+    Ok(by_number.into_values().collect())
+}
+
+/// The names of all segments, in order; `None` where rounds have none.
+fn segments(document: &Document, place: &Place) -> Result<Option<Vec<String>>, Fault> {
+    let mut names = BTreeSet::new();
+    for (index, round) in document.rounds.iter().enumerate() {
+        let place = place.index(index);
+        if round.segments.is_some() != document.rounds[0].segments.is_some() {
+            return Err(Fault::at(&place, Problem::MixedForms));
+        }
+        for name in round.segments.iter().flat_map(|segments| segments.keys()) {
+            check_name(&place.field("segments").entry(name), name)?;
+            names.insert(name.clone());
+        }
+    }
+    if names.len() > MOST_SEGMENTS {
+        return Err(Fault::at(place, Problem::TooManySegments));
+    }
+    Ok(document.rounds[0].segments.is_some().then(|| names.into_iter().collect()))
+}
+
+/// A round, or one segment of it, as the document has it.
+struct Part<'a> {
+    place: Place,
+    segment: Option<&'a String>,
+    allocation: &'a Named<Count>,
+    totals: &'a Named<Fields<document::Totals>>,
+}
+
+/// Every round as one part, or one for each of its segments.
+fn parts<'a>(rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a>>, Fault> {
+    let mut parts = Vec::with_capacity(rounds.len());
+    for &(index, round) in rounds {
+        let place = place.index(index);
+        match (&round.allocation, &round.totals, &round.segments) {
+            (Some(allocation), Some(totals), None) => {
+                parts.push(Part { place, segment: None, allocation, totals });
+            }
+            (None, None, Some(segments)) if segments.is_empty() => {
+                return Err(Fault::at(&place.field("segments"), Problem::NoSegments));
+            }
+            (None, None, Some(segments)) => parts.extend(segments.iter().map(|(name, segment)| Part {
+                place: place.field("segments").entry(name),
+                segment: Some(name),
+                allocation: &segment.allocation,
+                totals: &segment.totals,
+            })),
+            (_, _, Some(_)) => return Err(Fault::at(&place, Problem::BothForms)),
+            (None, _, None) => return Err(Fault::at(&place.field("allocation"), Problem::Missing)),
+            (Some(_), None, None) => return Err(Fault::at(&place.field("totals"), Problem::Missing)),
+        }
+    }
+    Ok(parts)
+}
+
+impl Part<'_> {
+    fn cell(&self, arms: &Arms, kind: Kind) -> Result<Cell, Fault> {
+        let allocation = self.allocation(arms)?;
+        let counted = self.counted(arms, kind)?;
+        let totals = counted.iter().map(|counted| counted.totals).collect();
+        let cell = Cell::new(allocation, totals).map_err(|error| self.refused(arms, error))?;
+        match self.decisions(arms, &counted)? {
+            Some(decisions) => cell.with_decisions(decisions).map_err(|error| self.refused(arms, error)),
+            None => Ok(cell),
+        }
+    }
+
+    fn allocation(&self, arms: &Arms) -> Result<Allocation, Fault> {
+        let place = self.place.field("allocation");
+        let mut shares = vec![PartsPerMillion::ZERO; arms.names().len()];
+        for (name, share) in self.allocation.iter() {
+            let place = place.entry(name);
+            let parts = u32::try_from(count(&place, share)?).ok().and_then(PartsPerMillion::new);
+            shares[arms.index(name)] = parts.ok_or_else(|| Fault::at(&place, Problem::Share))?;
+        }
+        Allocation::try_from(shares).map_err(|error| match error {
+            AllocationError::Sum { sum } => Fault::at(&place, Problem::Shares { sum }),
+            AllocationError::Empty => Fault::at(&place, Problem::Shares { sum: 0 }),
+        })
+    }
+
+    /// By arm.
+    fn counted(&self, arms: &Arms, kind: Kind) -> Result<Vec<Counted>, Fault> {
+        let mut all = vec![Counted::default(); arms.names().len()];
+        for (name, totals) in self.totals.iter() {
+            let place = self.place.field("totals").entry(name);
+            let Some(share) = self.allocation.get(name) else {
+                return Err(Fault::at(&place, Problem::Unallocated));
+            };
+            let counted = counted(totals, kind, &place)?;
+            if share.get() == Ok(0) && counted.is_any() {
+                return Err(Fault::at(&place, Problem::Unserved));
+            }
+            all[arms.index(name)] = counted;
+        }
+        Ok(all)
+    }
+
+    /// By arm, if the document has them: of all variants that had a share, or of none.
+    fn decisions(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<u64>>, Fault> {
+        if counted.iter().all(|counted| counted.decisions.is_none()) {
+            return Ok(None);
+        }
+        let unknown = |name: &&String| {
+            let has_share = self.allocation.get(*name).is_some_and(|share| share.get() != Ok(0));
+            has_share && counted[arms.index(name)].decisions.is_none()
+        };
+        if let Some(name) = arms.names().iter().find(unknown) {
+            let place = self.place.field("totals").entry(name).field("decisions");
+            return Err(Fault::at(&place, Problem::DecisionsMissing));
+        }
+        Ok(Some(counted.iter().map(|counted| counted.decisions.unwrap_or(0)).collect()))
+    }
+
+    /// What `experiment` refuses although it was read: a fault that it knows and we do not.
+    fn refused(&self, arms: &Arms, error: CellError) -> Fault {
+        let place = self.place.field("totals");
+        let place = match error {
+            CellError::Unserved { arm } | CellError::Totals { arm, .. } | CellError::Decisions { arm } => {
+                place.entry(&arms.names()[arm])
+            }
+            CellError::Arms { .. } => place,
+        };
+        Fault::at(&place, Problem::Refused(error.to_string()))
+    }
+}
+
+/// Counts are summed over cells, so their sum must be exact as well.
+fn check_sum(cells: &[Cell], place: &Place) -> Result<(), Fault> {
+    let of_cell = |cell: &Cell| {
+        let exposures: u64 = cell.totals().iter().map(|totals: &Totals| totals.exposures).sum();
+        let decisions: u64 = cell.decisions().iter().copied().flatten().sum();
+        exposures.max(decisions)
+    };
+    // At most 1000 variants of 2^53 in a cell: no sum above overflows, and this one saturates.
+    let sum = cells.iter().map(of_cell).fold(0, u64::saturating_add);
+    if sum > LARGEST_COUNT { Err(Fault::at(place, Problem::TooMany)) } else { Ok(()) }
+}
+
+/// Cells in which one variant was served alone say nothing about another, and would only let a change over time pass for
+/// a difference between variants. The operator leaves them out too.
+fn comparable(cells: Vec<Cell>) -> Vec<Cell> {
+    let is_alone = |cell: &Cell| cell.allocation().shares().contains(&PartsPerMillion::ONE);
+    cells.into_iter().filter(|cell| !is_alone(cell)).collect()
+}
+
+/// `cells`, or one in which nothing was counted: an experiment without data has an estimate too.
+pub(super) fn or_nothing(mut cells: Vec<Cell>, arms: usize) -> Vec<Cell> {
+    if cells.is_empty() {
+        let even = Allocation::even(arms).expect("there is a control");
+        let nothing = Cell::new(even, vec![Totals::default(); arms]);
+        cells.push(nothing.expect("zeros contradict no share"));
+    }
+    cells
+}

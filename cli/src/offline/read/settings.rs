@@ -1,0 +1,134 @@
+//! What was settled beforehand: metric, stopping, time, policy.
+
+use api::Percent;
+use experiment::{Control, Kind, Metric, PartsPerMillion, Policy, Remaining, Rule, Stopping, StoppingError};
+
+use super::super::document::{self, Document, PolicyType};
+use super::super::fault::{Fault, Problem};
+use super::super::number::Count;
+use super::super::place::{Place, shortened};
+use super::arms::check_name;
+
+pub(super) fn metric(metric: &document::Metric) -> Result<Metric, Fault> {
+    let place = Place::default().field("metric");
+    check_name(&place.field("name"), &metric.name)?;
+    if let Some(window) = &metric.window {
+        window.seconds().map_err(|error| Fault::at(&place.field("window"), error.into()))?;
+    }
+    let direction = match metric.direction {
+        document::Direction::Maximize => experiment::Direction::Maximize,
+        document::Direction::Minimize => experiment::Direction::Minimize,
+    };
+    Ok(Metric { kind: kind(metric, &place.field("cap"))?, direction })
+}
+
+fn kind(metric: &document::Metric, place: &Place) -> Result<Kind, Fault> {
+    let cap = match &metric.cap {
+        Some(cap) => Some(cap.get().map_err(|problem| Fault::at(place, problem))?),
+        None => None,
+    };
+    match (metric.kind, cap) {
+        (document::Kind::Value, Some(cap)) if cap <= 0.0 => Err(Fault::at(place, Problem::Cap)),
+        (document::Kind::Value, cap) => Ok(Kind::Value { cap }),
+        (document::Kind::Binary, None) => Ok(Kind::Binary),
+        (document::Kind::Binary, Some(_)) => Err(Fault::at(place, Problem::CapOfBinary)),
+    }
+}
+
+pub(super) fn stopping(document: &Document) -> Result<Stopping, Fault> {
+    let root = Place::default();
+    let confidence = fraction(&root.field("confidence"), &document.confidence)?;
+    let maximum_loss = fraction(&root.field("maximumLoss"), &document.maximum_loss)?;
+    let rule = Stopping::new(confidence, maximum_loss);
+    let rule = match &document.worthwhile_lift {
+        Some(lift) => {
+            let lift = fraction(&root.field("worthwhileLift"), lift)?;
+            rule.and_then(|rule| rule.with_worthwhile_lift(lift))
+        }
+        None => rule,
+    };
+    rule.map_err(|error| refused(document, &error))
+}
+
+fn refused(document: &Document, error: &StoppingError) -> Fault {
+    let (field, problem) = match error {
+        StoppingError::Confidence(_) => ("confidence", Problem::Confidence(document.confidence.0.clone())),
+        StoppingError::MaximumLoss(_) => {
+            ("maximumLoss", Problem::MaximumLoss(document.maximum_loss.0.clone()))
+        }
+        StoppingError::WorthwhileLift(_) => {
+            let lift = document.worthwhile_lift.as_ref().map_or_else(String::new, |lift| lift.0.clone());
+            ("worthwhileLift", Problem::WorthwhileLift(lift))
+        }
+    };
+    Fault::at(&Place::default().field(field), problem)
+}
+
+fn fraction(place: &Place, percent: &Percent) -> Result<f64, Fault> {
+    let parts = percent.parts_per_million().map_err(|error| Fault::at(place, error.into()))?;
+    Ok(f64::from(parts) / 1e6)
+}
+
+/// There is time, unless both times are known and say otherwise.
+pub(super) fn remaining(document: &Document) -> Result<Remaining, Fault> {
+    let root = Place::default();
+    let seconds = |field: &str, duration: &Option<api::Duration>| match duration {
+        Some(duration) => {
+            let seconds = duration.seconds().map_err(|error| Fault::at(&root.field(field), error.into()))?;
+            Ok(Some(seconds))
+        }
+        None => Ok(None),
+    };
+    let elapsed = seconds("elapsed", &document.elapsed)?;
+    let maximum = seconds("maximumDuration", &document.maximum_duration)?;
+    let is_over = elapsed.zip(maximum).is_some_and(|(elapsed, maximum)| elapsed >= maximum);
+    Ok(if is_over { Remaining::Nothing } else { Remaining::Some })
+}
+
+pub(super) fn count(place: &Place, count: &Count) -> Result<u64, Fault> {
+    count.get().map_err(|problem| Fault::at(place, problem))
+}
+
+/// The policy of an experiment with so many `candidates`, the control included.
+pub(super) fn policy(
+    policy: &document::Policy,
+    minimum_per_variant: u64,
+    candidates: usize,
+) -> Result<Policy, Fault> {
+    let place = Place::default().field("policy");
+    let rule = match policy.kind {
+        PolicyType::Thompson => Rule::Thompson,
+        PolicyType::TopTwo => Rule::TopTwo,
+        PolicyType::Even => Rule::Even,
+    };
+    let floor = floor(&place.field("floor"), &policy.floor)?;
+    let control = control(&place.field("controlShare"), &policy.control_share)?;
+    let minimum = match &policy.minimum_per_variant {
+        Some(minimum) => count(&place.field("minimumPerVariant"), minimum)?,
+        None => minimum_per_variant,
+    };
+    let look_back = match &policy.look_back {
+        Some(exposures) => Some(count(&place.field("lookBack"), exposures)?),
+        None => None,
+    };
+    let kept = Policy::new(rule, candidates, floor, control, minimum);
+    let kept = kept.and_then(|kept| match look_back {
+        Some(exposures) => kept.with_look_back(exposures as f64),
+        None => Ok(kept),
+    });
+    kept.map_err(|error| Fault::at(&place, Problem::Policy(error)))
+}
+
+fn floor(place: &Place, floor: &Percent) -> Result<PartsPerMillion, Fault> {
+    let parts = floor.parts_per_million().map_err(|error| Fault::at(place, error.into()))?;
+    PartsPerMillion::new(parts).ok_or_else(|| Fault::at(place, Problem::Floor(floor.0.clone())))
+}
+
+fn control(place: &Place, share: &str) -> Result<Control, Fault> {
+    if share == "none" {
+        return Ok(Control::Competes);
+    }
+    let parts = Percent(share.to_owned()).parts_per_million().ok();
+    let fixed = parts.and_then(PartsPerMillion::new).map(Control::Fixed);
+    fixed.ok_or_else(|| Fault::at(place, Problem::ControlShare(shortened(share))))
+}

@@ -1,0 +1,161 @@
+//! A verdict as one sentence for a marketer: what is so, how sure that is, and what to do next.
+
+use experiment::{Direction, Estimate, Evidence, Missing, Problem, SampleRatio, Verdict};
+
+use super::figures::{loss, percent, probability, signed};
+use super::read::Question;
+
+/// The sentence that says `verdict`.
+pub(super) fn sentence(question: &Question, estimate: &Estimate, verdict: &Verdict) -> String {
+    let words = Words { question, estimate };
+    match verdict {
+        Verdict::Winner { arm, evidence } => words.winner(*arm, evidence),
+        Verdict::ControlWins => words.control_wins(),
+        Verdict::NoWorthwhileDifference { worthwhile_lift, .. } => words.nothing_worthwhile(*worthwhile_lift),
+        Verdict::Inconclusive { leader, missing } => words.inconclusive(*leader, missing),
+        Verdict::Unhealthy(Problem::NoData) => words.no_data(),
+        Verdict::Unhealthy(Problem::SampleRatio(ratio)) => sample_ratio(ratio),
+        Verdict::Collecting { leader, missing } => words.collecting(*leader, missing),
+    }
+}
+
+struct Words<'a> {
+    question: &'a Question,
+    estimate: &'a Estimate,
+}
+
+impl Words<'_> {
+    fn winner(&self, arm: usize, evidence: &Evidence) -> String {
+        format!(
+            "{} earns {} {} than {}: about {}, and between {} and {} {}; shown {} times, against {} for {}",
+            self.name(arm),
+            self.better(),
+            self.metric(),
+            self.control(),
+            signed(evidence.lift_shrunken),
+            signed(evidence.lift_anytime.low),
+            signed(evidence.lift_anytime.high),
+            self.surely(),
+            evidence.exposures,
+            evidence.control_exposures,
+            self.control(),
+        )
+    }
+
+    fn control_wins(&self) -> String {
+        format!(
+            "{} every variant is shown to earn {} {} than {}, {}; keep {}, or test other copy under a new name",
+            self.after(),
+            self.worse(),
+            self.metric(),
+            self.control(),
+            self.surely(),
+            self.control(),
+        )
+    }
+
+    fn nothing_worthwhile(&self, worthwhile_lift: f64) -> String {
+        format!(
+            "{} no variant earns {} {} {} than {}, {}; test bolder copy under a new name",
+            self.after(),
+            percent(worthwhile_lift),
+            self.better(),
+            self.metric(),
+            self.control(),
+            self.surely(),
+        )
+    }
+
+    fn inconclusive(&self, leader: usize, missing: &[Missing]) -> String {
+        let end = format!("{} and the longest time that was allowed,", self.after());
+        match missing {
+            [Missing::SmallLoss { relative_loss, .. }] => format!(
+                "{end} {} is shown to be better than {}, but another variant may be better still: choosing it gives away {} of its {} in expectation; allow more time in a new experiment",
+                self.name(leader),
+                self.control(),
+                loss(*relative_loss),
+                self.metric(),
+            ),
+            _ => format!(
+                "{end} no variant is shown to be better than {}; test bolder copy, or allow more time in a new experiment",
+                self.control(),
+            ),
+        }
+    }
+
+    fn no_data(&self) -> String {
+        "nothing was counted in any round that showed two variants or more; see whether exposures are reported"
+            .to_owned()
+    }
+
+    fn collecting(&self, leader: usize, missing: &[Missing]) -> String {
+        let p_best = probability(self.estimate.arms[leader].p_best);
+        match missing.first() {
+            Some(Missing::ControlLeads { .. }) | None => format!(
+                "{} {} leads, with a chance of {p_best} to be the best, and no variant is shown to be better; go on",
+                self.after(),
+                self.name(leader),
+            ),
+            Some(Missing::BetterThanControl { .. }) => format!(
+                "{} {} leads, with a chance of {p_best} to be the best, but what it has ahead of {} may still be luck; go on",
+                self.after(),
+                self.name(leader),
+                self.control(),
+            ),
+            Some(Missing::SmallLoss { relative_loss, maximum_loss }) => format!(
+                "{} {} is shown to be better than {}, but another variant may be better still: choosing it now gives away {} of its {} in expectation, where {} is accepted; go on",
+                self.after(),
+                self.name(leader),
+                self.control(),
+                loss(*relative_loss),
+                self.metric(),
+                percent(*maximum_loss),
+            ),
+        }
+    }
+
+    fn after(&self) -> String {
+        let exposures: u64 = self.estimate.arms.iter().map(|arm| arm.exposures).sum();
+        format!("after {exposures} exposures")
+    }
+
+    fn surely(&self) -> String {
+        format!(
+            "with {} confidence, however often one looked",
+            percent(self.question.design.stopping().confidence())
+        )
+    }
+
+    fn name(&self, arm: usize) -> &str {
+        &self.question.names[arm]
+    }
+
+    fn control(&self) -> &str {
+        self.name(0)
+    }
+
+    fn metric(&self) -> &str {
+        &self.question.metric.name
+    }
+
+    fn better(&self) -> &'static str {
+        match self.question.design.metric().direction {
+            Direction::Maximize => "more",
+            Direction::Minimize => "less",
+        }
+    }
+
+    fn worse(&self) -> &'static str {
+        match self.question.design.metric().direction {
+            Direction::Maximize => "less",
+            Direction::Minimize => "more",
+        }
+    }
+}
+
+fn sample_ratio(ratio: &SampleRatio) -> String {
+    format!(
+        "exposures do not fit the shares that were in force (an e-value of 10^{:.0} against them, 10^3 is an alarm); look for exposures that are reported for some variants only, or twice",
+        ratio.log_e_value / std::f64::consts::LN_10,
+    )
+}
