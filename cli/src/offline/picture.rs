@@ -24,9 +24,9 @@ impl Axis {
     /// limits of few data do, estimates do not.
     pub(super) fn of(ranges: &[Range], width: usize) -> Self {
         let needed = |range: &Range| {
-            let limits =
-                [range.low, range.high].map(|limit| if limit.is_nan() { 0.0 } else { limit.abs().min(1.0) });
-            limits[0].max(limits[1]).max(1.5 * range.middle.abs().min(100.0))
+            // What is unknown needs no room.
+            let size = |lift: f64| if lift.is_nan() { 0.0 } else { lift.abs() };
+            size(range.low).min(1.0).max(size(range.high).min(1.0)).max(1.5 * size(range.middle).min(100.0))
         };
         let reach = ranges.iter().map(needed).fold(0.01, f64::max);
         Self { reach: rounded_up(reach), side: (width.max(3) - 1) / 2 }
