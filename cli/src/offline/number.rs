@@ -84,7 +84,7 @@ impl Sum {
         match number {
             negative if negative < 0.0 => Err(Problem::Negative(shortened(&text))),
             // Also where "-0" was written.
-            zero if zero == 0.0 => Ok(0.0),
+            0.0 => Ok(0.0),
             number if SUMS.contains(&number) => Ok(number),
             _ => Err(Problem::OutOfRange(shortened(&text))),
         }

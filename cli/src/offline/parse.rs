@@ -68,7 +68,7 @@ fn place(path: &Path) -> Place {
 
 /// The place of the field `name`, at which the path may have ended or before which it stopped.
 fn child(path: &Path, name: &str) -> Place {
-    match path.iter().last() {
+    match path.iter().next_back() {
         Some(Segment::Map { key }) if key == name => place(path),
         _ => place(path).entry(name),
     }
