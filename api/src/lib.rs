@@ -4,7 +4,7 @@
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
 //! wire      decide  event  totals  token                  what applications and the operator send to the gateway
-//! words     condition  name  quantity                     what both are written with
+//! words     condition  figure  name  quantity             what both are written with
 //! ```
 //!
 //! The crate decides nothing and reads nothing. Strings with a grammar (`10%`, `30m`) stay strings in the objects,
@@ -15,6 +15,7 @@
 mod campaign;
 mod campaign_status;
 pub mod condition;
+pub mod figure;
 mod model;
 pub mod name;
 mod quantity;

@@ -10,4 +10,5 @@
 //! makes no sense gives NaN, and so does an argument that is NaN: a function of numbers returns a number.
 
 pub mod beta;
+pub(crate) mod cholesky;
 pub mod normal;

@@ -1,7 +1,7 @@
 //! The form that `estimate` and `allocate` read: a contract. The comments of fields are their descriptions in
 //! `docs/schemas/estimate-input.json`.
 
-use api::{Duration, Percent};
+use api::{Duration, Percent, PolicyType};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -139,18 +139,6 @@ pub(super) struct Policy {
     pub(super) look_back: Option<Count>,
 }
 
-/// The bandits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) enum PolicyType {
-    /// A variant's share is the chance that it is the best: loses the fewest rewards.
-    #[default]
-    Thompson,
-    /// Half of the traffic tests the best one's closest rivals: finds the best one soonest.
-    TopTwo,
-    /// All variants have the same share.
-    Even,
-}
-
 /// A period in which shares did not change. It has either `allocation` and `totals`, or `segments`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -197,16 +185,17 @@ pub(super) struct Totals {
     pub(super) decisions: Option<Count>,
 }
 
+/// The defaults are those of a campaign, so that a document and a campaign that say nothing ask the same.
 fn confidence() -> Percent {
-    Percent("95%".to_owned())
+    api::Stopping::default().confidence
 }
 
 fn maximum_loss() -> Percent {
-    Percent("1%".to_owned())
+    api::Stopping::default().maximum_loss
 }
 
 fn minimum_per_variant() -> Count {
-    Count::new(100)
+    Count::new(api::Policy::default().minimum_per_variant)
 }
 
 fn first_generation() -> Count {
@@ -214,20 +203,21 @@ fn first_generation() -> Count {
 }
 
 fn floor() -> Percent {
-    Percent("1%".to_owned())
+    api::Policy::default().floor
 }
 
 fn control_share() -> String {
-    "20%".to_owned()
+    api::Policy::default().control_share.0
 }
 
 impl Default for Policy {
     fn default() -> Self {
+        let minimum_per_variant = None;
         Self {
             kind: PolicyType::default(),
             floor: floor(),
             control_share: control_share(),
-            minimum_per_variant: None,
+            minimum_per_variant,
             look_back: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Intervals as pictures: `   ├─────┼──●──────┤   `.
 
-use super::figures::signed;
+use api::figure::signed;
+
 use crate::text::left;
 
 /// An axis from minus to plus `reach`, with zero in the middle cell.

@@ -2,10 +2,11 @@
 
 use super::answer::{EstimateAnswer, VariantAnswer};
 use super::document::Kind;
-use super::figures::{amount, dash, loss, percent, probability, rate, signed};
+use super::figures::{amount, rate};
 use super::picture::{Axis, Range};
 use super::read::Question;
 use crate::text::{bar, cut, left, plural, right, thousands, wrap};
+use api::figure::{UNKNOWN, loss, percent, probability, signed};
 
 /// The answer to `question` in lines of at most `width` columns; below 80 columns they may be longer.
 ///
@@ -166,5 +167,5 @@ fn range(variant: &VariantAnswer) -> Option<Range> {
 }
 
 fn grouped(count: u64) -> String {
-    i64::try_from(count).map_or_else(|_| dash(), thousands)
+    i64::try_from(count).map_or_else(|_| UNKNOWN.to_owned(), thousands)
 }

@@ -1,8 +1,8 @@
 //! A verdict as one sentence for a marketer: what is so, how sure that is, and what to do next.
 
+use api::figure::{loss, percent, probability, signed};
 use experiment::{Direction, Estimate, Evidence, Missing, Problem, SampleRatio, Verdict};
 
-use super::figures::{loss, percent, probability, signed};
 use super::read::Question;
 
 /// The sentence that says `verdict`.

@@ -1,7 +1,7 @@
 //! Rows 5, 6 and 12: what shares cost, and how soon they find the best arm.
 
 use experiment::simulation::{Trend, Truth, World};
-use experiment::{Remaining, Rule, Verdict, judge};
+use experiment::{Cell, Remaining, Rule, Verdict, judge};
 
 use super::line::{Bound, Line};
 use super::settings::{Setting, lin10, scaled, worlds};
@@ -43,59 +43,50 @@ pub(crate) fn regret(scale: f64) -> Vec<Line> {
 /// Row 6: how soon the best of ten arms leads for certain, and is called the winner.
 pub(crate) fn leader(scale: f64) -> Vec<Line> {
     let runs = scaled(600, scale);
-    let world = World::steady(&lin10(), 600, 1000);
-    let best = world.arms.len() - 1;
-    let certain = |rule: Rule| -> Vec<(f64, bool)> {
-        let setting = Setting::new("", world.clone(), rule, 1.0, None);
-        worlds(runs, |seed| {
-            let mut course = setting.course(seed);
-            while course.play() {
-                let chances = setting.p_best(course.cells());
-                let leader = (0..chances.len())
-                    .fold(0, |best, arm| if chances[arm] > chances[best] { arm } else { best });
-                if chances[leader] >= 0.95 {
-                    return (course.exposures() as f64, leader == best);
-                }
-            }
-            (f64::INFINITY, false)
-        })
-    };
-    let (top_two, even) = (certain(Rule::TopTwo), certain(Rule::Even));
-    let exposures = |outcomes: &[(f64, bool)]| outcomes.iter().map(|outcome| outcome.0).collect::<Vec<f64>>();
-    let hits = |outcomes: &[(f64, bool)]| outcomes.iter().map(|outcome| outcome.1).collect::<Vec<bool>>();
-    let naive = Line::median("", &exposures(&even), Bound::AtLeast(0.0)).figure;
-    let setting = Setting::new("", World::steady(&lin10(), 200, 1000), Rule::Thompson, 1.0, Some(10.0));
-    let winners: Vec<(f64, bool)> = worlds(runs, |seed| {
+    let setting = |rule, control| Setting::new("", World::steady(&lin10(), 600, 1000), rule, 1.0, control);
+    let certain = |setting: Setting| named(&setting, runs, |cells| certain(&setting.p_best(cells)));
+    let (top_two, even) = (certain(setting(Rule::TopTwo, None)), certain(setting(Rule::Even, None)));
+    let thompson = setting(Rule::Thompson, Some(10.0));
+    let winners = named(&thompson, runs, |cells| match judge(&thompson.estimate(cells), Remaining::Some) {
+        Verdict::Winner { arm, .. } => Some(arm),
+        _ => None,
+    });
+    let [soon, right] = named_lines("lin10, top-two to P(best) ≥ 95 %", &top_two, 72_000.0, 98.5);
+    let [quick, best] = named_lines("lin10, Thompson, control 10 %, to Winner", &winners, 40_000.0, 85.0);
+    let [naive, naively_right] = named_lines("", &even, f64::INFINITY, 0.0);
+    vec![soon.beside(naive.figure), right.beside(naively_right.figure), quick, best]
+}
+
+/// The arm that is the best with a chance of 95 % or more.
+fn certain(chances: &[f64]) -> Option<usize> {
+    chances.iter().position(|&chance| chance >= 0.95)
+}
+
+/// When an arm was named, in exposures, and whether it was the best one.
+struct Named {
+    exposures: f64,
+    is_best: bool,
+}
+
+/// The first arm that `name` gives in each world.
+fn named(setting: &Setting, runs: u64, name: impl Fn(&[Cell]) -> Option<usize> + Sync) -> Vec<Named> {
+    worlds(runs, |seed| {
         let mut course = setting.course(seed);
         while course.play() {
-            if let Verdict::Winner { arm, .. } = judge(&setting.estimate(course.cells()), Remaining::Some) {
-                return (course.exposures() as f64, arm == best);
+            if let Some(arm) = name(course.cells()) {
+                return Named { exposures: course.exposures() as f64, is_best: arm == setting.best() };
             }
         }
-        (f64::INFINITY, false)
-    });
-    vec![
-        Line::median(
-            "lin10, top-two to P(best) ≥ 95 %: exposures (naive: even split)",
-            &exposures(&top_two),
-            Bound::AtMost(72_000.0),
-        )
-        .beside(naive),
-        Line::share(
-            "lin10, top-two to P(best) ≥ 95 %: the best arm leads",
-            &hits(&top_two),
-            Bound::AtLeast(98.5),
-        ),
-        Line::median(
-            "lin10, Thompson, control 10 %, to Winner: exposures",
-            &exposures(&winners),
-            Bound::AtMost(40_000.0),
-        ),
-        Line::share(
-            "lin10, Thompson, control 10 %: the winner is the best",
-            &hits(&winners),
-            Bound::AtLeast(85.0),
-        ),
+        Named { exposures: f64::INFINITY, is_best: false }
+    })
+}
+
+fn named_lines(what: &str, outcomes: &[Named], most: f64, least: f64) -> [Line; 2] {
+    let exposures: Vec<f64> = outcomes.iter().map(|named| named.exposures).collect();
+    let best: Vec<bool> = outcomes.iter().map(|named| named.is_best).collect();
+    [
+        Line::median(format!("{what}: exposures"), &exposures, Bound::AtMost(most)),
+        Line::share(format!("{what}: it is the best"), &best, Bound::AtLeast(least)),
     ]
 }
 

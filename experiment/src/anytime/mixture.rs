@@ -1,6 +1,7 @@
 //! Fixed weights over alternatives.
 
 use super::curve::{Curve, Table, WIDEST};
+use crate::numeric::cholesky::dot;
 
 /// Alternatives to a null: the places at which a likelihood is asked, and weights that sum to one. Such a mean likelihood
 /// ratio is an e-process.
@@ -91,8 +92,4 @@ impl Likelihoods {
 pub(super) fn normalized(weights: Vec<f64>) -> Vec<f64> {
     let total: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / total).collect()
-}
-
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    one.iter().zip(other).map(|(x, y)| x * y).sum()
 }

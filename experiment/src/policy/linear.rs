@@ -8,6 +8,7 @@ use super::{Allocated, Policy, Reason, divide, divided, is_explored};
 use crate::belief::{Best, Mean};
 use crate::design::Design;
 use crate::interval::Spread;
+use crate::numeric::cholesky::{Factor, dot};
 use crate::totals::{Cell, Totals, as_f64, sum};
 
 /// How much of the variance of rewards is explored with. The whole of it is what a posterior would have, and explores for
@@ -117,8 +118,8 @@ impl Level {
 /// One arm's regression.
 struct Model {
     coefficients: Vec<f64>,
-    /// The Cholesky factor of A.
-    factor: Vec<Vec<f64>>,
+    /// Of A.
+    factor: Factor,
 }
 
 impl Model {
@@ -140,51 +141,15 @@ impl Model {
                 }
             }
         }
-        let factor = cholesky(&matrix);
-        Self { coefficients: backward(&factor, &forward(&factor, &moments)), factor }
+        let factor = Factor::of(&matrix);
+        Self { coefficients: factor.solve(&moments), factor }
     }
 
     /// x'A⁻¹b and x'A⁻¹x.
     fn at(&self, x: &[f64]) -> (f64, f64) {
-        let half = forward(&self.factor, x);
+        let half = self.factor.forward(x);
         (dot(&self.coefficients, x), dot(&half, &half))
     }
-}
-
-/// The lower triangle L with LL' = `matrix`, which is positive definite: the identity is a part of it.
-fn cholesky(matrix: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let mut factor = vec![vec![0.0; matrix.len()]; matrix.len()];
-    for row in 0..matrix.len() {
-        for column in 0..=row {
-            let rest = matrix[row][column] - dot(&factor[row][..column], &factor[column][..column]);
-            factor[row][column] =
-                if row == column { rest.max(1e-12).sqrt() } else { rest / factor[column][column] };
-        }
-    }
-    factor
-}
-
-/// y with Ly = `right`.
-fn forward(factor: &[Vec<f64>], right: &[f64]) -> Vec<f64> {
-    let mut solution = vec![0.0; right.len()];
-    for row in 0..right.len() {
-        solution[row] = (right[row] - dot(&factor[row][..row], &solution[..row])) / factor[row][row];
-    }
-    solution
-}
-
-/// x with L'x = `right`.
-fn backward(factor: &[Vec<f64>], right: &[f64]) -> Vec<f64> {
-    let mut solution = vec![0.0; right.len()];
-    for row in (0..right.len()).rev() {
-        let later: f64 = (row + 1..right.len()).map(|other| factor[other][row] * solution[other]).sum();
-        solution[row] = (right[row] - later) / factor[row][row];
-    }
-    solution
-}
-
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    one.iter().zip(other).map(|(x, y)| x * y).sum()
 }
 
 #[cfg(test)]
@@ -203,15 +168,5 @@ mod tests {
         );
         check(vec![vec![1.0], vec![f64::NAN]], Some(FeaturesError::Range { segment: 1 }));
         check(vec![vec![1.0; 257]], Some(FeaturesError::Range { segment: 0 }));
-    }
-
-    #[test]
-    fn the_factor_solves_what_it_was_made_of() {
-        let matrix = [vec![4.0, 1.0, 0.5], vec![1.0, 3.0, -1.0], vec![0.5, -1.0, 2.0]];
-        let factor = cholesky(&matrix);
-        let solution = backward(&factor, &forward(&factor, &[1.0, 2.0, 3.0]));
-        for (row, expected) in matrix.iter().zip([1.0, 2.0, 3.0]) {
-            assert!((dot(row, &solution) - expected).abs() < 1e-12);
-        }
     }
 }

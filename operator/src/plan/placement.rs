@@ -52,18 +52,21 @@ pub(super) struct Step {
 /// what needs no numbers, such as `suspend`, goes on.
 pub(super) fn step(situation: &Situation<'_>) -> Step {
     let row = situation.row();
-    let (known, inconsistent) = match situation.known(&row) {
+    let (known, fault) = match situation.known(&row) {
         Ok(known) => (known, None),
-        Err(error) => (None, Some(format!("{}: {}", situation.placement.name, chain(&error)))),
+        Err(fault) => (None, Some(fault)),
     };
-    let estimate = known.as_ref().map(|known| &known.estimate);
-    let verdict = situation.verdict(&row, estimate);
-    let wanted = situation.wanted(&row, known.as_ref(), verdict.as_ref());
-    let matured = estimate.map_or(0, words::samples);
+    let fault = fault.or_else(|| known.as_ref()?.mismatch());
+    // Numbers that can't be trusted steer nothing and are not shown; an experiment of theirs ends by its time alone.
+    let trusted = known.as_ref().filter(|_| fault.is_none());
+    let verdict = situation.verdict(&row, known.as_ref().map(|known| &known.estimate));
+    let wanted = situation.wanted(&row, trusted, verdict.as_ref());
+    let matured = trusted.map_or(0, |known| words::samples(&known.estimate));
     let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
-    let status = situation.status(&row, known.as_ref(), verdict.clone(), &wanted.why);
+    let status = situation.status(&row, trusted, verdict.clone(), &wanted.why);
     let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
     let again = situation.again(&row, verdict.as_ref());
+    let inconsistent = fault.map(|fault| format!("{}: {}", situation.placement.name, chain(&fault)));
     Step { row, status, notes, again, inconsistent }
 }
 
@@ -71,6 +74,15 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
 pub(super) struct Known {
     pub(super) cells: Vec<Cell>,
     pub(super) estimate: Estimate,
+}
+
+impl Known {
+    /// Counts that can't have come from the shares.
+    fn mismatch(&self) -> Option<TotalsError> {
+        let ratio = self.estimate.sample_ratio;
+        let log10_e_value = ratio.log_e_value / std::f64::consts::LN_10;
+        (!ratio.ok).then_some(TotalsError::SampleRatio { log10_e_value })
+    }
 }
 
 /// The shares that should be in force, and why.
@@ -148,10 +160,6 @@ impl Situation<'_> {
                 if found < known {
                     return Err(TotalsError::Lost { found, known });
                 }
-                if !estimate.sample_ratio.ok {
-                    let log10_e_value = estimate.sample_ratio.log_e_value / std::f64::consts::LN_10;
-                    return Err(TotalsError::SampleRatio { log10_e_value });
-                }
                 Ok(Some(Known { cells, estimate }))
             }
             _ => Ok(None),
@@ -185,9 +193,9 @@ impl Situation<'_> {
                 samples,
                 self.now,
             )),
-            // Without any data no winner can be named, and no end but the one of time.
-            Verdict::Unhealthy(_) if remaining == Remaining::Nothing => {
-                Some(words::inconclusive(self.placement, control, samples, self.now))
+            // Without data, or with data that can't be trusted, there is no end but the one of time.
+            Verdict::Unhealthy(problem) if remaining == Remaining::Nothing => {
+                Some(words::unhealthy(self.placement, control, problem, samples, self.now))
             }
             Verdict::Unhealthy(_) | Verdict::Collecting { .. } => None,
         }

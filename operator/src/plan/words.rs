@@ -1,10 +1,11 @@
 //! Figures as people read them: decimal strings and one sentence for a verdict.
 
+use api::figure::{loss, percent, probability, signed};
 use api::{
     LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason,
     VerdictStatus,
 };
-use experiment::{Estimate, Evidence, Limits};
+use experiment::{Estimate, Evidence, Limits, Problem};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -187,6 +188,25 @@ pub(super) fn inconclusive(
     without_winner(VerdictReason::Inconclusive, served, sentence, samples, now)
 }
 
+/// The verdict that the time was up and nothing can be said, after which `control` is shown.
+pub(super) fn unhealthy(
+    placement: &Placement,
+    control: &str,
+    problem: Problem,
+    samples: i64,
+    now: Timestamp,
+) -> VerdictStatus {
+    let why = match problem {
+        Problem::NoData => "nothing was counted",
+        Problem::SampleRatio(_) => "the exposures that were counted do not fit the shares that were in force",
+    };
+    let sentence = format!(
+        "the longest time that was allowed is over, and of {} nothing can be said, since {why}; see that every exposure is reported once, and test again under a new name",
+        placement.name
+    );
+    without_winner(VerdictReason::Inconclusive, control, sentence, samples, now)
+}
+
 fn without_winner(
     reason: VerdictReason,
     served: &str,
@@ -210,54 +230,4 @@ fn without_winner(
 /// A lift with its interval.
 fn lift(shrunken: f64, limits: Limits) -> LiftStatus {
     LiftStatus { shrunken: signed(shrunken), lower: signed(limits.low), upper: signed(limits.high) }
-}
-
-/// A change such as `+12.3%`; `∞` where there is no limit. What is beyond a hundredfold says no more than that.
-fn signed(change: f64) -> String {
-    match change {
-        endless if endless.is_infinite() => "∞".to_owned(),
-        huge if huge >= 100.0 => ">+9999%".to_owned(),
-        other => format!("{:+.1}%", other * 100.0),
-    }
-}
-
-/// A share such as `1.25%`.
-fn percent(share: f64) -> String {
-    let text = format!("{:.2}", share * 100.0);
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A loss such as `0.4%`; never rounded to nothing.
-fn loss(share: f64) -> String {
-    if share < 0.000_05 { "<0.01%".to_owned() } else { percent(share) }
-}
-
-/// A probability such as `97.3%`; never rounded to certainty.
-fn probability(probability: f64) -> String {
-    match probability {
-        high if high > 0.999 => ">99.9%".to_owned(),
-        low if low < 0.001 => "<0.1%".to_owned(),
-        other => format!("{:.1}%", other * 100.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_read_as_people_write_them() {
-        assert_eq!(signed(0.1234), "+12.3%");
-        assert_eq!(signed(-1.0), "-100.0%");
-        assert_eq!(signed(f64::INFINITY), "∞");
-        assert_eq!(signed(3e10), ">+9999%");
-        assert_eq!(signed(99.99), "+9999.0%");
-        assert_eq!(percent(0.95), "95%");
-        assert_eq!(percent(0.0125), "1.25%");
-        assert_eq!(loss(0.004), "0.4%");
-        assert_eq!(loss(0.0), "<0.01%");
-        assert_eq!(probability(0.5), "50.0%");
-        assert_eq!(probability(1.0), ">99.9%");
-        assert_eq!(probability(0.0), "<0.1%");
-    }
 }

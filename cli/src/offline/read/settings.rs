@@ -1,9 +1,9 @@
 //! What was settled beforehand: metric, stopping, time, policy.
 
-use api::Percent;
+use api::{Percent, PolicyType};
 use experiment::{Control, Kind, Metric, PartsPerMillion, Policy, Remaining, Rule, Stopping, StoppingError};
 
-use super::super::document::{self, Document, PolicyType};
+use super::super::document::{self, Document};
 use super::super::fault::{Fault, Problem};
 use super::super::number::Count;
 use super::super::place::{Place, shortened};

@@ -1,0 +1,63 @@
+//! Linear equations of a few dozen unknowns, for a matrix that is symmetric and positive definite.
+
+/// The lower triangle L with LL' = A.
+#[derive(Clone, Debug)]
+pub(crate) struct Factor(Vec<Vec<f64>>);
+
+impl Factor {
+    /// Of A. A pivot that rounding makes nothing, or less, counts as a tiny one.
+    pub(crate) fn of(matrix: &[Vec<f64>]) -> Self {
+        let mut factor = vec![vec![0.0; matrix.len()]; matrix.len()];
+        for row in 0..matrix.len() {
+            for column in 0..=row {
+                let rest = matrix[row][column] - dot(&factor[row][..column], &factor[column][..column]);
+                factor[row][column] =
+                    if row == column { rest.max(1e-12).sqrt() } else { rest / factor[column][column] };
+            }
+        }
+        Self(factor)
+    }
+
+    /// x with Ax = `right`.
+    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
+        self.backward(&self.forward(right))
+    }
+
+    /// y with Ly = `right`, of which y'y = right'A⁻¹right.
+    pub(crate) fn forward(&self, right: &[f64]) -> Vec<f64> {
+        let mut solution = vec![0.0; right.len()];
+        for (row, factor) in self.0.iter().enumerate() {
+            solution[row] = (right[row] - dot(&factor[..row], &solution[..row])) / factor[row];
+        }
+        solution
+    }
+
+    /// x with L'x = `right`.
+    fn backward(&self, right: &[f64]) -> Vec<f64> {
+        let mut solution = vec![0.0; right.len()];
+        for row in (0..right.len()).rev() {
+            let later: f64 = (row + 1..right.len()).map(|other| self.0[other][row] * solution[other]).sum();
+            solution[row] = (right[row] - later) / self.0[row][row];
+        }
+        solution
+    }
+}
+
+/// The inner product.
+pub(crate) fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_solves_what_it_was_made_of() {
+        let matrix = [vec![4.0, 1.0, 0.5], vec![1.0, 3.0, -1.0], vec![0.5, -1.0, 2.0]];
+        let solution = Factor::of(&matrix).solve(&[1.0, 2.0, 3.0]);
+        for (row, expected) in matrix.iter().zip([1.0, 2.0, 3.0]) {
+            assert!((dot(row, &solution) - expected).abs() < 1e-12);
+        }
+    }
+}
