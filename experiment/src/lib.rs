@@ -85,7 +85,7 @@ pub use delivered::{Delivered, DeliveredArm, DeliveredVerdict, estimate_delivere
 pub use design::{Design, DesignError, Standing};
 pub use estimate::{AgainstControl, ArmEstimate, Estimate, EstimateError, Limits, estimate, p_best};
 pub use guardrail::{Guarded, Guardrail, GuardrailError, Safety, guard};
-pub use health::SampleRatio;
+pub use health::{Counts, SampleRatio};
 pub use interval::{Effect, Interval};
 pub use metric::{Direction, Kind, Metric};
 pub use outlook::{planned_size, still_needed};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use experiment::{
-    AgainstControl, ArmEstimate, Cell, Estimate, Interval, Limits, Missing, Problem as Unhealthy,
+    AgainstControl, ArmEstimate, Cell, Counts, Estimate, Interval, Limits, Missing, Problem as Unhealthy,
     SampleRatio, Verdict,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -117,6 +117,19 @@ pub struct SampleRatioAnswer {
     pub log_e_value: Figure,
     /// Whether all is well.
     pub ok: bool,
+    /// The counts that fit the shares least.
+    pub worst: CountsWord,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum CountsWord {
+    /// What was shown.
+    Exposures,
+    /// What was chosen.
+    Decisions,
+    /// What was chosen and not shown.
+    Unexposed,
 }
 
 /// What may be said.
@@ -276,6 +289,11 @@ impl From<SampleRatio> for SampleRatioAnswer {
             e_value: Figure(ratio.log_e_value.exp()),
             log_e_value: Figure(ratio.log_e_value),
             ok: ratio.ok,
+            worst: match ratio.worst {
+                Counts::Exposures => CountsWord::Exposures,
+                Counts::Decisions => CountsWord::Decisions,
+                Counts::Unexposed => CountsWord::Unexposed,
+            },
         }
     }
 }

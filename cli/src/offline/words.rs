@@ -1,7 +1,7 @@
 //! A verdict as one sentence for a marketer: what is so, how sure that is, and what to do next.
 
 use api::figure::{loss, percent, probability, signed};
-use experiment::{Direction, Estimate, Evidence, Missing, Problem, SampleRatio, Verdict};
+use experiment::{Counts, Direction, Estimate, Evidence, Missing, Problem, SampleRatio, Verdict};
 
 use super::read::Question;
 
@@ -154,8 +154,21 @@ impl Words<'_> {
 }
 
 fn sample_ratio(ratio: &SampleRatio) -> String {
+    let (what, remedy) = match ratio.worst {
+        Counts::Exposures => {
+            ("exposures do not fit", "look for exposures that are reported for some variants only, or twice")
+        }
+        Counts::Decisions => (
+            "decisions do not fit",
+            "look for decisions that were not drawn from the shares, or counted twice",
+        ),
+        Counts::Unexposed => (
+            "decisions without an exposure do not fit",
+            "look for variants that are chosen, and then shown or reported less often than others",
+        ),
+    };
     format!(
-        "exposures do not fit the shares that were in force (an e-value of 10^{:.0} against them, 10^3 is an alarm); look for exposures that are reported for some variants only, or twice",
+        "{what} the shares that were in force (an e-value of 10^{:.0} against them, 10^3 is an alarm); {remedy}",
         ratio.log_e_value / std::f64::consts::LN_10,
     )
 }

@@ -3,8 +3,8 @@
     pip install -r requirements.txt && python3 sample_ratio.py > sample_ratio.csv
 
 For each arm against all others together the e-value of rate_ratio.py (mpmath, 50 digits) over counts in place of rewards;
-their mean is the e-value of a cell's counts (Vovk & Wang 2021), and of exposures and decisions the larger counts. An arm
-that has everything, or nothing, can't miss its share there.
+their mean is the e-value (Vovk & Wang 2021). Counts are exposures and, where decisions are known, the mean over these,
+decisions, and decisions without an exposure. An arm that has everything, or nothing, can't miss its share there.
 
 Each line: name; cells as `cells.rs` reads them; ln E.
 """
@@ -29,15 +29,19 @@ def of_arm(counted, arm):
     return sum(weight * likelihood(both, x) for x, weight in POINTS)
 
 
-def log_e(counted):
+def e_value(counted):
     arms = len(counted[0][0])
-    return log(sum(of_arm(counted, arm) for arm in range(arms)) / arms)
+    return sum(of_arm(counted, arm) for arm in range(arms)) / arms
 
 
 def sample_ratio(cells):
-    found = [log_e([(cell.shares, cell.exposures) for cell in cells])]
-    decided = [(cell.shares, cell.decisions) for cell in cells if cell.decisions]
-    return max(found + [log_e(decided)] if decided else found)
+    decided = [cell for cell in cells if cell.decisions]
+    counts = [[(cell.shares, cell.exposures) for cell in cells]]
+    if decided:
+        unexposed = [[d - n for d, n in zip(cell.decisions, cell.exposures)] for cell in decided]
+        counts.append([(cell.shares, cell.decisions) for cell in decided])
+        counts.append([(cell.shares, missed) for cell, missed in zip(decided, unexposed)])
+    return log(sum(e_value(counted) for counted in counts) / len(counts))
 
 
 def drawn(state, allocations, bias, decided=False):
@@ -76,6 +80,7 @@ def cases():
         )
     yield "decisions off, exposures not", [Cell([500_000, 500_000], [1_000, 1_010], [0, 0], None, [2_000, 3_000])]
     yield "exposures off, decisions not", [Cell([500_000, 500_000], [1_000, 1_500], [0, 0], None, [2_000, 2_010])]
+    yield "shown less often", [Cell([500_000, 500_000], [47_500, 47_000], [0, 0], None, [50_000, 50_000])]
     yield "decisions of one cell only", [
         Cell([500_000, 500_000], [1_000, 1_010], [0, 0], None, [2_000, 2_200]),
         Cell([250_000, 750_000], [500, 1_490], [0, 0]),
