@@ -42,8 +42,8 @@ mod words;
 
 pub use allocation::{AllocateAnswer, SegmentAllocation};
 pub use answer::{
-    CountsWord, EstimateAnswer, Figure, IntervalAnswer, LimitsAnswer, MissingAnswer, SampleRatioAnswer,
-    SegmentAnswer, VariantAnswer, VerdictWord,
+    CountsWord, EstimateAnswer, Figure, IntervalAnswer, LimitsAnswer, MissingAnswer, PlannedLook,
+    SampleRatioAnswer, SegmentAnswer, VariantAnswer, VerdictWord,
 };
 pub use fault::{Fault, Problem};
 pub use read::Question;

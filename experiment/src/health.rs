@@ -39,7 +39,9 @@ pub enum Counts {
 }
 
 impl SampleRatio {
-    pub(crate) fn new(cells: &[Cell]) -> Self {
+    /// The test over `cells`, all of one experiment: alone, what [`crate::estimate()`] says of it.
+    #[must_use]
+    pub fn new(cells: &[Cell]) -> Self {
         let is_decided = cells.iter().any(|cell| cell.decisions().is_some());
         let counts: &[Counts] = if is_decided {
             &[Counts::Exposures, Counts::Decisions, Counts::Unexposed]

@@ -38,7 +38,8 @@ impl Metric {
 
 impl Direction {
     /// 1 where more is better, else −1.
-    pub(crate) fn sign(self) -> f64 {
+    #[must_use]
+    pub fn sign(self) -> f64 {
         match self {
             Self::Maximize => 1.0,
             Self::Minimize => -1.0,

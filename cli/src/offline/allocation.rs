@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use experiment::{Allocated, Cell, Policy};
+use experiment::{Allocated, Allocation, Features, Policy, SampleRatio};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ pub enum AllocateAnswer {
     One(SegmentAllocation),
     /// By the name of the segment.
     Several {
-        /// Each segment's allocation, from its own totals.
+        /// Each segment's allocation.
         segments: BTreeMap<String, SegmentAllocation>,
     },
 }
@@ -26,26 +26,59 @@ pub enum AllocateAnswer {
 pub struct SegmentAllocation {
     /// The share of each variant in parts per million, which sum to 1000000; retired variants have 0.
     pub allocation: BTreeMap<String, u32>,
-    /// `Exploring` while some variant has too few exposures to move shares, else the policy's type.
+    /// `Exploring` while some variant has too few exposures to move shares, else the policy's type. Where the last shares
+    /// stay: `RoundOpen` while the last round goes on, `Unhealthy` where the counts do not fit the shares.
     pub reason: String,
 }
 
-pub(super) fn answer(question: &Question, policy: &Policy) -> AllocateAnswer {
-    let allocate = |cells: &[Cell]| named(question, &experiment::allocate(cells, &question.design, policy));
+pub(super) fn answer(question: &Question, policy: &Policy, features: Option<&Features>) -> AllocateAnswer {
+    let allocated = allocated(question, policy, features);
+    let kept = kept(question);
+    let of = |segment: usize| match (kept, &question.in_force[segment]) {
+        (Some(reason), Some(last)) if is_allowed(question, last) => named(question, last, reason),
+        _ => named(question, &allocated[segment].allocation, allocated[segment].reason.as_str()),
+    };
     match &question.segments {
-        None => AllocateAnswer::One(allocate(&question.cells)),
+        None => AllocateAnswer::One(of(0)),
         Some(names) => {
-            let of =
-                |(segment, name): (usize, &String)| (name.clone(), allocate(&question.in_segment(segment)));
-            AllocateAnswer::Several { segments: names.iter().enumerate().map(of).collect() }
+            let named = names.iter().enumerate().map(|(segment, name)| (name.clone(), of(segment)));
+            AllocateAnswer::Several { segments: named.collect() }
         }
     }
 }
 
-fn named(question: &Question, allocated: &Allocated) -> SegmentAllocation {
-    let shares = allocated.allocation.shares().iter().map(|share| share.get());
+/// What the policy says, by segment.
+fn allocated(question: &Question, policy: &Policy, features: Option<&Features>) -> Vec<Allocated> {
+    match (features, &question.segments) {
+        (Some(features), _) => {
+            experiment::allocate_linear(&question.cells, &question.design, policy, features)
+        }
+        (None, None) => vec![experiment::allocate(&question.cells, &question.design, policy)],
+        (None, Some(names)) => {
+            let of = |segment| experiment::allocate(&question.in_segment(segment), &question.design, policy);
+            (0..names.len()).map(of).collect()
+        }
+    }
+}
+
+/// Why the last shares stay, if they do.
+fn kept(question: &Question) -> Option<&'static str> {
+    if question.is_open {
+        return Some("RoundOpen");
+    }
+    (!SampleRatio::new(&question.cells).ok).then_some("Unhealthy")
+}
+
+/// Whether shares give nothing to a variant that is served no more.
+fn is_allowed(question: &Question, shares: &Allocation) -> bool {
+    let mut shares = shares.shares().iter().enumerate();
+    shares.all(|(arm, share)| share.get() == 0 || question.design.is_candidate(arm))
+}
+
+fn named(question: &Question, allocation: &Allocation, reason: &str) -> SegmentAllocation {
+    let shares = allocation.shares().iter().map(|share| share.get());
     SegmentAllocation {
         allocation: question.names.iter().cloned().zip(shares).collect(),
-        reason: allocated.reason.as_str().to_owned(),
+        reason: reason.to_owned(),
     }
 }

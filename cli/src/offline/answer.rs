@@ -37,9 +37,25 @@ pub struct EstimateAnswer {
     /// shown better than the control, if its shrunken lift is the truth; 0 when that is shown. Null where the control leads,
     /// and where it would take for ever.
     pub still_needed: Option<u64>,
+    /// How many days that takes at the traffic so far. Null where `elapsed` or `stillNeeded` is unknown.
+    pub days_left: Option<Figure>,
+    /// The look that was planned, at which the limits of `mean`, `difference` and `lift` hold. Null without a plan.
+    pub planned_look: Option<PlannedLook>,
+    /// The exposures of each of two variants with which a planned look at the same confidence shows the worthwhile lift, over
+    /// the control's rate as counted, in 80 of 100 experiments. Null for values, and without a worthwhile lift.
+    pub planned_size: Option<Figure>,
     /// The same for each segment by itself, where the document tells segments apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<BTreeMap<String, SegmentAnswer>>,
+}
+
+/// The one look that was planned.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PlannedLook {
+    /// The exposures of all variants together that it was planned for.
+    pub exposures: u64,
+    /// Whether so many are counted.
+    pub reached: bool,
 }
 
 /// What is known about each variant in one segment, from that segment's totals alone. It carries no verdict: who looks
@@ -196,7 +212,8 @@ impl JsonSchema for Figure {
 /// The one place where an answer is put together.
 pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
     let estimate = estimated(question, &question.cells)?;
-    let verdict = experiment::judge(&estimate, question.remaining);
+    let verdict = experiment::judge(&estimate, question.plan.remaining());
+    let still_needed = experiment::still_needed(&question.cells, &estimate);
     Ok(EstimateAnswer {
         variants: variants(question, &estimate),
         sample_ratio: estimate.sample_ratio.into(),
@@ -205,7 +222,10 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
         leader: leader(question, &estimate, &verdict),
         winner: winner(question, &verdict),
         missing: missing(&verdict),
-        still_needed: experiment::still_needed(&question.cells, &estimate),
+        still_needed,
+        days_left: days_left(question, &estimate, still_needed),
+        planned_look: planned_look(question, &estimate),
+        planned_size: planned_size(&estimate),
         segments: segments(question)?,
     })
 }
@@ -213,6 +233,32 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
 fn estimated(question: &Question, cells: &[Cell]) -> Result<Estimate, Fault> {
     experiment::estimate(cells, &question.design)
         .map_err(|error| Fault::at(&"rounds", Problem::Refused(error.to_string())))
+}
+
+fn days_left(question: &Question, estimate: &Estimate, still_needed: Option<u64>) -> Option<Figure> {
+    let per_day = exposures(estimate) as f64 / question.plan.elapsed_days.filter(|days| *days > 0.0)?;
+    let days = still_needed? as f64 / per_day;
+    days.is_finite().then_some(Figure(days))
+}
+
+fn planned_look(question: &Question, estimate: &Estimate) -> Option<PlannedLook> {
+    let planned = question.plan.exposures?;
+    Some(PlannedLook { exposures: planned, reached: exposures(estimate) >= planned })
+}
+
+fn planned_size(estimate: &Estimate) -> Option<Figure> {
+    /// The power that tests are usually planned with.
+    const POWER: f64 = 0.8;
+    let (metric, stopping) = (estimate.design.metric(), estimate.design.stopping());
+    let lift = stopping.worthwhile_lift().filter(|_| metric.kind == experiment::Kind::Binary)?;
+    let control = &estimate.arms[0];
+    let rate = control.rewards / control.exposures as f64;
+    let size = experiment::planned_size(rate, metric.direction.sign() * lift, stopping.alpha(), POWER);
+    size.is_finite().then_some(Figure(size))
+}
+
+fn exposures(estimate: &Estimate) -> u64 {
+    estimate.arms.iter().map(|arm| arm.exposures).sum()
 }
 
 fn segments(question: &Question) -> Result<Option<BTreeMap<String, SegmentAnswer>>, Fault> {

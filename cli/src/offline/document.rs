@@ -1,12 +1,16 @@
 //! The form that `estimate` and `allocate` read: a contract. The comments of fields are their descriptions in
 //! `docs/schemas/estimate-input.json`.
 
-use api::{Duration, Percent, PolicyType};
+mod policy;
+mod rounds;
+
+use api::{Duration, Percent};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::number::{Count, Fields, Named, Sum};
+pub(super) use policy::{Policy, PolicyType};
+pub(super) use rounds::{Round, Totals};
 
 /// Totals of an experiment: what `broadside estimate` and `broadside allocate` read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,10 +50,19 @@ pub(super) struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "optional_duration")]
     pub(super) maximum_duration: Option<Duration>,
+    /// How many exposures of all variants together the experiment was planned for: the one look at which the limits of
+    /// `mean`, `difference` and `lift` hold. Once so many are counted, the verdict is `Inconclusive` where it would be
+    /// `Collecting`. Default: no plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) planned_exposures: Option<Count>,
     /// What is special about some variants, by name. A variant that only stands here was never served, and gets a share
     /// from `allocate`. Default: nothing.
     #[serde(default)]
     pub(super) variants: Named<Fields<Flags>>,
+    /// What is known about segments, by name, where rounds tell segments apart. One that only stands here had no round yet,
+    /// and gets shares from `allocate`. Default: nothing.
+    #[serde(default)]
+    pub(super) segments: Named<Fields<SegmentFacts>>,
     /// How `allocate` divides traffic. An estimate does not depend on it. Default: all of its defaults.
     #[serde(default)]
     pub(super) policy: Fields<Policy>,
@@ -115,74 +128,15 @@ pub(super) struct Flags {
     pub(super) retired: bool,
 }
 
-/// How traffic is divided.
+/// What is known about a segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Policy {
-    /// The bandit. Default: Thompson.
-    #[serde(rename = "type", default)]
-    pub(super) kind: PolicyType,
-    /// The share that every variant keeps. Default: 1%.
-    #[serde(default = "floor")]
-    #[schemars(schema_with = "percent")]
-    pub(super) floor: Percent,
-    /// The control's fixed share, or `none`: the control competes as a variant does. Default: 20%.
-    #[serde(default = "control_share")]
-    #[schemars(schema_with = "percent_or_none")]
-    pub(super) control_share: String,
-    /// Exposures that each variant gets before shares move. Default: the document's `minimumPerVariant`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) minimum_per_variant: Option<Count>,
-    /// An exposure counts half as much after so many more of all variants: for times in which the best variant changes.
-    /// Default: all count alike.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) look_back: Option<Count>,
-}
-
-/// A period in which shares did not change. It has either `allocation` and `totals`, or `segments`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("anyOf" = [{ "required": ["allocation", "totals"] }, { "required": ["segments"] }]))]
-pub(super) struct Round {
-    /// Its number; later rounds have higher ones.
-    pub(super) number: Count,
-    /// The share of each variant in parts per million, which sum to 1000000. A variant that is left out had none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "optional_shares")]
-    pub(super) allocation: Option<Named<Count>>,
-    /// What was counted of each variant. One that is left out was not exposed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) totals: Option<Named<Fields<Totals>>>,
-    /// The same for each segment, by name, where shares differ by segment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) segments: Option<Named<Fields<Segment>>>,
-}
-
-/// A round in one segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Segment {
-    /// The share of each variant in parts per million, which sum to 1000000. A variant that is left out had none.
-    #[schemars(schema_with = "shares")]
-    pub(super) allocation: Named<Count>,
-    /// What was counted of each variant. One that is left out was not exposed.
-    pub(super) totals: Named<Fields<Totals>>,
-}
-
-/// The sums of one variant over exposures whose window has passed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Totals {
-    /// How many subjects were exposed, each counted once.
-    pub(super) n: Count,
-    /// The sum of their rewards: a decimal in quotes, or a number. Of a 0/1 metric: how many were rewarded.
-    pub(super) sum: Sum,
-    /// The sum of the squares of their rewards. Of a 0/1 metric: the same as `sum`.
-    pub(super) sum_squares: Sum,
-    /// How often the variant was chosen; the exposures are those that were really shown. All variants of a round have
-    /// it, or none. Default: unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) decisions: Option<Count>,
+pub(super) struct SegmentFacts {
+    /// Numbers from -1000 to 1000 that tell how alike segments are, for `LinearThompson`: as many for each segment, of which
+    /// one is 1 for all of them. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub(super) features: Vec<f64>,
 }
 
 /// The defaults are those of a campaign, so that a document and a campaign that say nothing ask the same.
@@ -202,51 +156,12 @@ fn first_generation() -> Count {
     Count::new(1)
 }
 
-fn floor() -> Percent {
-    api::Policy::default().floor
-}
-
-fn control_share() -> String {
-    api::Policy::default().control_share.0
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        let minimum_per_variant = None;
-        Self {
-            kind: PolicyType::default(),
-            floor: floor(),
-            control_share: control_share(),
-            minimum_per_variant,
-            look_back: None,
-        }
-    }
-}
-
-fn shares(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "additionalProperties": { "type": "integer", "minimum": 0, "maximum": 1_000_000 },
-    })
-}
-
-fn optional_shares(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = shares(generator);
-    schema.insert("type".to_owned(), json!(["object", "null"]));
-    schema
-}
-
 fn percent(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": Percent::PATTERN })
 }
 
 fn optional_percent(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "null"], "pattern": Percent::PATTERN })
-}
-
-fn percent_or_none(_: &mut SchemaGenerator) -> Schema {
-    let percent = Percent::PATTERN.trim_start_matches('^').trim_end_matches('$');
-    json_schema!({ "type": "string", "pattern": format!("^(none|{percent})$") })
 }
 
 fn optional_duration(_: &mut SchemaGenerator) -> Schema {

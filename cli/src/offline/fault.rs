@@ -91,6 +91,11 @@ pub enum Problem {
     /// More segments than one experiment can tell apart.
     #[error("hold more than {MOST_SEGMENTS} segments: join some")]
     TooManySegments,
+    /// Segments are spoken of, and no round has any.
+    #[error(
+        "speaks of segments, and the rounds have none: write `segments` in the rounds, or leave this out"
+    )]
+    SegmentsUnused,
     /// More rounds × segments than are worth to be kept apart.
     #[error("hold more than {MOST_CELLS} cells (rounds × segments): merge rounds of equal shares")]
     TooManyCells,
@@ -136,6 +141,11 @@ pub enum Problem {
         /// The other round.
         first: String,
     },
+    /// What was followed by another round is over.
+    #[error(
+        "is true, and a later round has begun: write it in the round of the highest number, or leave it out"
+    )]
+    OpenBefore,
     /// Both ways at once.
     #[error("has `segments` beside `allocation` and `totals`: keep either")]
     BothForms,
@@ -246,6 +256,28 @@ pub enum Problem {
     /// No shares can be kept so.
     #[error("{0}: change policy.floor, policy.controlShare or policy.lookBack")]
     Policy(PolicyError),
+    /// Segments without features are all alike.
+    #[error(
+        "LinearThompson learns from the features of segments: write segments in the rounds, and `segments: {{NAME: {{\"features\": [1, 0.3]}}}}`, or use Thompson"
+    )]
+    NoFeatures,
+    /// One segment without features.
+    #[error("is empty: LinearThompson needs features of every segment; write numbers such as [1, 0.3]")]
+    FeaturesMissing,
+    /// Lists of different length.
+    #[error("has {found} numbers, and the first segment has {expected}: write as many for each")]
+    FeatureCount {
+        /// How many there are.
+        found: usize,
+        /// How many the first segment has.
+        expected: usize,
+    },
+    /// Too many, or too large, to be solved.
+    #[error("has a number beyond -1000 to 1000, or more than 256 of them: scale them, or leave some out")]
+    FeatureRange,
+    /// Forgetting is for the rules that count.
+    #[error("is not for LinearThompson: leave it out, or use Thompson or TopTwo")]
+    LinearLookBack,
     /// What passed all of the above and still makes no experiment.
     #[error("{0}: compare the document with docs/offline.md")]
     Refused(String),

@@ -2,16 +2,17 @@
 
 mod arms;
 mod cells;
+mod features;
 mod settings;
 mod totals;
 
-use experiment::{Cell, Design, Remaining, Standing};
+use experiment::{Allocation, Cell, Design, Remaining, Standing};
 
 use super::allocation::{self, AllocateAnswer};
 use super::answer::EstimateAnswer;
-use super::document::{self, Document, Flags, Kind};
+use super::document::{self, Document, Flags, Kind, PolicyType, SegmentFacts};
 use super::fault::{Fault, Problem};
-use super::number::Fields;
+use super::number::{Fields, Named};
 use super::place::Place;
 use super::{answer, parse};
 use arms::Arms;
@@ -41,11 +42,42 @@ pub struct Question {
     pub(super) segments: Option<Vec<String>>,
     /// The cells in which something can be compared, oldest first; never empty.
     pub(super) cells: Vec<Cell>,
+    /// By segment, the shares of its last round.
+    pub(super) in_force: Vec<Option<Allocation>>,
+    /// Whether the last round goes on.
+    pub(super) is_open: bool,
     pub(super) design: Design,
-    pub(super) remaining: Remaining,
+    pub(super) plan: Plan,
     /// Read once it is asked for: an estimate needs none, and the defaults do not fit every number of variants.
     policy: document::Policy,
+    facts: Named<Fields<SegmentFacts>>,
     minimum_per_variant: u64,
+}
+
+/// How long it was meant to take, and how far it is.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// Exposures that it was planned for.
+    pub(super) exposures: Option<u64>,
+    /// How long it has run.
+    pub(super) elapsed_days: Option<f64>,
+    /// Why it is over, if it is.
+    pub(super) over: Option<Over>,
+}
+
+/// Why an experiment goes on no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It has run as long as it may.
+    Time,
+    /// As many exposures as planned are counted.
+    Exposures,
+}
+
+impl Plan {
+    pub(super) fn remaining(&self) -> Remaining {
+        if self.over.is_some() { Remaining::Nothing } else { Remaining::Some }
+    }
 }
 
 /// How people speak of the metric.
@@ -80,7 +112,11 @@ impl Question {
     pub fn allocate(&self) -> Result<AllocateAnswer, Fault> {
         let candidates = (0..self.names.len()).filter(|&arm| self.design.is_candidate(arm)).count();
         let policy = settings::policy(&self.policy, self.minimum_per_variant, candidates)?;
-        Ok(allocation::answer(self, &policy))
+        let features = match self.policy.kind {
+            PolicyType::LinearThompson => Some(features::features(self.segments.as_deref(), &self.facts)?),
+            PolicyType::Thompson | PolicyType::TopTwo | PolicyType::Even => None,
+        };
+        Ok(allocation::answer(self, &policy, features.as_ref()))
     }
 
     /// The cells of one segment; never empty.
@@ -100,10 +136,10 @@ fn read(document: Document) -> Result<Question, Fault> {
     let standings = standings(&document, &arms)?;
     let design = Design::new(metric, settings::stopping(&document)?, standings)
         .map_err(|error| Fault::at(&root.field("variants"), Problem::Refused(error.to_string())))?;
-    let remaining = settings::remaining(&document)?;
     let minimum_per_variant =
         settings::count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
-    let Cells { cells, segments, rounds } = Cells::of(&document, &arms, metric.kind)?;
+    let Cells { cells, segments, in_force, rounds } = Cells::of(&document, &arms, metric.kind)?;
+    let plan = settings::plan(&document, &cells)?;
     let Fields(metric) = document.metric;
     Ok(Question {
         metric: Measured {
@@ -115,9 +151,12 @@ fn read(document: Document) -> Result<Question, Fault> {
         rounds,
         segments,
         cells,
+        in_force,
+        is_open: document.rounds.iter().any(|round| round.open),
         design,
-        remaining,
+        plan,
         policy: document.policy.0,
+        facts: document.segments,
         minimum_per_variant,
     })
 }

@@ -3,7 +3,7 @@
 use api::figure::{loss, percent, probability, signed};
 use experiment::{Counts, Direction, Estimate, Evidence, Missing, Problem, SampleRatio, Verdict};
 
-use super::read::Question;
+use super::read::{Over, Question};
 
 /// The sentence that says `verdict`.
 pub(super) fn sentence(question: &Question, estimate: &Estimate, verdict: &Verdict) -> String {
@@ -67,7 +67,10 @@ impl Words<'_> {
     }
 
     fn inconclusive(&self, leader: usize, missing: &[Missing]) -> String {
-        let end = format!("{} and the longest time that was allowed,", self.after());
+        let end = match self.question.plan.over {
+            Some(Over::Exposures) => format!("{}, as many as were planned,", self.after()),
+            Some(Over::Time) | None => format!("{} and the longest time that was allowed,", self.after()),
+        };
         match missing {
             [Missing::SmallLoss { relative_loss, .. }] => format!(
                 "{end} {} is shown to be better than {}, but another variant may be better still: choosing it gives away {} of its {} in expectation; allow more time in a new experiment",

@@ -16,7 +16,7 @@ fn refused(bytes: &[u8]) -> Fault {
 }
 
 /// The example with `value` at a JSON pointer.
-fn with(changes: &[(&str, Value)]) -> Value {
+pub(crate) fn with(changes: &[(&str, Value)]) -> Value {
     let mut document = example();
     for (pointer, value) in changes {
         let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
@@ -30,11 +30,11 @@ fn with(changes: &[(&str, Value)]) -> Value {
 }
 
 /// The word of a variant: `SquaresDiffer` of `SquaresDiffer { .. }`.
-fn word(problem: &impl std::fmt::Debug) -> String {
+pub(crate) fn word(problem: &impl std::fmt::Debug) -> String {
     format!("{problem:?}").chars().take_while(|character| character.is_alphanumeric()).collect()
 }
 
-fn check(changes: &[(&str, Value)], path: &str, expected: &str, remedy: &str) {
+pub(crate) fn check(changes: &[(&str, Value)], path: &str, expected: &str, remedy: &str) {
     let fault = refused(with(changes).to_string().as_bytes());
     assert_eq!(
         (fault.path.as_str(), word(&fault.problem).as_str()),

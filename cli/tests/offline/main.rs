@@ -3,6 +3,7 @@
 mod command;
 mod faults;
 mod goldens;
+mod optional;
 mod page;
 mod properties;
 

@@ -46,7 +46,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Words of the form, so that what is drawn gets further than the first field.
 fn word() -> impl Strategy<Value = String> {
-    const WORDS: [&str; 33] = [
+    const WORDS: [&str; 37] = [
         "metric",
         "name",
         "kind",
@@ -80,6 +80,10 @@ fn word() -> impl Strategy<Value = String> {
         "type",
         "TopTwo",
         "lookBack",
+        "LinearThompson",
+        "features",
+        "plannedExposures",
+        "open",
     ];
     proptest::sample::select(&WORDS[..]).prop_map(str::to_owned)
 }
@@ -129,6 +133,8 @@ fn full() -> Value {
     document["metric"] =
         json!({"name": "revenue", "kind": "Value", "direction": "Minimize", "cap": "100", "window": "1h"});
     document["elapsed"] = "3d".into();
+    document["plannedExposures"] = 50_000.into();
+    document["segments"] = json!({"new": {"features": [1, 0.5]}, "known": {"features": [1, -0.5]}});
     document["maximumDuration"] = "28d".into();
     document["variants"] = json!({"a": {"generation": 2}, "b": {"retired": true}, "d": {}});
     document["policy"] = json!({"type": "TopTwo", "floor": "1%", "controlShare": "none", "lookBack": 5000});

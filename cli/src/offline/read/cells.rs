@@ -19,6 +19,8 @@ pub(super) struct Cells {
     /// Those in which something can be compared, oldest first; never empty.
     pub(super) cells: Vec<Cell>,
     pub(super) segments: Option<Vec<String>>,
+    /// By segment, the shares of its last round.
+    pub(super) in_force: Vec<Option<Allocation>>,
     pub(super) rounds: usize,
 }
 
@@ -44,7 +46,8 @@ impl Cells {
         }
         check_sum(&cells, &place)?;
         let rounds = document.rounds.len();
-        Ok(Self { cells: or_nothing(comparable(cells), arms.names().len()), segments, rounds })
+        let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
+        Ok(Self { cells: or_nothing(comparable(cells), arms.names().len()), segments, in_force, rounds })
     }
 }
 
@@ -59,7 +62,12 @@ fn in_order<'a>(document: &'a Document, place: &Place) -> Result<Vec<(usize, &'a
             return Err(Fault::at(&place, Problem::RoundTwice { number, first }));
         }
     }
-    Ok(by_number.into_values().collect())
+    let rounds: Vec<(usize, &Round)> = by_number.into_values().collect();
+    let before = rounds.split_last().map_or(&[][..], |(_, before)| before);
+    match before.iter().find(|(_, round)| round.open) {
+        Some(&(index, _)) => Err(Fault::at(&place.index(index).field("open"), Problem::OpenBefore)),
+        None => Ok(rounds),
+    }
 }
 
 /// The names of all segments, in order; `None` where rounds have none.
@@ -74,6 +82,14 @@ fn segments(document: &Document, place: &Place) -> Result<Option<Vec<String>>, F
             check_name(&place.field("segments").entry(name), name)?;
             names.insert(name.clone());
         }
+    }
+    let known = Place::default().field("segments");
+    if document.rounds[0].segments.is_none() && !document.segments.is_empty() {
+        return Err(Fault::at(&known, Problem::SegmentsUnused));
+    }
+    for name in document.segments.keys() {
+        check_name(&known.entry(name), name)?;
+        names.insert(name.clone());
     }
     if names.len() > MOST_SEGMENTS {
         return Err(Fault::at(place, Problem::TooManySegments));
@@ -197,6 +213,15 @@ fn check_sum(cells: &[Cell], place: &Place) -> Result<(), Fault> {
     // At most 1000 variants of 2^53 in a cell: no sum above overflows, and this one saturates.
     let sum = cells.iter().map(of_cell).fold(0, u64::saturating_add);
     if sum > LARGEST_COUNT { Err(Fault::at(place, Problem::TooMany)) } else { Ok(()) }
+}
+
+/// By segment, the shares of its last cell.
+fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
+    let mut in_force = vec![None; segments];
+    for cell in cells {
+        in_force[cell.segment()] = Some(cell.allocation().clone());
+    }
+    in_force
 }
 
 /// Cells in which one variant was served alone say nothing about another, and would only let a change over time pass for

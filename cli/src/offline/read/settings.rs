@@ -1,13 +1,14 @@
 //! What was settled beforehand: metric, stopping, time, policy.
 
-use api::{Percent, PolicyType};
-use experiment::{Control, Kind, Metric, PartsPerMillion, Policy, Remaining, Rule, Stopping, StoppingError};
+use api::Percent;
+use experiment::{Cell, Control, Kind, Metric, PartsPerMillion, Policy, Rule, Stopping, StoppingError};
 
-use super::super::document::{self, Document};
+use super::super::document::{self, Document, PolicyType};
 use super::super::fault::{Fault, Problem};
 use super::super::number::Count;
 use super::super::place::{Place, shortened};
 use super::arms::check_name;
+use super::{Over, Plan};
 
 pub(super) fn metric(metric: &document::Metric) -> Result<Metric, Fault> {
     let place = Place::default().field("metric");
@@ -69,8 +70,8 @@ fn fraction(place: &Place, percent: &Percent) -> Result<f64, Fault> {
     Ok(f64::from(parts) / 1e6)
 }
 
-/// There is time, unless both times are known and say otherwise.
-pub(super) fn remaining(document: &Document) -> Result<Remaining, Fault> {
+/// What was planned, and whether it is over: there is time, unless both times are known and say otherwise.
+pub(super) fn plan(document: &Document, cells: &[Cell]) -> Result<Plan, Fault> {
     let root = Place::default();
     let seconds = |field: &str, duration: &Option<api::Duration>| match duration {
         Some(duration) => {
@@ -81,8 +82,19 @@ pub(super) fn remaining(document: &Document) -> Result<Remaining, Fault> {
     };
     let elapsed = seconds("elapsed", &document.elapsed)?;
     let maximum = seconds("maximumDuration", &document.maximum_duration)?;
-    let is_over = elapsed.zip(maximum).is_some_and(|(elapsed, maximum)| elapsed >= maximum);
-    Ok(if is_over { Remaining::Nothing } else { Remaining::Some })
+    let planned = optional_count(&root.field("plannedExposures"), document.planned_exposures.as_ref())?;
+    let counted: u64 = cells.iter().flat_map(Cell::totals).map(|totals| totals.exposures).sum();
+    let over = if elapsed.zip(maximum).is_some_and(|(elapsed, maximum)| elapsed >= maximum) {
+        Some(Over::Time)
+    } else {
+        planned.is_some_and(|planned| counted >= planned).then_some(Over::Exposures)
+    };
+    let elapsed_days = elapsed.map(|seconds| seconds as f64 / 86_400.0);
+    Ok(Plan { exposures: planned, elapsed_days, over })
+}
+
+fn optional_count(place: &Place, number: Option<&Count>) -> Result<Option<u64>, Fault> {
+    number.map(|number| count(place, number)).transpose()
 }
 
 pub(super) fn count(place: &Place, count: &Count) -> Result<u64, Fault> {
@@ -97,7 +109,8 @@ pub(super) fn policy(
 ) -> Result<Policy, Fault> {
     let place = Place::default().field("policy");
     let rule = match policy.kind {
-        PolicyType::Thompson => Rule::Thompson,
+        // The linear one learns over segments, and asks no rule.
+        PolicyType::Thompson | PolicyType::LinearThompson => Rule::Thompson,
         PolicyType::TopTwo => Rule::TopTwo,
         PolicyType::Even => Rule::Even,
     };
@@ -107,10 +120,10 @@ pub(super) fn policy(
         Some(minimum) => count(&place.field("minimumPerVariant"), minimum)?,
         None => minimum_per_variant,
     };
-    let look_back = match &policy.look_back {
-        Some(exposures) => Some(count(&place.field("lookBack"), exposures)?),
-        None => None,
-    };
+    let look_back = optional_count(&place.field("lookBack"), policy.look_back.as_ref())?;
+    if look_back.is_some() && policy.kind == PolicyType::LinearThompson {
+        return Err(Fault::at(&place.field("lookBack"), Problem::LinearLookBack));
+    }
     let kept = Policy::new(rule, candidates, floor, control, minimum);
     let kept = kept.and_then(|kept| match look_back {
         Some(exposures) => kept.with_look_back(exposures as f64),

@@ -1,0 +1,69 @@
+//! What was counted, and under which shares.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::super::number::{Count, Fields, Named, Sum};
+
+/// A period in which shares did not change. It has either `allocation` and `totals`, or `segments`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["allocation", "totals"] }, { "required": ["segments"] }]))]
+pub(in crate::offline) struct Round {
+    /// Its number; later rounds have higher ones.
+    pub(in crate::offline) number: Count,
+    /// Whether it goes on: then `allocate` keeps its shares. Only of the last one. Default: false.
+    #[serde(default)]
+    pub(in crate::offline) open: bool,
+    /// The share of each variant in parts per million, which sum to 1000000. A variant that is left out had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "optional_shares")]
+    pub(in crate::offline) allocation: Option<Named<Count>>,
+    /// What was counted of each variant. One that is left out was not exposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) totals: Option<Named<Fields<Totals>>>,
+    /// The same for each segment, by name, where shares differ by segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) segments: Option<Named<Fields<Segment>>>,
+}
+
+/// A round in one segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::offline) struct Segment {
+    /// The share of each variant in parts per million, which sum to 1000000. A variant that is left out had none.
+    #[schemars(schema_with = "shares")]
+    pub(in crate::offline) allocation: Named<Count>,
+    /// What was counted of each variant. One that is left out was not exposed.
+    pub(in crate::offline) totals: Named<Fields<Totals>>,
+}
+
+/// The sums of one variant over exposures whose window has passed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::offline) struct Totals {
+    /// How many subjects were exposed, each counted once.
+    pub(in crate::offline) n: Count,
+    /// The sum of their rewards: a decimal in quotes, or a number. Of a 0/1 metric: how many were rewarded.
+    pub(in crate::offline) sum: Sum,
+    /// The sum of the squares of their rewards. Of a 0/1 metric: the same as `sum`.
+    pub(in crate::offline) sum_squares: Sum,
+    /// How often the variant was chosen; the exposures are those that were really shown. All variants of a round have
+    /// it, or none. Default: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) decisions: Option<Count>,
+}
+
+fn shares(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "integer", "minimum": 0, "maximum": 1_000_000 },
+    })
+}
+
+fn optional_shares(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = shares(generator);
+    schema.insert("type".to_owned(), json!(["object", "null"]));
+    schema
+}
