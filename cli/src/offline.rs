@@ -36,6 +36,7 @@ mod parse;
 mod picture;
 mod place;
 mod read;
+mod safety;
 mod schema;
 mod table;
 mod words;
@@ -47,5 +48,6 @@ pub use answer::{
 };
 pub use fault::{Fault, Problem};
 pub use read::Question;
+pub use safety::{GuardedAnswer, GuardrailAnswer, SafetyWord};
 pub use schema::schemas;
 pub use table::table;

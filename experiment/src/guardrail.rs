@@ -1,7 +1,7 @@
 //! What must not get worse: a second metric that is watched for harm.
 
 use crate::anytime::{AtLeast, Ratio, holm};
-use crate::design::Design;
+use crate::design::{Design, Standing};
 use crate::estimate::{EstimateError, check, is_served};
 use crate::metric::{Direction, Metric};
 use crate::outlook::Outlook;
@@ -104,6 +104,23 @@ pub fn guard(
     Ok(guarded)
 }
 
+impl Design {
+    /// The same design, in which the arms that are shown to harm are served no more. They stay in every estimate, as all
+    /// that was looked at does.
+    ///
+    /// Evidence may fade with later totals; whoever acts on it retires the arm for good, as a person has to bring it back.
+    #[must_use]
+    pub fn without_harmful(&self, guarded: &[Option<Guarded>]) -> Self {
+        let is_harmful = |arm: usize| {
+            guarded.get(arm).copied().flatten().is_some_and(|known| known.safety == Safety::Harmful)
+        };
+        let arms = self.arms().iter().enumerate();
+        let arms = arms
+            .map(|(arm, &standing)| Standing { retired: standing.retired || is_harmful(arm), ..standing });
+        Self::new(self.metric(), self.stopping(), arms.collect()).expect("a design's arms make one")
+    }
+}
+
 /// One arm under a guardrail.
 struct Watch<'a> {
     cells: &'a [Cell],
@@ -138,7 +155,7 @@ impl Watch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Allocation, Kind, Standing, Stopping, Totals};
+    use crate::{Allocation, Kind, Stopping, Totals};
 
     fn guarded(counts: &[(u64, u64)]) -> Vec<Option<Guarded>> {
         let totals = counts.iter().map(|&(n, s)| Totals::binary(n, s)).collect();
@@ -155,6 +172,10 @@ mod tests {
         assert!(found[0].is_none());
         assert_eq!((safety(1), safety(2)), (Safety::Harmful, Safety::Safe));
         assert!(matches!(safety(3), Safety::NotYetShownSafe { .. }), "{:?}", found[3]);
+        let stopping = Stopping::new(0.95, 0.01).unwrap();
+        let design = Design::new(Metric::CLICKS, stopping, vec![Standing::FIRST; 4]).unwrap();
+        let kept: Vec<bool> = (0..4).map(|arm| design.without_harmful(&found).is_candidate(arm)).collect();
+        assert_eq!(kept, [true, false, true, true]);
         let thin = guarded(&[(1_000, 1), (1_000, 2)])[1].unwrap().safety;
         let Safety::NotYetShownSafe { still_needed: Some(more) } = thin else { panic!("{thin:?}") };
         // +50 % on a rate of one in a thousand takes hundreds of thousands of exposures to exclude.

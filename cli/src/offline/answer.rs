@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::fault::{Fault, Problem};
 use super::read::Question;
+use super::safety::{self, GuardrailAnswer};
 use super::words;
 
 /// What is known about each variant, and what it allows one to say.
@@ -23,6 +24,8 @@ pub struct EstimateAnswer {
     pub variants: Vec<VariantAnswer>,
     /// Whether the counts fit the shares.
     pub sample_ratio: SampleRatioAnswer,
+    /// What is known of harm, for each guardrail in the order of the document.
+    pub guardrails: Vec<GuardrailAnswer>,
     /// What may be said.
     pub verdict: VerdictWord,
     /// The same in a sentence for people.
@@ -217,6 +220,7 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
     Ok(EstimateAnswer {
         variants: variants(question, &estimate),
         sample_ratio: estimate.sample_ratio.into(),
+        guardrails: safety::answers(question),
         verdict: VerdictWord::from(&verdict),
         sentence: words::sentence(question, &estimate, &verdict),
         leader: leader(question, &estimate, &verdict),

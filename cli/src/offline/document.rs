@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{Count, Fields, Named, Sum};
 pub(super) use policy::{Policy, PolicyType};
-pub(super) use rounds::{Round, Totals};
+pub(super) use rounds::{Covariate, Round, Totals, Watched};
 
 /// Totals of an experiment: what `broadside estimate` and `broadside allocate` read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,10 @@ pub(super) struct Document {
     /// `Collecting`. Default: no plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) planned_exposures: Option<Count>,
+    /// What must not get worse. A variant that is shown to harm is served no more, and can't win. Default: nothing.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub(super) guardrails: Vec<Fields<Guardrail>>,
     /// What is special about some variants, by name. A variant that only stands here was never served, and gets a share
     /// from `allocate`. Default: nothing.
     #[serde(default)]
@@ -89,6 +93,36 @@ pub(super) struct Metric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cap: Option<Sum>,
     /// How long after an exposure a reward still counts, such as `30m`. Only shown. Default: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "optional_duration")]
+    pub(super) window: Option<Duration>,
+}
+
+/// A metric of which more is worse, and how much it may rise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Guardrail {
+    /// What is watched; each name once.
+    pub(super) metric: Fields<WatchedMetric>,
+    /// The most that a variant may have more of it than the control, 1% to 200%, such as `50%`.
+    #[schemars(schema_with = "percent")]
+    pub(super) maximum_increase: Percent,
+}
+
+/// What is watched for harm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WatchedMetric {
+    /// What people call it, such as `bounce`.
+    #[schemars(length(min = 1, max = 100))]
+    pub(super) name: String,
+    /// What one exposure can cost. Default: Binary.
+    #[serde(default)]
+    pub(super) kind: Kind,
+    /// For values: the most that one exposure counts for, above 0. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cap: Option<Sum>,
+    /// How long after an exposure it still counts, such as `30m`. Default: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "optional_duration")]
     pub(super) window: Option<Duration>,

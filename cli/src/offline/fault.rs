@@ -4,7 +4,9 @@
 use api::{DurationError, PercentError};
 use experiment::PolicyError;
 
-use super::read::{MOST_BYTES, MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS, MOST_VARIANTS, NAME_LIMIT};
+use super::read::{
+    MOST_BYTES, MOST_CELLS, MOST_FIGURES, MOST_GUARDRAILS, MOST_SEGMENTS, MOST_VARIANTS, NAME_LIMIT,
+};
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,6 +246,46 @@ pub enum Problem {
     /// Decisions of some variants cannot be held against the shares.
     #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
     DecisionsMissing,
+
+    /// (Σ x)² ≤ n Σ x² for all numbers.
+    #[error("is {squares}, and can't be below sum²/n = {least}: sum the square of each exposure's covariate")]
+    CovariateSquares {
+        /// The sum of squares.
+        squares: f64,
+        /// What it can be at least.
+        least: f64,
+    },
+    /// (Σ x y)² ≤ Σ x² Σ y² for all numbers.
+    #[error(
+        "is {products}, and lies at most {most} from 0, the root of both sums of squares' product: sum each exposure's covariate times its reward"
+    )]
+    CovariateProducts {
+        /// The sum of products.
+        products: f64,
+        /// How far from 0 it can be.
+        most: f64,
+    },
+    /// Covariates of some variants narrow nothing.
+    #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
+    CovariateMissing,
+    /// More than anybody watches.
+    #[error("hold more than {MOST_GUARDRAILS}: keep those that would stop the experiment")]
+    TooManyGuardrails,
+    /// Two guardrails of one name.
+    #[error("is the metric of another guardrail too: name each differently, or remove one")]
+    GuardrailTwice,
+    /// No limit that can be watched.
+    #[error("{0} can't be watched: write 1% to 200%, such as 50%")]
+    MaximumIncrease(String),
+    /// Sums of something that nobody watches.
+    #[error("is no guardrail: {remedy}")]
+    UnknownGuardrail {
+        /// The names that there are.
+        remedy: String,
+    },
+    /// A guardrail's sums of some variants alone.
+    #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
+    GuardrailMissing,
 
     /// No share of the control.
     #[error(

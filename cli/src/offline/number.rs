@@ -75,19 +75,56 @@ impl Sum {
 
     /// The nearest double.
     pub(super) fn get(&self) -> Result<f64, Problem> {
-        let text = match self {
-            Self::Text(text) => text.clone(),
-            Self::Number(number) => number.to_string(),
-        };
+        match self.signed()? {
+            negative if negative < 0.0 => Err(Problem::Negative(shortened(&self.text()))),
+            number => Ok(number),
+        }
+    }
+
+    /// The nearest double, which may lie below 0.
+    fn signed(&self) -> Result<f64, Problem> {
+        let text = self.text();
         let number = if is_decimal(&text) { text.parse().ok() } else { None };
-        let number: f64 = number.ok_or_else(|| Problem::NotANumber(shortened(&text)))?;
-        match number {
-            negative if negative < 0.0 => Err(Problem::Negative(shortened(&text))),
+        match number.ok_or_else(|| Problem::NotANumber(shortened(&text)))? {
             // Also where "-0" was written.
             0.0 => Ok(0.0),
-            number if SUMS.contains(&number) => Ok(number),
+            number if SUMS.contains(&f64::abs(number)) => Ok(number),
             _ => Err(Problem::OutOfRange(shortened(&text))),
         }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// As a [`Sum`], which may lie below 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Moment(Sum);
+
+impl Moment {
+    /// The nearest double.
+    pub(super) fn get(&self) -> Result<f64, Problem> {
+        self.0.signed()
+    }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = format!("^-?{}", Sum::PATTERN.trim_start_matches('^'));
+        json_schema!({ "type": ["string", "number"], "pattern": pattern })
     }
 }
 

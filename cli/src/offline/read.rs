@@ -3,10 +3,12 @@
 mod arms;
 mod cells;
 mod features;
+mod guardrails;
+mod part;
 mod settings;
 mod totals;
 
-use experiment::{Allocation, Cell, Design, Remaining, Standing};
+use experiment::{Allocation, Cell, Design, Guarded, Remaining, Safety, Standing};
 
 use super::allocation::{self, AllocateAnswer};
 use super::answer::EstimateAnswer;
@@ -17,6 +19,7 @@ use super::place::Place;
 use super::{answer, parse};
 use arms::Arms;
 use cells::Cells;
+pub(super) use guardrails::Watched;
 
 /// As many bytes as a document may have: some thousand rounds of a hundred variants.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -28,6 +31,8 @@ pub(super) const MOST_SEGMENTS: usize = 256;
 pub(super) const MOST_CELLS: usize = 100_000;
 /// As many rounds × segments × variants as may be given: each takes memory, though a document need not name it.
 pub(super) const MOST_FIGURES: usize = 1_000_000;
+/// As many guardrails as may be watched.
+pub(super) const MOST_GUARDRAILS: usize = 10;
 /// The longest name, in characters.
 pub(super) const NAME_LIMIT: usize = 100;
 
@@ -47,6 +52,7 @@ pub struct Question {
     /// Whether the last round goes on.
     pub(super) is_open: bool,
     pub(super) design: Design,
+    pub(super) guardrails: Vec<Watched>,
     pub(super) plan: Plan,
     /// Read once it is asked for: an estimate needs none, and the defaults do not fit every number of variants.
     policy: document::Policy,
@@ -119,6 +125,12 @@ impl Question {
         Ok(allocation::answer(self, &policy, features.as_ref()))
     }
 
+    /// Whether some guardrail shows that the arm harms.
+    pub(super) fn is_harmful(&self, arm: usize) -> bool {
+        let harmful = |known: Guarded| known.safety == Safety::Harmful;
+        self.guardrails.iter().any(|watched| watched.arms[arm].is_some_and(harmful))
+    }
+
     /// The cells of one segment; never empty.
     pub(super) fn in_segment(&self, segment: usize) -> Vec<Cell> {
         let cells: Vec<Cell> = self.cells.iter().filter(|cell| cell.segment() == segment).cloned().collect();
@@ -134,11 +146,16 @@ fn read(document: Document) -> Result<Question, Fault> {
     let metric = settings::metric(&document.metric)?;
     let arms = Arms::of(&document)?;
     let standings = standings(&document, &arms)?;
-    let design = Design::new(metric, settings::stopping(&document)?, standings)
+    let stopping = settings::stopping(&document)?;
+    let design = Design::new(metric, stopping, standings)
         .map_err(|error| Fault::at(&root.field("variants"), Problem::Refused(error.to_string())))?;
+    let watches = guardrails::watches(&document, stopping.confidence())?;
     let minimum_per_variant =
         settings::count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
-    let Cells { cells, segments, in_force, rounds } = Cells::of(&document, &arms, metric.kind)?;
+    let Cells { cells, segments, in_force, watched, rounds } =
+        Cells::of(&document, &arms, metric.kind, &watches)?;
+    let guardrails = guardrails::watched(watches, &watched, &design)?;
+    let design = guardrails.iter().fold(design, |design, watched| design.without_harmful(&watched.arms));
     let plan = settings::plan(&document, &cells)?;
     let Fields(metric) = document.metric;
     Ok(Question {
@@ -154,6 +171,7 @@ fn read(document: Document) -> Result<Question, Fault> {
         in_force,
         is_open: document.rounds.iter().any(|round| round.open),
         design,
+        guardrails,
         plan,
         policy: document.policy.0,
         facts: document.segments,

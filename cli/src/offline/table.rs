@@ -5,6 +5,7 @@ use super::document::Kind;
 use super::figures::{amount, rate};
 use super::picture::{Axis, Range};
 use super::read::Question;
+use super::safety::{GuardrailAnswer, SafetyWord};
 use crate::text::{bar, cut, left, plural, right, thousands, wrap};
 use api::figure::{UNKNOWN, loss, percent, probability, signed};
 
@@ -21,6 +22,7 @@ pub fn table(question: &Question, answer: &EstimateAnswer, width: usize) -> Stri
         lines.extend([String::new(), format!("segment {name}"), String::new()]);
         lines.extend(section(&segment.variants, None).lines());
     }
+    lines.extend(answer.guardrails.iter().flat_map(|guardrail| harm(guardrail, width)));
     lines.push(String::new());
     lines.push(wrap(&format!("{:?}: {}", answer.verdict, answer.sentence), width, "  "));
     lines.push(String::new());
@@ -40,6 +42,27 @@ fn title(question: &Question, answer: &EstimateAnswer, width: usize) -> String {
         percent(question.design.stopping().confidence()),
     );
     wrap(&title, width, "")
+}
+
+/// `GUARDRAIL bounce, at most +50%`, and a line for each variant.
+fn harm(guardrail: &GuardrailAnswer, width: usize) -> Vec<String> {
+    let most = percent(guardrail.maximum_increase.0);
+    let mut lines = vec![
+        String::new(),
+        wrap(&format!("  GUARDRAIL {}, AT MOST +{most}, AT EVERY LOOK", guardrail.metric), width, "  "),
+    ];
+    lines.extend(guardrail.variants.iter().map(|variant| {
+        let said = match (variant.safety, variant.still_needed) {
+            (SafetyWord::Harmful, _) => "harmful: served no more, and can't win".to_owned(),
+            (SafetyWord::Safe, _) => "safe".to_owned(),
+            (SafetyWord::NotYetShownSafe, None) => "not yet shown safe".to_owned(),
+            (SafetyWord::NotYetShownSafe, Some(people)) => {
+                format!("not yet shown safe; {} more people would show it, if it is", grouped(people))
+            }
+        };
+        wrap(&format!("  {}: {said}", variant.name), width, "    ")
+    }));
+    lines
 }
 
 /// The winner, else the leader, with its mark.
@@ -85,7 +108,11 @@ impl Section<'_> {
 
     fn figures(&self, arm: usize, variant: &VariantAnswer) -> String {
         let is_candidate = self.question.design.is_candidate(arm);
-        let best = if is_candidate { self.best(variant.p_best.0) } else { "retired".to_owned() };
+        let best = match (is_candidate, self.question.is_harmful(arm)) {
+            (true, _) => self.best(variant.p_best.0),
+            (false, true) => "harmful".to_owned(),
+            (false, false) => "retired".to_owned(),
+        };
         let (sum, mean) = match self.question.metric.kind {
             // Rewards of a 0/1 metric are whole numbers below 2^53.
             Kind::Binary => (grouped(variant.rewards.0 as u64), rate(variant.mean.estimate.0)),

@@ -85,3 +85,79 @@ fn features_that_cannot_be_learned_from() {
     let fault = question.allocate().expect_err("nothing tells people apart");
     assert_eq!((fault.path.as_str(), word(&fault.problem).as_str()), ("policy.type", "NoFeatures"));
 }
+
+fn of_a(changes: &Value) -> Value {
+    let mut totals = json!({"n": 4000, "sum": "90", "sumSquares": "90"});
+    for (key, value) in changes.as_object().expect("fields") {
+        totals[key] = value.clone();
+    }
+    totals
+}
+
+#[test]
+fn covariates_that_no_people_have() {
+    let check = |covariate: Value, field: &str, problem: &str, remedy: &str| {
+        let path = format!("rounds[0].totals.a.covariate.{field}");
+        check(&[("/rounds/0/totals/a", of_a(&json!({"covariate": covariate})))], &path, problem, remedy);
+    };
+    let sums = |sum: &str, squares: &str, products: &str| json!({"sum": sum, "sumSquares": squares, "sumProducts": products});
+    check(sums("-400", "39", "0"), "sumSquares", "CovariateSquares", "can't be below sum²/n = 40");
+    check(sums("0", "-1", "0"), "sumSquares", "Negative", "is -1");
+    check(sums("NaN", "1", "0"), "sum", "NotANumber", "write digits");
+    check(sums("1", "40", "61"), "sumProducts", "CovariateProducts", "lies at most 60 from 0");
+    check(sums("1", "40", "-1e61"), "sumProducts", "OutOfRange", "another unit");
+    check(json!({"sum": 1, "sumSquares": 1}), "sumProducts", "Missing", "add it");
+}
+
+#[test]
+fn what_only_some_variants_have() {
+    let sums = json!({"sum": 1, "sumSquares": 40, "sumProducts": 1});
+    let changes = [("/rounds/0/totals/a", of_a(&json!({"covariate": sums})))];
+    check(&changes, "rounds[0].totals.control.covariate", "CovariateMissing", "or for none");
+    let bounces = json!({"bounce": {"sum": 10, "sumSquares": 10}});
+    let guardrails = json!([{"metric": {"name": "bounce"}, "maximumIncrease": "50%"}]);
+    let changes =
+        [("/rounds/0/totals/a", of_a(&json!({"guardrails": bounces}))), ("/guardrails", guardrails)];
+    check(&changes, "rounds[0].totals.control.guardrails.bounce", "GuardrailMissing", "or for none");
+}
+
+#[test]
+fn guardrails_that_nobody_can_watch() {
+    let guardrail =
+        |name: &str, increase: &str| json!({"metric": {"name": name}, "maximumIncrease": increase});
+    let check = |guardrails: Value, path: &str, problem: &str, remedy: &str| {
+        check(&[("/guardrails", guardrails)], path, problem, remedy);
+    };
+    let bounce = || guardrail("bounce", "50%");
+    check(
+        json!([bounce(), bounce()]),
+        "guardrails[1].metric.name",
+        "GuardrailTwice",
+        "name each differently",
+    );
+    check(
+        json!([guardrail("bounce", "0.5%")]),
+        "guardrails[0].maximumIncrease",
+        "MaximumIncrease",
+        "1% to 200%",
+    );
+    check(json!([guardrail("bounce", "half")]), "guardrails[0].maximumIncrease", "Percent", "write it like");
+    check(json!([guardrail("", "50%")]), "guardrails[0].metric.name", "Name", "1 to 100 characters");
+    check(json!(vec![bounce(); 11]), "guardrails", "TooManyGuardrails", "more than 10");
+    let directed = json!([{"metric": {"name": "bounce", "direction": "Minimize"}, "maximumIncrease": "50%"}]);
+    check(directed, "guardrails[0].metric.direction", "UnknownField", "use one of");
+}
+
+#[test]
+fn counts_of_what_nobody_watches() {
+    let bounces = |sum: u32| json!({"guardrails": {"bounce": {"sum": sum, "sumSquares": sum}}});
+    let path = "rounds[0].totals.a.guardrails.bounce";
+    let unknown = [("/rounds/0/totals/a", of_a(&bounces(10)))];
+    check(&unknown, path, "UnknownGuardrail", "name its metric in `guardrails`");
+    let guardrails = json!([{"metric": {"name": "calls"}, "maximumIncrease": "50%"}]);
+    let other = [("/rounds/0/totals/a", of_a(&bounces(10))), ("/guardrails", guardrails)];
+    check(&other, path, "UnknownGuardrail", "use one of calls");
+    let guardrails = json!([{"metric": {"name": "bounce"}, "maximumIncrease": "50%"}]);
+    let many = [("/rounds/0/totals/a", of_a(&bounces(4001))), ("/guardrails", guardrails)];
+    check(&many, &format!("{path}.sum"), "AboveExposures", "is 4001, and n is 4000");
+}

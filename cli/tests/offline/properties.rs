@@ -46,7 +46,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Words of the form, so that what is drawn gets further than the first field.
 fn word() -> impl Strategy<Value = String> {
-    const WORDS: [&str; 37] = [
+    const WORDS: [&str; 42] = [
         "metric",
         "name",
         "kind",
@@ -81,6 +81,11 @@ fn word() -> impl Strategy<Value = String> {
         "TopTwo",
         "lookBack",
         "LinearThompson",
+        "covariate",
+        "sumProducts",
+        "guardrails",
+        "bounce",
+        "maximumIncrease",
         "features",
         "plannedExposures",
         "open",
@@ -133,12 +138,20 @@ fn full() -> Value {
     document["metric"] =
         json!({"name": "revenue", "kind": "Value", "direction": "Minimize", "cap": "100", "window": "1h"});
     document["elapsed"] = "3d".into();
+    document["guardrails"] = json!([
+        {"metric": {"name": "bounce", "window": "5m"}, "maximumIncrease": "50%"},
+        {"metric": {"name": "calls", "kind": "Value", "cap": 10}, "maximumIncrease": "10%"},
+    ]);
     document["plannedExposures"] = 50_000.into();
     document["segments"] = json!({"new": {"features": [1, 0.5]}, "known": {"features": [1, -0.5]}});
     document["maximumDuration"] = "28d".into();
     document["variants"] = json!({"a": {"generation": 2}, "b": {"retired": true}, "d": {}});
     document["policy"] = json!({"type": "TopTwo", "floor": "1%", "controlShare": "none", "lookBack": 5000});
-    let totals = |n: u32| json!({"n": n, "sum": "90.5", "sumSquares": "700.25", "decisions": n + 5});
+    let totals = |n: u32| {
+        json!({"n": n, "sum": "90.5", "sumSquares": "700.25", "decisions": n + 5,
+        "covariate": {"sum": "-20.5", "sumSquares": "900", "sumProducts": "-30"},
+        "guardrails": {"bounce": {"sum": "40", "sumSquares": "40"}, "calls": {"n": n - 7, "sum": 3.5, "sumSquares": 7}}})
+    };
     let segment = |share: u32| {
         json!({
             "allocation": {"control": share, "a": 1_000_000 - share - 300_000, "b": 300_000},

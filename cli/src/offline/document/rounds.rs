@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::super::number::{Count, Fields, Named, Sum};
+use super::super::number::{Count, Fields, Moment, Named, Sum};
 
 /// A period in which shares did not change. It has either `allocation` and `totals`, or `segments`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +53,38 @@ pub(in crate::offline) struct Totals {
     /// it, or none. Default: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::offline) decisions: Option<Count>,
+    /// Sums of something that was known of these people before they were exposed, such as how often they bought: what goes
+    /// along with the reward narrows the limits of one planned look. All variants of a round have it, or none. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) covariate: Option<Fields<Covariate>>,
+    /// What was counted of guardrails, by the name of their metric: of all variants of a round, or of none. Default: nothing.
+    #[serde(default)]
+    pub(in crate::offline) guardrails: Named<Fields<Watched>>,
+}
+
+/// Sums of what was known before, over the exposures of the totals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::offline) struct Covariate {
+    /// The sum of it; may be below 0.
+    pub(in crate::offline) sum: Moment,
+    /// The sum of its squares.
+    pub(in crate::offline) sum_squares: Sum,
+    /// The sum of its products with the rewards; may be below 0.
+    pub(in crate::offline) sum_products: Moment,
+}
+
+/// The sums of a guardrail's metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::offline) struct Watched {
+    /// How many subjects were exposed, where the guardrail's window differs from the metric's. Default: the variant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) n: Option<Count>,
+    /// As of the metric.
+    pub(in crate::offline) sum: Sum,
+    /// As of the metric.
+    pub(in crate::offline) sum_squares: Sum,
 }
 
 fn shares(_: &mut SchemaGenerator) -> Schema {

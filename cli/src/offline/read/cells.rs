@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use experiment::{Allocation, AllocationError, Cell, CellError, Kind, PartsPerMillion, Totals};
+use experiment::{Allocation, Cell, Kind, PartsPerMillion, Totals};
 
-use super::super::document::{self, Document, Round};
+use super::super::document::{Document, Round};
 use super::super::fault::{Fault, Problem};
-use super::super::number::{Count, Fields, LARGEST_COUNT, Named};
+use super::super::number::LARGEST_COUNT;
 use super::super::place::Place;
 use super::arms::{Arms, check_name};
+use super::guardrails::Watch;
+use super::part::Part;
 use super::settings::count;
-use super::totals::{Counted, counted};
 use super::{MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS};
 
 /// What was counted, and where.
@@ -21,16 +22,18 @@ pub(super) struct Cells {
     pub(super) segments: Option<Vec<String>>,
     /// By segment, the shares of its last round.
     pub(super) in_force: Vec<Option<Allocation>>,
+    /// The same of each guardrail's metric, where it was counted; never empty.
+    pub(super) watched: Vec<Vec<Cell>>,
     pub(super) rounds: usize,
 }
 
 impl Cells {
-    pub(super) fn of(document: &Document, arms: &Arms, kind: Kind) -> Result<Self, Fault> {
+    pub(super) fn of(document: &Document, arms: &Arms, kind: Kind, watches: &[Watch]) -> Result<Self, Fault> {
         let place = Place::default().field("rounds");
         let rounds = in_order(document, &place)?;
         let segments = segments(document, &place)?;
         let parts = parts(&rounds, &place)?;
-        let figures = parts.len() * arms.names().len();
+        let figures = parts.len() * arms.names().len() * (1 + watches.len());
         let too_many = [
             (parts.len() > MOST_CELLS, Problem::TooManyCells),
             (figures > MOST_FIGURES, Problem::TooManyFigures),
@@ -39,15 +42,26 @@ impl Cells {
             return Err(Fault::at(&place, problem));
         }
         let mut cells = Vec::with_capacity(parts.len());
+        let mut watched = vec![Vec::new(); watches.len()];
         for part in &parts {
             let segment =
                 part.segment.zip(segments.as_ref()).and_then(|(name, all)| all.binary_search(name).ok());
-            cells.push(part.cell(arms, kind)?.in_segment(segment.unwrap_or(0)));
+            let (cell, of_guardrails) = part.cells(arms, kind, watches)?;
+            cells.push(cell.in_segment(segment.unwrap_or(0)));
+            for (watched, cell) in watched.iter_mut().zip(of_guardrails) {
+                watched.extend(cell);
+            }
         }
-        check_sum(&cells, &place)?;
-        let rounds = document.rounds.len();
+        [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
-        Ok(Self { cells: or_nothing(comparable(cells), arms.names().len()), segments, in_force, rounds })
+        let compared = |cells| or_nothing(comparable(cells), arms.names().len());
+        Ok(Self {
+            cells: compared(cells),
+            segments,
+            in_force,
+            watched: watched.into_iter().map(compared).collect(),
+            rounds: document.rounds.len(),
+        })
     }
 }
 
@@ -97,14 +111,6 @@ fn segments(document: &Document, place: &Place) -> Result<Option<Vec<String>>, F
     Ok(document.rounds[0].segments.is_some().then(|| names.into_iter().collect()))
 }
 
-/// A round, or one segment of it, as the document has it.
-struct Part<'a> {
-    place: Place,
-    segment: Option<&'a String>,
-    allocation: &'a Named<Count>,
-    totals: &'a Named<Fields<document::Totals>>,
-}
-
 /// Every round as one part, or one for each of its segments.
 fn parts<'a>(rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a>>, Fault> {
     let mut parts = Vec::with_capacity(rounds.len());
@@ -129,78 +135,6 @@ fn parts<'a>(rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a
         }
     }
     Ok(parts)
-}
-
-impl Part<'_> {
-    fn cell(&self, arms: &Arms, kind: Kind) -> Result<Cell, Fault> {
-        let allocation = self.allocation(arms)?;
-        let counted = self.counted(arms, kind)?;
-        let totals = counted.iter().map(|counted| counted.totals).collect();
-        let cell = Cell::new(allocation, totals).map_err(|error| self.refused(arms, error))?;
-        match self.decisions(arms, &counted)? {
-            Some(decisions) => cell.with_decisions(decisions).map_err(|error| self.refused(arms, error)),
-            None => Ok(cell),
-        }
-    }
-
-    fn allocation(&self, arms: &Arms) -> Result<Allocation, Fault> {
-        let place = self.place.field("allocation");
-        let mut shares = vec![PartsPerMillion::ZERO; arms.names().len()];
-        for (name, share) in self.allocation.iter() {
-            let place = place.entry(name);
-            let parts = u32::try_from(count(&place, share)?).ok().and_then(PartsPerMillion::new);
-            shares[arms.index(name)] = parts.ok_or_else(|| Fault::at(&place, Problem::Share))?;
-        }
-        Allocation::try_from(shares).map_err(|error| match error {
-            AllocationError::Sum { sum } => Fault::at(&place, Problem::Shares { sum }),
-            AllocationError::Empty => Fault::at(&place, Problem::Shares { sum: 0 }),
-        })
-    }
-
-    /// By arm.
-    fn counted(&self, arms: &Arms, kind: Kind) -> Result<Vec<Counted>, Fault> {
-        let mut all = vec![Counted::default(); arms.names().len()];
-        for (name, totals) in self.totals.iter() {
-            let place = self.place.field("totals").entry(name);
-            let Some(share) = self.allocation.get(name) else {
-                return Err(Fault::at(&place, Problem::Unallocated));
-            };
-            let counted = counted(totals, kind, &place)?;
-            if share.get() == Ok(0) && counted.is_any() {
-                return Err(Fault::at(&place, Problem::Unserved));
-            }
-            all[arms.index(name)] = counted;
-        }
-        Ok(all)
-    }
-
-    /// By arm, if the document has them: of all variants that had a share, or of none.
-    fn decisions(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<u64>>, Fault> {
-        if counted.iter().all(|counted| counted.decisions.is_none()) {
-            return Ok(None);
-        }
-        let unknown = |name: &&String| {
-            let has_share = self.allocation.get(*name).is_some_and(|share| share.get() != Ok(0));
-            has_share && counted[arms.index(name)].decisions.is_none()
-        };
-        if let Some(name) = arms.names().iter().find(unknown) {
-            let place = self.place.field("totals").entry(name).field("decisions");
-            return Err(Fault::at(&place, Problem::DecisionsMissing));
-        }
-        Ok(Some(counted.iter().map(|counted| counted.decisions.unwrap_or(0)).collect()))
-    }
-
-    /// What `experiment` refuses although it was read: a fault that it knows and we do not.
-    fn refused(&self, arms: &Arms, error: CellError) -> Fault {
-        let place = self.place.field("totals");
-        let place = match error {
-            CellError::Unserved { arm } | CellError::Totals { arm, .. } | CellError::Decisions { arm } => {
-                place.entry(&arms.names()[arm])
-            }
-            CellError::Arms { .. } => place,
-        };
-        Fault::at(&place, Problem::Refused(error.to_string()))
-    }
 }
 
 /// Counts are summed over cells, so their sum must be exact as well.

@@ -5,7 +5,7 @@ use experiment::{Cell, Control, Kind, Metric, PartsPerMillion, Policy, Rule, Sto
 
 use super::super::document::{self, Document, PolicyType};
 use super::super::fault::{Fault, Problem};
-use super::super::number::Count;
+use super::super::number::{Count, Sum};
 use super::super::place::{Place, shortened};
 use super::arms::check_name;
 use super::{Over, Plan};
@@ -13,22 +13,25 @@ use super::{Over, Plan};
 pub(super) fn metric(metric: &document::Metric) -> Result<Metric, Fault> {
     let place = Place::default().field("metric");
     check_name(&place.field("name"), &metric.name)?;
-    if let Some(window) = &metric.window {
-        window.seconds().map_err(|error| Fault::at(&place.field("window"), error.into()))?;
-    }
+    window(&place.field("window"), metric.window.as_ref())?;
     let direction = match metric.direction {
         document::Direction::Maximize => experiment::Direction::Maximize,
         document::Direction::Minimize => experiment::Direction::Minimize,
     };
-    Ok(Metric { kind: kind(metric, &place.field("cap"))?, direction })
+    Ok(Metric { kind: kind(metric.kind, metric.cap.as_ref(), &place.field("cap"))?, direction })
 }
 
-fn kind(metric: &document::Metric, place: &Place) -> Result<Kind, Fault> {
-    let cap = match &metric.cap {
-        Some(cap) => Some(cap.get().map_err(|problem| Fault::at(place, problem))?),
-        None => None,
-    };
-    match (metric.kind, cap) {
+/// A window is only shown, but has to be one.
+pub(super) fn window(place: &Place, window: Option<&api::Duration>) -> Result<(), Fault> {
+    match window.map(api::Duration::seconds) {
+        Some(Err(error)) => Err(Fault::at(place, error.into())),
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+pub(super) fn kind(kind: document::Kind, cap: Option<&Sum>, place: &Place) -> Result<Kind, Fault> {
+    let cap = cap.map(Sum::get).transpose().map_err(|problem| Fault::at(place, problem))?;
+    match (kind, cap) {
         (document::Kind::Value, Some(cap)) if cap <= 0.0 => Err(Fault::at(place, Problem::Cap)),
         (document::Kind::Value, cap) => Ok(Kind::Value { cap }),
         (document::Kind::Binary, None) => Ok(Kind::Binary),
@@ -65,7 +68,7 @@ fn refused(document: &Document, error: &StoppingError) -> Fault {
     Fault::at(&Place::default().field(field), problem)
 }
 
-fn fraction(place: &Place, percent: &Percent) -> Result<f64, Fault> {
+pub(super) fn fraction(place: &Place, percent: &Percent) -> Result<f64, Fault> {
     let parts = percent.parts_per_million().map_err(|error| Fault::at(place, error.into()))?;
     Ok(f64::from(parts) / 1e6)
 }
@@ -93,7 +96,7 @@ pub(super) fn plan(document: &Document, cells: &[Cell]) -> Result<Plan, Fault> {
     Ok(Plan { exposures: planned, elapsed_days, over })
 }
 
-fn optional_count(place: &Place, number: Option<&Count>) -> Result<Option<u64>, Fault> {
+pub(super) fn optional_count(place: &Place, number: Option<&Count>) -> Result<Option<u64>, Fault> {
     number.map(|number| count(place, number)).transpose()
 }
 

@@ -1,0 +1,143 @@
+//! A round, or one segment of it → cells: shares and totals by arm.
+
+use experiment::{Allocation, AllocationError, Cell, CellError, Covariate, Kind, PartsPerMillion, Totals};
+
+use super::super::document;
+use super::super::fault::{Fault, Problem};
+use super::super::number::{Count, Fields, Named};
+use super::super::place::Place;
+use super::arms::Arms;
+use super::guardrails::Watch;
+use super::settings::count;
+use super::totals::{Counted, counted};
+
+/// A round, or one segment of it, as the document has it.
+pub(super) struct Part<'a> {
+    pub(super) place: Place,
+    pub(super) segment: Option<&'a String>,
+    pub(super) allocation: &'a Named<Count>,
+    pub(super) totals: &'a Named<Fields<document::Totals>>,
+}
+
+impl Part<'_> {
+    /// The cell of the metric, and that of each guardrail's metric where it was counted.
+    pub(super) fn cells(
+        &self,
+        arms: &Arms,
+        kind: Kind,
+        watches: &[Watch],
+    ) -> Result<(Cell, Vec<Option<Cell>>), Fault> {
+        let allocation = self.allocation(arms)?;
+        let counted = self.counted(arms, kind, watches)?;
+        let refused = |error| self.refused(arms, error);
+        let watched = watches.iter().enumerate().map(|(index, watch)| {
+            let Some(totals) = self.watched(arms, &counted, index, watch)? else { return Ok(None) };
+            Cell::new(allocation.clone(), totals).map(Some).map_err(refused)
+        });
+        let watched: Vec<Option<Cell>> = watched.collect::<Result<_, _>>()?;
+        let totals = counted.iter().map(|counted| counted.totals).collect();
+        let mut cell = Cell::new(allocation, totals).map_err(refused)?;
+        if let Some(decisions) = self.decisions(arms, &counted)? {
+            cell = cell.with_decisions(decisions).map_err(refused)?;
+        }
+        if let Some(covariates) = self.covariates(arms, &counted)? {
+            cell = cell.with_covariates(covariates).map_err(refused)?;
+        }
+        Ok((cell, watched))
+    }
+
+    fn allocation(&self, arms: &Arms) -> Result<Allocation, Fault> {
+        let place = self.place.field("allocation");
+        let mut shares = vec![PartsPerMillion::ZERO; arms.names().len()];
+        for (name, share) in self.allocation.iter() {
+            let place = place.entry(name);
+            let parts = u32::try_from(count(&place, share)?).ok().and_then(PartsPerMillion::new);
+            shares[arms.index(name)] = parts.ok_or_else(|| Fault::at(&place, Problem::Share))?;
+        }
+        Allocation::try_from(shares).map_err(|error| match error {
+            AllocationError::Sum { sum } => Fault::at(&place, Problem::Shares { sum }),
+            AllocationError::Empty => Fault::at(&place, Problem::Shares { sum: 0 }),
+        })
+    }
+
+    /// By arm.
+    fn counted(&self, arms: &Arms, kind: Kind, watches: &[Watch]) -> Result<Vec<Counted>, Fault> {
+        let mut all = vec![Counted::nothing(watches.len()); arms.names().len()];
+        for (name, totals) in self.totals.iter() {
+            let place = self.place.field("totals").entry(name);
+            let Some(share) = self.allocation.get(name) else {
+                return Err(Fault::at(&place, Problem::Unallocated));
+            };
+            let counted = counted(totals, kind, watches, &place)?;
+            if share.get() == Ok(0) && counted.is_any() {
+                return Err(Fault::at(&place, Problem::Unserved));
+            }
+            all[arms.index(name)] = counted;
+        }
+        Ok(all)
+    }
+
+    /// By arm, if the document has them: of all variants that had a share, or of none.
+    fn decisions(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<u64>>, Fault> {
+        let decisions = counted.iter().map(|counted| counted.decisions).collect();
+        let has_share =
+            |arm: usize| self.allocation.get(&arms.names()[arm]).is_some_and(|share| share.get() != Ok(0));
+        of_all_or_none(decisions, has_share)
+            .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("decisions"), Problem::DecisionsMissing))
+    }
+
+    /// By arm, if the document has them: of all variants that were exposed, or of none.
+    fn covariates(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<Covariate>>, Fault> {
+        let covariates = counted.iter().map(|counted| counted.covariate).collect();
+        of_all_or_none(covariates, |arm| counted[arm].totals.exposures > 0)
+            .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("covariate"), Problem::CovariateMissing))
+    }
+
+    /// As of covariates.
+    fn watched(
+        &self,
+        arms: &Arms,
+        counted: &[Counted],
+        index: usize,
+        watch: &Watch,
+    ) -> Result<Option<Vec<Totals>>, Fault> {
+        let watched = counted.iter().map(|counted| counted.watched[index]).collect();
+        of_all_or_none(watched, |arm| counted[arm].totals.exposures > 0).map_err(|arm| {
+            let place = self.place_of(arms, arm).field("guardrails").entry(&watch.name);
+            Fault::at(&place, Problem::GuardrailMissing)
+        })
+    }
+
+    fn place_of(&self, arms: &Arms, arm: usize) -> Place {
+        self.place.field("totals").entry(&arms.names()[arm])
+    }
+
+    /// What `experiment` refuses although it was read: a fault that it knows and we do not.
+    fn refused(&self, arms: &Arms, error: CellError) -> Fault {
+        let place = self.place.field("totals");
+        let place = match error {
+            CellError::Unserved { arm } | CellError::Totals { arm, .. } | CellError::Decisions { arm } => {
+                place.entry(&arms.names()[arm])
+            }
+            CellError::Arms { .. } => place,
+        };
+        Fault::at(&place, Problem::Refused(error.to_string()))
+    }
+}
+
+/// What every arm has that needs it, or none has; an arm that needs it not has nothing where it is left out.
+///
+/// # Errors
+/// With the first arm that lacks what others have.
+fn of_all_or_none<T: Default>(
+    by_arm: Vec<Option<T>>,
+    is_needed: impl Fn(usize) -> bool,
+) -> Result<Option<Vec<T>>, usize> {
+    if by_arm.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    match (0..by_arm.len()).find(|&arm| by_arm[arm].is_none() && is_needed(arm)) {
+        Some(arm) => Err(arm),
+        None => Ok(Some(by_arm.into_iter().map(Option::unwrap_or_default).collect())),
+    }
+}
