@@ -27,6 +27,7 @@
 
 mod allocation;
 mod answer;
+mod delivered;
 mod document;
 mod fault;
 mod figures;
@@ -46,6 +47,7 @@ pub use answer::{
     CountsWord, EstimateAnswer, Figure, IntervalAnswer, LimitsAnswer, MissingAnswer, PlannedLook,
     SampleRatioAnswer, SegmentAnswer, VariantAnswer, VerdictWord,
 };
+pub use document::Basis;
 pub use fault::{Fault, Problem};
 pub use read::Question;
 pub use safety::{GuardedAnswer, GuardrailAnswer, SafetyWord};

@@ -24,7 +24,7 @@ use crate::totals::{Cell, Totals, as_f64, sum};
 use crate::verdict::Remaining;
 
 /// The days that a verdict needs at least: below a week the weekend alone can make a winner.
-const LEAST_DAYS: usize = 7;
+pub const LEAST_DAYS: usize = 7;
 
 /// What a network's numbers say.
 #[derive(Clone, Debug, PartialEq)]

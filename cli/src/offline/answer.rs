@@ -11,6 +11,7 @@ use experiment::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
+use super::document::Basis;
 use super::fault::{Fault, Problem};
 use super::read::Question;
 use super::safety::{self, GuardrailAnswer};
@@ -20,19 +21,21 @@ use super::words;
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EstimateAnswer {
+    /// Who chose what people saw, as the document says.
+    pub basis: Basis,
     /// The control first, then the others by name.
     pub variants: Vec<VariantAnswer>,
-    /// Whether the counts fit the shares.
-    pub sample_ratio: SampleRatioAnswer,
+    /// Whether the counts fit the shares. Null where they need not.
+    pub sample_ratio: Option<SampleRatioAnswer>,
     /// What is known of harm, for each guardrail in the order of the document.
     pub guardrails: Vec<GuardrailAnswer>,
-    /// What may be said.
-    pub verdict: VerdictWord,
+    /// What may be said. Null where nobody was randomized.
+    pub verdict: Option<VerdictWord>,
     /// The same in a sentence for people.
     pub sentence: String,
     /// Who is most likely the best at present; the control may be. Null before anything was counted.
     pub leader: Option<String>,
-    /// The winner; null without one.
+    /// The winner, as the verdict calls it; null without one.
     pub winner: Option<String>,
     /// What the leader lacks to be the winner while the verdict is `Collecting` or `Inconclusive`, else nothing.
     pub missing: Vec<MissingAnswer>,
@@ -156,6 +159,8 @@ pub enum CountsWord {
 pub enum VerdictWord {
     /// One variant is better than the control, and hardly worse than the best one.
     Winner,
+    /// At the planned end one variant did better than the control, as a network delivered both.
+    WinnerAsDelivered,
     /// Every variant that was ever served is worse than the control.
     ControlWins,
     /// No variant that was ever served improves on the control by the worthwhile lift.
@@ -218,17 +223,18 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
     let verdict = experiment::judge(&estimate, question.plan.remaining());
     let still_needed = experiment::still_needed(&question.cells, &estimate);
     Ok(EstimateAnswer {
+        basis: question.basis,
         variants: variants(question, &estimate),
-        sample_ratio: estimate.sample_ratio.into(),
+        sample_ratio: Some(estimate.sample_ratio.into()),
         guardrails: safety::answers(question),
-        verdict: VerdictWord::from(&verdict),
+        verdict: Some(VerdictWord::from(&verdict)),
         sentence: words::sentence(question, &estimate, &verdict),
         leader: leader(question, &estimate, &verdict),
         winner: winner(question, &verdict),
         missing: missing(&verdict),
         still_needed,
         days_left: days_left(question, &estimate, still_needed),
-        planned_look: planned_look(question, &estimate),
+        planned_look: planned_look(question, exposures(&estimate)),
         planned_size: planned_size(&estimate),
         segments: segments(question)?,
     })
@@ -245,9 +251,9 @@ fn days_left(question: &Question, estimate: &Estimate, still_needed: Option<u64>
     days.is_finite().then_some(Figure(days))
 }
 
-fn planned_look(question: &Question, estimate: &Estimate) -> Option<PlannedLook> {
+pub(super) fn planned_look(question: &Question, counted: u64) -> Option<PlannedLook> {
     let planned = question.plan.exposures?;
-    Some(PlannedLook { exposures: planned, reached: exposures(estimate) >= planned })
+    Some(PlannedLook { exposures: planned, reached: counted >= planned })
 }
 
 fn planned_size(estimate: &Estimate) -> Option<Figure> {

@@ -19,6 +19,9 @@ pub(super) use rounds::{Covariate, Round, Totals, Watched};
 pub(super) struct Document {
     /// What was counted.
     pub(super) metric: Fields<Metric>,
+    /// Who chose what people saw. Default: Randomized.
+    #[serde(default)]
+    pub(super) basis: Basis,
     /// The variant that all others are compared with. At least one allocation names it.
     #[schemars(length(min = 1, max = 100))]
     pub(super) control: String,
@@ -96,6 +99,28 @@ pub(super) struct Metric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "optional_duration")]
     pub(super) window: Option<Duration>,
+}
+
+/// Who chose what people saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Basis {
+    /// Each exposure was drawn at random by the shares of its round and segment.
+    #[default]
+    Randomized,
+    /// A network that split traffic by known shares and then showed each variant to whom it liked. Each round is a day.
+    AsDelivered,
+    /// Nobody knows. Rounds need no `allocation`.
+    NotRandomized,
+}
+
+impl Basis {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Randomized => "Randomized",
+            Self::AsDelivered => "AsDelivered",
+            Self::NotRandomized => "NotRandomized",
+        }
+    }
 }
 
 /// A metric of which more is worse, and how much it may rise.

@@ -98,6 +98,17 @@ pub enum Problem {
         "speaks of segments, and the rounds have none: write `segments` in the rounds, or leave this out"
     )]
     SegmentsUnused,
+    /// Whoever is shown what in a segment is the network's choice.
+    #[error("are for the basis Randomized: sum the segments of each round")]
+    SegmentsNotRandomized,
+    /// Harm is told from shares that were drawn.
+    #[error("are for the basis Randomized: leave them out")]
+    GuardrailsNotRandomized,
+    /// Shares that are not ours.
+    #[error(
+        "is {0}, so the shares are not ours to set: set them where the network is, or use estimate alone"
+    )]
+    NotAllocated(&'static str),
     /// More rounds × segments than are worth to be kept apart.
     #[error("hold more than {MOST_CELLS} cells (rounds × segments): merge rounds of equal shares")]
     TooManyCells,

@@ -12,11 +12,11 @@ use experiment::{Allocation, Cell, Design, Guarded, Remaining, Safety, Standing}
 
 use super::allocation::{self, AllocateAnswer};
 use super::answer::EstimateAnswer;
-use super::document::{self, Document, Flags, Kind, PolicyType, SegmentFacts};
+use super::document::{self, Basis, Document, Flags, Kind, PolicyType, SegmentFacts};
 use super::fault::{Fault, Problem};
 use super::number::{Fields, Named};
 use super::place::Place;
-use super::{answer, parse};
+use super::{answer, delivered, parse};
 use arms::Arms;
 use cells::Cells;
 pub(super) use guardrails::Watched;
@@ -40,6 +40,7 @@ pub(super) const NAME_LIMIT: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Question {
     pub(super) metric: Measured,
+    pub(super) basis: Basis,
     /// By arm; the control first, then by name, whatever the order in the document.
     pub(super) names: Vec<String>,
     pub(super) rounds: usize,
@@ -108,14 +109,21 @@ impl Question {
     /// # Errors
     /// Never for a question that could be read, as far as is known; a fault then, and no panic, if it should.
     pub fn estimate(&self) -> Result<EstimateAnswer, Fault> {
-        answer::answer(self)
+        match self.basis {
+            Basis::Randomized => answer::answer(self),
+            Basis::AsDelivered => delivered::answer(self),
+            Basis::NotRandomized => Ok(delivered::numbers(self)),
+        }
     }
 
     /// The shares of the next round, of each segment where there are several.
     ///
     /// # Errors
-    /// When no shares can be kept as `policy` wants them.
+    /// When no shares can be kept as `policy` wants them, or shares are not ours to set.
     pub fn allocate(&self) -> Result<AllocateAnswer, Fault> {
+        if self.basis != Basis::Randomized {
+            return Err(Fault::at(&"basis", Problem::NotAllocated(self.basis.as_str())));
+        }
         let candidates = (0..self.names.len()).filter(|&arm| self.design.is_candidate(arm)).count();
         let policy = settings::policy(&self.policy, self.minimum_per_variant, candidates)?;
         let features = match self.policy.kind {
@@ -159,6 +167,7 @@ fn read(document: Document) -> Result<Question, Fault> {
     let plan = settings::plan(&document, &cells)?;
     let Fields(metric) = document.metric;
     Ok(Question {
+        basis: document.basis,
         metric: Measured {
             name: metric.name,
             kind: metric.kind,

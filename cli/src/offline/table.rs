@@ -1,7 +1,7 @@
 //! An answer as a screen. Pure, and nothing is computed.
 
 use super::answer::{EstimateAnswer, VariantAnswer};
-use super::document::Kind;
+use super::document::{Basis, Kind};
 use super::figures::{amount, rate};
 use super::picture::{Axis, Range};
 use super::read::Question;
@@ -24,20 +24,24 @@ pub fn table(question: &Question, answer: &EstimateAnswer, width: usize) -> Stri
     }
     lines.extend(answer.guardrails.iter().flat_map(|guardrail| harm(guardrail, width)));
     lines.push(String::new());
-    lines.push(wrap(&format!("{:?}: {}", answer.verdict, answer.sentence), width, "  "));
+    let said = match answer.verdict {
+        Some(verdict) => format!("{verdict:?}: {}", answer.sentence),
+        None => answer.sentence.clone(),
+    };
+    lines.push(wrap(&said, width, "  "));
     lines.push(String::new());
     lines.join("\n")
 }
 
 /// `click within 30m: 3 rounds, 10 000 people counted, confidence 95%`
 fn title(question: &Question, answer: &EstimateAnswer, width: usize) -> String {
-    let Question { metric, rounds, .. } = question;
+    let Question { metric, basis, rounds, .. } = question;
     let window = metric.window.as_ref().map_or_else(String::new, |window| format!(" within {window}"));
     let people: u64 = answer.variants.iter().map(|variant| variant.exposures).sum();
     let title = format!(
         "{}{window}: {}, {} people counted, confidence {}",
         metric.name,
-        plural(*rounds, "round"),
+        plural(*rounds, if *basis == Basis::AsDelivered { "day" } else { "round" }),
         grouped(people),
         percent(question.design.stopping().confidence()),
     );
@@ -93,8 +97,10 @@ impl Section<'_> {
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.figures_title()];
         lines.extend(self.variants.iter().enumerate().map(|(arm, variant)| self.figures(arm, variant)));
-        lines.push(String::new());
-        lines.extend(self.lifts());
+        if self.question.basis != Basis::NotRandomized {
+            lines.push(String::new());
+            lines.extend(self.lifts());
+        }
         lines
     }
 
@@ -130,6 +136,9 @@ impl Section<'_> {
     }
 
     fn best(&self, p_best: f64) -> String {
+        if p_best.is_nan() {
+            return UNKNOWN.to_owned();
+        }
         // A chance, so at most a million parts.
         let parts = (p_best * 1e6).round() as u32;
         format!("{} {}", bar(parts, self.bar_width()), right(&probability(p_best), 6))
@@ -152,7 +161,11 @@ impl Section<'_> {
         let width = self.width.saturating_sub(LIFTS + self.name_width()).clamp(11, 61);
         let ranges: Vec<Range> = self.variants.iter().filter_map(range).collect();
         let axis = Axis::of(&ranges, width);
-        let title = format!("LIFT OVER {}, AT EVERY LOOK", self.question.names[0]);
+        let when = match self.question.basis {
+            Basis::Randomized => "AT EVERY LOOK",
+            Basis::AsDelivered | Basis::NotRandomized => "AS DELIVERED",
+        };
+        let title = format!("LIFT OVER {}, {when}", self.question.names[0]);
         let title = left(&cut(&title, LIFTS + self.name_width() - 4), LIFTS + self.name_width() - 2);
         let mut lines = vec![format!("  {title}{}", axis.scale())];
         let others = self.variants.iter().filter_map(|variant| Some((variant, range(variant)?)));
@@ -189,8 +202,13 @@ impl Section<'_> {
 }
 
 fn range(variant: &VariantAnswer) -> Option<Range> {
-    let (limits, middle) = (variant.lift_anytime.as_ref()?, variant.lift_shrunken?);
-    Some(Range { low: limits.low.0, middle: middle.0, high: limits.high.0 })
+    match (&variant.lift_anytime, variant.lift_shrunken, &variant.lift) {
+        (Some(limits), Some(middle), _) => {
+            Some(Range { low: limits.low.0, middle: middle.0, high: limits.high.0 })
+        }
+        (_, _, Some(lift)) => Some(Range { low: lift.low.0, middle: lift.estimate.0, high: lift.high.0 }),
+        _ => None,
+    }
 }
 
 fn grouped(count: u64) -> String {

@@ -1,7 +1,11 @@
 //! A verdict as one sentence for a marketer: what is so, how sure that is, and what to do next.
 
 use api::figure::{loss, percent, probability, signed};
-use experiment::{Counts, Direction, Estimate, Evidence, Missing, Problem, SampleRatio, Verdict};
+use experiment::delivered::LEAST_DAYS;
+use experiment::{
+    Counts, Delivered, DeliveredVerdict, Direction, Estimate, Evidence, Interval, Missing, Problem,
+    SampleRatio, Verdict,
+};
 
 use super::read::{Over, Question};
 
@@ -17,6 +21,42 @@ pub(super) fn sentence(question: &Question, estimate: &Estimate, verdict: &Verdi
         Verdict::Unhealthy(Problem::SampleRatio(ratio)) => sample_ratio(ratio),
         Verdict::Collecting { leader, missing } => words.collecting(*leader, missing),
     }
+}
+
+/// The sentence that says what a network's days allow one to say.
+pub(super) fn delivered(question: &Question, delivered: &Delivered, verdict: DeliveredVerdict) -> String {
+    let exposures: u64 = delivered.arms.iter().map(|arm| arm.exposures).sum();
+    let control = &question.names[0];
+    match verdict {
+        DeliveredVerdict::WinnerAsDelivered { arm } => {
+            let Interval { estimate, low, high } = delivered.arms[arm].lift.expect("a winner has a lift");
+            format!(
+                "as this network delivered both over {} days, {} did better than {control}: {}, and between {} and {}; who saw which was its choice, so test at random before you count on it elsewhere",
+                delivered.days,
+                question.names[arm],
+                signed(estimate),
+                signed(low),
+                signed(high),
+            )
+        }
+        DeliveredVerdict::Inconclusive if delivered.days < LEAST_DAYS => format!(
+            "{} days had exposures of every variant, and a network's results need {LEAST_DAYS}, a week; run it for longer",
+            delivered.days,
+        ),
+        DeliveredVerdict::Inconclusive => format!(
+            "after {exposures} exposures over {} days no variant is shown to have done better than {control} as this network delivered them; test bolder copy, or for longer",
+            delivered.days,
+        ),
+        DeliveredVerdict::Collecting => format!(
+            "after {exposures} exposures over {} days the planned end is not there, and looking earlier makes false winners; go on, or write `plannedExposures`, or `elapsed` and `maximumDuration`",
+            delivered.days,
+        ),
+    }
+}
+
+/// What is said of numbers that nobody randomized.
+pub(super) fn not_randomized() -> String {
+    "nobody was shown anything at random, so what differs may be the people and not the copy: these are numbers, and there is no verdict; to learn what copy is worth, test it at random".to_owned()
 }
 
 struct Words<'a> {

@@ -161,3 +161,22 @@ fn counts_of_what_nobody_watches() {
     let many = [("/rounds/0/totals/a", of_a(&bounces(4001))), ("/guardrails", guardrails)];
     check(&many, &format!("{path}.sum"), "AboveExposures", "is 4001, and n is 4000");
 }
+
+#[test]
+fn what_a_network_cannot_be_asked() {
+    let check = |changes: &[(&str, Value)], path: &str, problem: &str, remedy: &str| {
+        let changes: Vec<(&str, Value)> =
+            changes.iter().cloned().chain([("/basis", json!("AsDelivered"))]).collect();
+        check(&changes, path, problem, remedy);
+    };
+    let round = &example()["rounds"][0];
+    let segment = json!({"allocation": round["allocation"], "totals": round["totals"]});
+    let rounds = json!([{"number": 1, "segments": {"new": segment}}]);
+    check(&[("/rounds", rounds)], "rounds[0].segments", "SegmentsNotRandomized", "sum the segments");
+    let guardrails = json!([{"metric": {"name": "bounce"}, "maximumIncrease": "50%"}]);
+    check(&[("/guardrails", guardrails)], "guardrails", "GuardrailsNotRandomized", "leave them out");
+    let question = Question::parse(with(&[("/basis", json!("AsDelivered"))]).to_string().as_bytes());
+    let fault = question.expect("a question").allocate().expect_err("not ours to set");
+    assert_eq!((fault.path.as_str(), word(&fault.problem).as_str()), ("basis", "NotAllocated"));
+    assert!(fault.to_string().contains("use estimate alone"), "{fault}");
+}

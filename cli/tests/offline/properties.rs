@@ -46,7 +46,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Words of the form, so that what is drawn gets further than the first field.
 fn word() -> impl Strategy<Value = String> {
-    const WORDS: [&str; 42] = [
+    const WORDS: [&str; 45] = [
         "metric",
         "name",
         "kind",
@@ -81,6 +81,9 @@ fn word() -> impl Strategy<Value = String> {
         "TopTwo",
         "lookBack",
         "LinearThompson",
+        "basis",
+        "AsDelivered",
+        "NotRandomized",
         "covariate",
         "sumProducts",
         "guardrails",

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::super::number::{Count, Fields, Moment, Named, Sum};
 
-/// A period in which shares did not change. It has either `allocation` and `totals`, or `segments`.
+/// A period in which shares did not change. It has either `allocation` and `totals`, or `segments`; with the basis
+/// `NotRandomized`, `totals` alone will do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("anyOf" = [{ "required": ["allocation", "totals"] }, { "required": ["segments"] }]))]
+#[schemars(extend("anyOf" = [{ "required": ["totals"] }, { "required": ["segments"] }]))]
 pub(in crate::offline) struct Round {
     /// Its number; later rounds have higher ones.
     pub(in crate::offline) number: Count,

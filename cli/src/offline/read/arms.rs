@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::document::Document;
+use super::super::document::{Basis, Document};
 use super::super::fault::{Fault, Problem};
 use super::super::place::{Place, shortened};
 use super::{MOST_VARIANTS, NAME_LIMIT};
@@ -58,11 +58,17 @@ impl Arms {
     }
 }
 
-/// The names of all allocations.
+/// The names of all allocations, and of all totals where there need be none.
 fn allocated(document: &Document) -> Result<BTreeSet<&str>, Fault> {
     let rounds = Place::default().field("rounds");
     let mut names = BTreeSet::new();
     for (index, round) in document.rounds.iter().enumerate() {
+        let totals = round.totals.iter().filter(|_| document.basis == Basis::NotRandomized);
+        for name in totals.flat_map(|totals| totals.keys()) {
+            if names.insert(name.as_str()) {
+                check_name(&rounds.index(index).field("totals").entry(name), name)?;
+            }
+        }
         let of_segments = round.segments.iter().flat_map(|segments| segments.values());
         let allocations = of_segments.map(|segment| &segment.allocation).chain(&round.allocation);
         for name in allocations.flat_map(|allocation| allocation.keys()) {

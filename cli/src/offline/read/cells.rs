@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use experiment::{Allocation, Cell, Kind, PartsPerMillion, Totals};
 
-use super::super::document::{Document, Round};
+use super::super::document::{Basis, Document, Round};
 use super::super::fault::{Fault, Problem};
 use super::super::number::LARGEST_COUNT;
 use super::super::place::Place;
@@ -32,7 +32,7 @@ impl Cells {
         let place = Place::default().field("rounds");
         let rounds = in_order(document, &place)?;
         let segments = segments(document, &place)?;
-        let parts = parts(&rounds, &place)?;
+        let parts = parts(document.basis, &rounds, &place)?;
         let figures = parts.len() * arms.names().len() * (1 + watches.len());
         let too_many = [
             (parts.len() > MOST_CELLS, Problem::TooManyCells),
@@ -54,7 +54,10 @@ impl Cells {
         }
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
-        let compared = |cells| or_nothing(comparable(cells), arms.names().len());
+        let compared = |cells| {
+            let kept = if document.basis == Basis::NotRandomized { cells } else { comparable(cells) };
+            or_nothing(kept, arms.names().len())
+        };
         Ok(Self {
             cells: compared(cells),
             segments,
@@ -112,13 +115,19 @@ fn segments(document: &Document, place: &Place) -> Result<Option<Vec<String>>, F
 }
 
 /// Every round as one part, or one for each of its segments.
-fn parts<'a>(rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a>>, Fault> {
+fn parts<'a>(basis: Basis, rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a>>, Fault> {
     let mut parts = Vec::with_capacity(rounds.len());
     for &(index, round) in rounds {
         let place = place.index(index);
         match (&round.allocation, &round.totals, &round.segments) {
             (Some(allocation), Some(totals), None) => {
-                parts.push(Part { place, segment: None, allocation, totals });
+                parts.push(Part { place, segment: None, allocation: Some(allocation), totals });
+            }
+            (None, Some(totals), None) if basis == Basis::NotRandomized => {
+                parts.push(Part { place, segment: None, allocation: None, totals });
+            }
+            (None, None, Some(_)) if basis != Basis::Randomized => {
+                return Err(Fault::at(&place.field("segments"), Problem::SegmentsNotRandomized));
             }
             (None, None, Some(segments)) if segments.is_empty() => {
                 return Err(Fault::at(&place.field("segments"), Problem::NoSegments));
@@ -126,7 +135,7 @@ fn parts<'a>(rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a
             (None, None, Some(segments)) => parts.extend(segments.iter().map(|(name, segment)| Part {
                 place: place.field("segments").entry(name),
                 segment: Some(name),
-                allocation: &segment.allocation,
+                allocation: Some(&segment.allocation),
                 totals: &segment.totals,
             })),
             (_, _, Some(_)) => return Err(Fault::at(&place, Problem::BothForms)),

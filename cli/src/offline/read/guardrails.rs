@@ -2,7 +2,7 @@
 
 use experiment::{Cell, Design, Guarded, Guardrail, Kind};
 
-use super::super::document::{self, Document};
+use super::super::document::{self, Basis, Document};
 use super::super::fault::{Fault, Problem};
 use super::super::place::Place;
 use super::MOST_GUARDRAILS;
@@ -32,6 +32,9 @@ pub(in crate::offline) struct Watched {
 /// The guardrails of a document, each name once.
 pub(super) fn watches(document: &Document, confidence: f64) -> Result<Vec<Watch>, Fault> {
     let place = Place::default().field("guardrails");
+    if document.basis != Basis::Randomized && !document.guardrails.is_empty() {
+        return Err(Fault::at(&place, Problem::GuardrailsNotRandomized));
+    }
     if document.guardrails.len() > MOST_GUARDRAILS {
         return Err(Fault::at(&place, Problem::TooManyGuardrails));
     }

@@ -15,7 +15,8 @@ use super::totals::{Counted, counted};
 pub(super) struct Part<'a> {
     pub(super) place: Place,
     pub(super) segment: Option<&'a String>,
-    pub(super) allocation: &'a Named<Count>,
+    /// `None` where nobody knows the shares, and nothing rests on them.
+    pub(super) allocation: Option<&'a Named<Count>>,
     pub(super) totals: &'a Named<Fields<document::Totals>>,
 }
 
@@ -48,8 +49,11 @@ impl Part<'_> {
 
     fn allocation(&self, arms: &Arms) -> Result<Allocation, Fault> {
         let place = self.place.field("allocation");
+        let Some(allocation) = self.allocation else {
+            return Ok(Allocation::even(arms.names().len()).expect("there is a control"));
+        };
         let mut shares = vec![PartsPerMillion::ZERO; arms.names().len()];
-        for (name, share) in self.allocation.iter() {
+        for (name, share) in allocation.iter() {
             let place = place.entry(name);
             let parts = u32::try_from(count(&place, share)?).ok().and_then(PartsPerMillion::new);
             shares[arms.index(name)] = parts.ok_or_else(|| Fault::at(&place, Problem::Share))?;
@@ -65,11 +69,12 @@ impl Part<'_> {
         let mut all = vec![Counted::nothing(watches.len()); arms.names().len()];
         for (name, totals) in self.totals.iter() {
             let place = self.place.field("totals").entry(name);
-            let Some(share) = self.allocation.get(name) else {
+            let share = self.allocation.map(|allocation| allocation.get(name));
+            if share == Some(None) {
                 return Err(Fault::at(&place, Problem::Unallocated));
-            };
+            }
             let counted = counted(totals, kind, watches, &place)?;
-            if share.get() == Ok(0) && counted.is_any() {
+            if !self.has_share(name) && counted.is_any() {
                 return Err(Fault::at(&place, Problem::Unserved));
             }
             all[arms.index(name)] = counted;
@@ -77,12 +82,16 @@ impl Part<'_> {
         Ok(all)
     }
 
+    fn has_share(&self, name: &str) -> bool {
+        let share =
+            |allocation: &Named<Count>| allocation.get(name).is_some_and(|share| share.get() != Ok(0));
+        self.allocation.is_none_or(share)
+    }
+
     /// By arm, if the document has them: of all variants that had a share, or of none.
     fn decisions(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<u64>>, Fault> {
         let decisions = counted.iter().map(|counted| counted.decisions).collect();
-        let has_share =
-            |arm: usize| self.allocation.get(&arms.names()[arm]).is_some_and(|share| share.get() != Ok(0));
-        of_all_or_none(decisions, has_share)
+        of_all_or_none(decisions, |arm| self.has_share(&arms.names()[arm]))
             .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("decisions"), Problem::DecisionsMissing))
     }
 
