@@ -44,9 +44,9 @@ pub(crate) fn values(scale: f64) -> Vec<Line> {
         // The mean is that of spread 1, times 1 + lift.
         worth: Worth::LogNormal { location: 0.5 - 0.5 * spread * spread + f64::ln_1p(lift), spread },
     };
-    let world = |arms: Vec<Truth>| World { arms, trend: Trend::Steady, rounds: vec![1000; 40] };
+    let world = |arms: Vec<Truth>| World { arms, rounds: vec![1000; 40], ..World::default() };
     let two = |lift, spread| world(vec![buyer(0.0, 1.0), buyer(lift, spread)]);
-    let sale = Trend::Sale { from: 0.7, factor: 2.5 };
+    let sale = Trend::Sale { from: 0.7, until: 1.0, factor: 2.5 };
     let settings = [
         ("two equal, floor 1 %", two(0.0, 1.0), 1.0, None, Trend::Steady, 94.0),
         ("two equal, floor 5 %", two(0.0, 1.0), 5.0, None, Trend::Steady, 94.0),
@@ -104,7 +104,7 @@ fn covered(setting: &Setting, runs: u64, bound: Bound, width: Option<f64>) -> Ve
     let name = &setting.name;
     let mut lines = Vec::new();
     // Under a trend there is no one difference, unless it is none.
-    if setting.world.trend == Trend::Steady || lift == 0.0 {
+    if setting.world.trends.iter().all(|trend| *trend == Trend::Steady) || lift == 0.0 {
         let (naive, _) = percent(&column(|covered| covered.naive));
         let line = Line::share(format!("{name}: difference"), &column(|covered| covered.difference), bound);
         lines.push(line.beside(naive));

@@ -1,6 +1,6 @@
 //! Rows 5, 6 and 12: what shares cost, and how soon they find the best arm.
 
-use experiment::simulation::{Trend, Truth, World};
+use experiment::simulation::{Truth, World};
 use experiment::{Cell, Remaining, Rule, Verdict, judge};
 
 use super::line::{Bound, Line};
@@ -95,7 +95,7 @@ pub(crate) fn drift(scale: f64) -> Vec<Line> {
     let runs = scaled(400, scale);
     let changing = |rate, later_rate| Truth { later_rate, ..Truth::rate(rate) };
     let arms = vec![Truth::rate(0.02), changing(0.03, 0.02), changing(0.02, 0.03), Truth::rate(0.02)];
-    let world = World { arms, trend: Trend::Steady, rounds: vec![1000; 100] };
+    let world = World { arms, rounds: vec![1000; 100], ..World::default() };
     let setting = Setting::new("", world, Rule::Thompson, 1.0, Some(10.0));
     let lost_later = |setting: &Setting| {
         worlds(runs, |seed| {

@@ -42,7 +42,7 @@ impl Setting {
 
     pub(crate) fn with_trend(self, name: &str, trend: Trend) -> Self {
         let name = if name.is_empty() { self.name } else { format!("{}, {name}", self.name) };
-        Self { name, world: World { trend, ..self.world }, ..self }
+        Self { name, world: World { trends: vec![trend], ..self.world }, ..self }
     }
 
     pub(crate) fn course(&self, seed: u64) -> Course<'_> {
@@ -99,7 +99,7 @@ pub(crate) const TRENDS: [(&str, Trend); 5] = [
     ("doubling", Trend::Linear(2.0)),
     ("halving", Trend::Linear(0.5)),
     ("wave", Trend::Wave { amplitude: 0.5, period: 14.0 }),
-    ("sale", Trend::Sale { from: 0.7, factor: 2.5 }),
+    ("sale", Trend::Sale { from: 0.7, until: 1.0, factor: 2.5 }),
 ];
 
 /// Every seed's outcome, on two threads.

@@ -1,13 +1,10 @@
 //! Rows 7, 11, 13, 15 and 16: exact coverage, ends without a winner, returning people, generations, segments.
 
-use experiment::simulation::{Course, World};
+use experiment::simulation::{Counted, Course, People, Segment, Truth, World};
 use experiment::{
     Allocation, Cell, Control, Design, Metric, Policy, Remaining, Rule, Standing, Stopping, Totals, Verdict,
     estimate, judge,
 };
-use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution, Gamma};
-use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::line::{Bound, Line};
 use super::settings::{Setting, percent, scaled, worlds};
@@ -137,14 +134,18 @@ pub(crate) fn nothing_worthwhile(scale: f64) -> Vec<Line> {
 pub(crate) fn returning(scale: f64) -> Vec<Line> {
     let runs = scaled(2000, scale);
     let mut lines = Vec::new();
-    for (name, counting) in [
-        ("once per seed", Counting::OncePerSeed),
-        ("per round, reseeded", Counting::Reseeded),
-        ("per round, one seed (not what we do)", Counting::Sticky),
+    for (name, counted, reseeded_every) in [
+        ("once per seed", Counted::OncePerSeed, None),
+        ("per round, reseeded", Counted::EveryRound, Some(1)),
+        ("per round, one seed (not what we do)", Counted::EveryRound, None),
     ] {
-        let outcomes = worlds(runs, |seed| come_back(seed, counting));
+        let people = People { number: 2_000, visits: 0.5, counted, reseeded_every };
+        let world = World { people: Some(people), ..World::steady(&[0.05; 2], 60, 0) };
+        let setting = Setting::new("", world, Rule::Even, 0.0, None);
+        let outcomes = worlds(runs, |seed| come_back(&setting, seed));
         let column = |of: fn(&Returned) -> bool| outcomes.iter().map(of).collect::<Vec<bool>>();
-        let bounded = |bound| if counting == Counting::Sticky { Bound::AtLeast(0.0) } else { bound };
+        let is_wrong = counted == Counted::EveryRound && reseeded_every.is_none();
+        let bounded = |bound| if is_wrong { Bound::AtLeast(0.0) } else { bound };
         lines.push(Line::share(
             format!("counted {name}: difference"),
             &column(|one| one.covered),
@@ -164,48 +165,18 @@ pub(crate) fn returning(scale: f64) -> Vec<Line> {
     lines
 }
 
-/// How a returning person is counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Counting {
-    OncePerSeed,
-    Reseeded,
-    Sticky,
-}
-
+#[derive(Default)]
 struct Returned {
     covered: bool,
     alarm: bool,
     mismatch: bool,
 }
 
-fn come_back(seed: u64, counting: Counting) -> Returned {
-    const PEOPLE: usize = 2_000;
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let rates: Gamma<f64> = Gamma::new(0.5, 0.1).expect("a mean of 5 %");
-    let rates: Vec<f64> = (0..PEOPLE).map(|_| rates.sample(&mut random).min(1.0)).collect();
-    let mut arm_of: Vec<bool> = (0..PEOPLE).map(|_| random.random()).collect();
-    let mut seen = [false; PEOPLE];
-    let design = design(2, 1);
-    let mut cells: Vec<Cell> = Vec::new();
-    let mut returned = Returned { covered: false, alarm: false, mismatch: false };
-    for _ in 0..60 {
-        if counting == Counting::Reseeded {
-            arm_of.iter_mut().for_each(|arm| *arm = random.random());
-        }
-        let mut counts = [(0, 0); 2];
-        for person in 0..PEOPLE {
-            let visits = random.random::<bool>();
-            let counted = visits && !(counting == Counting::OncePerSeed && seen[person]);
-            seen[person] |= visits;
-            if counted {
-                let arm = &mut counts[usize::from(arm_of[person])];
-                arm.0 += 1;
-                arm.1 += u64::from(random.random::<f64>() < rates[person]);
-            }
-        }
-        let totals = counts.map(|(exposures, rewards)| Totals::binary(exposures, rewards));
-        cells.push(Cell::new(Allocation::even(2).expect("two"), totals.to_vec()).expect("possible"));
-        let found = estimate(&cells, &design).expect("possible");
+fn come_back(setting: &Setting, seed: u64) -> Returned {
+    let mut course = setting.course(seed);
+    let mut returned = Returned::default();
+    while course.play() {
+        let found = setting.estimate(course.cells());
         let against = found.arms[1].against_control.expect("a variant");
         returned.covered = against.difference.low <= 0.0 && 0.0 <= against.difference.high;
         returned.alarm |= against.lift_anytime.low > 0.0 || against.lift_anytime.high < 0.0;
@@ -237,28 +208,20 @@ pub(crate) fn generations(scale: f64) -> Vec<Line> {
 
 /// Row 16: two segments of different rates, whose shares move apart, without any difference.
 pub(crate) fn segments(scale: f64) -> Vec<Line> {
-    let worlds_of = [World::steady(&[0.01; 3], 60, 600), World::steady(&[0.04; 3], 60, 400)];
-    let design = design(3, 1);
-    let policy =
-        Policy::new(Rule::Thompson, 3, percent(1.0), Control::Fixed(percent(20.0)), 0).expect("shares fit");
+    let segment = |share, rate| Segment { share, arms: vec![Truth::rate(rate); 3] };
+    let segments = vec![segment(0.6, 0.01), segment(0.4, 0.04)];
+    let world = World { segments, ..World::steady(&[0.0; 3], 60, 1_000) };
+    let setting = Setting::new("", world, Rule::Thompson, 1.0, Some(20.0));
     let outcomes: Vec<(bool, bool, bool)> = worlds(scaled(1000, scale), |seed| {
-        let mut courses = [0, 1]
-            .map(|segment| Course::new(&worlds_of[segment], &design, &policy, 2 * seed + segment as u64));
+        let mut course = setting.course(seed);
         let (mut alarm, mut covered, mut pooled) = (false, false, false);
-        while courses[0].play() && courses[1].play() {
-            let cells: Vec<Cell> = courses
-                .iter()
-                .enumerate()
-                .flat_map(|(segment, course)| {
-                    course.cells().iter().map(move |cell| cell.clone().in_segment(segment))
-                })
-                .collect();
-            let found = estimate(&cells, &design).expect("possible");
+        while course.play() {
+            let found = setting.estimate(course.cells());
             let against = |arm: usize| found.arms[arm].against_control.expect("a variant");
             alarm |=
                 (1..3).any(|arm| against(arm).lift_anytime.low > 0.0 || against(arm).lift_anytime.high < 0.0);
             covered = against(1).difference.low <= 0.0 && 0.0 <= against(1).difference.high;
-            let naive = super::coverage::naive(&cells, 1);
+            let naive = super::coverage::naive(course.cells(), 1);
             pooled = naive.low <= 0.0 && 0.0 <= naive.high;
         }
         (alarm, covered, pooled)

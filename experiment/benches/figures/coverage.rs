@@ -10,7 +10,7 @@ use super::ordinary::Ordinary;
 use super::settings::{FIVE, NULL2, NULL10, Setting, TWO20, lin10, worlds};
 
 const WORLDS: u64 = 2000;
-const SALE: Trend = Trend::Sale { from: 0.7, factor: 2.5 };
+const SALE: Trend = Trend::Sale { from: 0.7, until: 1.0, factor: 2.5 };
 const ROW: f64 = 26.0;
 const TOP: f64 = 118.0;
 /// The row whose marks are named.
@@ -87,7 +87,7 @@ impl Covered {
 }
 
 fn covered(setting: &Setting, trend: Trend) -> Covered {
-    let world = World { trend, ..setting.world.clone() };
+    let world = World { trends: vec![trend], ..setting.world.clone() };
     let setting =
         Setting { name: String::new(), world, design: setting.design.clone(), policy: setting.policy };
     let (arm, lift) = (setting.best(), setting.lift(setting.best()));
@@ -107,7 +107,7 @@ fn settings() -> Vec<Setting> {
     let many = |rates: &[f64]| World::steady(rates, 100, 1000);
     let buyer =
         Truth { rate: 0.05, later_rate: 0.05, worth: Worth::LogNormal { location: 0.0, spread: 1.0 } };
-    let buyers = World { arms: vec![buyer; 2], trend: Trend::Steady, rounds: vec![1000; 40] };
+    let buyers = World { arms: vec![buyer; 2], rounds: vec![1000; 40], ..World::default() };
     let revenue = Metric { kind: Kind::Value { cap: None }, direction: Direction::Maximize };
     let thompson =
         |name: &str, world: World, floor, control| Setting::new(name, world, Rule::Thompson, floor, control);

@@ -1,0 +1,132 @@
+//! What is true.
+
+use std::ops::Range;
+
+use super::trend::Trend;
+use super::truth::Truth;
+use crate::metric::Kind;
+use crate::totals::as_f64;
+
+/// What is true. Lists that are empty stand for what most worlds have: [`World::steady`] fills in the rest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// By arm; arm 0 is the control.
+    pub arms: Vec<Truth>,
+    /// What moves all arms alike, one multiplied by the other; empty where nothing does.
+    pub trends: Vec<Trend>,
+    /// Exposures of each round, all arms together. Where people come back, their visits make the exposures, and only the
+    /// number of rounds counts.
+    pub rounds: Vec<u64>,
+    /// Groups of people who respond each in their way; empty where all are alike, else `arms` is not asked.
+    pub segments: Vec<Segment>,
+    /// In which rounds, counted from 0, an arm is served, by arm; empty where all always are.
+    pub served: Vec<Range<usize>>,
+    /// How many rounds pass until the rewards of a round are known.
+    pub delay: usize,
+    /// People who come back; `None` where everybody comes once.
+    pub people: Option<People>,
+}
+
+/// A group of people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Its part of all exposures; those of all segments sum to 1.
+    pub share: f64,
+    /// How its people respond, by arm.
+    pub arms: Vec<Truth>,
+}
+
+/// People who come back. Each has a rate of their own: those of their segment times a factor that is drawn once from a
+/// gamma distribution of shape ½ and mean 1, so that few are keen and most are not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct People {
+    /// How many there are.
+    pub number: usize,
+    /// The chance that one comes in a round.
+    pub visits: f64,
+    /// How those are counted who came before.
+    pub counted: Counted,
+    /// After how many rounds a new seed deals all people anew; `None` where one seed serves for good.
+    pub reseeded_every: Option<usize>,
+}
+
+/// How a person is counted who comes again under the same seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// Once: an exposure whose arm was drawn by the shares of its round. This is what Broadside does.
+    #[default]
+    OncePerSeed,
+    /// In every round again. The arm is known before, so the shares are not its chance, and nothing that is estimated
+    /// holds.
+    EveryRound,
+}
+
+impl World {
+    /// A steady world of rewards of 1, with `rounds` rounds of `exposures`.
+    #[must_use]
+    pub fn steady(rates: &[f64], rounds: usize, exposures: u64) -> Self {
+        let arms = rates.iter().map(|&rate| Truth::rate(rate)).collect();
+        Self { arms, rounds: vec![exposures; rounds], ..Self::default() }
+    }
+
+    /// The best mean among the arms, where more is better, in the first half.
+    #[must_use]
+    pub fn best_mean(&self) -> f64 {
+        self.arms.iter().map(Truth::mean).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The mean reward that an exposure to `arm` has over all rounds, as if it was served from the first to the last; of
+    /// everybody, or of one segment.
+    #[must_use]
+    pub fn mean(&self, arm: usize, segment: Option<usize>, kind: Kind) -> f64 {
+        let parts = segment.map_or(0..self.parts(), |segment| segment..segment + 1);
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (round, part) in
+            (0..self.rounds.len()).flat_map(|round| parts.clone().map(move |part| (round, part)))
+        {
+            let weight = self.share(part) * self.expected(round);
+            sum += weight * self.truths(part, round)[arm].mean_of(kind);
+            weights += weight;
+        }
+        sum / weights
+    }
+
+    /// How many exposures a round has, at least in proportion to the others.
+    fn expected(&self, round: usize) -> f64 {
+        if self.people.is_some() { 1.0 } else { as_f64(self.rounds[round]) }
+    }
+
+    /// How many groups are told apart; at least 1.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.segments.len().max(1)
+    }
+
+    fn share(&self, part: usize) -> f64 {
+        self.segments.get(part).map_or(1.0, |segment| segment.share)
+    }
+
+    /// The parts of all exposures.
+    pub(super) fn shares(&self) -> Vec<f64> {
+        (0..self.parts()).map(|part| self.share(part)).collect()
+    }
+
+    /// How people respond in a round, by arm.
+    pub(super) fn truths(&self, part: usize, round: usize) -> Vec<Truth> {
+        let arms = self.segments.get(part).map_or(&self.arms, |segment| &segment.arms);
+        let rounds = self.rounds.len();
+        let factor: f64 = self.trends.iter().map(|trend| trend.factor(round, rounds)).product();
+        let of = |truth: &Truth| {
+            let rate = if 2 * round >= rounds { truth.later_rate } else { truth.rate };
+            let rate = (rate * factor).clamp(0.0, 1.0);
+            Truth { rate, later_rate: rate, ..*truth }
+        };
+        arms.iter().map(of).collect()
+    }
+
+    /// Whether `arm` is served in `round`, counted from 0.
+    #[must_use]
+    pub fn is_served(&self, arm: usize, round: usize) -> bool {
+        self.served.get(arm).is_none_or(|rounds| rounds.contains(&round))
+    }
+}
