@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 /// Prints the shares.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
-    let answer = file::answer(&args.file, Question::allocate)?;
+    let answer = file::answer(&args.file, |bytes| Question::parse(bytes)?.allocate())?;
     Output::detect().print(&file::json(&answer))?;
     Ok(ExitCode::SUCCESS)
 }

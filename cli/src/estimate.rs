@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::offline::file::{self, Error};
-use crate::offline::{EstimateAnswer, Question, table};
+use crate::offline::{Question, table};
 use crate::terminal::Output;
 
 /// Estimate what each variant is worth, from totals in a file.
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 /// How the answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     /// For programs.
     Json,
     /// For people.
@@ -33,19 +33,14 @@ enum Format {
 /// Prints the answer.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
     let output = Output::detect();
-    let text = file::answer(&args.file, |question| {
+    let text = file::answer(&args.file, |bytes| {
+        let question = Question::parse(bytes)?;
         let answer = question.estimate()?;
-        Ok(args.output.text(question, &answer, output))
+        Ok(match args.output {
+            Format::Json => file::json(&answer),
+            Format::Table => table(&question, &answer, output.width()),
+        })
     })?;
     output.print(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-impl Format {
-    fn text(self, question: &Question, answer: &EstimateAnswer, output: Output) -> String {
-        match self {
-            Self::Json => file::json(answer),
-            Self::Table => table(question, answer, output.width()),
-        }
-    }
 }

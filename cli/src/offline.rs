@@ -41,6 +41,7 @@ mod safety;
 mod schema;
 mod table;
 mod words;
+pub mod world;
 
 pub use allocation::{AllocateAnswer, SegmentAllocation};
 pub use answer::{

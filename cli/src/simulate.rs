@@ -1,7 +1,9 @@
-//! `broadside simulate`: people with hidden tastes, sent through the gateway's HTTP API as applications send theirs.
+//! `broadside simulate`: people with hidden tastes, in a world of a file, or sent through the gateway's HTTP API as
+//! applications send theirs.
 
 mod counts;
 mod people;
+mod played;
 mod sender;
 mod source;
 pub mod world;
@@ -17,6 +19,8 @@ use jiff::Timestamp;
 use reqwest::Url;
 
 use crate::connection::{self, Connection};
+use crate::estimate::Format;
+use crate::offline::file;
 use crate::terminal::{Output, note};
 use people::{Crowd, Person};
 use sender::Sender;
@@ -25,26 +29,40 @@ use world::{Kind, Taste, World};
 
 /// Simulate people who ask, see and act.
 ///
-/// Every variant has a hidden appeal: the rate at which people who saw it act. The appeals are drawn from the seed and
-/// the variants' names, so they are the same at every run. One variant other than the control is the best, one is
-/// exactly as good as the control, the rest lie between half of the best's lift below the control and a third of it
-/// above. People are new at every run, since a person counts once.
+/// With --world alone, an experiment is played in a world that a file describes, without a cluster: what was lost, what
+/// was said and whether it is true. docs/simulate.md describes the form of the file and of the answer.
+///
+/// With --gateway and --campaign, people are sent through a running gateway. Every variant has a hidden appeal: the rate
+/// at which people who saw it act. With --world the appeals are its rates; without it they are drawn from the seed and the
+/// variants' names, so they are the same at every run: one variant other than the control is the best, one is exactly as
+/// good as the control, the rest lie between half of the best's lift below the control and a third of it above. People
+/// are new at every run, since a person counts once.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("where").args(["world", "campaign"]).multiple(true).required(true))]
 pub(crate) struct Args {
+    /// The world as JSON. `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// How the answer of a world is printed.
+    #[arg(short, long, value_enum, default_value = "table", conflicts_with = "campaign")]
+    output: Format,
+    /// Draws what each person does, and the appeals. Without it the world's, or 1.
+    #[arg(long)]
+    seed: Option<u64>,
     /// Address of the gateway, such as http://127.0.0.1:8080.
     #[arg(long, env = "BROADSIDE_GATEWAY", value_name = "URL")]
-    gateway: Url,
+    gateway: Option<Url>,
     /// Address of the ledger. Without it, the gateway's: behind an ingress both paths have one host.
     #[arg(long, env = "BROADSIDE_LEDGER", value_name = "URL")]
     ledger: Option<Url>,
     /// The campaign.
-    #[arg(long, value_name = "NAME")]
-    campaign: String,
+    #[arg(long, value_name = "NAME", requires = "gateway")]
+    campaign: Option<String>,
     /// The placement. Without it, the only one of the campaign.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "campaign")]
     placement: Option<String>,
     /// The segment that all these people belong to, where the campaign names segments.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "campaign")]
     segment: Option<String>,
     /// Where the variants are learned: `kubernetes`, or a folder of AdTable files.
     #[arg(long, default_value = "kubernetes", value_name = "kubernetes|DIR")]
@@ -52,20 +70,17 @@ pub(crate) struct Args {
     /// How long to wait until the table holds more than the control, such as 5m.
     #[arg(long, default_value = "10m", value_parser = duration, value_name = "DURATION")]
     wait: Duration,
-    /// Draws the appeals and what each person does.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Whether variants differ.
-    #[arg(long, value_enum, default_value = "different")]
-    world: Kind,
-    /// The control's appeal.
-    #[arg(long, default_value = "5%", value_parser = share, value_name = "RATE")]
+    /// Whether the variants of a drawn world differ.
+    #[arg(long, value_enum, default_value = "different", conflicts_with = "world")]
+    truth: Kind,
+    /// The control's appeal in a drawn world.
+    #[arg(long, default_value = "5%", value_parser = share, value_name = "RATE", conflicts_with = "world")]
     control_rate: f64,
-    /// How much better than the control the best variant is.
-    #[arg(long, default_value = "60%", value_parser = share, value_name = "LIFT")]
+    /// How much better than the control the best variant of a drawn world is.
+    #[arg(long, default_value = "60%", value_parser = share, value_name = "LIFT", conflicts_with = "world")]
     best_lift: f64,
     /// The appeal of one variant, in place of the one that was drawn. May be given several times.
-    #[arg(long, value_parser = appeal, value_name = "VARIANT=RATE")]
+    #[arg(long, requires = "campaign", conflicts_with = "world", value_parser = appeal, value_name = "VARIANT=RATE")]
     appeal: Vec<(String, f64)>,
     /// How many people come each second.
     #[arg(long, default_value_t = 100.0, value_parser = positive, value_name = "NUMBER")]
@@ -74,13 +89,13 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "NUMBER")]
     connections: u16,
     /// For how long people come, such as 2m.
-    #[arg(long, required_unless_present = "until_decided", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, value_parser = duration, value_name = "DURATION", requires = "campaign")]
     duration: Option<Duration>,
     /// Ends when the campaign is decided. Needs a cluster.
-    #[arg(long)]
+    #[arg(long, requires = "campaign")]
     until_decided: bool,
     /// Writes the appeals to this file as JSON before the first person comes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "campaign")]
     truth_file: Option<PathBuf>,
     #[command(flatten)]
     connection: Connection,
@@ -89,6 +104,12 @@ pub(crate) struct Args {
 /// Why nobody could be simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The world in the file can't be played.
+    #[error(transparent)]
+    File(#[from] file::Error),
+    /// Nobody said when people stop to come.
+    #[error("people would come for ever: add --duration 2m, or --until-decided")]
+    Endless,
     /// The cluster can't be reached.
     #[error(transparent)]
     Connection(#[from] connection::Error),
@@ -143,11 +164,32 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Simulates, and prints what became of it.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
-    let source = Source::open(&args).await?;
+    match (&args.world, args.live()) {
+        (_, Some(live)) => run_live(&args, &live).await,
+        (Some(file), None) => {
+            let output = Output::detect();
+            output.print(&played::run(file, args.seed, args.output, output)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        (None, None) => unreachable!("clap asks for one of the two"),
+    }
+}
+
+/// Where people are sent.
+struct Live {
+    gateway: Url,
+    campaign: String,
+}
+
+async fn run_live(args: &Args, live: &Live) -> Result<ExitCode, Error> {
+    if args.duration.is_none() && !args.until_decided {
+        return Err(Error::Endless);
+    }
+    let source = Source::open(args, &live.campaign).await?;
     let placement = source.wait_for_variants(args.wait).await?;
-    let world = Arc::new(World::draw(args.taste(), &placement)?);
-    args.write_truth(&world, &placement)?;
-    let (crowd, sender) = args.crowd(&source, &placement, world.clone())?;
+    let world = Arc::new(World::draw(args.taste(&placement)?, &placement)?);
+    args.write_truth(&live.campaign, &world, &placement)?;
+    let (crowd, sender) = args.crowd(live, &source, &placement, world.clone())?;
     let counts = crowd.counts.clone();
     let began = Instant::now();
     tokio::select! {
@@ -171,43 +213,58 @@ async fn tell(counts: &counts::Counts, began: Instant) {
 }
 
 impl Args {
-    fn taste(&self) -> Taste {
-        Taste {
-            kind: self.world,
-            seed: self.seed,
-            control_rate: self.control_rate,
-            best_lift: self.best_lift,
-            fixed: self.appeal.iter().cloned().collect(),
-        }
+    fn live(&self) -> Option<Live> {
+        let (gateway, campaign) = self.gateway.clone().zip(self.campaign.clone())?;
+        Some(Live { gateway, campaign })
     }
 
-    fn write_truth(&self, world: &World, placement: &TablePlacement) -> Result<(), Error> {
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
+
+    fn taste(&self, placement: &TablePlacement) -> Result<Taste, Error> {
+        let names: Vec<&str> = placement.variants.iter().map(|variant| variant.name.as_str()).collect();
+        let fixed = match &self.world {
+            Some(file) => played::rates(file, self.segment.as_deref(), &names)?,
+            None => self.appeal.iter().cloned().collect(),
+        };
+        Ok(Taste {
+            kind: self.truth,
+            seed: self.seed(),
+            control_rate: self.control_rate,
+            best_lift: self.best_lift,
+            fixed,
+        })
+    }
+
+    fn write_truth(&self, campaign: &str, world: &World, placement: &TablePlacement) -> Result<(), Error> {
         let Some(file) = &self.truth_file else { return Ok(()) };
-        let truth = format!("{:#}\n", world.truth(&self.campaign, &placement.name));
+        let truth = format!("{:#}\n", world.truth(campaign, &placement.name));
         std::fs::write(file, truth).map_err(|source| Error::Truth { file: file.clone(), source })
     }
 
     fn crowd(
         &self,
+        live: &Live,
         source: &Source,
         placement: &TablePlacement,
         world: Arc<World>,
     ) -> Result<(Crowd, Sender), Error> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        let ledger = self.ledger.as_ref().unwrap_or(&self.gateway);
+        let ledger = self.ledger.as_ref().unwrap_or(&live.gateway);
         let counts = Arc::new(counts::Counts::default());
         let sender = Sender::start(client.clone(), join(ledger, "v1/events")?, counts.clone());
         let person = Person {
             client,
-            decide: join(&self.gateway, "v1/decide")?,
+            decide: join(&live.gateway, "v1/decide")?,
             namespace: source.namespace().to_owned(),
-            campaign: self.campaign.clone(),
+            campaign: live.campaign.clone(),
             placement: placement.name.clone(),
             segment: self.segment.clone(),
             metric: placement.metric.name.clone(),
             longest_thought: people::longest_thought(placement.metric.window_seconds),
             // A person counts once: those of this run must not have been there before.
-            run: format!("{}-{}", self.seed, Timestamp::now().as_millisecond()),
+            run: format!("{}-{}", self.seed(), Timestamp::now().as_millisecond()),
             events: sender.inbox(),
         };
         Ok((Crowd::new(person, world, counts), sender))

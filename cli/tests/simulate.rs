@@ -84,7 +84,10 @@ async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-async fn simulate(folder: &Path, decide: SocketAddr, ledger: SocketAddr) -> Output {
+/// As the first campaign of a user: rates are drawn.
+const DRAWN: [&str; 2] = ["--control-rate=20%", "--best-lift=100%"];
+
+async fn simulate(folder: &Path, decide: SocketAddr, ledger: SocketAddr, rates: &[&str]) -> Output {
     let tables = folder.join("tables");
     std::fs::create_dir_all(&tables).expect("a folder");
     std::fs::write(tables.join("trail.json"), serde_json::to_vec(&table()).expect("plain data"))
@@ -92,7 +95,8 @@ async fn simulate(folder: &Path, decide: SocketAddr, ledger: SocketAddr) -> Outp
     let mut command = Command::new(env!("CARGO_BIN_EXE_broadside"));
     command
         .args(["simulate", "--namespace=shop", "--campaign=trail", "--seed=3", "--duration=2s"])
-        .args(["--people-per-second=200", "--control-rate=20%", "--best-lift=100%"])
+        .arg("--people-per-second=200")
+        .args(rates)
         .arg(format!("--gateway=http://{decide}"))
         .arg(format!("--ledger=http://{ledger}"))
         .arg(format!("--tables={}", tables.display()))
@@ -104,7 +108,7 @@ async fn simulate(folder: &Path, decide: SocketAddr, ledger: SocketAddr) -> Outp
 async fn everybody_who_came_is_in_the_ledger_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let gateway = Gateway::start(&folder.path().join("data")).await;
-    let output = simulate(folder.path(), gateway.decide, gateway.ledger).await;
+    let output = simulate(folder.path(), gateway.decide, gateway.ledger, &DRAWN).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("400 people"), "{said}");
@@ -123,11 +127,41 @@ async fn everybody_who_came_is_in_the_ledger_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_act_at_the_rates_of_a_world() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = Gateway::start(&folder.path().join("data")).await;
+    let names: Vec<String> =
+        table().spec.placements[0].variants.iter().map(|variant| variant.name.clone()).collect();
+    let world = |names: &[String]| {
+        let rates = ["0%", "100%", "0%"].map(|rate| serde_json::json!({"rate": rate}));
+        let variants: serde_json::Map<String, serde_json::Value> = names.iter().cloned().zip(rates).collect();
+        let world =
+            serde_json::json!({"metric": {"name": "click"}, "control": names[0], "variants": variants});
+        let file = folder.path().join("world.json");
+        std::fs::write(&file, world.to_string()).expect("written");
+        format!("--world={}", file.display())
+    };
+    let output = simulate(folder.path(), gateway.decide, gateway.ledger, &[&world(&names)]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let totals =
+        gateway.totals.totals(UID.to_owned(), Timestamp::now() + jiff::SignedDuration::from_secs(60));
+    let totals = totals.await.expect("the ledger runs");
+    for cell in totals.placements.iter().flat_map(|placement| &placement.cells) {
+        let expected = if cell.variant == names[1] { cell.exposures as f64 } else { 0.0 };
+        assert_eq!(cell.rewards.to_bits(), expected.to_bits(), "{cell:?}");
+    }
+
+    let output = simulate(folder.path(), gateway.decide, gateway.ledger, &[&world(&names[..2])]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&names[2]) && said.contains("add its rate to `variants`"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_away_is_told_and_the_command_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     // Port 9 of loopback: nobody listens there.
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
-    let output = simulate(folder.path(), nobody, nobody).await;
+    let output = simulate(folder.path(), nobody, nobody, &DRAWN).await;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success(), "{said}");
     assert!(said.contains("the gateway did not answer"), "{said}");

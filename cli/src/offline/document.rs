@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{Count, Fields, Named, Sum};
 pub(super) use policy::{Policy, PolicyType};
-pub(super) use rounds::{Covariate, Round, Totals, Watched};
+pub(super) use rounds::{Covariate, Round, Segment, Totals, Watched};
 
 /// Totals of an experiment: what `broadside estimate` and `broadside allocate` read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -199,27 +199,27 @@ pub(super) struct SegmentFacts {
 }
 
 /// The defaults are those of a campaign, so that a document and a campaign that say nothing ask the same.
-fn confidence() -> Percent {
+pub(super) fn confidence() -> Percent {
     api::Stopping::default().confidence
 }
 
-fn maximum_loss() -> Percent {
+pub(super) fn maximum_loss() -> Percent {
     api::Stopping::default().maximum_loss
 }
 
-fn minimum_per_variant() -> Count {
+pub(super) fn minimum_per_variant() -> Count {
     Count::new(api::Policy::default().minimum_per_variant)
 }
 
-fn first_generation() -> Count {
+pub(super) fn first_generation() -> Count {
     Count::new(1)
 }
 
-fn percent(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn percent(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": Percent::PATTERN })
 }
 
-fn optional_percent(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn optional_percent(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "null"], "pattern": Percent::PATTERN })
 }
 

@@ -331,6 +331,9 @@ pub enum Problem {
     /// Forgetting is for the rules that count.
     #[error("is not for LinearThompson: leave it out, or use Thompson or TopTwo")]
     LinearLookBack,
+    /// Of a world, and not of totals.
+    #[error(transparent)]
+    World(#[from] super::world::WorldProblem),
     /// What passed all of the above and still makes no experiment.
     #[error("{0}: compare the document with docs/offline.md")]
     Refused(String),

@@ -1,4 +1,4 @@
-//! What `estimate` and `allocate` share of the world: one file in, text out.
+//! What `estimate`, `allocate` and `simulate --world` share of the world: one file in, text out.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::Fault;
 use super::read::MOST_BYTES;
-use super::{Fault, Question};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +33,10 @@ pub enum Error {
     Unwritable(#[from] io::Error),
 }
 
-/// What `of` makes of the question in `file`; `-` is standard input.
-pub(crate) fn answer<T>(file: &Path, of: impl FnOnce(&Question) -> Result<T, Fault>) -> Result<T, Error> {
+/// What `of` makes of what stands in `file`; `-` is standard input.
+pub(crate) fn answer<T>(file: &Path, of: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<T, Error> {
     let bytes = read(file).map_err(|source| Error::Unreadable { file: file.to_owned(), source })?;
-    let answer = Question::parse(&bytes).and_then(|question| of(&question));
-    answer.map_err(|fault| Error::Faulty { file: file.to_owned(), fault })
+    of(&bytes).map_err(|fault| Error::Faulty { file: file.to_owned(), fault })
 }
 
 fn is_standard_input(file: &Path) -> bool {

@@ -245,6 +245,12 @@ impl<T> Default for Named<T> {
     }
 }
 
+impl<T> FromIterator<(String, T)> for Named<T> {
+    fn from_iter<I: IntoIterator<Item = (String, T)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
 impl<T> Deref for Named<T> {
     type Target = BTreeMap<String, T>;
 

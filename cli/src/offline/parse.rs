@@ -1,21 +1,21 @@
 //! Bytes → document: whatever has another shape than the form is said in the words of the form.
 
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
-use super::document::Document;
 use super::fault::{Fault, Problem};
 use super::number::Fields;
 use super::place::{Place, shortened};
 use super::read::MOST_BYTES;
 
-/// The document that `bytes` hold.
-pub(super) fn parse(bytes: &[u8]) -> Result<Document, Fault> {
+/// The form that `bytes` hold.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     if bytes.len() > MOST_BYTES {
         return Err(Fault::at(&Place::default(), Problem::TooLarge));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let document: Result<Fields<Document>, _> = serde_path_to_error::deserialize(&mut json);
+    let document: Result<Fields<T>, _> = serde_path_to_error::deserialize(&mut json);
     let document = document.map_err(|error| fault(error.path(), error.inner()))?;
     json.end().map_err(|error| Fault::at(&Place::default(), Problem::NotJson(error.to_string())))?;
     Ok(document.0)

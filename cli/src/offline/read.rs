@@ -8,7 +8,7 @@ mod part;
 mod settings;
 mod totals;
 
-use experiment::{Allocation, Cell, Design, Guarded, Remaining, Safety, Standing};
+use experiment::{Allocation, Cell, Design, Features, Guarded, Policy, Remaining, Safety, Standing};
 
 use super::allocation::{self, AllocateAnswer};
 use super::answer::EstimateAnswer;
@@ -19,7 +19,9 @@ use super::place::Place;
 use super::{answer, delivered, parse};
 use arms::Arms;
 use cells::Cells;
+pub(super) use cells::comparable;
 pub(super) use guardrails::Watched;
+pub(super) use settings::{count, fraction};
 
 /// As many bytes as a document may have: some thousand rounds of a hundred variants.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -124,13 +126,19 @@ impl Question {
         if self.basis != Basis::Randomized {
             return Err(Fault::at(&"basis", Problem::NotAllocated(self.basis.as_str())));
         }
+        let (policy, features) = self.policy()?;
+        Ok(allocation::answer(self, &policy, features.as_ref()))
+    }
+
+    /// How traffic is divided, and the features of segments where that asks for them.
+    pub(super) fn policy(&self) -> Result<(Policy, Option<Features>), Fault> {
         let candidates = (0..self.names.len()).filter(|&arm| self.design.is_candidate(arm)).count();
         let policy = settings::policy(&self.policy, self.minimum_per_variant, candidates)?;
         let features = match self.policy.kind {
             PolicyType::LinearThompson => Some(features::features(self.segments.as_deref(), &self.facts)?),
             PolicyType::Thompson | PolicyType::TopTwo | PolicyType::Even => None,
         };
-        Ok(allocation::answer(self, &policy, features.as_ref()))
+        Ok((policy, features))
     }
 
     /// Whether some guardrail shows that the arm harms.
@@ -146,7 +154,8 @@ impl Question {
     }
 }
 
-fn read(document: Document) -> Result<Question, Fault> {
+/// The question of a document.
+pub(super) fn read(document: Document) -> Result<Question, Fault> {
     let root = Place::default();
     if document.rounds.is_empty() {
         return Err(Fault::at(&root.field("rounds"), Problem::NoRounds));
@@ -158,8 +167,7 @@ fn read(document: Document) -> Result<Question, Fault> {
     let design = Design::new(metric, stopping, standings)
         .map_err(|error| Fault::at(&root.field("variants"), Problem::Refused(error.to_string())))?;
     let watches = guardrails::watches(&document, stopping.confidence())?;
-    let minimum_per_variant =
-        settings::count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
+    let minimum_per_variant = count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
     let Cells { cells, segments, in_force, watched, rounds } =
         Cells::of(&document, &arms, metric.kind, &watches)?;
     let guardrails = guardrails::watched(watches, &watched, &design)?;

@@ -76,8 +76,8 @@ pub(super) struct Source {
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Source {
-    pub(super) async fn open(args: &Args) -> Result<Self, Error> {
-        let (campaign, placement) = (args.campaign.clone(), args.placement.clone());
+    pub(super) async fn open(args: &Args, campaign: &str) -> Result<Self, Error> {
+        let (campaign, placement) = (campaign.to_owned(), args.placement.clone());
         if args.tables != "kubernetes" {
             if args.until_decided {
                 return Err(Error::NeedsCluster);

@@ -45,7 +45,7 @@ fn every_document_is_answered_as_written() {
     }
 }
 
-fn check_text(file: &Path, text: &str) {
+pub(crate) fn check_text(file: &Path, text: &str) {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(file, text).expect("cases are writable");
     }
@@ -53,7 +53,7 @@ fn check_text(file: &Path, text: &str) {
     assert!(committed == text, "{} is not what is said:\n{text}\nRefresh with: {REFRESH}", file.display());
 }
 
-fn check_json(file: &Path, answer: &impl Serialize) {
+pub(crate) fn check_json(file: &Path, answer: &impl Serialize) {
     let answer = serde_json::to_value(answer).expect("plain data");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(file, format!("{answer:#}\n")).expect("cases are writable");

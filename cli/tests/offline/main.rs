@@ -6,6 +6,7 @@ mod goldens;
 mod optional;
 mod page;
 mod properties;
+mod worlds;
 
 use std::path::{Path, PathBuf};
 

@@ -175,7 +175,7 @@ impl Campaign {
         let (gateway, ledger) = (&stage.gateway, &stage.ledger);
         let who = match world {
             World::Seeded(seed) => format!("--seed {seed}"),
-            World::Null(seed) => format!("--seed {seed} --world null"),
+            World::Null(seed) => format!("--seed {seed} --truth null"),
         };
         let line = format!(
             "simulate --gateway {gateway} --ledger {ledger} -n {namespace} --campaign {name} --placement {placement} \

@@ -55,8 +55,12 @@ impl Cells {
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
         let compared = |cells| {
-            let kept = if document.basis == Basis::NotRandomized { cells } else { comparable(cells) };
-            or_nothing(kept, arms.names().len())
+            let arms = arms.names().len();
+            if document.basis == Basis::NotRandomized {
+                or_nothing(cells, arms)
+            } else {
+                comparable(cells, arms)
+            }
         };
         Ok(Self {
             cells: compared(cells),
@@ -169,9 +173,9 @@ fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
 
 /// Cells in which one variant was served alone say nothing about another, and would only let a change over time pass for
 /// a difference between variants. The operator leaves them out too.
-fn comparable(cells: Vec<Cell>) -> Vec<Cell> {
+pub(in crate::offline) fn comparable(cells: Vec<Cell>, arms: usize) -> Vec<Cell> {
     let is_alone = |cell: &Cell| cell.allocation().shares().contains(&PartsPerMillion::ONE);
-    cells.into_iter().filter(|cell| !is_alone(cell)).collect()
+    or_nothing(cells.into_iter().filter(|cell| !is_alone(cell)).collect(), arms)
 }
 
 /// `cells`, or one in which nothing was counted: an experiment without data has an estimate too.

@@ -68,7 +68,7 @@ fn refused(document: &Document, error: &StoppingError) -> Fault {
     Fault::at(&Place::default().field(field), problem)
 }
 
-pub(super) fn fraction(place: &Place, percent: &Percent) -> Result<f64, Fault> {
+pub(in crate::offline) fn fraction(place: &Place, percent: &Percent) -> Result<f64, Fault> {
     let parts = percent.parts_per_million().map_err(|error| Fault::at(place, error.into()))?;
     Ok(f64::from(parts) / 1e6)
 }
@@ -100,7 +100,7 @@ pub(super) fn optional_count(place: &Place, number: Option<&Count>) -> Result<Op
     number.map(|number| count(place, number)).transpose()
 }
 
-pub(super) fn count(place: &Place, count: &Count) -> Result<u64, Fault> {
+pub(in crate::offline) fn count(place: &Place, count: &Count) -> Result<u64, Fault> {
     count.get().map_err(|problem| Fault::at(place, problem))
 }
 
