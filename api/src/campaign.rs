@@ -203,6 +203,9 @@ pub struct Metric {
     pub name: String,
     /// What a reward of this metric looks like.
     pub kind: MetricKind,
+    /// Which way is better.
+    #[serde(default)]
+    pub direction: Direction,
     /// How long after an exposure a reward still counts. An exposure counts once its window has passed.
     pub window: Duration,
 }
@@ -212,6 +215,16 @@ pub struct Metric {
 pub enum MetricKind {
     /// It happened or it did not.
     Binary,
+}
+
+/// Which way is better.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// More is better, as of clicks.
+    #[default]
+    Maximize,
+    /// Less is better, as of bounces.
+    Minimize,
 }
 
 /// How traffic moves to what works.
@@ -231,6 +244,11 @@ pub struct Policy {
     #[serde(default = "minimum_per_variant")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub minimum_per_variant: u32,
+    /// For times in which the best variant changes: in the shares an exposure counts half as much after so many more of all
+    /// variants. No verdict ever looks back. Without it all count alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1_000, max = 1_000_000_000))]
+    pub look_back: Option<u32>,
 }
 
 /// The bandits.
@@ -264,6 +282,7 @@ impl Default for Policy {
             floor: floor(),
             control_share: control_share(),
             minimum_per_variant: minimum_per_variant(),
+            look_back: None,
         }
     }
 }

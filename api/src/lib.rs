@@ -25,8 +25,9 @@ mod variant;
 pub mod wire;
 
 pub use campaign::{
-    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, GatewayDelivery, Generation,
-    Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment, Stopping,
+    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, GatewayDelivery,
+    Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment,
+    Stopping,
 };
 pub use campaign_status::{
     AdCampaignStatus, GenerationOutcome, GenerationStatus, LiftStatus, Phase, PlacementStatus, RoundStatus,

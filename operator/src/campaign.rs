@@ -6,7 +6,7 @@ mod placement;
 use std::fmt;
 
 use api::{AdCampaign, OnUndecided, Slots};
-use experiment::{Design, Metric, Policy, Standing, Stopping};
+use experiment::{Design, Direction, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -72,6 +72,8 @@ pub struct Placement {
     pub asked: u32,
     /// What the ledger counts.
     pub metric: api::TableMetric,
+    /// Which way of it is better.
+    pub direction: Direction,
     /// How shares are made, by the number of arms.
     pub policy: Policy,
     /// When a round may close.
@@ -87,7 +89,8 @@ pub struct Placement {
 impl Placement {
     /// The question that an experiment of so many arms answers. All variants of a campaign are of its first generation.
     pub(crate) fn design(&self, arms: usize) -> Design {
-        Design::new(Metric::CLICKS, self.stopping, vec![Standing::FIRST; arms])
+        let metric = Metric { direction: self.direction, ..Metric::CLICKS };
+        Design::new(metric, self.stopping, vec![Standing::FIRST; arms])
             .expect("there is always a control, and the first generation is not 0")
     }
 }

@@ -1,7 +1,7 @@
 //! `spec.placements[]` → `Placement`: every fault with its field and a remedy.
 
 use api::Slots;
-use experiment::{Control, PartsPerMillion, Policy, PolicyError, Rule, Stopping, StoppingError};
+use experiment::{Control, Direction, PartsPerMillion, Policy, PolicyError, Rule, Stopping, StoppingError};
 use jiff::SignedDuration;
 use rules::{BrandRules, Delivery, Format};
 
@@ -35,6 +35,10 @@ impl Reader<'_> {
             challengers,
             asked: self.placement.variants,
             metric: metric?,
+            direction: match self.placement.metric.direction {
+                api::Direction::Maximize => Direction::Maximize,
+                api::Direction::Minimize => Direction::Minimize,
+            },
             policy: policy?,
             round: round?,
             stopping: stopping?,
@@ -80,7 +84,12 @@ impl Reader<'_> {
             api::PolicyType::Even => Rule::Even,
         };
         let control = Control::Fixed(control_share);
-        match Policy::new(rule, self.arms(), floor, control, policy.minimum_per_variant.into()) {
+        let kept = Policy::new(rule, self.arms(), floor, control, policy.minimum_per_variant.into());
+        let kept = kept.and_then(|kept| match policy.look_back {
+            Some(exposures) => kept.with_look_back(exposures.into()),
+            None => Ok(kept),
+        });
+        match kept {
             Ok(policy) => Some(policy),
             Err(problem @ (PolicyError::NoControl | PolicyError::NoVariants { .. })) => {
                 faults.add(self.at("policy.controlShare"), format!("{problem}; write 20%, for example"));
@@ -91,7 +100,13 @@ impl Reader<'_> {
                 faults.add(self.at("policy"), format!("{problem}: {remedy}"));
                 None
             }
-            Err(PolicyError::LookBack(_)) => unreachable!("no campaign asks for a look-back"),
+            Err(problem @ PolicyError::LookBack(_)) => {
+                faults.add(
+                    self.at("policy.lookBack"),
+                    format!("{problem}; write 100000, for example, or leave it out"),
+                );
+                None
+            }
         }
     }
 

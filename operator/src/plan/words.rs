@@ -5,7 +5,7 @@ use api::{
     LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason,
     VerdictStatus,
 };
-use experiment::{Estimate, Evidence, Limits, Problem};
+use experiment::{Direction, Estimate, Evidence, Limits, Problem};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -118,7 +118,8 @@ pub(super) fn winner(
     let lift = lift(evidence.lift_shrunken, evidence.lift_anytime);
     let samples = evidence.exposures + evidence.control_exposures;
     let sentence = format!(
-        "{winner} earns more {} than the control: about {}, and between {} and {} with {} confidence, however often one looked; shown {} times, against {} for the control",
+        "{winner} earns {} {} than the control: about {}, and between {} and {} with {} confidence, however often one looked; shown {} times, against {} for the control",
+        better(placement),
         placement.metric.name,
         lift.shrunken,
         lift.lower,
@@ -148,8 +149,9 @@ pub(super) fn control_wins(
     now: Timestamp,
 ) -> VerdictStatus {
     let sentence = format!(
-        "after {samples} exposures every variant of {} is shown to earn less {} than the control, with {} confidence, however often one looked; keep the control, or test other copy under a new name",
+        "after {samples} exposures every variant of {} is shown to earn {} {} than the control, with {} confidence, however often one looked; keep the control, or test other copy under a new name",
         placement.name,
+        worse(placement),
         placement.metric.name,
         percent(placement.stopping.confidence()),
     );
@@ -165,9 +167,10 @@ pub(super) fn nothing_worthwhile(
     now: Timestamp,
 ) -> VerdictStatus {
     let sentence = format!(
-        "after {samples} exposures no variant of {} earns {} more {} than the control, with {} confidence, however often one looked; test bolder copy under a new name",
+        "after {samples} exposures no variant of {} earns {} {} {} than the control, with {} confidence, however often one looked; test bolder copy under a new name",
         placement.name,
         percent(worthwhile_lift),
+        better(placement),
         placement.metric.name,
         percent(placement.stopping.confidence()),
     );
@@ -205,6 +208,20 @@ pub(super) fn unhealthy(
         placement.name
     );
     without_winner(VerdictReason::Inconclusive, control, sentence, samples, now)
+}
+
+fn better(placement: &Placement) -> &'static str {
+    match placement.direction {
+        Direction::Maximize => "more",
+        Direction::Minimize => "less",
+    }
+}
+
+fn worse(placement: &Placement) -> &'static str {
+    match placement.direction {
+        Direction::Maximize => "less",
+        Direction::Minimize => "more",
+    }
 }
 
 fn without_winner(
