@@ -10,7 +10,7 @@
 //! Everything here is in the direction of improvement: a log ratio above 0 means that the arm is better than the control,
 //! whichever way the metric counts.
 
-mod curve;
+pub(crate) mod curve;
 pub(crate) mod holm;
 mod mixture;
 pub(crate) mod rates;

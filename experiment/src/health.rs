@@ -1,6 +1,7 @@
 //! Whether the counts can be those of the shares that are said to have made them.
 
-use crate::anytime::rates::{RateRatio, Split};
+use crate::anytime::curve::{Curve, Share};
+use crate::anytime::rates;
 use crate::totals::{Cell, as_f64};
 
 /// The e-value at which shares and counts are called contradictory: one false alarm in a thousand experiments, however
@@ -10,7 +11,7 @@ const ALARM: f64 = 1000.0;
 /// The sequential test of a sample-ratio mismatch: whether what was counted fell on the arms by the shares of their
 /// cells.
 ///
-/// For each arm against all others the e-process of [`RateRatio`] runs over the counts instead of the rewards. Counts are
+/// For each arm against all others the e-process of `anytime::rates` runs over the counts instead of the rewards. Counts are
 /// exposures; where decisions are known, these, and decisions without an exposure, too. Where one rate of being shown is
 /// common to all arms, whatever it is and however it changes, both those that were shown and those that were not fall on
 /// the arms by the shares: of copy that is nearly always shown, the few that were not tell of an arm that is shown less.
@@ -48,7 +49,7 @@ impl SampleRatio {
         } else {
             &[Counts::Exposures]
         };
-        let logs: Vec<f64> = counts.iter().map(|counts| log_e_value(cells, *counts)).collect();
+        let logs = log_e_values(cells, counts);
         let log_e_value = log_mean(&logs);
         let worst =
             (0..counts.len()).reduce(|worst, next| if logs[next] > logs[worst] { next } else { worst });
@@ -58,33 +59,35 @@ impl SampleRatio {
 }
 
 impl Counts {
-    /// The counts of a cell by arm, if they are known.
-    fn of(self, cell: &Cell) -> Option<Vec<u64>> {
-        let exposures = cell.totals().iter().map(|totals| totals.exposures);
+    /// The count of an arm in a cell, if it is known.
+    fn of(self, cell: &Cell, arm: usize) -> Option<u64> {
+        let exposures = cell.totals()[arm].exposures;
         match self {
-            Self::Exposures => Some(exposures.collect()),
-            Self::Decisions => cell.decisions().map(<[u64]>::to_vec),
-            Self::Unexposed => Some(
-                cell.decisions()?.iter().zip(exposures).map(|(decided, shown)| decided - shown).collect(),
-            ),
+            Self::Exposures => Some(exposures),
+            Self::Decisions => Some(cell.decisions()?[arm]),
+            Self::Unexposed => Some(cell.decisions()?[arm] - exposures),
         }
     }
 }
 
-/// The logarithm of the mean e-value over arms; cells whose counts are not known are left out.
-fn log_e_value(cells: &[Cell], counts: Counts) -> f64 {
+/// The logarithms of the mean e-values over arms, one for each of `counts`; cells whose counts are not known are left out.
+fn log_e_values(cells: &[Cell], counts: &[Counts]) -> Vec<f64> {
     let arms = cells.first().map_or(0, Cell::arms);
-    let known: Vec<(&Cell, Vec<u64>)> =
-        cells.iter().filter_map(|cell| Some((cell, counts.of(cell)?))).collect();
-    let of_arm = |arm: usize| {
-        let split = |(cell, counts): &(&Cell, Vec<u64>)| {
-            let (share, both) = (cell.share(arm), as_f64(counts.iter().sum()));
-            let arm = as_f64(counts[arm]);
-            (share > 0.0 && share < 1.0 && both > 0.0).then_some(Split { share, arm, both })
-        };
-        RateRatio::new(known.iter().filter_map(split).collect()).log_e_value()
-    };
-    log_mean(&(0..arms).map(of_arm).collect::<Vec<_>>())
+    let mut curves = vec![vec![Curve::ZERO; arms]; counts.len()];
+    for cell in cells {
+        let sum = |counts: &Counts| (0..arms).map(|arm| counts.of(cell, arm)).sum::<Option<u64>>();
+        let sums: Vec<Option<u64>> = counts.iter().map(sum).collect();
+        for arm in (0..arms).filter(|&arm| cell.share(arm) > 0.0 && cell.share(arm) < 1.0) {
+            let share = Share::new(cell.share(arm));
+            for ((curves, counts), all) in curves.iter_mut().zip(counts).zip(&sums) {
+                if let (Some(own), Some(all)) = (counts.of(cell, arm), *all) {
+                    curves[arm].add(&share, as_f64(own), as_f64(all));
+                }
+            }
+        }
+    }
+    let of_arms = |curves: &Vec<Curve>| curves.iter().map(rates::log_e_value).collect::<Vec<f64>>();
+    curves.iter().map(|curves| log_mean(&of_arms(curves))).collect()
 }
 
 fn log_mean(logs: &[f64]) -> f64 {
@@ -128,7 +131,7 @@ mod tests {
         };
         check([1_000, 1_010], [2_000, 2_010], None);
         check([1_000, 1_010], [2_000, 3_000], Some(Counts::Unexposed));
-        check([1_000, 1_500], [2_000, 2_010], Some(Counts::Exposures));
+        check([200, 350], [10_000, 10_010], Some(Counts::Exposures));
         check([5_000, 6_000], [10_000, 12_000], Some(Counts::Decisions));
         // 95 and 94 % shown: against the shares alone, both exposures and decisions look well.
         check([47_500, 47_000], [50_000, 50_000], Some(Counts::Unexposed));

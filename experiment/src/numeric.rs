@@ -11,4 +11,5 @@
 
 pub mod beta;
 pub(crate) mod cholesky;
+pub(crate) mod elementary;
 pub mod normal;

@@ -87,10 +87,10 @@ fn word(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// Whether two figures are the same to what doubles can keep of them.
+/// Whether two figures are the same to what quadrature promises of them.
 fn alike(one: f64, other: f64) -> bool {
     one.to_bits() == other.to_bits()
-        || (one - other).abs() <= 1e-7 * one.abs().max(other.abs()).max(1.0)
+        || (one - other).abs() <= 1e-6 * one.abs().max(other.abs()).max(1.0)
         || (one.is_nan() && other.is_nan())
 }
 

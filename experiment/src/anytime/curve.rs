@@ -8,6 +8,8 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
+use crate::numeric::elementary;
+
 /// Chebyshev points.
 const NODES: usize = 24;
 
@@ -16,18 +18,16 @@ pub(super) const WIDEST: f64 = 1.386_294_361_119_890_6;
 
 /// A function on ±[`WIDEST`], 0 at 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Curve([f64; NODES]);
+pub(crate) struct Curve([f64; NODES]);
 
 impl Curve {
     /// The function that is zero.
-    pub(super) const ZERO: Self = Self([0.0; NODES]);
+    pub(crate) const ZERO: Self = Self([0.0; NODES]);
 
     /// Adds s·x − t·ln(1 + share·(eˣ − 1)).
-    pub(super) fn add(&mut self, share: f64, s: f64, t: f64) {
-        let Basis { points, excesses, .. } = &*BASIS;
-        for ((value, point), excess) in self.0.iter_mut().zip(points).zip(excesses) {
-            // The error that counts is absolute, so `ln_1p` would only be slower.
-            *value += s * point - t * (1.0 + share * excess).ln();
+    pub(crate) fn add(&mut self, share: &Share, s: f64, t: f64) {
+        for ((value, point), logarithm) in self.0.iter_mut().zip(&BASIS.points).zip(&share.0) {
+            *value += s * point - t * logarithm;
         }
     }
 
@@ -37,16 +37,34 @@ impl Curve {
         Series(std::array::from_fn(|order| part(&BASIS.coefficients[order])))
     }
 
-    /// The values at the places of `table`. Column by column, so that the sums of all places grow side by side in vector
-    /// registers.
+    /// The values at the places of `table`.
     pub(super) fn values(&self, table: &Table) -> Vec<f64> {
-        let mut values = vec![0.0; table.0[0].len()];
-        for (column, node) in table.0.iter().zip(&self.0) {
-            for (value, part) in values.iter_mut().zip(column) {
-                *value += part * node;
+        let mut values = Vec::with_capacity(table.blocks.len() * BLOCK);
+        for block in &table.blocks {
+            let mut sums = [0.0; BLOCK];
+            for (parts, node) in block.iter().zip(&self.0) {
+                for (sum, part) in sums.iter_mut().zip(parts) {
+                    *sum += part * node;
+                }
             }
+            values.extend(sums);
         }
+        values.truncate(table.places);
         values
+    }
+}
+
+/// ln(1 + share·(eˣ − 1)) at the points: all that costs in what a cell adds, whichever of its counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share([f64; NODES]);
+
+impl Share {
+    /// For a share above 0 and below 1.
+    pub(crate) fn new(share: f64) -> Self {
+        // The error that counts is absolute, so the logarithm of one plus little would only be slower.
+        let mut logarithms = BASIS.excesses.map(|excess| 1.0 + share * excess);
+        elementary::ln(&mut logarithms);
+        Self(logarithms)
     }
 }
 
@@ -71,15 +89,26 @@ impl Series {
     }
 }
 
-/// How much each node's value counts at each of many places: a column for each node.
+/// How many places a curve is evaluated at together: their sums grow side by side in vector registers.
+const BLOCK: usize = 16;
+
+/// How much each node's value counts at each of many places, block by block and then node by node.
 #[derive(Clone, Debug)]
-pub(super) struct Table([Vec<f64>; NODES]);
+pub(super) struct Table {
+    blocks: Vec<[[f64; BLOCK]; NODES]>,
+    places: usize,
+}
 
 impl Table {
     /// For places within ±[`WIDEST`].
     pub(super) fn new(places: &[f64]) -> Self {
-        let rows: Vec<[f64; NODES]> = places.iter().map(|&place| BASIS.parts(place)).collect();
-        Self(std::array::from_fn(|node| rows.iter().map(|row| row[node]).collect()))
+        let block = |places: &[f64]| {
+            let rows: Vec<[f64; NODES]> = places.iter().map(|&place| BASIS.parts(place)).collect();
+            std::array::from_fn(|node| {
+                std::array::from_fn(|place| rows.get(place).map_or(0.0, |row| row[node]))
+            })
+        };
+        Self { blocks: places.chunks(BLOCK).map(block).collect(), places: places.len() }
     }
 }
 
@@ -131,7 +160,7 @@ mod tests {
         for share in [1e-6, 0.01, 0.3, 0.5, 0.8, 0.99, 1.0 - 1e-6] {
             let (s, t) = (700.0, 1000.0);
             let mut curve = Curve::ZERO;
-            curve.add(share, s, t);
+            curve.add(&Share::new(share), s, t);
             for (place, found) in places.iter().zip(curve.values(&table)) {
                 let expected = s * place - t * (share * place.exp_m1()).ln_1p();
                 assert!((found - expected).abs() < 1e-14 * t * 4.0, "{share} {place}: {found} {expected}");

@@ -2,6 +2,7 @@
 
 use super::curve::{Curve, Table, WIDEST};
 use crate::numeric::cholesky::dot;
+use crate::numeric::elementary;
 
 /// Alternatives to a null: the places at which a likelihood is asked, and weights that sum to one. Such a mean likelihood
 /// ratio is an e-process.
@@ -58,8 +59,9 @@ impl Mixture {
         let mut relative = curve.values(&self.table);
         let largest = relative.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for value in &mut relative {
-            *value = (*value - largest).exp();
+            *value -= largest;
         }
+        elementary::exp(&mut relative);
         Likelihoods { largest, relative }
     }
 

@@ -14,7 +14,7 @@
 
 use std::sync::LazyLock;
 
-use super::curve::{Curve, WIDEST};
+use super::curve::{Curve, Share, WIDEST};
 use super::mixture::{Likelihoods, Mixture, normalized};
 use super::{DENSITIES, TYPICAL};
 
@@ -47,7 +47,7 @@ impl RateRatio {
     pub(crate) fn new(splits: Vec<Split>) -> Self {
         let mut curve = Curve::ZERO;
         for split in &splits {
-            curve.add(split.share, split.arm, split.both);
+            curve.add(&Share::new(split.share), split.arm, split.both);
         }
         let mixture = &GRID.mixture;
         let likelihoods = mixture.likelihoods(&curve);
@@ -108,6 +108,11 @@ impl RateRatio {
             (value + arm * log_ratio - both * (share * excess).ln_1p(), slope + arm - expected)
         })
     }
+}
+
+/// ln E(1) alone of a curve of counts.
+pub(crate) fn log_e_value(curve: &Curve) -> f64 {
+    GRID.mixture.log_mean(&GRID.mixture.likelihoods(curve))
 }
 
 /// Newton's method from outside: tangents lie above a concave function, so no step passes the place where it reaches

@@ -15,14 +15,20 @@ use super::Sample;
 use crate::numeric::cholesky::Factor;
 use crate::totals::{Cell, as_f64};
 
-/// Relative means are known well enough to this part, far below any belief's width.
-const PRECISE: f64 = 1e-9;
-
-/// Steps of Hunter's iteration before Newton's method goes on; at constant shares one is enough.
+/// Steps of Hunter's iteration before Newton's method goes on; at constant shares one is enough, and a second one, which
+/// changes nothing but the last digits, shows it.
 const QUICK_STEPS: u32 = 30;
+const UNCHANGED: f64 = 1e-13;
 
-/// Steps of Newton's method. It doubles the digits with each; where the data know no maximum, as when an arm was rewarded
-/// only where it was alone, it ends here.
+/// So near to the maximum, in ln θ, Newton's method doubles the digits with each step. Hunter's iteration may go on for ever
+/// in steps as small, so it ends here.
+const NEAR: f64 = 1e-3;
+
+/// After a step of this size the next one would be below 10⁻¹², far below any belief's width.
+const PRECISE: f64 = 1e-6;
+
+/// Steps of Newton's method; where the data know no maximum, as when an arm was rewarded only where it was alone, it ends
+/// here.
 const NEWTON_STEPS: u32 = 50;
 
 /// How far one step of Newton's method goes in ln θ at most.
@@ -77,17 +83,25 @@ fn relative_means(rewarded: &[Rewarded], plain: &[Sample]) -> Vec<f64> {
         .map(|sample| if sample.rewards > 0.0 { sample.rewards / sample.exposures } else { 0.0 })
         .collect();
     for _ in 0..QUICK_STEPS {
-        if quick_step(rewarded, plain, &mut means) < PRECISE {
-            return means;
+        match quick_step(rewarded, plain, &mut means) {
+            change if change < UNCHANGED => return means,
+            change if change < NEAR => break,
+            _ => {}
         }
     }
     let mut likelihood = log_likelihood(rewarded, plain, &means);
     for _ in 0..NEWTON_STEPS {
         let step = newton_step(rewarded, plain, &means);
-        let Some((next, higher)) = climb(rewarded, plain, &means, &step, likelihood) else { break };
-        (means, likelihood) = (next, higher);
-        if step.iter().all(|step| step.abs() < PRECISE) {
-            break;
+        let size = step.iter().fold(0.0_f64, |size, step| size.max(step.abs()));
+        if size < NEAR {
+            // The likelihood is too flat here for its digits to tell which place is higher.
+            means = along(&means, &step, 1.0);
+            if size < PRECISE {
+                break;
+            }
+        } else {
+            let Some((next, higher)) = climb(rewarded, plain, &means, &step, likelihood) else { break };
+            (means, likelihood) = (next, higher);
         }
     }
     means
@@ -157,11 +171,15 @@ fn climb(
     from: f64,
 ) -> Option<(Vec<f64>, f64)> {
     (0..30).find_map(|halvings| {
-        let part = 0.5_f64.powi(halvings);
-        let next: Vec<f64> = means.iter().zip(step).map(|(mean, step)| mean * (part * step).exp()).collect();
+        let next = along(means, step, 0.5_f64.powi(halvings));
         let likelihood = log_likelihood(rewarded, plain, &next);
         (likelihood > from).then_some((next, likelihood))
     })
+}
+
+/// The means a `part` of a step further.
+fn along(means: &[f64], step: &[f64], part: f64) -> Vec<f64> {
+    means.iter().zip(step).map(|(mean, step)| mean * (part * step).exp()).collect()
 }
 
 /// Cells of equal shares are one, so that it does not matter whether they were merged before.
