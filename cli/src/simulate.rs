@@ -23,6 +23,7 @@ use crate::estimate::Format;
 use crate::offline::file;
 use crate::terminal::{Output, note};
 use people::{Crowd, Person};
+use played::Rates;
 use sender::Sender;
 use source::Source;
 use world::{Kind, Taste, World};
@@ -167,12 +168,22 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
     match (&args.world, args.live()) {
         (_, Some(live)) => run_live(&args, &live).await,
         (Some(file), None) => {
+            if let Some(gateway) = gateway_alone(&args) {
+                note(&format!(
+                    "nobody is sent to {gateway}: that takes --campaign; the world is played here"
+                ));
+            }
             let output = Output::detect();
             output.print(&played::run(file, args.seed, args.output, output)?)?;
             Ok(ExitCode::SUCCESS)
         }
         (None, None) => unreachable!("clap asks for one of the two"),
     }
+}
+
+/// A gateway that was named without a campaign.
+fn gateway_alone(args: &Args) -> Option<Url> {
+    args.gateway.clone().filter(|_| args.campaign.is_none())
 }
 
 /// Where people are sent.
@@ -218,22 +229,28 @@ impl Args {
         Some(Live { gateway, campaign })
     }
 
-    fn seed(&self) -> u64 {
-        self.seed.unwrap_or(1)
-    }
-
     fn taste(&self, placement: &TablePlacement) -> Result<Taste, Error> {
         let names: Vec<&str> = placement.variants.iter().map(|variant| variant.name.as_str()).collect();
-        let fixed = match &self.world {
-            Some(file) => played::rates(file, self.segment.as_deref(), &names)?,
-            None => self.appeal.iter().cloned().collect(),
-        };
-        Ok(Taste {
+        let drawn = Taste {
             kind: self.truth,
-            seed: self.seed(),
+            seed: self.seed.unwrap_or(1),
             control_rate: self.control_rate,
             best_lift: self.best_lift,
-            fixed,
+            fixed: self.appeal.iter().cloned().collect(),
+        };
+        let Some(file) = &self.world else { return Ok(drawn) };
+        let Rates { seed, by_variant } = played::rates(file, self.segment.as_deref(), &names)?;
+        note(
+            "of the world's file, the rates of its first half are played; the gateway's campaign has the rest",
+        );
+        // A variant that comes later is as good as the control, as far as the file knows.
+        let control_rate = names.first().map_or(0.0, |control| by_variant[*control]);
+        Ok(Taste {
+            kind: Kind::Null,
+            seed: self.seed.unwrap_or(seed),
+            control_rate,
+            fixed: by_variant,
+            ..drawn
         })
     }
 
@@ -264,7 +281,7 @@ impl Args {
             metric: placement.metric.name.clone(),
             longest_thought: people::longest_thought(placement.metric.window_seconds),
             // A person counts once: those of this run must not have been there before.
-            run: format!("{}-{}", self.seed(), Timestamp::now().as_millisecond()),
+            run: format!("{}-{}", world.seed(), Timestamp::now().as_millisecond()),
             events: sender.inbox(),
         };
         Ok((Crowd::new(person, world, counts), sender))

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! to ln(R/R₀), whose variance is B/(B − 1) Σ u² over B days (the linearization of a ratio, Cochran 1977, eq. 2.44 and
-//! section 6.4), and Student's t with B − 1 degrees of freedom gives the limits, Bonferroni over arms.
+//! section 6.4), and Student's t with B − 1 degrees of freedom gives the limits, Bonferroni over arms. An arm is
+//! compared over the days that had exposures of it and of the control.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -34,8 +35,6 @@ pub struct Delivered {
     pub design: Design,
     /// By arm; arm 0 is the control.
     pub arms: Vec<DeliveredArm>,
-    /// How many days had exposures of every arm.
-    pub days: usize,
 }
 
 /// What is known about one arm.
@@ -48,6 +47,8 @@ pub struct DeliveredArm {
     pub rewards: f64,
     /// The mean reward of an exposure.
     pub mean: f64,
+    /// How many days had exposures of the arm and of the control.
+    pub days: usize,
     /// The lift over the control as delivered, with limits that hold for all arms at once; `None` for the control, and
     /// before there are two days.
     pub lift: Option<Interval>,
@@ -73,18 +74,23 @@ pub enum DeliveredVerdict {
 /// As [`crate::estimate()`].
 pub fn estimate_delivered(days: &[Cell], design: &Design) -> Result<Delivered, EstimateError> {
     check(days, design)?;
-    let totals: Vec<Totals> = (0..design.arms().len()).map(|arm| sum(days, arm)).collect();
-    let complete: Vec<&Cell> =
-        days.iter().filter(|day| day.totals().iter().all(|arm| arm.exposures > 0)).collect();
-    let level = design.stopping().alpha() / (totals.len() - 1).max(1) as f64;
-    let arm = |arm: usize| DeliveredArm {
-        exposures: totals[arm].exposures,
-        rewards: totals[arm].rewards,
-        mean: mean(&totals[arm]),
-        lift: (arm > 0).then(|| lift(&complete, arm, level)).flatten(),
+    let exposed = |day: &&Cell, arm: usize| day.totals()[arm].exposures > 0;
+    let compared =
+        |arm: usize| days.iter().filter(|day| exposed(day, 0) && exposed(day, arm)).collect::<Vec<&Cell>>();
+    let tested = (1..design.arms().len()).filter(|&arm| !compared(arm).is_empty()).count();
+    let level = design.stopping().alpha() / tested.max(1) as f64;
+    let arm = |arm: usize| {
+        let (totals, days) = (sum(days, arm), compared(arm));
+        DeliveredArm {
+            exposures: totals.exposures,
+            rewards: totals.rewards,
+            mean: mean(&totals),
+            days: days.len(),
+            lift: (arm > 0).then(|| lift(&days, arm, level)).flatten(),
+        }
     };
-    let arms = (0..totals.len()).map(arm).collect();
-    Ok(Delivered { design: design.clone(), arms, days: complete.len() })
+    let arms = (0..design.arms().len()).map(arm).collect();
+    Ok(Delivered { design: design.clone(), arms })
 }
 
 /// What a network's numbers allow one to say.
@@ -93,12 +99,9 @@ pub fn judge_delivered(delivered: &Delivered, remaining: Remaining) -> Delivered
     if remaining == Remaining::Some {
         return DeliveredVerdict::Collecting;
     }
-    if delivered.days < LEAST_DAYS {
-        return DeliveredVerdict::Inconclusive;
-    }
     let direction = delivered.design.metric().direction.sign();
     let better = delivered.arms.iter().enumerate().filter_map(|(arm, known)| {
-        let lift = known.lift?;
+        let lift = known.lift.filter(|_| known.days >= LEAST_DAYS)?;
         let worst = if direction > 0.0 { lift.low } else { -lift.high };
         (delivered.design.is_candidate(arm) && worst > 0.0).then_some((arm, direction * lift.estimate))
     });
@@ -161,6 +164,26 @@ mod tests {
         let equal: Vec<_> = (0..10).map(|day| [(1000, 20 + day % 3), (1000, 20 + day % 4)]).collect();
         check(&equal, Remaining::Nothing, DeliveredVerdict::Inconclusive);
         check(&[[(0, 0), (0, 0)]], Remaining::Nothing, DeliveredVerdict::Inconclusive);
+    }
+
+    #[test]
+    fn an_arm_that_came_later_is_compared_over_its_own_days() {
+        let design =
+            Design::new(Metric::CLICKS, Stopping::new(0.95, 0.01).unwrap(), vec![Standing::FIRST; 4])
+                .unwrap();
+        let day = |day: u64| {
+            let late = if day < 5 { (0, 0) } else { (1000, 40 + day % 2) };
+            let counts = [(1000, 20 + day % 3), (1000, 20 + (day + 1) % 3), late, (0, 0)];
+            let totals = counts.map(|(n, s)| Totals::binary(n, s)).to_vec();
+            Cell::new(Allocation::even(4).unwrap(), totals).unwrap()
+        };
+        let check = |days: u64, expected| {
+            let delivered = estimate_delivered(&(0..days).map(day).collect::<Vec<_>>(), &design).unwrap();
+            assert_eq!(judge_delivered(&delivered, Remaining::Nothing), expected, "{delivered:?}");
+            assert_eq!(delivered.arms[3].lift, None);
+        };
+        check(15, DeliveredVerdict::WinnerAsDelivered { arm: 2 });
+        check(11, DeliveredVerdict::Inconclusive);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn still_needed(cells: &[Cell], estimate: &Estimate) -> Option<u64> {
 /// The sample size of each of two arms with which a test planned for that size shows a true `lift` over `rate`, as 0.1 over
 /// 0.02, with probability `power`, at a two-sided level `alpha` (Fleiss, Levin & Paik 2003, eq. 4.14 without correction).
 ///
-/// NaN where a rate is not between 0 and 1, or the lift is 0.
+/// NaN where one of the two rates is not between 0 and 1, or the lift is 0.
 #[must_use]
 pub fn planned_size(rate: f64, lift: f64, alpha: f64, power: f64) -> f64 {
     let other = rate * (1.0 + lift);
@@ -42,7 +42,11 @@ pub fn planned_size(rate: f64, lift: f64, alpha: f64, power: f64) -> f64 {
     let spread = |p: f64| p * (1.0 - p);
     let null = -normal::quantile(0.5 * alpha) * (2.0 * spread(middle)).sqrt();
     let alternative = normal::quantile(power) * (spread(rate) + spread(other)).sqrt();
-    if difference == 0.0 { f64::NAN } else { ((null + alternative) / difference).powi(2).ceil() }
+    if difference == 0.0 || !(0.0..=1.0).contains(&other) {
+        f64::NAN
+    } else {
+        ((null + alternative) / difference).powi(2).ceil()
+    }
 }
 
 /// An experiment that goes on as one believes.

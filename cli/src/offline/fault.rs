@@ -258,6 +258,9 @@ pub enum Problem {
     #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
     DecisionsMissing,
 
+    /// Something of nobody.
+    #[error("and its like must be 0 where n is 0: sum over the exposures that are counted")]
+    CovariateUnexposed,
     /// (Σ x)² ≤ n Σ x² for all numbers.
     #[error("is {squares}, and can't be below sum²/n = {least}: sum the square of each exposure's covariate")]
     CovariateSquares {

@@ -18,6 +18,7 @@ use super::number::{Fields, Named};
 use super::place::Place;
 use super::{answer, delivered, parse};
 use arms::Arms;
+pub(super) use arms::check_name;
 use cells::Cells;
 pub(super) use cells::comparable;
 pub(super) use guardrails::Watched;

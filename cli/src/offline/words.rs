@@ -3,53 +3,99 @@
 use api::figure::{loss, percent, probability, signed};
 use experiment::delivered::LEAST_DAYS;
 use experiment::{
-    Counts, Delivered, DeliveredVerdict, Direction, Estimate, Evidence, Interval, Missing, Problem,
-    SampleRatio, Verdict,
+    Counts, Delivered, DeliveredVerdict, Direction, Estimate, Evidence, Guarded, Interval, Missing, Problem,
+    Safety, SampleRatio, Verdict,
 };
 
-use super::read::{Over, Question};
+use super::read::{Over, Question, Watched};
 
 /// The sentence that says `verdict`.
 pub(super) fn sentence(question: &Question, estimate: &Estimate, verdict: &Verdict) -> String {
     let words = Words { question, estimate };
-    match verdict {
-        Verdict::Winner { arm, evidence } => words.winner(*arm, evidence),
-        Verdict::ControlWins => words.control_wins(),
-        Verdict::NoWorthwhileDifference { worthwhile_lift, .. } => words.nothing_worthwhile(*worthwhile_lift),
-        Verdict::Inconclusive { leader, missing } => words.inconclusive(*leader, missing),
-        Verdict::Unhealthy(Problem::NoData) => words.no_data(),
-        Verdict::Unhealthy(Problem::SampleRatio(ratio)) => sample_ratio(ratio),
-        Verdict::Collecting { leader, missing } => words.collecting(*leader, missing),
+    let said = words.verdict(verdict);
+    match (words.harm(), verdict) {
+        (None, _) => said,
+        (Some(harm), Verdict::Collecting { .. } | Verdict::Inconclusive { .. }) if words.is_alone() => {
+            format!(
+                "no variant is left to be served: {harm}; keep {}, or test other copy under a new name",
+                words.control(),
+            )
+        }
+        (Some(harm), _) => format!("{said}; {harm}"),
     }
+}
+
+impl Words<'_> {
+    fn verdict(&self, verdict: &Verdict) -> String {
+        match verdict {
+            Verdict::Winner { arm, evidence } => self.winner(*arm, evidence),
+            Verdict::ControlWins => self.control_wins(),
+            Verdict::NoWorthwhileDifference { worthwhile_lift, .. } => {
+                self.nothing_worthwhile(*worthwhile_lift)
+            }
+            Verdict::Inconclusive { leader, missing } => self.inconclusive(*leader, missing),
+            Verdict::Unhealthy(Problem::NoData) => self.no_data(),
+            Verdict::Unhealthy(Problem::SampleRatio(ratio)) => sample_ratio(ratio),
+            Verdict::Collecting { leader, missing } => self.collecting(*leader, missing),
+        }
+    }
+
+    /// Whether the control is all that may be served.
+    fn is_alone(&self) -> bool {
+        (1..self.question.names.len()).all(|arm| !self.question.design.is_candidate(arm))
+    }
+
+    /// Who is shown to harm, if anybody is.
+    fn harm(&self) -> Option<String> {
+        let of = |watched: &Watched| {
+            let is_harmful =
+                |known: &Option<Guarded>| known.is_some_and(|known| known.safety == Safety::Harmful);
+            let arms = watched.arms.iter().enumerate().filter(|(_, known)| is_harmful(known));
+            let names: Vec<&str> = arms.map(|(arm, _)| self.name(arm)).collect();
+            let limit = percent(watched.maximum_increase);
+            (!names.is_empty()).then(|| {
+                format!(
+                    "{} served no more: shown to raise {} by more than {limit}",
+                    are(&names),
+                    watched.name
+                )
+            })
+        };
+        let harms: Vec<String> = self.question.guardrails.iter().filter_map(of).collect();
+        (!harms.is_empty()).then(|| harms.join("; "))
+    }
+}
+
+/// `a is`, or `a, b are`.
+fn are(names: &[&str]) -> String {
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// The sentence that says what a network's days allow one to say.
 pub(super) fn delivered(question: &Question, delivered: &Delivered, verdict: DeliveredVerdict) -> String {
     let exposures: u64 = delivered.arms.iter().map(|arm| arm.exposures).sum();
     let control = &question.names[0];
+    let days = delivered.arms.iter().skip(1).map(|arm| arm.days).max().unwrap_or(0);
     match verdict {
         DeliveredVerdict::WinnerAsDelivered { arm } => {
             let Interval { estimate, low, high } = delivered.arms[arm].lift.expect("a winner has a lift");
             format!(
                 "as this network delivered both over {} days, {} did better than {control}: {}, and between {} and {}; who saw which was its choice, so test at random before you count on it elsewhere",
-                delivered.days,
+                delivered.arms[arm].days,
                 question.names[arm],
                 signed(estimate),
                 signed(low),
                 signed(high),
             )
         }
-        DeliveredVerdict::Inconclusive if delivered.days < LEAST_DAYS => format!(
-            "{} days had exposures of every variant, and a network's results need {LEAST_DAYS}, a week; run it for longer",
-            delivered.days,
+        DeliveredVerdict::Inconclusive if days < LEAST_DAYS => format!(
+            "{days} days had exposures of {control} and of another variant, and a network's results need {LEAST_DAYS}, a week; run it for longer",
         ),
         DeliveredVerdict::Inconclusive => format!(
-            "after {exposures} exposures over {} days no variant is shown to have done better than {control} as this network delivered them; test bolder copy, or for longer",
-            delivered.days,
+            "after {exposures} exposures over {days} days no variant is shown to have done better than {control} as this network delivered them; test bolder copy, or for longer",
         ),
         DeliveredVerdict::Collecting => format!(
-            "after {exposures} exposures over {} days the planned end is not there, and looking earlier makes false winners; go on, or write `plannedExposures`, or `elapsed` and `maximumDuration`",
-            delivered.days,
+            "after {exposures} exposures over {days} days the planned end is not there, and looking earlier makes false winners; go on, or write `plannedExposures`, or `elapsed` and `maximumDuration`",
         ),
     }
 }

@@ -1,5 +1,6 @@
 //! A world in a file, without a gateway.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,14 +35,18 @@ pub(super) fn run(file: &Path, seed: Option<u64>, format: Format, output: Output
     })
 }
 
+/// What a world says of people who are sent through a gateway.
+pub(super) struct Rates {
+    pub(super) seed: u64,
+    pub(super) by_variant: BTreeMap<String, f64>,
+}
+
 /// The rates of `variants`, all of which the world in `file` has to know.
-pub(super) fn rates(
-    file: &Path,
-    segment: Option<&str>,
-    variants: &[&str],
-) -> Result<std::collections::BTreeMap<String, f64>, Error> {
+pub(super) fn rates(file: &Path, segment: Option<&str>, variants: &[&str]) -> Result<Rates, Error> {
     file::answer(file, |bytes| {
         let played = Played::parse(bytes)?;
-        variants.iter().map(|name| Ok(((*name).to_owned(), played.rate(name, segment)?))).collect()
+        let rate = |name: &&str| Ok(((*name).to_owned(), played.rate(name, segment)?));
+        let by_variant = variants.iter().map(rate).collect::<Result<_, _>>()?;
+        Ok(Rates { seed: played.seed(), by_variant })
     })
 }

@@ -122,6 +122,11 @@ impl World {
         }
     }
 
+    /// What it was drawn from.
+    pub fn seed(&self) -> u64 {
+        self.taste.seed
+    }
+
     /// The control.
     pub fn control(&self) -> &str {
         &self.control

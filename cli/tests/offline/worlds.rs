@@ -85,6 +85,20 @@ fn what_is_true_is_found() {
     assert_eq!(answer(&less).estimate.winner.as_deref(), Some("b"));
 }
 
+/// A verdict is held against the rounds that it rests on, whatever comes later.
+#[test]
+fn a_winner_that_was_one_was_right() {
+    let fading = json!({"old": {"rate": "2%"}, "new": {"rate": "6%", "laterRate": "0%"}});
+    let world = json!({"metric": {"name": "click"}, "control": "old", "variants": fading, "delay": 2});
+    let answer = answer(&world);
+    assert_eq!((answer.estimate.winner.as_deref(), answer.right), (Some("new"), Some(true)));
+    let decided = answer.decided.expect("at once");
+    assert!(
+        (1..50).contains(&decided.round) && decided.exposures == 1000 * decided.round as u64,
+        "{decided:?}"
+    );
+}
+
 #[test]
 fn values_have_a_worth_and_a_cap() {
     let variant = |rate: &str| json!({"rate": rate, "worth": {"mean": "40", "deviation": "30"}});
@@ -166,7 +180,18 @@ fn worlds_that_make_no_sense() {
     check("/variants/a/rate", json!(0.02), "variants.a.rate", "WrongType", "must be a text in quotes");
     check("/variants/a", json!({}), "variants.a.rate", "Missing", "add it");
     check("/variants", json!({}), "variants", "Alone", "add a variant");
-    check("/variants", json!({"control": {"rate": "2%"}}), "rounds", "Alone", "add a variant");
+    check("/variants", json!({"control": {"rate": "2%"}}), "variants", "Alone", "add a variant");
+    check("/variants/", json!({"rate": "2%"}), "variants[\"\"]", "Name", "1 to 100 characters");
+    check("/delay", json!(10_001), "delay", "Delay", "write fewer");
+    check("/trends", json!([{}]), "trends[0]", "OneTrend", "exactly one of");
+    check("/trends", json!(["sale"]), "trends[0]", "WrongType", "must be an object");
+    check(
+        "/trends",
+        json!(vec![json!({"linear": {"to": "100%"}}); 11]),
+        "trends",
+        "TooManyTrends",
+        "leave some out",
+    );
     check("/control", json!("d"), "control", "UnknownControl", "use one of a, b, c, control");
     check("/variants/a/worth", json!({"mean": 3}), "variants.a.worth", "WorthOfBinary", "leave it out");
     check("/metric/kind", json!("Value"), "variants.control.worth", "WorthMissing", "add {\"mean\"");
@@ -195,7 +220,13 @@ fn worlds_that_make_no_sense() {
     let sale = |from: &str, until: &str| json!([{"sale": {"from": from, "until": until, "factor": "200%"}}]);
     check("/trends", sale("101%", "100%"), "trends[0].sale.from", "Part", "at most 100%");
     check("/trends", sale("50%", "40%"), "trends[0].sale.until", "Part", "an end after its beginning");
-    check("/trends", json!([{"storm": {}}]), "trends[0]", "UnknownWord", "use one of linear, wave, sale");
+    check(
+        "/trends",
+        json!([{"storm": {}}]),
+        "trends[0].storm",
+        "UnknownField",
+        "use one of linear, wave, sale",
+    );
     check("/policy", json!({"type": "LinearThompson"}), "policy.type", "NoFeatures", "or use Thompson");
     check("/policy", json!({"floor": "40%"}), "policy", "Policy", "change policy.floor");
     check("/rate", json!("2%"), "rate", "UnknownField", "use one of seed, metric");

@@ -147,7 +147,8 @@ fn newton_step(rewarded: &[Rewarded], plain: &[Sample], means: &[f64]) -> Vec<f6
         for row in 0..arms {
             gradient[row] -= cell.total * parts[row];
             information[row][row] += cell.total * parts[row];
-            for column in 0..arms {
+            // The lower triangle is all that is asked for.
+            for column in 0..=row {
                 information[row][column] -= cell.total * parts[row] * parts[column];
             }
         }

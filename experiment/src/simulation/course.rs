@@ -133,7 +133,8 @@ impl<'a> Course<'a> {
             .collect();
         let totals = self.respond(round, &stages);
         for (part, (stage, totals)) in stages.into_iter().zip(totals).enumerate() {
-            self.lose(&design, &stage.truths, &totals);
+            let truths = self.world.expected_truths(part, round);
+            self.lose(&design, &truths, &totals);
             let cell = Cell::new(stage.allocation, totals).expect("counts follow from the allocation");
             self.cells.push(cell.in_segment(part));
         }

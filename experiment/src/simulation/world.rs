@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::crowd;
 use super::trend::Trend;
 use super::truth::Truth;
 use crate::metric::Kind;
@@ -75,25 +76,39 @@ impl World {
         self.arms.iter().map(Truth::mean).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// The mean reward that an exposure to `arm` has over all rounds, as if it was served from the first to the last; of
-    /// everybody, or of one segment.
+    /// The mean reward that an exposure to `arm` has over the first so many `rounds`, and all segments, as if it was served
+    /// in all of them.
     #[must_use]
-    pub fn mean(&self, arm: usize, segment: Option<usize>, kind: Kind) -> f64 {
-        let parts = segment.map_or(0..self.parts(), |segment| segment..segment + 1);
+    pub fn mean(&self, arm: usize, rounds: usize, kind: Kind) -> f64 {
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (round, part) in
-            (0..self.rounds.len()).flat_map(|round| parts.clone().map(move |part| (round, part)))
-        {
+        let rounds = rounds.min(self.rounds.len());
+        for (round, part) in (0..rounds).flat_map(|round| (0..self.parts()).map(move |part| (round, part))) {
             let weight = self.share(part) * self.expected(round);
-            sum += weight * self.truths(part, round)[arm].mean_of(kind);
+            sum += weight * self.expected_truths(part, round)[arm].mean_of(kind);
             weights += weight;
         }
         sum / weights
     }
 
-    /// How many exposures a round has, at least in proportion to the others.
+    /// How many exposures a round has, at least in proportion to the others: of people who are counted once, those who did
+    /// not come since they were dealt.
     fn expected(&self, round: usize) -> f64 {
-        if self.people.is_some() { 1.0 } else { as_f64(self.rounds[round]) }
+        let Some(people) = self.people else { return as_f64(self.rounds[round]) };
+        let since = people.reseeded_every.map_or(round, |every| round % every);
+        match people.counted {
+            Counted::OncePerSeed => (1.0 - people.visits).powf(since as f64),
+            Counted::EveryRound => 1.0,
+        }
+    }
+
+    /// How people respond in a round, by arm, all of them together: where each has a rate of their own, none acts more than
+    /// always.
+    pub(super) fn expected_truths(&self, part: usize, round: usize) -> Vec<Truth> {
+        let mut truths = self.truths(part, round);
+        if self.people.is_some() {
+            truths.iter_mut().for_each(|truth| truth.rate = crowd::mean_rate(truth.rate));
+        }
+        truths
     }
 
     /// How many groups are told apart; at least 1.

@@ -81,7 +81,7 @@ fn allocated(document: &Document) -> Result<BTreeSet<&str>, Fault> {
 }
 
 /// Names are printed to terminals, so they must not hold what a terminal obeys.
-pub(super) fn check_name(place: &Place, name: &str) -> Result<(), Fault> {
+pub(in crate::offline) fn check_name(place: &Place, name: &str) -> Result<(), Fault> {
     let is_shown = !name.trim().is_empty() && !name.chars().any(char::is_control);
     let is_short = name.chars().nth(NAME_LIMIT).is_none();
     if is_shown && is_short { Ok(()) } else { Err(Fault::at(place, Problem::Name)) }

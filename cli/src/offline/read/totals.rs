@@ -103,7 +103,8 @@ fn covariate(covariate: &document::Covariate, totals: &Totals, place: &Place) ->
 fn covariate_fault(covariate: &Covariate, totals: &Totals) -> Option<(&'static str, Problem)> {
     let Covariate { sum, squares, products } = *covariate;
     if totals.exposures == 0 {
-        return (sum != 0.0 || squares > 0.0).then_some(("sum", Problem::Unexposed));
+        let is_any = sum != 0.0 || squares > 0.0 || products != 0.0;
+        return is_any.then_some(("sum", Problem::CovariateUnexposed));
     }
     let least = sum * sum / totals.exposures as f64;
     if least > squares * SLACK {

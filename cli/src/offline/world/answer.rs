@@ -19,9 +19,9 @@ pub struct SimulateAnswer {
     pub variants: Vec<TrueVariant>,
     /// The truly best variant over all rounds; the control may be.
     pub best: String,
-    /// When the verdict was reached before the rounds were over. Null otherwise.
+    /// When the verdict was reached before all rewards were in. Null otherwise.
     pub decided: Option<Decided>,
-    /// Whether the verdict is true: a winner that is better than the control, `ControlWins` where every variant is worse,
+    /// Whether the verdict is true of the rounds that it rests on: a winner that is better than the control, `ControlWins` where every variant is worse,
     /// `NoWorthwhileDifference` where none has the worthwhile lift. Null where nothing was claimed.
     pub right: Option<bool>,
     /// Expected rewards that were lost over all rounds against always showing the best, in each segment, as it was there and
@@ -49,7 +49,7 @@ pub struct TrueVariant {
 /// When a verdict was reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Decided {
-    /// The number of the round after which it was.
+    /// The last round that was counted by then; with a delay, more had passed.
     pub round: usize,
     /// How many exposures were counted by then, of all variants.
     pub exposures: u64,
@@ -63,7 +63,7 @@ impl Story {
     pub fn answer(&self, played: &Played) -> Result<SimulateAnswer, Fault> {
         let Self { question, decided, exposures, regret, even_regret } = self;
         let estimate = question.estimate()?;
-        let truth = Truth::of(played);
+        let truth = Truth::of(played, played.world.rounds.len());
         let counted = estimate.variants.iter().map(|variant| variant.exposures).sum();
         let variants = exposures.iter().enumerate().map(|(arm, &exposures)| TrueVariant {
             name: question.names[arm].clone(),
@@ -76,7 +76,7 @@ impl Story {
             variants: variants.collect(),
             best: question.names[truth.best()].clone(),
             decided: decided.map(|round| Decided { round, exposures: counted }),
-            right: truth.is_right(played, &estimate),
+            right: Truth::of(played, decided.unwrap_or(usize::MAX)).is_right(played, &estimate),
             regret: Figure(*regret),
             even_regret: Figure(*even_regret),
             estimate,
@@ -84,7 +84,7 @@ impl Story {
     }
 }
 
-/// What is true over all rounds.
+/// What is true over some rounds.
 struct Truth {
     means: Vec<f64>,
     /// 1 where more is better, else −1.
@@ -92,10 +92,11 @@ struct Truth {
 }
 
 impl Truth {
-    fn of(played: &Played) -> Self {
+    /// Over the first so many rounds.
+    fn of(played: &Played, rounds: usize) -> Self {
         let metric = played.question.design.metric();
         let arms = 0..played.question.names.len();
-        let means = arms.map(|arm| played.world.mean(arm, None, metric.kind)).collect();
+        let means = arms.map(|arm| played.world.mean(arm, rounds, metric.kind)).collect();
         Self { means, sign: metric.direction.sign() }
     }
 

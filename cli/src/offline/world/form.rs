@@ -46,7 +46,7 @@ pub(in crate::offline) struct World {
     /// What moves the rates of all variants alike; several are multiplied. Default: nothing.
     #[serde(default)]
     #[schemars(length(max = 10))]
-    pub(super) trends: Vec<Trend>,
+    pub(super) trends: Vec<Fields<Trend>>,
     /// How long it goes, and how many people come. Default: 100 rounds of 1000.
     #[serde(default)]
     pub(super) rounds: Fields<Rounds>,
@@ -111,16 +111,20 @@ pub(super) struct Group {
     pub(super) features: Vec<f64>,
 }
 
-/// What moves the rates of all variants alike.
+/// What moves the rates of all variants alike: exactly one of the three.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Trend {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct Trend {
     /// From what they are in the first round, evenly, to another level in the last.
-    Linear(Fields<Linear>),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) linear: Option<Fields<Linear>>,
     /// Up and down, as by day and night.
-    Wave(Fields<Wave>),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wave: Option<Fields<Wave>>,
     /// Another level for some time.
-    Sale(Fields<Sale>),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sale: Option<Fields<Sale>>,
 }
 
 /// An even change.

@@ -13,7 +13,7 @@ use super::read::Played;
 pub struct Story {
     /// What was counted when it was decided, or else to the end.
     pub(super) question: Question,
-    /// The round after which it was decided, before its time was up.
+    /// The last round that was counted when it was decided, before all rewards were in.
     pub(super) decided: Option<usize>,
     /// Of all rounds, by arm.
     pub(super) exposures: Vec<u64>,
@@ -42,12 +42,13 @@ impl Played {
             None => course,
         };
         let all = self.world.rounds.len() + self.world.delay;
-        let mut decision = None;
+        let (mut decision, mut seen) = (None, 0);
         while course.play() {
             tell(course.passed(), all);
-            if decision.is_none() {
+            if decision.is_none() && course.matured().len() > seen {
+                seen = course.matured().len();
                 let look = self.look(&course);
-                decision = look.is_decided()?.then_some((look, course.passed()));
+                decision = look.is_decided()?.then_some((look, course.passed() - self.world.delay));
             }
         }
         let (look, decided) = match decision {
@@ -71,8 +72,7 @@ impl Played {
 
     fn asked(&self, look: Look, decided: Option<usize>) -> Question {
         let mut question = self.question.clone();
-        let rounds = decided.unwrap_or(self.world.rounds.len() + self.world.delay);
-        question.rounds = rounds.saturating_sub(self.world.delay);
+        question.rounds = decided.unwrap_or(self.world.rounds.len());
         question.plan.over = decided.is_none().then_some(Over::Time);
         (question.cells, question.design) = (look.cells, look.design);
         question

@@ -1,10 +1,33 @@
 //! What can be wrong with a world, besides what can be wrong with totals.
 
-use super::read::{MOST_EXPOSURES, MOST_STEPS, MOST_VISITS};
+use super::read::{MOST_DELAY, MOST_EXPOSURES, MOST_PARTS, MOST_STEPS, MOST_TRENDS, MOST_VISITS};
 
 /// What can be wrong with a world. Each problem ends with a remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WorldProblem {
+    /// There is only the control.
+    #[error("hold nothing to compare with the control: add a variant")]
+    Alone,
+    /// A control that is no variant.
+    #[error("{control:?} is not among `variants`: use one of {known}")]
+    UnknownControl {
+        /// The control.
+        control: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// More than one experiment can tell apart.
+    #[error("and `segments` make more than {MOST_PARTS} groups: leave some out")]
+    TooManyParts,
+    /// None of the three, or several in one.
+    #[error("must have exactly one of linear, wave and sale: write each as an entry of its own")]
+    OneTrend,
+    /// More than anything has.
+    #[error("hold more than {MOST_TRENDS}: leave some out")]
+    TooManyTrends,
+    /// Nobody waits as long.
+    #[error("is above {MOST_DELAY} rounds: write fewer")]
+    Delay,
     /// A chance above one.
     #[error("{0} is above 100%: more than everybody can't act; write a lower one")]
     Rate(String),
@@ -49,7 +72,9 @@ pub enum WorldProblem {
     #[error("is 0: write at least 1")]
     Zero,
     /// More than a computer plays while one waits.
-    #[error("take too long: rounds² × segments × variants may be {MOST_STEPS} at most; play fewer rounds")]
+    #[error(
+        "take too long: rounds × (rounds + delay) × segments × variants may be {MOST_STEPS} at most; play fewer rounds"
+    )]
     TooLong,
     /// More than can be counted.
     #[error("have more than {MOST_EXPOSURES} exposures in all: write fewer, or a smaller growth")]

@@ -7,11 +7,11 @@ use experiment::simulation::{Counted, People, Segment, Trend, Truth, World, Wort
 use experiment::{Features, Kind, Policy};
 
 use super::super::document::{self, Document, Flags, SegmentFacts};
-use super::super::fault::{Fault, Problem};
+use super::super::fault::Fault;
 use super::super::number::{Count, Fields, Named};
 use super::super::parse;
-use super::super::place::Place;
-use super::super::read::{self, Question, count, fraction};
+use super::super::place::{Place, shortened};
+use super::super::read::{self, Question, check_name, count, fraction};
 use super::form;
 use super::problem::WorldProblem;
 
@@ -19,6 +19,12 @@ use super::problem::WorldProblem;
 pub(super) const MOST_STEPS: u64 = 250_000_000;
 /// As many exposures as may be drawn.
 pub(super) const MOST_EXPOSURES: u64 = 1_000_000_000;
+/// As many segments × variants as may be told apart.
+pub(super) const MOST_PARTS: usize = 10_000;
+/// As many rounds as may pass until rewards are known.
+pub(super) const MOST_DELAY: u64 = 10_000;
+/// As many trends as may be multiplied.
+pub(super) const MOST_TRENDS: usize = 10;
 /// As many visits as may be drawn, each by itself.
 pub(super) const MOST_VISITS: u64 = 50_000_000;
 
@@ -46,6 +52,18 @@ impl Played {
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// The seed that draws all chance.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The control.
+    #[must_use]
+    pub fn control(&self) -> &str {
+        &self.question.names[0]
     }
 
     /// The rate of `variant` in the first half of the rounds, of everybody or of one segment.
@@ -76,23 +94,44 @@ impl Played {
 }
 
 fn read(form: &form::World) -> Result<Played, Fault> {
-    let question = read::read(document(form)?)?;
+    check_names(form)?;
+    let question = read::read(document(form))?;
     let (policy, features) = question.policy()?;
     let world = Reader { form, question: &question }.world()?;
     let seed = count(&Place::default().field("seed"), &form.seed)?;
     Ok(Played { question, policy, features, world, seed })
 }
 
+/// What would else be said of rounds and allocations, which a world has not.
+fn check_names(form: &form::World) -> Result<(), Fault> {
+    let root = Place::default();
+    let variants = form.variants.keys().map(|name| ("variants", name));
+    for (field, name) in variants.chain(form.segments.keys().map(|name| ("segments", name))) {
+        check_name(&root.field(field).entry(name), name)?;
+    }
+    if form.variants.len() < 2 {
+        return Err(Fault::at(&root.field("variants"), WorldProblem::Alone.into()));
+    }
+    if !form.variants.contains_key(&form.control) {
+        let known: Vec<String> = form.variants.keys().take(10).map(|name| shortened(name)).collect();
+        let problem =
+            WorldProblem::UnknownControl { control: shortened(&form.control), known: known.join(", ") };
+        return Err(Fault::at(&root.field("control"), problem.into()));
+    }
+    let parts = form.segments.len().max(1).saturating_mul(form.variants.len());
+    if parts > MOST_PARTS {
+        return Err(Fault::at(&root.field("variants"), WorldProblem::TooManyParts.into()));
+    }
+    Ok(())
+}
+
 /// The totals that one would write down before anybody came.
-fn document(form: &form::World) -> Result<Document, Fault> {
+fn document(form: &form::World) -> Document {
     let names = || form.variants.keys().cloned();
     let flags = |truth: &form::Truth| Flags { generation: truth.generation.clone(), retired: false };
     let facts = |group: &form::Group| SegmentFacts { features: group.features.clone() };
-    if form.variants.is_empty() {
-        return Err(Fault::at(&Place::default().field("variants"), Problem::Alone));
-    }
     let round = document::Round::empty(names(), form.segments.keys().cloned());
-    Ok(Document {
+    Document {
         metric: form.metric.clone(),
         basis: document::Basis::Randomized,
         control: form.control.clone(),
@@ -108,7 +147,7 @@ fn document(form: &form::World) -> Result<Document, Fault> {
         segments: form.segments.iter().map(|(name, group)| (name.clone(), Fields(facts(group)))).collect(),
         policy: form.policy.clone(),
         rounds: vec![Fields(round)],
-    })
+    }
 }
 
 /// A form beside its question, which knows arms and segments by index.
@@ -129,15 +168,24 @@ impl Reader<'_> {
             arms,
             trends: trends(&form.trends)?,
             served,
-            delay: at_least(0, &root.field("delay"), &form.delay)?.min(MOST_STEPS) as usize,
+            delay: self.delay()?,
             people: self.people(rounds.len() as u64)?,
             rounds,
         };
-        let steps = (world.rounds.len() as u64).pow(2) * (world.parts() * world.arms.len()) as u64;
-        if steps > MOST_STEPS {
+        // Each of the factors was bounded before, so that their product is a number.
+        let played = world.rounds.len() as u64 * (world.rounds.len() + world.delay) as u64;
+        if played * (world.parts() * world.arms.len()) as u64 > MOST_STEPS {
             return Err(Fault::at(&root.field("rounds"), WorldProblem::TooLong.into()));
         }
         Ok(world)
+    }
+
+    fn delay(&self) -> Result<usize, Fault> {
+        let place = Place::default().field("delay");
+        match count(&place, &self.form.delay)? {
+            delay if delay <= MOST_DELAY => Ok(delay as usize),
+            _ => Err(Fault::at(&place, WorldProblem::Delay.into())),
+        }
     }
 
     fn by_arm<T>(&self, of: impl Fn(&str, &form::Truth, Place) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
@@ -274,46 +322,49 @@ impl Reader<'_> {
     }
 }
 
-fn trends(trends: &[form::Trend]) -> Result<Vec<Trend>, Fault> {
+fn trends(trends: &[Fields<form::Trend>]) -> Result<Vec<Trend>, Fault> {
     let place = Place::default().field("trends");
+    if trends.len() > MOST_TRENDS {
+        return Err(Fault::at(&place, WorldProblem::TooManyTrends.into()));
+    }
     trends.iter().enumerate().map(|(index, form)| trend(form, &place.index(index))).collect()
 }
 
 fn trend(form: &form::Trend, place: &Place) -> Result<Trend, Fault> {
-    match form {
-        form::Trend::Linear(linear) => {
+    match (&form.linear, &form.wave, &form.sale) {
+        (Some(linear), None, None) => {
             Ok(Trend::Linear(fraction(&place.field("linear").field("to"), &linear.to)?))
         }
-        form::Trend::Wave(wave) => {
-            let place = place.field("wave");
-            let amplitude = fraction(&place.field("amplitude"), &wave.amplitude)?;
-            if amplitude > 1.0 {
-                let problem = WorldProblem::Amplitude(wave.amplitude.0.clone());
-                return Err(Fault::at(&place.field("amplitude"), problem.into()));
-            }
-            let rounds = count(&place.field("rounds"), &wave.rounds)?;
-            if rounds < 2 {
-                return Err(Fault::at(&place.field("rounds"), WorldProblem::Period.into()));
-            }
-            Ok(Trend::Wave { amplitude, period: rounds as f64 })
-        }
-        form::Trend::Sale(sale) => {
-            let place = place.field("sale");
-            let from = fraction(&place.field("from"), &sale.from)?;
-            let until =
-                sale.until.as_ref().map(|until| fraction(&place.field("until"), until)).transpose()?;
-            let until = until.unwrap_or(1.0);
-            if from > 1.0 {
-                let problem = WorldProblem::Part(sale.from.0.clone());
-                return Err(Fault::at(&place.field("from"), problem.into()));
-            }
-            if until > 1.0 || until < from {
-                let text = sale.until.as_ref().map_or_else(String::new, |until| until.0.clone());
-                return Err(Fault::at(&place.field("until"), WorldProblem::Part(text).into()));
-            }
-            Ok(Trend::Sale { from, until, factor: fraction(&place.field("factor"), &sale.factor)? })
-        }
+        (None, Some(wave), None) => self::wave(wave, &place.field("wave")),
+        (None, None, Some(sale)) => self::sale(sale, &place.field("sale")),
+        _ => Err(Fault::at(place, WorldProblem::OneTrend.into())),
     }
+}
+
+fn wave(wave: &form::Wave, place: &Place) -> Result<Trend, Fault> {
+    let amplitude = fraction(&place.field("amplitude"), &wave.amplitude)?;
+    if amplitude > 1.0 {
+        let problem = WorldProblem::Amplitude(wave.amplitude.0.clone());
+        return Err(Fault::at(&place.field("amplitude"), problem.into()));
+    }
+    let rounds = count(&place.field("rounds"), &wave.rounds)?;
+    if rounds < 2 {
+        return Err(Fault::at(&place.field("rounds"), WorldProblem::Period.into()));
+    }
+    Ok(Trend::Wave { amplitude, period: rounds as f64 })
+}
+
+fn sale(sale: &form::Sale, place: &Place) -> Result<Trend, Fault> {
+    let part = |field: &str, percent: &Percent, least: f64| {
+        let place = place.field(field);
+        match fraction(&place, percent)? {
+            part if (least..=1.0).contains(&part) => Ok(part),
+            _ => Err(Fault::at(&place, WorldProblem::Part(percent.0.clone()).into())),
+        }
+    };
+    let from = part("from", &sale.from, 0.0)?;
+    let until = sale.until.as_ref().map_or(Ok(1.0), |until| part("until", until, from))?;
+    Ok(Trend::Sale { from, until, factor: fraction(&place.field("factor"), &sale.factor)? })
 }
 
 /// A fraction that is at most 1.

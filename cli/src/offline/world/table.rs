@@ -83,14 +83,14 @@ impl Truths<'_> {
 
     fn end(&self) -> String {
         let is_right = match self.answer.right {
-            Some(true) => ", which is true",
-            Some(false) => ", which is NOT true",
+            Some(true) => ", which is true of these rounds",
+            Some(false) => ", which is NOT true of these rounds",
             None => "",
         };
         let verdict = self.answer.estimate.verdict.unwrap_or(VerdictWord::Collecting);
         match &self.answer.decided {
             Some(decided) => format!(
-                "decided after round {} and {} people: {verdict:?}{is_right}; this is what was known then:",
+                "decided with round {} counted, and {} people: {verdict:?}{is_right}; this is what was known then:",
                 decided.round,
                 grouped(decided.exposures),
             ),
