@@ -37,7 +37,7 @@ pub(super) fn numbers(question: &Question) -> EstimateAnswer {
         let Totals { exposures, rewards, .. } = totals(arm);
         variant(name, exposures, rewards, rewards / exposures as f64)
     });
-    said(question, variants.collect(), words::not_randomized())
+    EstimateAnswer { planned_look: None, ..said(question, variants.collect(), words::not_randomized()) }
 }
 
 /// An answer without anything that rests on shares.

@@ -121,6 +121,9 @@ pub enum Problem {
     /// Generations are counted from one.
     #[error("is no generation: write a whole number from 1 to 4294967295")]
     Generation,
+    /// A plan of nothing.
+    #[error("is 0: write how many exposures were planned, or leave it out")]
+    PlannedNothing,
     /// No percentage.
     #[error(transparent)]
     Percent(#[from] PercentError),

@@ -38,12 +38,17 @@ fn title(question: &Question, answer: &EstimateAnswer, width: usize) -> String {
     let Question { metric, basis, rounds, .. } = question;
     let window = metric.window.as_ref().map_or_else(String::new, |window| format!(" within {window}"));
     let people: u64 = answer.variants.iter().map(|variant| variant.exposures).sum();
+    let confidence = match basis {
+        Basis::NotRandomized => String::new(),
+        Basis::Randomized | Basis::AsDelivered => {
+            format!(", confidence {}", percent(question.design.stopping().confidence()))
+        }
+    };
     let title = format!(
-        "{}{window}: {}, {} people counted, confidence {}",
+        "{}{window}: {}, {} people counted{confidence}",
         metric.name,
         plural(*rounds, if *basis == Basis::AsDelivered { "day" } else { "round" }),
         grouped(people),
-        percent(question.design.stopping().confidence()),
     );
     wrap(&title, width, "")
 }
@@ -109,12 +114,14 @@ impl Section<'_> {
             Kind::Binary => ("ACTED", "RATE"),
             Kind::Value => ("SUM", "MEAN"),
         };
-        self.figures_row(" ", ["VARIANT", "PEOPLE", sum, mean, "P(BEST)", "LOSS"].map(str::to_owned))
+        let [best, loss] = if self.is_randomized() { ["P(BEST)", "LOSS"] } else { [""; 2] };
+        self.figures_row(" ", ["VARIANT", "PEOPLE", sum, mean, best, loss].map(str::to_owned))
     }
 
     fn figures(&self, arm: usize, variant: &VariantAnswer) -> String {
         let is_candidate = self.question.design.is_candidate(arm);
         let best = match (is_candidate, self.question.is_harmful(arm)) {
+            (true, _) if !self.is_randomized() => String::new(),
             (true, _) => self.best(variant.p_best.0),
             (false, true) => "harmful".to_owned(),
             (false, false) => "retired".to_owned(),
@@ -130,15 +137,17 @@ impl Section<'_> {
             sum,
             mean,
             best,
-            loss(variant.relative_loss.0),
+            if self.is_randomized() { loss(variant.relative_loss.0) } else { String::new() },
         ];
         self.figures_row(self.mark(&variant.name), cells)
     }
 
+    /// Chances and losses rest on shares that were drawn.
+    fn is_randomized(&self) -> bool {
+        self.question.basis == Basis::Randomized
+    }
+
     fn best(&self, p_best: f64) -> String {
-        if p_best.is_nan() {
-            return UNKNOWN.to_owned();
-        }
         // A chance, so at most a million parts.
         let parts = (p_best * 1e6).round() as u32;
         format!("{} {}", bar(parts, self.bar_width()), right(&probability(p_best), 6))

@@ -12,6 +12,7 @@ fn plans_and_open_rounds() {
         check(changes, path, problem, remedy);
     };
     check(&[("/plannedExposures", json!(-1))], "plannedExposures", "Negative", "is -1");
+    check(&[("/plannedExposures", json!(0))], "plannedExposures", "PlannedNothing", "leave it out");
     check(&[("/plannedExposures", json!(1.5))], "plannedExposures", "NotWhole", "whole number");
     check(&[("/plannedExposures", json!("100"))], "plannedExposures", "WrongType", "must be a number");
     let mut later = example()["rounds"][0].clone();

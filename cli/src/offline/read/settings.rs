@@ -86,6 +86,9 @@ pub(super) fn plan(document: &Document, cells: &[Cell]) -> Result<Plan, Fault> {
     let elapsed = seconds("elapsed", &document.elapsed)?;
     let maximum = seconds("maximumDuration", &document.maximum_duration)?;
     let planned = optional_count(&root.field("plannedExposures"), document.planned_exposures.as_ref())?;
+    if planned == Some(0) {
+        return Err(Fault::at(&root.field("plannedExposures"), Problem::PlannedNothing));
+    }
     let counted: u64 = cells.iter().flat_map(Cell::totals).map(|totals| totals.exposures).sum();
     let over = if elapsed.zip(maximum).is_some_and(|(elapsed, maximum)| elapsed >= maximum) {
         Some(Over::Time)
