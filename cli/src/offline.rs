@@ -32,6 +32,7 @@ mod document;
 mod fault;
 mod figures;
 pub(crate) mod file;
+mod limits;
 mod number;
 mod parse;
 mod picture;
@@ -49,7 +50,7 @@ pub use answer::{
     SampleRatioAnswer, SegmentAnswer, VariantAnswer, VerdictWord,
 };
 pub use document::Basis;
-pub use fault::{Fault, Problem};
+pub use fault::{Fault, Problem, WorldProblem};
 pub use read::Question;
 pub use safety::{GuardedAnswer, GuardrailAnswer, SafetyWord};
 pub use schema::schemas;

@@ -66,10 +66,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", requires = "campaign")]
     segment: Option<String>,
     /// Where the variants are learned: `kubernetes`, or a folder of AdTable files.
-    #[arg(long, default_value = "kubernetes", value_name = "kubernetes|DIR")]
+    #[arg(long, requires = "campaign", default_value = "kubernetes", value_name = "kubernetes|DIR")]
     tables: String,
     /// How long to wait until the table holds more than the control, such as 5m.
-    #[arg(long, default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, requires = "campaign", default_value = "10m", value_parser = duration, value_name = "DURATION")]
     wait: Duration,
     /// Whether the variants of a drawn world differ.
     #[arg(long, value_enum, default_value = "different", conflicts_with = "world")]
@@ -84,10 +84,10 @@ pub(crate) struct Args {
     #[arg(long, requires = "campaign", conflicts_with = "world", value_parser = appeal, value_name = "VARIANT=RATE")]
     appeal: Vec<(String, f64)>,
     /// How many people come each second.
-    #[arg(long, default_value_t = 100.0, value_parser = positive, value_name = "NUMBER")]
+    #[arg(long, requires = "campaign", default_value_t = 100.0, value_parser = positive, value_name = "NUMBER")]
     people_per_second: f64,
     /// How many may be asking at once; who comes while all are busy has to wait, and is counted.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "NUMBER")]
+    #[arg(long, requires = "campaign", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "NUMBER")]
     connections: u16,
     /// For how long people come, such as 2m.
     #[arg(long, value_parser = duration, value_name = "DURATION", requires = "campaign")]

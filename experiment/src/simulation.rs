@@ -27,6 +27,7 @@
 mod course;
 mod crowd;
 mod draw;
+mod keenness;
 mod trend;
 mod truth;
 mod world;

@@ -4,13 +4,13 @@
 mod policy;
 mod rounds;
 
-use api::{Duration, Percent};
+use api::{Direction, Duration, Percent};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::number::{Count, Fields, Named, Sum};
 pub(super) use policy::{Policy, PolicyType};
-pub(super) use rounds::{Covariate, Round, Segment, Totals, Watched};
+pub(super) use rounds::{Covariate, Round, Totals, Watched};
 
 /// Totals of an experiment: what `broadside estimate` and `broadside allocate` read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,16 +161,6 @@ pub(super) enum Kind {
     Binary,
     /// Any value of 0 or more, such as revenue.
     Value,
-}
-
-/// Which way is better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) enum Direction {
-    /// More is better.
-    #[default]
-    Maximize,
-    /// Less is better.
-    Minimize,
 }
 
 /// What is special about a variant.

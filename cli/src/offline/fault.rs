@@ -1,12 +1,16 @@
 //! What can be wrong with a document, as an enum so that a reader may tell the cases apart. Each problem ends with a
 //! remedy.
 
+mod world;
+
 use api::{DurationError, PercentError};
 use experiment::PolicyError;
 
-use super::read::{
+use super::limits::{
     MOST_BYTES, MOST_CELLS, MOST_FIGURES, MOST_GUARDRAILS, MOST_SEGMENTS, MOST_VARIANTS, NAME_LIMIT,
 };
+
+pub use world::WorldProblem;
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -257,9 +261,9 @@ pub enum Problem {
         /// How often it was shown.
         n: u64,
     },
-    /// Decisions of some variants cannot be held against the shares.
+    /// What only some variants have can't be compared.
     #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
-    DecisionsMissing,
+    MissingForSome,
 
     /// Something of nobody.
     #[error("and its like must be 0 where n is 0: sum over the exposures that are counted")]
@@ -282,9 +286,6 @@ pub enum Problem {
         /// How far from 0 it can be.
         most: f64,
     },
-    /// Covariates of some variants narrow nothing.
-    #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
-    CovariateMissing,
     /// More than anybody watches.
     #[error("hold more than {MOST_GUARDRAILS}: keep those that would stop the experiment")]
     TooManyGuardrails,
@@ -300,9 +301,6 @@ pub enum Problem {
         /// The names that there are.
         remedy: String,
     },
-    /// A guardrail's sums of some variants alone.
-    #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
-    GuardrailMissing,
 
     /// No share of the control.
     #[error(
@@ -339,7 +337,7 @@ pub enum Problem {
     LinearLookBack,
     /// Of a world, and not of totals.
     #[error(transparent)]
-    World(#[from] super::world::WorldProblem),
+    World(#[from] WorldProblem),
     /// What passed all of the above and still makes no experiment.
     #[error("{0}: compare the document with docs/offline.md")]
     Refused(String),

@@ -2,6 +2,8 @@
 
 use api::figure::UNKNOWN;
 
+use crate::text::thousands;
+
 /// A rate such as `2.05%`.
 pub(super) fn rate(rate: f64) -> String {
     if rate.is_nan() { UNKNOWN.to_owned() } else { format!("{:.2}%", rate * 100.0) }
@@ -18,6 +20,11 @@ pub(super) fn amount(amount: f64) -> String {
         large if large < 1e9 => format!("{large:.0}"),
         huge => format!("{huge:.2e}"),
     }
+}
+
+/// A count such as `12 300`. Counts of a document are below 2⁵³.
+pub(super) fn grouped(count: u64) -> String {
+    i64::try_from(count).map_or_else(|_| UNKNOWN.to_owned(), thousands)
 }
 
 #[cfg(test)]

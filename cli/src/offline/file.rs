@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Fault;
-use super::read::MOST_BYTES;
+use super::limits::MOST_BYTES;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -13,10 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 
 use super::fault::Problem;
+use super::limits::LARGEST_COUNT;
 use super::place::shortened;
-
-/// 2⁵³, the largest count that a double holds exactly.
-pub(super) const LARGEST_COUNT: u64 = 1 << 53;
 
 /// The magnitudes of a sum other than 0. Products of four means are taken on the way, and have to be doubles as well.
 const SUMS: std::ops::RangeInclusive<f64> = 1e-60..=1e60;

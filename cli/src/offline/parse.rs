@@ -5,9 +5,9 @@ use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use super::fault::{Fault, Problem};
+use super::limits::MOST_BYTES;
 use super::number::Fields;
 use super::place::{Place, shortened};
-use super::read::MOST_BYTES;
 
 /// The form that `bytes` hold.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {

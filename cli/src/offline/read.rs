@@ -24,21 +24,6 @@ pub(super) use cells::comparable;
 pub(super) use guardrails::Watched;
 pub(super) use settings::{count, fraction};
 
-/// As many bytes as a document may have: some thousand rounds of a hundred variants.
-pub(super) const MOST_BYTES: usize = 16 << 20;
-/// As many variants as may be compared; so many take a few seconds.
-pub(super) const MOST_VARIANTS: usize = 1_000;
-/// As many segments as may be told apart; each is estimated by itself, so of most variants they take a minute.
-pub(super) const MOST_SEGMENTS: usize = 256;
-/// As many rounds × segments as may be given.
-pub(super) const MOST_CELLS: usize = 100_000;
-/// As many rounds × segments × variants as may be given: each takes memory, though a document need not name it.
-pub(super) const MOST_FIGURES: usize = 1_000_000;
-/// As many guardrails as may be watched.
-pub(super) const MOST_GUARDRAILS: usize = 10;
-/// The longest name, in characters.
-pub(super) const NAME_LIMIT: usize = 100;
-
 /// A document that makes sense: what an experiment is about, and what was counted.
 #[derive(Clone, Debug)]
 pub struct Question {

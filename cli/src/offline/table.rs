@@ -2,12 +2,12 @@
 
 use super::answer::{EstimateAnswer, VariantAnswer};
 use super::document::{Basis, Kind};
-use super::figures::{amount, rate};
+use super::figures::{amount, grouped, rate};
 use super::picture::{Axis, Range};
 use super::read::Question;
 use super::safety::{GuardrailAnswer, SafetyWord};
-use crate::text::{bar, cut, left, plural, right, thousands, wrap};
-use api::figure::{UNKNOWN, loss, percent, probability, signed};
+use crate::text::{bar, cut, left, plural, right, wrap};
+use api::figure::{loss, percent, probability, signed};
 
 /// The answer to `question` in lines of at most `width` columns; below 80 columns they may be longer.
 ///
@@ -218,8 +218,4 @@ fn range(variant: &VariantAnswer) -> Option<Range> {
         (_, _, Some(lift)) => Some(Range { low: lift.low.0, middle: lift.estimate.0, high: lift.high.0 }),
         _ => None,
     }
-}
-
-fn grouped(count: u64) -> String {
-    i64::try_from(count).map_or_else(|_| UNKNOWN.to_owned(), thousands)
 }

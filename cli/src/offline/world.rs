@@ -10,13 +10,11 @@
 mod answer;
 mod form;
 mod play;
-mod problem;
 mod read;
 mod table;
 
 pub use answer::{Decided, SimulateAnswer, TrueVariant};
 pub(super) use form::World as Form;
 pub use play::Story;
-pub use problem::WorldProblem;
 pub use read::Played;
 pub use table::table;

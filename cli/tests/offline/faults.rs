@@ -99,7 +99,7 @@ fn decisions_that_contradict_exposures() {
         check(&[("/rounds/0/totals", with_decisions(a))], path, problem, remedy);
     };
     check(json!(3999), "DecisionsBelowExposures", "is 3999, and n is 4000");
-    check(Value::Null, "DecisionsMissing", "for all variants of a round, or for none");
+    check(Value::Null, "MissingForSome", "for all variants of a round, or for none");
     check(json!(1e17), "TooMany", "2^53");
 }
 

@@ -114,12 +114,12 @@ fn covariates_that_no_people_have() {
 fn what_only_some_variants_have() {
     let sums = json!({"sum": 1, "sumSquares": 40, "sumProducts": 1});
     let changes = [("/rounds/0/totals/a", of_a(&json!({"covariate": sums})))];
-    check(&changes, "rounds[0].totals.control.covariate", "CovariateMissing", "or for none");
+    check(&changes, "rounds[0].totals.control.covariate", "MissingForSome", "or for none");
     let bounces = json!({"bounce": {"sum": 10, "sumSquares": 10}});
     let guardrails = json!([{"metric": {"name": "bounce"}, "maximumIncrease": "50%"}]);
     let changes =
         [("/rounds/0/totals/a", of_a(&json!({"guardrails": bounces}))), ("/guardrails", guardrails)];
-    check(&changes, "rounds[0].totals.control.guardrails.bounce", "GuardrailMissing", "or for none");
+    check(&changes, "rounds[0].totals.control.guardrails.bounce", "MissingForSome", "or for none");
 }
 
 #[test]

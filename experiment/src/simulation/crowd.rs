@@ -1,15 +1,14 @@
 //! People who come back.
 
 use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution, Gamma};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::draw;
+use super::keenness;
 use super::truth::Truth;
 use super::world::{Counted, People, World};
 use crate::allocation::Allocation;
 use crate::assignment::{AssignmentKey, assign};
-use crate::numeric::normal;
 use crate::totals::Totals;
 
 /// The people of a world, and who of them was counted.
@@ -41,10 +40,9 @@ impl Crowd {
     pub(super) fn of(world: &World, seed: u64) -> Option<Self> {
         let people = world.people?;
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x0070_656f_706c_6500);
-        let keenness = Gamma::new(0.5, 2.0).expect("a shape and a scale above 0");
         let shares = world.shares();
         let all = (0..people.number).map(|_| Person {
-            keenness: keenness.sample(&mut random),
+            keenness: keenness::draw(&mut random),
             part: part(random.random(), &shares),
             was_counted: false,
         });
@@ -87,18 +85,6 @@ impl Crowd {
     }
 }
 
-/// The mean of min(1, `rate`·K) over the keenness K of people, which is the square of a standard normal number: with
-/// a = √(1/rate), rate·(P − 2a·φ(a)) + 1 − P, P being the chance of ±a.
-pub(super) fn mean_rate(rate: f64) -> f64 {
-    if rate <= 0.0 {
-        return 0.0;
-    }
-    let bound = rate.recip().sqrt();
-    let inside = 1.0 - 2.0 * normal::cdf(-bound);
-    let density = (-0.5 * bound * bound).exp() / (2.0 * std::f64::consts::PI).sqrt();
-    rate * (inside - 2.0 * bound * density) + 1.0 - inside
-}
-
 /// The part that a number from 0 to 1 falls into.
 fn part(number: f64, shares: &[f64]) -> usize {
     let ends = shares.iter().scan(0.0, |end, share| {
@@ -106,22 +92,4 @@ fn part(number: f64, shares: &[f64]) -> usize {
         Some(*end)
     });
     ends.take_while(|end| *end <= number).count().min(shares.len() - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Against the mean over quantiles of |Z|.
-    #[test]
-    fn nobody_acts_more_than_always() {
-        let steps = 200_000;
-        for rate in [0.001, 0.05, 0.4, 0.8, 1.0] {
-            let quantiles = (0..steps)
-                .map(|step| normal::quantile(0.5 + (f64::from(step) + 0.5) * 0.5 / f64::from(steps)));
-            let mean = quantiles.map(|z| (rate * z * z).min(1.0)).sum::<f64>() / f64::from(steps);
-            assert!((mean_rate(rate) - mean).abs() < 1e-4 * rate, "{rate}: {} {mean}", mean_rate(rate));
-        }
-        assert_eq!(mean_rate(0.0), 0.0);
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::crowd;
+use super::keenness;
 use super::trend::Trend;
 use super::truth::Truth;
 use crate::metric::Kind;
@@ -106,7 +106,7 @@ impl World {
     pub(super) fn expected_truths(&self, part: usize, round: usize) -> Vec<Truth> {
         let mut truths = self.truths(part, round);
         if self.people.is_some() {
-            truths.iter_mut().for_each(|truth| truth.rate = crowd::mean_rate(truth.rate));
+            truths.iter_mut().for_each(|truth| truth.rate = keenness::mean_rate(truth.rate));
         }
         truths
     }

@@ -40,6 +40,30 @@ pub(in crate::offline) struct Segment {
     pub(in crate::offline) totals: Named<Fields<Totals>>,
 }
 
+impl Round {
+    /// The round before anybody came, in which all have about the same share.
+    pub(in crate::offline) fn empty(
+        names: impl Iterator<Item = String> + Clone,
+        segments: impl Iterator<Item = String>,
+    ) -> Self {
+        let number = names.clone().count() as u32;
+        let share = |index: u32| 1_000_000 / number + u32::from(index < 1_000_000 % number);
+        let allocation: Named<Count> =
+            (0..).zip(names).map(|(index, name)| (name, Count::new(share(index)))).collect();
+        let segment = Segment { allocation: allocation.clone(), totals: Named::default() };
+        let segments: Named<Fields<Segment>> = segments.map(|name| (name, Fields(segment.clone()))).collect();
+        let of_all = segments.is_empty().then_some((allocation, Named::default()));
+        let (allocation, totals) = of_all.unzip();
+        Self {
+            number: Count::new(1),
+            open: false,
+            allocation,
+            totals,
+            segments: (!segments.is_empty()).then_some(segments),
+        }
+    }
+}
+
 /// The sums of one variant over exposures whose window has passed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::document::{Basis, Document};
 use super::super::fault::{Fault, Problem};
+use super::super::limits::{MOST_VARIANTS, NAME_LIMIT};
 use super::super::place::{Place, shortened};
-use super::{MOST_VARIANTS, NAME_LIMIT};
 
 /// The names by arm, the control first.
 #[derive(Debug)]

@@ -6,13 +6,12 @@ use experiment::{Allocation, Cell, Kind, PartsPerMillion, Totals};
 
 use super::super::document::{Basis, Document, Round};
 use super::super::fault::{Fault, Problem};
-use super::super::number::LARGEST_COUNT;
+use super::super::limits::{LARGEST_COUNT, MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS};
 use super::super::place::Place;
 use super::arms::{Arms, check_name};
 use super::guardrails::Watch;
 use super::part::Part;
 use super::settings::count;
-use super::{MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS};
 
 /// What was counted, and where.
 #[derive(Debug)]
@@ -33,14 +32,7 @@ impl Cells {
         let rounds = in_order(document, &place)?;
         let segments = segments(document, &place)?;
         let parts = parts(document.basis, &rounds, &place)?;
-        let figures = parts.len() * arms.names().len() * (1 + watches.len());
-        let too_many = [
-            (parts.len() > MOST_CELLS, Problem::TooManyCells),
-            (figures > MOST_FIGURES, Problem::TooManyFigures),
-        ];
-        if let Some((_, problem)) = too_many.into_iter().find(|(is_so, _)| *is_so) {
-            return Err(Fault::at(&place, problem));
-        }
+        check_size(parts.len(), parts.len() * arms.names().len() * (1 + watches.len()), &place)?;
         let mut cells = Vec::with_capacity(parts.len());
         let mut watched = vec![Vec::new(); watches.len()];
         for part in &parts {
@@ -69,6 +61,14 @@ impl Cells {
             watched: watched.into_iter().map(compared).collect(),
             rounds: document.rounds.len(),
         })
+    }
+}
+
+fn check_size(cells: usize, figures: usize, place: &Place) -> Result<(), Fault> {
+    match (cells, figures) {
+        (cells, _) if cells > MOST_CELLS => Err(Fault::at(place, Problem::TooManyCells)),
+        (_, figures) if figures > MOST_FIGURES => Err(Fault::at(place, Problem::TooManyFigures)),
+        _ => Ok(()),
     }
 }
 

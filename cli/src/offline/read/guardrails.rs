@@ -4,8 +4,8 @@ use experiment::{Cell, Design, Guarded, Guardrail, Kind};
 
 use super::super::document::{self, Basis, Document};
 use super::super::fault::{Fault, Problem};
+use super::super::limits::MOST_GUARDRAILS;
 use super::super::place::Place;
-use super::MOST_GUARDRAILS;
 use super::arms::check_name;
 use super::settings::{fraction, kind, window};
 

@@ -92,14 +92,14 @@ impl Part<'_> {
     fn decisions(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<u64>>, Fault> {
         let decisions = counted.iter().map(|counted| counted.decisions).collect();
         of_all_or_none(decisions, |arm| self.has_share(&arms.names()[arm]))
-            .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("decisions"), Problem::DecisionsMissing))
+            .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("decisions"), Problem::MissingForSome))
     }
 
     /// By arm, if the document has them: of all variants that were exposed, or of none.
     fn covariates(&self, arms: &Arms, counted: &[Counted]) -> Result<Option<Vec<Covariate>>, Fault> {
         let covariates = counted.iter().map(|counted| counted.covariate).collect();
         of_all_or_none(covariates, |arm| counted[arm].totals.exposures > 0)
-            .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("covariate"), Problem::CovariateMissing))
+            .map_err(|arm| Fault::at(&self.place_of(arms, arm).field("covariate"), Problem::MissingForSome))
     }
 
     /// As of covariates.
@@ -113,7 +113,7 @@ impl Part<'_> {
         let watched = counted.iter().map(|counted| counted.watched[index]).collect();
         of_all_or_none(watched, |arm| counted[arm].totals.exposures > 0).map_err(|arm| {
             let place = self.place_of(arms, arm).field("guardrails").entry(&watch.name);
-            Fault::at(&place, Problem::GuardrailMissing)
+            Fault::at(&place, Problem::MissingForSome)
         })
     }
 

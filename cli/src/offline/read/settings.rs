@@ -15,8 +15,8 @@ pub(super) fn metric(metric: &document::Metric) -> Result<Metric, Fault> {
     check_name(&place.field("name"), &metric.name)?;
     window(&place.field("window"), metric.window.as_ref())?;
     let direction = match metric.direction {
-        document::Direction::Maximize => experiment::Direction::Maximize,
-        document::Direction::Minimize => experiment::Direction::Minimize,
+        api::Direction::Maximize => experiment::Direction::Maximize,
+        api::Direction::Minimize => experiment::Direction::Minimize,
     };
     Ok(Metric { kind: kind(metric.kind, metric.cap.as_ref(), &place.field("cap"))?, direction })
 }

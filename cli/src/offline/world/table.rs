@@ -5,10 +5,10 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::answer::VerdictWord;
 use super::super::document::Kind;
-use super::super::figures::{amount, rate};
+use super::super::figures::{amount, grouped, rate};
 use super::answer::{SimulateAnswer, TrueVariant};
 use super::play::Story;
-use crate::text::{bar, cut, left, plural, right, thousands, wrap};
+use crate::text::{bar, cut, left, plural, right, wrap};
 
 /// What is true and what was done in lines of at most `width` columns, then the screen of `estimate`.
 pub fn table(story: &Story, answer: &SimulateAnswer, width: usize) -> String {
@@ -106,8 +106,4 @@ impl Truths<'_> {
     fn bar_width(&self) -> usize {
         self.width.saturating_sub(FIGURES + self.name_width()).clamp(6, 20)
     }
-}
-
-fn grouped(count: u64) -> String {
-    thousands(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with a world, besides what can be wrong with totals.
 
-use super::read::{MOST_DELAY, MOST_EXPOSURES, MOST_PARTS, MOST_STEPS, MOST_TRENDS, MOST_VISITS};
+use super::super::limits::{MOST_DELAY, MOST_EXPOSURES, MOST_PARTS, MOST_STEPS, MOST_TRENDS, MOST_VISITS};
 
 /// What can be wrong with a world. Each problem ends with a remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
