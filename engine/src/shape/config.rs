@@ -1,0 +1,104 @@
+//! `config.json`, by the names of Hugging Face.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Shape;
+use super::rope::{Scaling, rotary};
+use crate::EngineError;
+use crate::cpu::Pairing;
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    model_type: String,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    vocab_size: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "small")]
+    rms_norm_eps: f64,
+    hidden_act: Option<String>,
+    rope_theta: Option<f64>,
+    rope_scaling: Option<Scaling>,
+    rope_parameters: Option<Scaling>,
+    sliding_window: Option<usize>,
+    use_sliding_window: Option<bool>,
+    max_window_layers: Option<usize>,
+    layer_types: Option<Vec<String>>,
+    tie_word_embeddings: Option<bool>,
+}
+
+fn small() -> f64 {
+    1e-6
+}
+
+/// The one field that every configuration has.
+#[derive(Debug, Deserialize)]
+struct Kind {
+    model_type: String,
+}
+
+pub(super) fn read(json: &[u8], path: &Path) -> Result<Shape, EngineError> {
+    let malformed =
+        |error: serde_json::Error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() };
+    let Kind { model_type } = serde_json::from_slice(json).map_err(malformed)?;
+    if !["llama", "mistral", "qwen2", "qwen3"].contains(&model_type.as_str()) {
+        return Err(EngineError::Family(model_type));
+    }
+    serde_json::from_slice::<Config>(json).map_err(malformed)?.shape()
+}
+
+impl Config {
+    fn shape(&self) -> Result<Shape, EngineError> {
+        self.check_activation()?;
+        let heads = self.num_attention_heads;
+        let head_width = self.head_dim.unwrap_or(self.hidden_size / heads.max(1));
+        let scaling = self.rope_parameters.clone().or_else(|| self.rope_scaling.clone()).unwrap_or_default();
+        let theta = scaling.rope_theta.or(self.rope_theta).unwrap_or(10_000.0);
+        let positions = self.max_position_embeddings;
+        Ok(Shape {
+            vocabulary: self.vocab_size,
+            hidden: self.hidden_size,
+            feed_forward: self.intermediate_size,
+            layers: self.num_hidden_layers,
+            heads,
+            key_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_width,
+            positions,
+            norm_epsilon: self.rms_norm_eps as f32,
+            rotary: rotary(theta, head_width, positions, &scaling, Pairing::Halves)?,
+            windows: (0..self.num_hidden_layers).map(|layer| self.window(layer)).collect(),
+            tied: self.tie_word_embeddings,
+        })
+    }
+
+    fn check_activation(&self) -> Result<(), EngineError> {
+        match self.hidden_act.as_deref() {
+            None | Some("silu") => Ok(()),
+            Some(other) => Err(EngineError::Unsupported {
+                field: "activation",
+                found: format!("{other:?}"),
+                known: "\"silu\"",
+            }),
+        }
+    }
+
+    /// Mistral has a window in every layer; the Qwens have one only where they say so, from some layer on.
+    fn window(&self, layer: usize) -> Option<usize> {
+        let slides = match (&self.layer_types, self.model_type.as_str()) {
+            (Some(types), _) => types.get(layer).is_some_and(|kind| kind == "sliding_attention"),
+            (None, "mistral") => true,
+            (None, "qwen2" | "qwen3") => {
+                self.use_sliding_window == Some(true)
+                    && self.max_window_layers.is_some_and(|first| layer >= first)
+            }
+            (None, _) => false,
+        };
+        self.sliding_window.filter(|_| slides)
+    }
+}

@@ -1,0 +1,240 @@
+//! Where a model's weights lie, and how they come into memory: a few rows at a time, so that a matrix never stands there
+//! twice.
+
+mod gguf;
+mod names;
+mod safetensors;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QMatMul, ggml_file};
+use half::{bf16, f16};
+
+use crate::cpu::{DenseMatrix, Form, Matrix, Q8Matrix};
+use crate::{EngineError, Shape};
+
+/// Bytes of a matrix that are read at once.
+const AT_ONCE: usize = 1 << 20;
+/// Weights of a group of `Q8_0`, and its bytes: the scale in 16 bits, and one byte for each.
+const GROUP: usize = 32;
+const GROUP_BYTES: usize = 2 + GROUP;
+
+/// A model's weights on disk.
+#[derive(Debug)]
+pub struct Weights {
+    files: Vec<(PathBuf, File)>,
+    /// By the names of Hugging Face.
+    tensors: HashMap<String, Stored>,
+}
+
+/// One tensor on disk.
+#[derive(Clone, Debug)]
+struct Stored {
+    file: usize,
+    offset: u64,
+    kind: GgmlDType,
+    shape: Vec<usize>,
+}
+
+impl Stored {
+    fn row_bytes(&self) -> usize {
+        let inputs = self.shape.last().copied().unwrap_or(0);
+        inputs / self.kind.block_size() * self.kind.type_size()
+    }
+
+    fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() / self.kind.block_size() * self.kind.type_size()
+    }
+}
+
+impl Weights {
+    /// Opens a model: a folder in the layout of Hugging Face (`config.json` and one or more safetensors), a folder that
+    /// holds one GGUF file, or that file itself.
+    ///
+    /// # Errors
+    /// When files are missing, are no model, end too early, or are of a family that the engine does not know.
+    pub fn open(path: &Path) -> Result<(Self, Shape), EngineError> {
+        match gguf_file(path)? {
+            Some(file) => gguf::open(&file),
+            None => safetensors::open(path),
+        }
+    }
+
+    /// The files that hold the weights, in the order of their names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// One number for each of `length` columns.
+    pub(crate) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, EngineError> {
+        let stored = self.get(name, &[length])?;
+        let mut values = Vec::with_capacity(length);
+        self.read_rows(stored, |_, row| values.extend_from_slice(&row.floats()))?;
+        Ok(values)
+    }
+
+    /// The same, if there is such a weight.
+    pub(crate) fn perhaps_vector(&self, name: &str, length: usize) -> Result<Option<Vec<f32>>, EngineError> {
+        if self.has(name) { self.vector(name, length).map(Some) } else { Ok(None) }
+    }
+
+    /// Several matrices of as many inputs, one above the other.
+    pub(crate) fn stacked(
+        &self,
+        parts: &[(&str, usize)],
+        inputs: usize,
+        form: Form,
+    ) -> Result<Matrix, EngineError> {
+        let stored = parts.iter().map(|(name, outputs)| self.get(name, &[*outputs, inputs]));
+        let stored = stored.collect::<Result<Vec<_>, _>>()?;
+        let outputs = parts.iter().map(|(_, outputs)| outputs).sum();
+        if !stored.iter().all(|it| is_simple(it.kind)) {
+            return self.through_candle(&stored);
+        }
+        let rounded = form == Form::Q8 || stored.iter().all(|it| it.kind == GgmlDType::Q8_0);
+        let mut matrix = if rounded && inputs.is_multiple_of(GROUP) {
+            Matrix::Q8(Q8Matrix::zeros(outputs, inputs))
+        } else {
+            Matrix::Dense(DenseMatrix::zeros(outputs, inputs))
+        };
+        let mut first = 0;
+        for stored in stored {
+            self.read_rows(stored, |index, row| row.put(&mut matrix, first + index))?;
+            first += stored.shape[0];
+        }
+        Ok(matrix)
+    }
+
+    fn through_candle(&self, stored: &[&Stored]) -> Result<Matrix, EngineError> {
+        let read = |stored: &&Stored| {
+            let mut bytes = vec![0; stored.bytes()];
+            self.read_at(stored, 0, &mut bytes)?;
+            let tensor =
+                ggml_file::qtensor_from_ggml(stored.kind, &bytes, stored.shape.clone(), &Device::Cpu)?;
+            Ok(QMatMul::from_qtensor(tensor)?)
+        };
+        Ok(Matrix::Candle(stored.iter().map(read).collect::<Result<_, EngineError>>()?))
+    }
+
+    fn get(&self, name: &str, shape: &[usize]) -> Result<&Stored, EngineError> {
+        let found = self.tensors.get(name).filter(|stored| stored.shape == shape);
+        found.ok_or_else(|| EngineError::Weight { name: name.to_owned(), shape: shape.to_vec() })
+    }
+
+    fn read_rows(&self, stored: &Stored, mut each: impl FnMut(usize, Row<'_>)) -> Result<(), EngineError> {
+        let row_bytes = stored.row_bytes();
+        let mut buffer = vec![0; row_bytes * (AT_ONCE / row_bytes.max(1)).max(1)];
+        let mut done = 0;
+        while done < stored.bytes() {
+            let bytes = buffer.len().min(stored.bytes() - done);
+            self.read_at(stored, done, &mut buffer[..bytes])?;
+            for (row, bytes) in buffer[..bytes].chunks_exact(row_bytes).enumerate() {
+                each(done / row_bytes + row, Row { kind: stored.kind, bytes });
+            }
+            done += bytes;
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, stored: &Stored, start: usize, bytes: &mut [u8]) -> Result<(), EngineError> {
+        let (path, file) = &self.files[stored.file];
+        let read = file.read_exact_at(bytes, stored.offset + start as u64);
+        read.map_err(|source| EngineError::Read { path: path.clone(), source })
+    }
+
+    /// Refuses a file that ends before one of its tensors does.
+    fn check_lengths(self) -> Result<Self, EngineError> {
+        for (index, (path, file)) in self.files.iter().enumerate() {
+            let of_file = self.tensors.values().filter(|stored| stored.file == index);
+            let expected = of_file.map(|stored| stored.offset + stored.bytes() as u64).max().unwrap_or(0);
+            let found =
+                file.metadata().map_err(|source| EngineError::Read { path: path.clone(), source })?.len();
+            if found < expected {
+                return Err(EngineError::Truncated { path: path.clone(), expected, found });
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Whether the engine multiplies weights of this kind itself.
+fn is_simple(kind: GgmlDType) -> bool {
+    matches!(kind, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 | GgmlDType::Q8_0)
+}
+
+/// The GGUF file that `path` is or holds.
+fn gguf_file(path: &Path) -> Result<Option<PathBuf>, EngineError> {
+    let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
+    if !path.is_dir() {
+        return Ok(is_gguf(path).then(|| path.to_owned()));
+    }
+    let unreadable = |source| EngineError::Read { path: path.to_owned(), source };
+    let entries = std::fs::read_dir(path).map_err(unreadable)?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| entry.ok().map(|it| it.path())).filter(|it| is_gguf(it)).collect();
+    files.sort();
+    match files.len() {
+        0 => Ok(None),
+        1 => Ok(files.pop()),
+        count => Err(EngineError::Malformed {
+            path: path.to_owned(),
+            what: format!("it holds {count} GGUF files: name one of them"),
+        }),
+    }
+}
+
+fn open_file(path: &Path) -> Result<File, EngineError> {
+    File::open(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })
+}
+
+/// One row of a tensor, as its file has it.
+struct Row<'a> {
+    kind: GgmlDType,
+    bytes: &'a [u8],
+}
+
+impl Row<'_> {
+    fn floats(&self) -> Vec<f32> {
+        let halves = || self.bytes.as_chunks::<2>().0.iter();
+        match self.kind {
+            GgmlDType::F32 => {
+                self.bytes.as_chunks::<4>().0.iter().map(|it| f32::from_le_bytes(*it)).collect()
+            }
+            GgmlDType::F16 => halves().map(|it| f16::from_le_bytes(*it).to_f32()).collect(),
+            GgmlDType::BF16 => halves().map(|it| bf16::from_le_bytes(*it).to_f32()).collect(),
+            _ => self
+                .groups()
+                .flat_map(|(scale, quants)| quants.map(|it| scale.to_f32() * f32::from(it)))
+                .collect(),
+        }
+    }
+
+    /// Scale and integers of each group of `Q8_0`.
+    fn groups(&self) -> impl Iterator<Item = (f16, [i8; GROUP])> {
+        self.bytes.as_chunks::<GROUP_BYTES>().0.iter().map(|group| {
+            let scale = f16::from_le_bytes([group[0], group[1]]);
+            (scale, std::array::from_fn(|index| group[2 + index] as i8))
+        })
+    }
+
+    fn put(&self, matrix: &mut Matrix, output: usize) {
+        match matrix {
+            Matrix::Q8(matrix) if self.kind == GgmlDType::Q8_0 => {
+                for (group, (scale, quants)) in self.groups().enumerate() {
+                    matrix.set_group(output, group, scale, &quants);
+                }
+            }
+            Matrix::Q8(matrix) => matrix.set_row(output, &self.floats()),
+            Matrix::Dense(matrix) => matrix.set_row(output, &self.floats()),
+            Matrix::Candle(_) => unreachable!("candle's matrices are read whole"),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! GGUF files.
+
+use std::collections::HashMap;
+use std::io::BufReader;
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::Content;
+
+use super::names::by_hugging_face;
+use super::{Stored, Weights, open_file};
+use crate::{EngineError, Shape};
+
+/// Divides the frequencies of rotary positions.
+const FACTORS: &str = "rope_freqs.weight";
+
+pub(super) fn open(path: &Path) -> Result<(Weights, Shape), EngineError> {
+    let file = open_file(path)?;
+    let content = Content::read(&mut BufReader::new(&file))
+        .map_err(|error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() })?;
+    let tensors = content.tensor_infos.iter().map(|(name, info)| {
+        let offset = content.tensor_data_offset + info.offset;
+        let stored = Stored { file: 0, offset, kind: info.ggml_dtype, shape: info.shape.dims().to_vec() };
+        (by_hugging_face(name), stored)
+    });
+    let tensors: HashMap<String, Stored> = tensors.collect();
+    let weights = Weights { files: vec![(path.to_owned(), file)], tensors }.check_lengths()?;
+    let count = content.tensor_infos.get(FACTORS).map(|info| info.shape.elem_count());
+    let factors = count.map(|count| weights.vector(FACTORS, count)).transpose()?;
+    let shape = Shape::from_gguf(&content, factors.as_deref(), path)?;
+    Ok((weights, shape))
+}

@@ -1,0 +1,147 @@
+//! Holds the decoder to what transformers writes: every token of every row, in all families and forms of files.
+//!
+//! `tests/oracles/make.py` made the checkpoints and the expected tokens.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::cpu::Form;
+use engine::{Decoder, Input, Text, Weights};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    prefix: Vec<u32>,
+    rows: Vec<Vec<u32>>,
+    checkpoints: BTreeMap<String, Checkpoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Checkpoint {
+    files: Vec<String>,
+    next: Vec<Vec<u32>>,
+    first_logits: Vec<f32>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles")
+}
+
+fn expected() -> Expected {
+    let text = std::fs::read_to_string(folder().join("expected.json")).expect("the oracle's figures");
+    serde_json::from_str(&text).expect("the oracle's figures are JSON")
+}
+
+fn decoder(file: &str) -> Decoder {
+    let (weights, shape) = Weights::open(&folder().join(file)).expect("a model");
+    Decoder::load(&weights, shape, Form::AsStored).expect("a decoder")
+}
+
+fn likeliest(logits: &[f32]) -> u32 {
+    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    u32::try_from(best.expect("a vocabulary").0).expect("few tokens")
+}
+
+/// A row that is being written.
+struct Row {
+    index: usize,
+    text: Text,
+    next: Vec<u32>,
+    written: Vec<u32>,
+}
+
+/// Writes all rows, at most `at_once` together; one that is done leaves, and the next one takes its place.
+fn write(decoder: &Decoder, expected: &Expected, lengths: &[usize], at_once: usize) -> Vec<Vec<u32>> {
+    let mut prefix = decoder.text(None);
+    decoder.read(&mut [Input { text: &mut prefix, tokens: &expected.prefix }]).expect("the prefix fits");
+    let prefix = Arc::new(prefix);
+    let mut waiting = expected.rows.iter().enumerate().map(|(index, tokens)| {
+        // A row of nothing of its own still needs a token to be read.
+        let (text, next) = match tokens.is_empty() {
+            true => alone(decoder, &expected.prefix),
+            false => (decoder.text(Some(Arc::clone(&prefix))), tokens.clone()),
+        };
+        Row { index, text, next, written: Vec::new() }
+    });
+    let mut done = vec![Vec::new(); expected.rows.len()];
+    let mut live: Vec<Row> = Vec::new();
+    loop {
+        live.extend(waiting.by_ref().take(at_once - live.len()));
+        if live.is_empty() {
+            return done;
+        }
+        let mut inputs: Vec<Input<'_>> =
+            live.iter_mut().map(|row| Input { text: &mut row.text, tokens: &row.next }).collect();
+        let logits = decoder.read(&mut inputs).expect("it fits");
+        for (place, row) in live.iter_mut().enumerate() {
+            let token = likeliest(&logits.row(place));
+            row.written.push(token);
+            row.next = vec![token];
+        }
+        live.retain_mut(|row| {
+            let goes_on = row.written.len() < lengths[row.index];
+            if !goes_on {
+                done[row.index] = std::mem::take(&mut row.written);
+            }
+            goes_on
+        });
+    }
+}
+
+/// The prefix but for its last token, which comes next.
+fn alone(decoder: &Decoder, prefix: &[u32]) -> (Text, Vec<u32>) {
+    let (last, before) = prefix.split_last().expect("a prefix");
+    let mut text = decoder.text(None);
+    decoder.read(&mut [Input { text: &mut text, tokens: before }]).expect("the prefix fits");
+    (text, vec![*last])
+}
+
+fn check(name: &str, checkpoint: &Checkpoint, expected: &Expected) {
+    for file in &checkpoint.files {
+        let decoder = decoder(file);
+        let lengths: Vec<usize> = checkpoint.next.iter().map(Vec::len).collect();
+        for at_once in [1, 8, 32] {
+            let written = write(&decoder, expected, &lengths, at_once);
+            assert_eq!(written, checkpoint.next, "{name}, {file}, {at_once} rows at once");
+        }
+        // Rows that end at different times leave gaps which others fill.
+        let lengths: Vec<usize> = (0..lengths.len()).map(|index| 1 + index * 7 % lengths[index]).collect();
+        let written = write(&decoder, expected, &lengths, 5);
+        for (index, (written, next)) in written.iter().zip(&checkpoint.next).enumerate() {
+            assert_eq!(written, &next[..lengths[index]], "{name}, {file}, row {index} beside others");
+        }
+    }
+}
+
+#[test]
+fn every_token_is_the_one_that_transformers_writes() {
+    let expected = expected();
+    // Products in 8 bits round the activations too, so only their logits are held to the oracle's, below.
+    for (name, checkpoint) in expected.checkpoints.iter().filter(|(name, _)| !name.contains("q8_0")) {
+        check(name, checkpoint, &expected);
+    }
+}
+
+#[test]
+fn logits_are_those_of_transformers_within_rounding() {
+    let expected = expected();
+    for (name, checkpoint) in &expected.checkpoints {
+        for file in &checkpoint.files {
+            let decoder = decoder(file);
+            let mut text = decoder.text(None);
+            let tokens: Vec<u32> = expected.prefix.iter().chain(&expected.rows[0]).copied().collect();
+            let logits =
+                decoder.read(&mut [Input { text: &mut text, tokens: &tokens }]).expect("it fits").row(0);
+            let scale = checkpoint.first_logits.iter().fold(0.0f32, |most, logit| most.max(logit.abs()));
+            for (token, (found, wanted)) in logits.iter().zip(&checkpoint.first_logits).enumerate() {
+                let tolerance = scale * if file.contains("q8_0") { 5e-2 } else { 1e-5 };
+                assert!(
+                    (found - wanted).abs() <= tolerance,
+                    "{name}, {file}, token {token}: {found} {wanted}"
+                );
+            }
+        }
+    }
+}
