@@ -7,6 +7,9 @@ use crate::cpu::{
 };
 use crate::{EngineError, Shape, Text, Weights};
 
+/// Tokens of one step: enough to keep the products busy, few enough for what lies between layers to stay small.
+const AT_ONCE: usize = 512;
+
 /// A model that reads texts and says what comes next.
 #[derive(Debug)]
 pub struct Decoder {
@@ -78,19 +81,41 @@ impl Decoder {
     #[must_use]
     pub fn text(&self, above: Option<Arc<Text>>) -> Text {
         let Shape { layers, key_heads, head_width, .. } = self.shape;
-        Text::new(above, vec![LayerMemory::new(key_heads, head_width); layers])
+        Text::new(above, |start| vec![LayerMemory::new(key_heads, head_width, start); layers])
     }
 
     /// Reads what comes next in each text, and says what may follow.
     ///
-    /// A text's logits do not depend on which others are read with it, up to the rounding of sums.
+    /// A text's logits depend on its tokens alone, to the last bit: neither on what is read with it, nor on how it was
+    /// cut into stretches and steps. Matrices in forms that candle multiplies are the exception.
     ///
     /// # Errors
     /// When a text would become too long or a token is none of the vocabulary; then nothing was read.
+    ///
+    /// # Panics
+    /// When an input has no tokens.
     pub fn read(&self, inputs: &mut [Input<'_>]) -> Result<Logits, EngineError> {
+        assert!(inputs.iter().all(|input| !input.tokens.is_empty()), "a text goes on by a token at least");
         inputs.iter().try_for_each(|input| self.check(input))?;
         // Entering the pool once for all products: see `cpu`.
-        rayon::scope(|_| self.step(inputs))
+        rayon::scope(|_| {
+            self.read_ahead(inputs)?;
+            self.step(inputs)
+        })
+    }
+
+    /// Reads all but the last tokens of long inputs in steps of their own, so that memory does not grow with them.
+    fn read_ahead(&self, inputs: &mut [Input<'_>]) -> Result<(), EngineError> {
+        let mut room = AT_ONCE;
+        for input in inputs {
+            while input.tokens.len() > room.max(1) {
+                let (first, rest) = input.tokens.split_at(input.tokens.len().min(AT_ONCE + 1) - 1);
+                self.step(&mut [Input { text: &mut *input.text, tokens: first }])?;
+                input.tokens = rest;
+            }
+            room = room.saturating_sub(input.tokens.len());
+        }
+        Ok(())
     }
 
     fn check(&self, input: &Input<'_>) -> Result<(), EngineError> {
@@ -245,7 +270,7 @@ fn spans<'a>(input: &'a Input<'_>, layer: usize, window: Option<usize>) -> Vec<V
             let (memory, start) = (text.layer(layer), text.start());
             let from = first.saturating_sub(start);
             let to = (position + 1).saturating_sub(start).min(memory.tokens());
-            (from < to).then_some(Span { memory, from, to })
+            (from < to).then(|| Span::new(memory, from, to))
         };
         chain.iter().filter_map(part).collect()
     };

@@ -19,12 +19,14 @@
 pub mod cpu;
 mod decoder;
 mod error;
+mod prompts;
 mod shape;
 mod text;
 mod weights;
 
 pub use decoder::{Decoder, Input, Logits};
 pub use error::EngineError;
+pub use prompts::{Begun, begin};
 pub use shape::Shape;
 pub use text::Text;
 pub use weights::Weights;

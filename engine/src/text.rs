@@ -16,9 +16,10 @@ pub struct Text {
 }
 
 impl Text {
-    pub(crate) fn new(above: Option<Arc<Text>>, layers: Vec<LayerMemory>) -> Self {
+    /// Nothing yet, behind `above`; `layers` makes each layer's memory for a stretch that begins at a position.
+    pub(crate) fn new(above: Option<Arc<Text>>, layers: impl Fn(usize) -> Vec<LayerMemory>) -> Self {
         let start = above.as_ref().map_or(0, |above| above.tokens());
-        Self { above, start, layers }
+        Self { above, start, layers: layers(start) }
     }
 
     /// How many tokens there are, those above included.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::cpu::Form;
-use engine::{Decoder, Input, Text, Weights};
+use engine::{Decoder, Input, Text, Weights, begin};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -144,4 +144,40 @@ fn logits_are_those_of_transformers_within_rounding() {
             }
         }
     }
+}
+
+#[test]
+fn a_texts_logits_depend_on_its_tokens_alone_to_the_last_bit() {
+    let expected = expected();
+    let prompts: Vec<Vec<u32>> =
+        expected.rows.iter().map(|row| expected.prefix.iter().chain(row).copied().collect()).collect();
+    for (file, form) in [
+        ("llama", Form::AsStored),
+        ("mistral", Form::AsStored),
+        ("qwen3", Form::Q8),
+        ("llama-q8_0.gguf", Form::AsStored),
+    ] {
+        let (weights, shape) = Weights::open(&folder().join(file)).expect("a model");
+        let decoder = Decoder::load(&weights, shape, form).expect("a decoder");
+        let together = together(&decoder, &prompts);
+        for (prompt, logits) in prompts.iter().zip(&together) {
+            let mut whole = decoder.text(None);
+            let alone =
+                decoder.read(&mut [Input { text: &mut whole, tokens: prompt }]).expect("it fits").row(0);
+            assert_eq!(&alone, logits, "{file}: read alone and as a branch of a tree");
+            let mut slow = decoder.text(None);
+            let last = prompt.chunks(1).map(|tokens| decoder.read(&mut [Input { text: &mut slow, tokens }]));
+            let last = last.last().expect("a token").expect("it fits").row(0);
+            assert_eq!(&last, logits, "{file}: read token by token");
+        }
+    }
+}
+
+/// The logits behind each prompt, all read as one tree.
+fn together(decoder: &Decoder, prompts: &[Vec<u32>]) -> Vec<Vec<f32>> {
+    let mut begun = begin(decoder, prompts).expect("prompts fit");
+    let mut inputs: Vec<Input<'_>> =
+        begun.iter_mut().map(|it| Input { text: &mut it.text, tokens: &it.rest }).collect();
+    let logits = decoder.read(&mut inputs).expect("it fits");
+    (0..prompts.len()).map(|row| logits.row(row)).collect()
 }

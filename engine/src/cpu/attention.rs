@@ -7,15 +7,21 @@ use super::columns::{Block, Columns, LANES};
 use super::elementwise::exp;
 use super::memory::{LayerMemory, PAGE};
 
-/// What one token sees of a stretch of text: its tokens `from..to`.
+/// What one token sees of a stretch of text.
 #[derive(Clone, Copy, Debug)]
 pub struct Span<'a> {
-    /// Keys and values of the stretch in this layer.
-    pub memory: &'a LayerMemory,
-    /// The first token that is seen.
-    pub from: usize,
-    /// Behind the last token that is seen.
-    pub to: usize,
+    memory: &'a LayerMemory,
+    /// The first place that is seen, and the one behind the last.
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Span<'a> {
+    /// The tokens `from..to` of a stretch, whose keys and values `memory` holds.
+    #[must_use]
+    pub fn new(memory: &'a LayerMemory, from: usize, to: usize) -> Self {
+        Self { memory, from: memory.place(from), to: memory.place(to) }
+    }
 }
 
 /// How wide heads are, and how many share keys.
@@ -29,7 +35,7 @@ struct Heads {
 /// Softmax attention (Vaswani et al. 2017, equation 1), one result for each row of `queries`.
 ///
 /// `queries` holds at least `heads` heads of `width` columns; row r sees `spans[r]`, in any order. Rows that stand one
-/// below the other and begin with the same stretches read these once together.
+/// below the other and begin with the same stretches read these once together, which does not change a bit of any result.
 ///
 /// # Panics
 /// When `spans` has not one list for each row, or heads cannot be shared out evenly.
@@ -179,10 +185,10 @@ impl Work<'_> {
             for page in first..last {
                 let of_page = spans[0][index].memory.keys(page, self.key_head);
                 match tile.count {
-                    4 => self.score_page::<S, 4, 1>(simd, of_page, 0, keys, at),
-                    3 => self.score_page::<S, 3, 1>(simd, of_page, 0, keys, at),
-                    2 => self.score_page::<S, 2, 2>(simd, of_page, 0, keys, at),
-                    _ => self.score_page::<S, 1, 4>(simd, of_page, 0, keys, at),
+                    4 => self.score_page::<S, 4>(simd, of_page, 0, keys, at),
+                    3 => self.score_page::<S, 3>(simd, of_page, 0, keys, at),
+                    2 => self.score_page::<S, 2>(simd, of_page, 0, keys, at),
+                    _ => self.score_page::<S, 1>(simd, of_page, 0, keys, at),
                 }
                 for (row, spans) in spans.iter().enumerate() {
                     hide(&mut self.weights[row * keys + at..][..PAGE], page, &spans[index]);
@@ -194,7 +200,7 @@ impl Work<'_> {
             let mut at = at;
             for span in &spans[tile.shared..] {
                 for page in span.from / PAGE..span.to.div_ceil(PAGE) {
-                    self.score_page::<S, 1, 4>(simd, span.memory.keys(page, self.key_head), row, keys, at);
+                    self.score_page::<S, 1>(simd, span.memory.keys(page, self.key_head), row, keys, at);
                     hide(&mut self.weights[row * keys + at..][..PAGE], page, span);
                     at += PAGE;
                 }
@@ -202,9 +208,9 @@ impl Work<'_> {
         }
     }
 
-    /// `R` rows from `row` on against the sixteen keys of a page, each in `U` sums that do not wait for each other.
+    /// `R` rows from `row` on against the sixteen keys of a page.
     #[inline(always)]
-    fn score_page<S: Simd, const R: usize, const U: usize>(
+    fn score_page<S: Simd, const R: usize>(
         &mut self,
         simd: S,
         page: &[Block],
@@ -213,6 +219,8 @@ impl Work<'_> {
         at: usize,
     ) {
         let (width, vectors) = (self.heads.width, LANES / S::F32_LANES);
+        // Two sums that do not wait for each other, however many rows there are.
+        const U: usize = 2;
         let mut sums = [[[simd.splat_f32s(0.0); LANES]; U]; R];
         for first in (0..width).step_by(U) {
             for u in 0..U {
@@ -292,6 +300,13 @@ impl Work<'_> {
     ) -> usize {
         let (width, parts, vectors) = (self.heads.width, self.heads.width / LANES, LANES / S::F32_LANES);
         let mut sums = [[[simd.splat_f32s(0.0); LANES]; P]; R];
+        for r in 0..R {
+            for p in 0..P {
+                let before =
+                    S::as_simd_f32s(&self.values[(row + r) * width + (part + p) * LANES..][..LANES]).0;
+                sums[r][p][..vectors].copy_from_slice(before);
+            }
+        }
         for page in first..last {
             let values = memory.values(page, self.key_head);
             let at = at + (page - first) * PAGE;
@@ -310,10 +325,7 @@ impl Work<'_> {
         for r in 0..R {
             for p in 0..P {
                 let out = &mut self.values[(row + r) * width + (part + p) * LANES..][..LANES];
-                let out = S::as_mut_simd_f32s(out).0;
-                for v in 0..vectors {
-                    out[v] = simd.add_f32s(out[v], sums[r][p][v]);
-                }
+                S::as_mut_simd_f32s(out).0.copy_from_slice(&sums[r][p][..vectors]);
             }
         }
         P
@@ -401,7 +413,7 @@ mod tests {
 
     /// `tokens` tokens whose keys and values are made from `seed`.
     fn memory(tokens: usize, seed: usize) -> LayerMemory {
-        let mut memory = LayerMemory::new(KEY_HEADS, WIDTH);
+        let mut memory = LayerMemory::new(KEY_HEADS, WIDTH, seed);
         let mut x = Columns::zeros(1, 2 * KEY_HEADS * WIDTH);
         for token in 0..tokens {
             let row: Vec<f32> =
@@ -415,7 +427,7 @@ mod tests {
     /// Attention as it is defined, in 64 bits.
     fn plain(query: &[f32], spans: &[Span<'_>], head: usize) -> Vec<f64> {
         let key_head = head / (HEADS / KEY_HEADS);
-        let seen = spans.iter().flat_map(|span| (span.from..span.to).map(|token| (span.memory, token)));
+        let seen = spans.iter().flat_map(|span| (span.from..span.to).map(|place| (span.memory, place)));
         let weigh = |(memory, token): (&LayerMemory, usize)| {
             let keys = memory.keys(token / PAGE, key_head);
             let score: f64 = query
@@ -462,17 +474,17 @@ mod tests {
     fn rows_that_share_a_stretch_see_what_each_would_see_alone() {
         let (shared, own): (_, Vec<LayerMemory>) =
             (memory(37, 1), (0..9).map(|row| memory(row + 1, row)).collect());
-        let rows = own.iter().enumerate().map(|(row, own)| {
-            vec![Span { memory: &shared, from: 0, to: 37 }, Span { memory: own, from: 0, to: row + 1 }]
-        });
+        let rows = own
+            .iter()
+            .enumerate()
+            .map(|(row, own)| vec![Span::new(&shared, 0, 37), Span::new(own, 0, row + 1)]);
         check(&rows.collect::<Vec<_>>());
     }
 
     #[test]
     fn a_token_sees_nothing_behind_itself_and_nothing_before_its_window() {
         let text = memory(41, 5);
-        let rows = (0..41usize)
-            .map(|token| vec![Span { memory: &text, from: token.saturating_sub(12), to: token + 1 }]);
+        let rows = (0..41usize).map(|token| vec![Span::new(&text, token.saturating_sub(12), token + 1)]);
         check(&rows.collect::<Vec<_>>());
     }
 
@@ -480,10 +492,10 @@ mod tests {
     fn rows_of_different_texts_do_not_mix() {
         let (a, b) = (memory(20, 1), memory(33, 2));
         check(&[
-            vec![Span { memory: &a, from: 0, to: 20 }],
-            vec![Span { memory: &b, from: 0, to: 33 }],
-            vec![Span { memory: &a, from: 3, to: 9 }, Span { memory: &b, from: 0, to: 17 }],
-            vec![Span { memory: &a, from: 0, to: 20 }, Span { memory: &b, from: 20, to: 33 }],
+            vec![Span::new(&a, 0, 20)],
+            vec![Span::new(&b, 0, 33)],
+            vec![Span::new(&a, 3, 9), Span::new(&b, 0, 17)],
+            vec![Span::new(&a, 0, 20), Span::new(&b, 20, 33)],
         ]);
     }
 }
