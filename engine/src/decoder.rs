@@ -49,6 +49,12 @@ impl Logits {
     pub fn row(&self, row: usize) -> Vec<f32> {
         self.columns.row(row, self.vocabulary)
     }
+
+    /// The same, into a buffer that is used again.
+    pub fn read_row(&self, row: usize, logits: &mut Vec<f32>) {
+        self.columns.read_row(row, logits);
+        logits.truncate(self.vocabulary);
+    }
 }
 
 impl Decoder {

@@ -1,4 +1,4 @@
-//! Decoders that write many texts at once: tokens in, logits out.
+//! Decoders that write many texts at once: tokens in, tokens out.
 //!
 //! ```text
 //! folder or .gguf ─▶ Shape, Weights ─▶ Decoder
@@ -14,12 +14,13 @@
 //! The families Llama, Mistral, Qwen2 and Qwen3 differ in a few features alone, which [`Shape`] and the weights that are
 //! present tell; there is one decoder for all.
 //!
-//! The crate refuses to know what is written, for whom, and how the next token is chosen.
+//! The crate refuses to know what is written, for whom, and by which rules: who draws a token says which are allowed.
 
 pub mod cpu;
 mod decoder;
 mod error;
 mod prompts;
+mod sampling;
 mod shape;
 mod text;
 mod weights;
@@ -27,6 +28,7 @@ mod weights;
 pub use decoder::{Decoder, Input, Logits};
 pub use error::EngineError;
 pub use prompts::{Begun, begin};
+pub use sampling::{Drawn, NotFinite, Sampling, draw};
 pub use shape::Shape;
 pub use text::Text;
 pub use weights::Weights;

@@ -64,6 +64,14 @@ impl Columns {
         blocks.flat_map(|block| block.0).take(width).collect()
     }
 
+    /// Reads one row into a buffer that is used again.
+    pub fn read_row(&self, row: usize, values: &mut Vec<f32>) {
+        values.clear();
+        for panel in self.blocks.chunks_exact(self.rows.max(1)) {
+            values.extend_from_slice(&panel[row].0);
+        }
+    }
+
     /// Some of the rows, in the order given.
     ///
     /// # Panics

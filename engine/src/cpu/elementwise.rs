@@ -122,6 +122,50 @@ impl WithSimd for Gating<'_> {
     }
 }
 
+/// ln Σ eˣ; no number, or infinite, where one of them is.
+#[must_use]
+pub fn log_sum_exp(values: &[f32]) -> f32 {
+    Arch::new().dispatch(LogSumExp(values))
+}
+
+struct LogSumExp<'a>(&'a [f32]);
+
+impl WithSimd for LogSumExp<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> f32 {
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        let mut broken = 0.0f32;
+        for block in blocks {
+            for lane in 0..LANES {
+                highest[lane] = if block[lane] > highest[lane] { block[lane] } else { highest[lane] };
+            }
+        }
+        let mut most = f32::NEG_INFINITY;
+        for value in highest.iter().chain(rest) {
+            most = if *value > most { *value } else { most };
+        }
+        let mut sums = [0.0f32; LANES];
+        for block in blocks {
+            for lane in 0..LANES {
+                // No number times nothing is no number still, which the exponential's borders would hide.
+                broken += block[lane] * 0.0;
+                sums[lane] += exp(block[lane] - most);
+            }
+        }
+        let mut sum = broken;
+        for lane in 0..LANES {
+            sum += sums[lane];
+        }
+        for value in rest {
+            sum += exp(value - most) + value * 0.0;
+        }
+        most + sum.ln()
+    }
+}
+
 /// eˣ to one part in 10⁷ by Cephes' `expf` (Moshier 1989), in a form that the compiler makes vectors of. What is too
 /// small becomes zero, what is too large the largest power.
 #[inline(always)]
