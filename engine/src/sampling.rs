@@ -1,13 +1,16 @@
 //! Which token comes next.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cpu::log_sum_exp;
 
 /// Tokens less likely than this share of the likeliest are drawn only where all others are refused. Together they hold
 /// less than any top-p cuts off, and leaving them out means sorting a handful of tokens instead of the whole vocabulary.
 const NEGLIGIBLE: f64 = 1e-4;
 
-/// How tokens are drawn. The default draws each as often as the model says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How tokens are drawn, by the names of a `generation_config.json`. The default draws each as often as the model says.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Sampling {
     /// Divides the logits: below one is more careful, above one more daring. Zero takes the likeliest token.
     pub temperature: f64,

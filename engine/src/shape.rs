@@ -58,6 +58,7 @@ impl Shape {
         gguf::read(content, factors, path)?.checked()
     }
 
+    /// Sizes that can be reckoned with, and that divide each other as they have to.
     fn checked(self) -> Result<Self, EngineError> {
         let whole = |field, number: usize, of: usize, known| {
             let fits = number > 0 && number.is_multiple_of(of);
@@ -76,4 +77,23 @@ impl Shape {
         whole("vocabulary", self.vocabulary, 1, "at least one token")?;
         Ok(self)
     }
+}
+
+/// Refuses a size far beyond any model's, before anything is made of it.
+fn bounded(
+    field: &'static str,
+    number: usize,
+    most: usize,
+    known: &'static str,
+) -> Result<usize, EngineError> {
+    let fits = number <= most;
+    fits.then_some(number).ok_or_else(|| EngineError::Unsupported { field, found: number.to_string(), known })
+}
+
+fn bounded_layers(layers: usize) -> Result<usize, EngineError> {
+    bounded("number of layers", layers, 1 << 12, "at most 4096")
+}
+
+fn bounded_width(field: &'static str, width: usize) -> Result<usize, EngineError> {
+    bounded(field, width, 1 << 20, "at most 1048576")
 }

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::cpu::Form;
 use tracing_subscriber::EnvFilter;
 
 /// Writes ad copy with a language model, and trains small ones.
@@ -56,12 +57,37 @@ pub struct GenerateArguments {
     /// How often copy is written for one variant before it is given up.
     #[arg(long, env = "BROADSIDE_ATTEMPTS", value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
+    /// The most drafts that are written at once; more are quicker, and keep more in memory.
+    #[arg(long, env = "BROADSIDE_ROWS", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub rows: u32,
+    /// In which form weights are kept: as the files have them, or rounded to 8 bits, which is quicker and needs a quarter
+    /// of the memory.
+    #[arg(long, env = "BROADSIDE_WEIGHTS", value_name = "FORM", value_enum, default_value_t = WeightForm::AsStored)]
+    pub weights: WeightForm,
     /// Divides the logits, from 0 (the likeliest token) to 2; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TEMPERATURE", value_name = "NUMBER", value_parser = temperature)]
     pub temperature: Option<f64>,
     /// Share of probability that is kept, the likeliest tokens first, from 0 to 1; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", value_parser = share)]
     pub top_p: Option<f64>,
+}
+
+/// In which form weights are kept in memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum WeightForm {
+    /// As the files have them.
+    AsStored,
+    /// Rounded to 8 bits in groups of 32.
+    Q8,
+}
+
+impl From<WeightForm> for Form {
+    fn from(form: WeightForm) -> Self {
+        match form {
+            WeightForm::AsStored => Self::AsStored,
+            WeightForm::Q8 => Self::Q8,
+        }
+    }
 }
 
 /// Train a small model from a recipe.
@@ -125,6 +151,8 @@ mod tests {
             ("--top-p", "1.5"),
             ("--temperature", "NaN"),
             ("--attempts", "0"),
+            ("--rows", "0"),
+            ("--weights", "q2"),
             ("--threads", "0"),
             ("--log", "a=b=c"),
         ] {

@@ -4,8 +4,11 @@
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
+use engine::Sampling;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::model::ModelError;
 use crate::tokens::Tokens;
 use crate::train::model::Decoder;
 use crate::train::recipe::Shape;
@@ -19,27 +22,6 @@ pub const TOKENIZER: &str = "tokenizer.json";
 /// The weights.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// How to sample, from `generation_config.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sampling {
-    /// Divides the logits: below one is more careful, above one more daring. Zero takes the likeliest token.
-    #[serde(default = "one")]
-    pub temperature: f64,
-    /// The least share of probability that is kept, the likeliest tokens first.
-    #[serde(default = "one")]
-    pub top_p: f64,
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self { temperature: one(), top_p: one() }
-    }
-}
-
 /// What `generation_config.json` holds: the makers' advice on how to write with the model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
@@ -49,6 +31,21 @@ pub struct Advice {
     /// The languages that it writes, as primary tags such as `en`; empty where its makers do not say.
     #[serde(default)]
     pub languages: Vec<String>,
+}
+
+impl Advice {
+    /// Reads a `generation_config.json`. What stands there as `null` is not said.
+    ///
+    /// # Errors
+    /// When it cannot be read or is none.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+        let parse = |source| ModelError::Parse { path: path.to_owned(), source };
+        let mut said: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).map_err(parse)?;
+        said.retain(|_, value| !value.is_null());
+        serde_json::from_value(Value::Object(said)).map_err(parse)
+    }
 }
 
 /// Why a model folder cannot be written.

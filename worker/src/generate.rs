@@ -1,28 +1,28 @@
 //! `worker generate`: writes the variants that a campaign asks for.
 //!
 //! ```text
-//! assignment ─▶ for each variant that is missing:
-//!                 prompt ─▶ draft ─▶ judged ─▶ delivered
-//!                    ▲                 │ refused
-//!                    └── next attempt ◀┘
+//! assignments ─▶ for each variant that is missing: prompt ─▶ draft, all together
+//!                    ▲                                         │ in the order of variants
+//!                    └──────── next attempt ◀── refused ◀── judged ─▶ delivered
 //! ```
 //!
 //! Every attempt has a seed of its own, made from the campaign, its seed, placement, variant and attempt. So a variant
 //! does not depend on how long another took, and a run that goes on after a restart writes what the first would have.
 
+use std::collections::BTreeMap;
+
 use api::name::hex;
 use api::{AdVariantSpec, Origin, Provenance};
-use rules::Slot;
+use engine::Sampling;
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use crate::campaign::{Assignment, Campaign};
 use crate::choose::{Choice, Draft};
 use crate::destination::{Destination, DestinationError};
-use crate::folder::Sampling;
 use crate::model::{Model, ModelError};
-use crate::prompt::{self, Prompt};
 use crate::random::Random;
+use crate::write::{Job, Writer};
 use api::wire::report::{PlacementReport, Report};
 
 /// What wrote a variant, for its provenance.
@@ -35,6 +35,8 @@ pub struct Settings {
     pub sampling: Sampling,
     /// How often copy is written for one variant before it is given up.
     pub attempts: u32,
+    /// The most drafts that are written at once.
+    pub rows: usize,
 }
 
 /// Why a run ended early.
@@ -60,145 +62,168 @@ pub fn generate(
     destination: &mut dyn Destination,
 ) -> Result<Report, GenerateError> {
     let existing = destination.existing(&campaign.name)?;
-    let mut placements = Vec::new();
-    for assignment in &campaign.assignments {
-        let existing: Vec<&AdVariantSpec> =
-            existing.iter().filter(|variant| variant.placement == assignment.placement).collect();
-        let mut writer = Writer { model, campaign, assignment, settings };
-        placements.push(writer.write_placement(&existing, destination)?);
+    let mut run = Run { model, campaign, settings, places: Vec::new() };
+    run.places = campaign.assignments.iter().map(|it| Place::new(campaign, it, &existing)).collect();
+    let mut missing = run.missing(&existing);
+    for attempt in 0..settings.attempts {
+        missing = run.write(&missing, attempt, destination)?;
+        if missing.is_empty() {
+            break;
+        }
     }
-    Ok(Report::of_run(model.digest(), placements))
+    for Missing { place, index } in missing {
+        let placement = &run.places[place].assignment.placement;
+        info!(placement, index, attempts = settings.attempts, "variant given up");
+    }
+    Ok(Report::of_run(model.digest(), run.places.into_iter().map(|place| place.report).collect()))
 }
 
-struct Writer<'a> {
+/// A placement while it is written for.
+struct Place<'a> {
+    assignment: &'a Assignment,
+    choice: Choice<'a>,
+    report: PlacementReport,
+}
+
+impl<'a> Place<'a> {
+    fn new(campaign: &'a Campaign, assignment: &'a Assignment, existing: &[AdVariantSpec]) -> Self {
+        let Assignment { placement, format, variants, people } = assignment;
+        let existing = existing.iter().filter(|variant| variant.placement == *placement);
+        let known = people.iter().chain(existing.map(|variant| &variant.slots));
+        let choice = Choice::new(format, &campaign.brand, &campaign.brief, known);
+        let report =
+            PlacementReport { name: placement.clone(), asked: *variants, ..PlacementReport::default() };
+        Self { assignment, choice, report }
+    }
+}
+
+/// A variant that is still to be written: the place of its placement, and its own number there.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    place: usize,
+    index: u32,
+}
+
+struct Run<'a> {
     model: &'a Model,
     campaign: &'a Campaign,
-    assignment: &'a Assignment,
     settings: Settings,
+    places: Vec<Place<'a>>,
 }
 
-impl Writer<'_> {
-    fn write_placement(
+impl Run<'_> {
+    /// What nobody wrote yet; what exists is counted.
+    fn missing(&mut self, existing: &[AdVariantSpec]) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        for (place, Place { assignment, report, .. }) in self.places.iter_mut().enumerate() {
+            let of_placement = || existing.iter().filter(|it| it.placement == assignment.placement);
+            let (there, absent): (Vec<u32>, Vec<u32>) = (0..assignment.variants)
+                .partition(|index| of_placement().any(|variant| is_of_index(variant, *index)));
+            report.existing = u32::try_from(there.len()).expect("as many as were asked for at most");
+            missing.extend(absent.into_iter().map(|index| Missing { place, index }));
+        }
+        missing
+    }
+
+    /// One attempt at everything that is missing; returns what was refused. Drafts are judged in the order of `missing`,
+    /// whichever is finished first, since what is chosen before bears on what is a near-duplicate.
+    fn write(
         &mut self,
-        existing: &[&AdVariantSpec],
+        missing: &[Missing],
+        attempt: u32,
         destination: &mut dyn Destination,
-    ) -> Result<PlacementReport, GenerateError> {
-        let Assignment { placement, format, variants, people } = self.assignment;
-        let known = people.iter().chain(existing.iter().map(|variant| &variant.slots));
-        let mut choice = Choice::new(format, &self.campaign.brand, &self.campaign.brief, known);
-        let mut report =
-            PlacementReport { name: placement.clone(), asked: *variants, ..PlacementReport::default() };
-        for index in 0..*variants {
-            if existing.iter().any(|variant| is_of_index(variant, index)) {
-                report.existing += 1;
-            } else if let Some(variant) = self.write_variant(index, &mut choice, &mut report, destination)? {
-                destination.deliver(&variant)?;
-                report.delivered += 1;
-                info!(placement, index, attempt = attempt(&variant), "variant delivered");
-            } else {
-                info!(placement, index, attempts = self.settings.attempts, "variant given up");
-            }
-        }
-        Ok(report)
-    }
-
-    /// Writes until a draft holds, or the attempts are used up.
-    fn write_variant(
-        &self,
-        index: u32,
-        choice: &mut Choice<'_>,
-        report: &mut PlacementReport,
-        destination: &mut dyn Destination,
-    ) -> Result<Option<AdVariantSpec>, GenerateError> {
-        for attempt in 0..self.settings.attempts {
-            let mut random = Random::from_seed(self.seed(index, attempt));
-            let prompt = self.campaign.brief.prompt(self.assignment.format.name(), &mut random);
-            let draft = self.write_draft(&prompt, &mut random)?;
-            report.written += 1;
-            match choice.judge(&draft) {
-                Ok(()) => return Ok(Some(self.variant(&prompt, draft, index, attempt))),
-                Err(broken) => {
-                    debug!(index, attempt, ?broken, "draft refused");
-                    destination.refused(&draft);
-                    broken
-                        .into_iter()
-                        .for_each(|rule| *report.rejected.entry(rule.to_owned()).or_default() += 1);
+    ) -> Result<Vec<Missing>, GenerateError> {
+        let Settings { sampling, rows, .. } = self.settings;
+        let campaign = self.campaign;
+        let (heads, jobs): (Vec<String>, Vec<Job<'_>>) = missing
+            .iter()
+            .map(|it| {
+                let assignment = self.places[it.place].assignment;
+                let mut random = Random::from_seed(seed(campaign, assignment, it.index, attempt));
+                let head = campaign.brief.prompt(assignment.format.name(), &mut random).head();
+                (head.clone(), Job { head, format: assignment.format, brand: &campaign.brand, random })
+            })
+            .unzip();
+        let mut refused = Vec::new();
+        let mut finished = BTreeMap::new();
+        let mut next = 0;
+        Writer { model: self.model, sampling, rows }.write(jobs, |place, draft| {
+            finished.insert(place, draft);
+            while let Some(draft) = finished.remove(&next) {
+                if !self.judge(missing[next], &heads[next], draft, attempt, destination)? {
+                    refused.push(missing[next]);
                 }
+                next += 1;
             }
-        }
-        Ok(None)
+            Ok::<(), GenerateError>(())
+        })?;
+        Ok(refused)
     }
 
-    /// One text for each slot, later slots knowing the earlier. A draft that runs out of the model's positions is
-    /// unfinished and no error: seeds are fixed, so an error would end every run of the campaign, where the next attempt
-    /// may hold.
-    fn write_draft(&self, prompt: &Prompt, random: &mut Random) -> Result<Draft, ModelError> {
-        let mut session = self.model.begin(&prompt.head())?;
-        let mut draft = Draft { slots: api::Slots::new(), finished: true };
-        for slot in self.assignment.format.slots() {
-            let (cue, sampling) = (prompt::cue(&slot.name), self.settings.sampling);
-            let line = session.write_line(&cue, longest(slot), sampling, random)?;
-            draft.finished &= line.finished;
-            if !line.text.is_empty() {
-                draft.slots.insert(slot.name.clone(), line.text);
-            }
+    /// Delivers a draft that holds, and counts one that does not.
+    fn judge(
+        &mut self,
+        missing: Missing,
+        head: &str,
+        draft: Draft,
+        attempt: u32,
+        destination: &mut dyn Destination,
+    ) -> Result<bool, GenerateError> {
+        let Missing { place, index } = missing;
+        let Place { assignment, choice, report } = &mut self.places[place];
+        report.written += 1;
+        if let Err(broken) = choice.judge(&draft) {
+            debug!(index, attempt, ?broken, "draft refused");
+            destination.refused(&draft);
+            broken.into_iter().for_each(|rule| *report.rejected.entry(rule.to_owned()).or_default() += 1);
+            return Ok(false);
         }
-        Ok(draft)
-    }
-
-    fn variant(&self, prompt: &Prompt, draft: Draft, index: u32, attempt: u32) -> AdVariantSpec {
+        report.delivered += 1;
         let provenance = Provenance {
             model_digest: format!("sha256:{}", self.model.digest()),
-            prompt_digest: format!("sha256:{}", hex(&Sha256::digest(prompt.head().as_bytes()))),
+            prompt_digest: format!("sha256:{}", hex(&Sha256::digest(head.as_bytes()))),
             rules_version: rules::VERSION.to_owned(),
             engine_version: ENGINE.to_owned(),
             seed: self.campaign.seed,
             index,
             attempt,
         };
-        AdVariantSpec {
+        destination.deliver(&AdVariantSpec {
             campaign: self.campaign.name.clone(),
-            placement: self.assignment.placement.clone(),
+            placement: assignment.placement.clone(),
             origin: Origin::Generated,
             slots: draft.slots,
             provenance: Some(provenance),
-        }
-    }
-
-    /// The seed of one attempt: the first eight bytes of SHA-256 over the names, each with its length before it, and
-    /// the numbers.
-    fn seed(&self, index: u32, attempt: u32) -> u64 {
-        let mut hash = Sha256::new();
-        for name in [&self.campaign.name, &self.assignment.placement] {
-            hash.update((name.len() as u64).to_be_bytes());
-            hash.update(name.as_bytes());
-        }
-        hash.update(self.campaign.seed.to_be_bytes());
-        hash.update(index.to_be_bytes());
-        hash.update(attempt.to_be_bytes());
-        let digest = hash.finalize();
-        digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+        })?;
+        info!(placement = assignment.placement, index, attempt, "variant delivered");
+        Ok(true)
     }
 }
 
-/// The most tokens of a slot. A token is a byte at least, and a character of English copy one byte, so a text that is
-/// longer cannot hold; the double leaves room for names with accents.
-fn longest(slot: &Slot) -> usize {
-    2 * slot.hard_limit
+/// The seed of one attempt: the first eight bytes of SHA-256 over the names, each with its length before it, and
+/// the numbers.
+fn seed(campaign: &Campaign, assignment: &Assignment, index: u32, attempt: u32) -> u64 {
+    let mut hash = Sha256::new();
+    for name in [&campaign.name, &assignment.placement] {
+        hash.update((name.len() as u64).to_be_bytes());
+        hash.update(name.as_bytes());
+    }
+    hash.update(campaign.seed.to_be_bytes());
+    hash.update(index.to_be_bytes());
+    hash.update(attempt.to_be_bytes());
+    let digest = hash.finalize();
+    digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 fn is_of_index(variant: &AdVariantSpec, index: u32) -> bool {
     variant.provenance.as_ref().is_some_and(|provenance| provenance.index == index)
 }
 
-fn attempt(variant: &AdVariantSpec) -> Option<u32> {
-    variant.provenance.as_ref().map(|provenance| provenance.attempt)
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use engine::cpu::Form;
     use rules::BrandRules;
 
     use super::*;
@@ -244,12 +269,14 @@ mod tests {
     #[test]
     fn a_draft_that_runs_out_of_room_is_unfinished_and_the_next_attempt_is_made() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
-        let model = Model::open(&folder).expect("the shipped model is complete");
+        let model = Model::open(&folder, Form::AsStored).expect("the shipped model is complete");
         // The longest head that fits leaves no room for three slots.
         let campaigns = (0..600).map(|count| campaign("x ".repeat(count)));
-        let fitting = campaigns.take_while(|it| model.begin(&head(it)).is_ok());
+        let prompt =
+            |campaign: &Campaign| model.tokens().encode(&(head(campaign) + "headline:")).expect("encoded");
+        let fitting = campaigns.take_while(|it| prompt(it).len() < model.decoder().shape().positions);
         let campaign = fitting.last().expect("a short head fits");
-        let settings = Settings { sampling: model.sampling(), attempts: 3 };
+        let settings = Settings { sampling: model.sampling(), attempts: 3, rows: 8 };
         let report = generate(&model, &campaign, settings, &mut Nowhere).expect("no error");
         let hero = &report.placements[0];
         assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 3, 3));

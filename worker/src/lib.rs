@@ -29,6 +29,6 @@ pub mod process;
 pub mod prompt;
 pub mod random;
 pub mod run;
-pub mod sample;
 pub mod tokens;
 pub mod train;
+pub mod write;

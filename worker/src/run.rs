@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use engine::Sampling;
 use thiserror::Error;
 use tracing::{error, info};
 
@@ -10,7 +11,6 @@ use crate::args::{Command, GenerateArguments, TrainArguments};
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
 use crate::destination::{DestinationError, Folder};
-use crate::folder::Sampling;
 use crate::generate::{GenerateError, Settings, generate};
 use crate::model::{Model, ModelError};
 use crate::train::recipe::{Recipe, RecipeError};
@@ -50,7 +50,7 @@ impl RunError {
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
-            Self::Generate(GenerateError::Model(ModelError::TooLong { .. } | ModelError::NotFinite)) => {
+            Self::Generate(GenerateError::Model(ModelError::TooLong { .. } | ModelError::NotFinite(_))) => {
                 Outcome::Misconfigured
             }
             Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
@@ -75,7 +75,7 @@ pub fn run(command: &Command) -> Outcome {
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
-    let model = Model::open(&arguments.model)?;
+    let model = Model::open(&arguments.model, arguments.weights.into())?;
     check_language(&model, &campaign)?;
     let settings = settings(arguments, model.sampling());
     info!(campaign = campaign.name, model = model.digest(), ?settings, "writing begins");
@@ -91,8 +91,9 @@ fn settings(arguments: &GenerateArguments, advice: Sampling) -> Settings {
     let sampling = Sampling {
         temperature: arguments.temperature.unwrap_or(advice.temperature),
         top_p: arguments.top_p.unwrap_or(advice.top_p),
+        ..advice
     };
-    Settings { sampling, attempts: arguments.attempts }
+    Settings { sampling, attempts: arguments.attempts, rows: arguments.rows as usize }
 }
 
 /// A model that names its languages writes no other: its copy would be in the wrong language and pass every rule.

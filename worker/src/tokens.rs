@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use tokenizers::Tokenizer;
+use tokenizers::{DecoderWrapper, Tokenizer};
 
 use crate::prompt::{CLOSING, OPENING};
 
@@ -32,6 +32,8 @@ pub struct Tokens {
     opening: u32,
     closing: u32,
     line_break: u32,
+    /// What each token adds to a text; nothing for those that are no text.
+    bytes: Vec<Vec<u8>>,
 }
 
 impl Tokens {
@@ -56,7 +58,8 @@ impl Tokens {
             [only] => only,
             _ => return Err(TokensError::Missing("\n")),
         };
-        Ok(Self { tokenizer, opening, closing, line_break })
+        let bytes = bytes(&tokenizer);
+        Ok(Self { tokenizer, opening, closing, line_break, bytes })
     }
 
     /// The tokens of one piece of text.
@@ -93,6 +96,18 @@ impl Tokens {
         self.line_break
     }
 
+    /// Whether a token ends the copy of a slot.
+    #[must_use]
+    pub fn ends_line(&self, token: u32) -> bool {
+        [self.line_break, self.closing, self.opening].contains(&token)
+    }
+
+    /// What a token adds to a text, which may be a part of a character; nothing for a token that is no text.
+    #[must_use]
+    pub fn bytes(&self, token: u32) -> &[u8] {
+        self.bytes.get(token as usize).map_or(&[], Vec::as_slice)
+    }
+
     /// How many tokens there are.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
@@ -112,4 +127,84 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, TokensError> {
     let encoding =
         tokenizer.encode_fast(text, false).map_err(|error| TokensError::Text(error.to_string()))?;
     Ok(encoding.get_ids().to_vec())
+}
+
+/// The bytes of every token of the vocabulary.
+fn bytes(tokenizer: &Tokenizer) -> Vec<Vec<u8>> {
+    let special = tokenizer.get_added_tokens_decoder();
+    let by_characters = tokenizer.get_decoder().is_some_and(is_byte_level);
+    let count = u32::try_from(tokenizer.get_vocab_size(true)).expect("token ids are 32 bits");
+    let of_token = |token: u32| match (special.get(&token), tokenizer.id_to_token(token)) {
+        (Some(added), _) if added.special => Vec::new(),
+        (Some(added), _) => added.content.clone().into_bytes(),
+        (None, Some(text)) if by_characters => byte_level(&text),
+        (None, Some(text)) => byte_fallback(&text),
+        (None, None) => Vec::new(),
+    };
+    (0..count).map(of_token).collect()
+}
+
+fn is_byte_level(decoder: &DecoderWrapper) -> bool {
+    match decoder {
+        DecoderWrapper::ByteLevel(_) => true,
+        DecoderWrapper::Sequence(sequence) => sequence.get_decoders().iter().any(is_byte_level),
+        _ => false,
+    }
+}
+
+/// A byte-level token (Radford et al. 2019): each byte is one character, the printable ones themselves, the others, in
+/// their order, those from U+0100 on.
+fn byte_level(token: &str) -> Vec<u8> {
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let byte = |c: char| {
+        let others = || (0..=255u8).filter(|byte| !printable(*byte));
+        let code = u32::from(c);
+        match u8::try_from(code) {
+            Ok(byte) => printable(byte).then_some(byte),
+            Err(_) => others().nth(usize::try_from(code.checked_sub(256)?).ok()?),
+        }
+    };
+    token.chars().map(byte).collect::<Option<_>>().unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
+/// A token of a SentencePiece model: a bar below stands for a space, and `<0x0A>` for a byte.
+fn byte_fallback(token: &str) -> Vec<u8> {
+    let hexadecimal = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+    match hexadecimal.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        Some(byte) => vec![byte],
+        None => token.replace('\u{2581}', " ").into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_the_bytes_that_they_add_to_a_text() {
+        assert_eq!(byte_level("Ġcafé"), " caf\u{e9}".chars().map(|c| c as u8).collect::<Vec<_>>());
+        assert_eq!(byte_level("ĊÃ¤"), "\nä".as_bytes());
+        assert_eq!(byte_fallback("<0xE4>"), [0xE4]);
+        assert_eq!(byte_fallback("▁Meet▁it"), b" Meet it");
+    }
+
+    #[test]
+    fn the_bytes_of_a_text_s_tokens_are_the_text() {
+        let tokens = Tokens::open(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../models/handbill/tokenizer.json"
+        )))
+        .expect("the shipped tokenizer");
+        for text in [" Meet Aero Trail 3.", "云翼咖啡舒适贴合", "Ü 19 € 👟", "a\nb"] {
+            let bytes: Vec<u8> = tokens
+                .encode(text)
+                .expect("it encodes")
+                .iter()
+                .flat_map(|it| tokens.bytes(*it))
+                .copied()
+                .collect();
+            assert_eq!(String::from_utf8(bytes).expect("whole characters"), text);
+        }
+        assert_eq!(tokens.bytes(tokens.opening()), b"");
+    }
 }

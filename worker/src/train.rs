@@ -26,7 +26,9 @@ use self::corpus::{Corpus, CorpusError, Names};
 use self::model::Decoder;
 use self::optimizer::Optimizer;
 use self::recipe::Recipe;
-use crate::folder::{self, Advice, Sampling, SaveError};
+use engine::Sampling;
+
+use crate::folder::{self, Advice, SaveError};
 use crate::random::Random;
 use crate::tokens::{Tokens, TokensError};
 
@@ -35,7 +37,8 @@ const BATCHES_PER_DRAW: usize = 16;
 /// Steps between two lines of progress.
 const REPORT_EVERY: usize = 20;
 /// How the finished model should be sampled: careful enough to copy, daring enough that variants differ.
-const SAMPLING: Sampling = Sampling { temperature: 0.6, top_p: 0.95 };
+const SAMPLING: Sampling =
+    Sampling { temperature: 0.6, top_k: 0, top_p: 0.95, min_p: 0.0, repetition_penalty: 1.0 };
 
 /// Why a training ended early.
 #[derive(Debug, thiserror::Error)]
@@ -258,7 +261,10 @@ mod tests {
         let make = |name: &str| {
             let output = folder.path().join(name);
             let outcome = train(&small(), &output).expect("trained");
-            (outcome.validation_loss, Model::open(&output).expect("a model").digest().to_owned())
+            (
+                outcome.validation_loss,
+                Model::open(&output, engine::cpu::Form::AsStored).expect("a model").digest().to_owned(),
+            )
         };
         let (loss, digest) = make("one");
         // A model that knows nothing has the logarithm of 400 tokens, 5.99.

@@ -95,14 +95,15 @@ fn a_second_run_finds_everything_done_and_a_variant_taken_away_comes_back_as_it_
 
 #[test]
 fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
+    // Forbidden words are not written in the first place; demanded ones that the model can't spell stay missing.
     let place =
-        Place::new(&CAMPAIGN.replace("[cheap]", "[aero, 'shop', now, to, and, is, '240', for, g, trail]"));
+        Place::new(&CAMPAIGN.replace("[cheap]", "[cheap], required: [最低价格, Quizhüpfwyxk, jumblevexing]"));
     let (outcome, report) = place.generate(&["--attempts", "2"]);
     assert_eq!((outcome, report.outcome, outcome.exit_code()), (Outcome::Shortfall, Outcome::Shortfall, 3));
     let hero = &report.placements[0];
     assert_eq!((hero.asked, hero.delivered, hero.written), (3, 0, 6));
-    assert_eq!(hero.rejected["ForbiddenWord"], 6);
-    assert!(report.message.expect("a message").contains("most often by ForbiddenWord (6 times)"));
+    assert_eq!(hero.rejected["RequiredWord"], 6);
+    assert!(report.message.expect("a message").contains("most often by RequiredWord (6 times)"));
 }
 
 #[test]

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 
 use api::{AdVariantSpec, Slots};
 use candle_transformers::models::llama::LlamaConfig;
+use engine::cpu::Form;
 use rules::BrandRules;
 use worker::brief::Brief;
 use worker::campaign::{Assignment, Campaign};
 use worker::choose::{Draft, INVENTED_FIGURE, MISSPELLED_NAME};
 use worker::destination::{Destination, DestinationError};
 use worker::generate::{Settings, generate};
-use worker::model::{Line, Model};
+use worker::model::{Model, ModelError};
 use worker::random::Random;
 use worker::train::corpus::{Corpus, Names};
 use worker::train::recipe::{Recipe, Shape};
+use worker::write::{Job, Writer};
 
 /// Briefs drawn from the corpus, with product names that hold a word which no training name holds.
 const DRAWN: usize = 24;
@@ -101,7 +103,7 @@ fn path(below: &str) -> PathBuf {
 }
 
 fn handbill() -> Model {
-    Model::open(&path("../models/handbill")).expect("the shipped model is complete")
+    Model::open(&path("../models/handbill"), Form::AsStored).expect("the shipped model is complete")
 }
 
 fn campaign(name: String, brief: Brief) -> Campaign {
@@ -124,7 +126,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
 
 fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
     let mut memory = Memory::default();
-    let settings = Settings { sampling: model.sampling(), attempts: 12 };
+    let settings = Settings { sampling: model.sampling(), attempts: 12, rows: 32 };
     let report = generate(model, campaign, settings, &mut memory).expect("the model writes");
     let mut figures = Figures::default();
     for placement in &report.placements {
@@ -226,7 +228,7 @@ fn a_run_that_goes_on_writes_what_the_first_would_have_written() {
     let model = handbill();
     let campaign = campaign("again".to_owned(), by_hand().remove(1));
     let whole = write(&model, &campaign).1;
-    let settings = Settings { sampling: model.sampling(), attempts: 12 };
+    let settings = Settings { sampling: model.sampling(), attempts: 12, rows: 32 };
     for kept in 0..whole.len() {
         let mut memory = Memory { variants: whole[..kept].to_vec(), ..Memory::default() };
         let report = generate(&model, &campaign, settings, &mut memory).expect("the model writes");
@@ -253,16 +255,21 @@ fn a_configuration_that_does_not_belong_to_the_weights_is_refused_by_name() {
         let text = std::fs::read_to_string(&config).expect("readable");
         let line = text.lines().find(|line| line.contains(field)).expect("a line").to_owned();
         std::fs::write(&config, text.replace(&line, &format!("  \"{field}\": {value},"))).expect("written");
-        let error = Model::open(folder.path()).expect_err("it is refused").to_string();
+        let error = Model::open(folder.path(), Form::AsStored).expect_err("it is refused").to_string();
         assert!(error.contains(said), "{field} {value}: {error}");
     };
-    check("num_hidden_layers", "99", "config.json and weights belong to two models");
-    check("num_attention_heads", "0", "width 192 to 0 heads");
-    check("num_attention_heads", "192", "width 192 to 192 heads");
-    check("num_attention_heads", "18446744073709551615", "take the config.json that belongs to the weights");
-    check("num_key_value_heads", "0", "with 0 heads of keys");
-    check("num_key_value_heads", "4", "with 4 heads of keys");
-    check("hidden_size", "0", "width 0 to 6 heads");
+    check("num_hidden_layers", "99", "configuration and weights belong to two models");
+    check("num_hidden_layers", "18446744073709551615", "number of layers is 18446744073709551615");
+    check("num_attention_heads", "0", "number of heads is 0");
+    check("num_attention_heads", "192", "head size is 1: this engine takes multiples of 16");
+    check("num_attention_heads", "18446744073709551615", "number of heads is 18446744073709551615");
+    check("num_key_value_heads", "0", "number of heads of keys is 0");
+    check(
+        "num_key_value_heads",
+        "4",
+        "number of heads is 6: this engine takes multiples of its heads of keys",
+    );
+    check("hidden_size", "0", "hidden size is 0");
 }
 
 #[test]
@@ -277,8 +284,8 @@ fn weights_that_are_no_numbers_are_an_error_and_no_panic() {
             half.copy_from_slice(&broken.to_le_bytes());
         }
         std::fs::write(&weights, bytes).expect("written");
-        let model = Model::open(folder.path()).expect("its shapes are right");
-        let error = model.begin("product: Velta\n").expect_err("nothing can be drawn").to_string();
+        let model = Model::open(folder.path(), Form::AsStored).expect("its shapes are right");
+        let error = write_one(&model, "product: Velta\n").expect_err("nothing can be drawn").to_string();
         assert!(
             error.contains("logits are not finite") && error.contains("train the model again"),
             "{error}"
@@ -300,21 +307,21 @@ fn the_shipped_model_has_the_shape_that_its_recipe_gives_it() {
     assert_eq!(handbill().languages(), recipe.corpus.languages);
 }
 
-#[test]
-fn a_prompt_that_does_not_fit_is_an_error_and_no_panic() {
-    let error = handbill().begin(&"word ".repeat(2000)).expect_err("it has 512 positions").to_string();
-    assert!(error.contains("512 positions: shorten spec.rules.required or the brief"), "{error}");
+/// Writes one draft of a banner behind a head.
+fn write_one(model: &Model, head: &str) -> Result<Draft, ModelError> {
+    let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
+    let format = rules::format("WebBanner").expect("a format of ours");
+    let job = Job { head: head.to_owned(), format, brand: &brand, random: Random::from_seed(1) };
+    let mut written = None;
+    Writer { model, sampling: model.sampling(), rows: 1 }.write(vec![job], |_, draft| {
+        written = Some(draft);
+        Ok::<(), ModelError>(())
+    })?;
+    Ok(written.expect("a job gives a draft"))
 }
 
 #[test]
-fn a_line_that_has_no_room_left_is_unfinished_and_no_error() {
-    let model = handbill();
-    let mut session = model.begin("product: Velta\n").expect("it fits");
-    let mut random = Random::from_seed(1);
-    // Longer than the model's 512 positions can hold, whatever it writes.
-    let lines: Vec<Line> = (0..512)
-        .map(|_| session.write_line("body:", 8, model.sampling(), &mut random).expect("no error"))
-        .collect();
-    assert!(lines[0].finished || !lines[0].text.is_empty(), "{lines:?}");
-    assert_eq!(lines[511], Line::default());
+fn a_prompt_that_does_not_fit_is_an_error_and_no_panic() {
+    let error = write_one(&handbill(), &"word ".repeat(2000)).expect_err("it has 512 positions").to_string();
+    assert!(error.contains("512 positions: shorten spec.rules.required or the brief"), "{error}");
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Shape;
 use super::rope::{Scaling, rotary};
+use super::{Shape, bounded_layers, bounded_width};
 use crate::EngineError;
 use crate::cpu::Pairing;
 
@@ -56,23 +56,25 @@ pub(super) fn read(json: &[u8], path: &Path) -> Result<Shape, EngineError> {
 impl Config {
     fn shape(&self) -> Result<Shape, EngineError> {
         self.check_activation()?;
-        let heads = self.num_attention_heads;
-        let head_width = self.head_dim.unwrap_or(self.hidden_size / heads.max(1));
+        let (heads, layers) = (self.num_attention_heads, bounded_layers(self.num_hidden_layers)?);
+        let hidden = bounded_width("hidden size", self.hidden_size)?;
+        let head_width = bounded_width("head size", self.head_dim.unwrap_or(hidden / heads.max(1)))?;
+        let heads = bounded_width("number of heads", heads)?;
         let scaling = self.rope_parameters.clone().or_else(|| self.rope_scaling.clone()).unwrap_or_default();
         let theta = scaling.rope_theta.or(self.rope_theta).unwrap_or(10_000.0);
         let positions = self.max_position_embeddings;
         Ok(Shape {
             vocabulary: self.vocab_size,
-            hidden: self.hidden_size,
-            feed_forward: self.intermediate_size,
-            layers: self.num_hidden_layers,
+            hidden,
+            feed_forward: bounded_width("feed-forward size", self.intermediate_size)?,
+            layers,
             heads,
             key_heads: self.num_key_value_heads.unwrap_or(heads),
             head_width,
             positions,
             norm_epsilon: self.rms_norm_eps as f32,
             rotary: rotary(theta, head_width, positions, &scaling, Pairing::Halves)?,
-            windows: (0..self.num_hidden_layers).map(|layer| self.window(layer)).collect(),
+            windows: (0..layers).map(|layer| self.window(layer)).collect(),
             tied: self.tie_word_embeddings,
         })
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candle_core::quantized::gguf_file::{Content, Value};
 
-use super::Shape;
 use super::rope::{Scaling, rotary};
+use super::{Shape, bounded_layers, bounded_width};
 use crate::EngineError;
 use crate::cpu::Pairing;
 
@@ -29,9 +29,12 @@ struct Metadata<'a> {
 
 impl Metadata<'_> {
     fn shape(&self, factors: Option<&[f32]>, pairing: Pairing) -> Result<Shape, EngineError> {
-        let (hidden, heads) = (self.count("embedding_length")?, self.count("attention.head_count")?);
+        let hidden = bounded_width("hidden size", self.count("embedding_length")?)?;
+        let heads = bounded_width("number of heads", self.count("attention.head_count")?)?;
         let head_width = self.perhaps_count("attention.key_length").unwrap_or(hidden / heads.max(1));
-        let (layers, positions) = (self.count("block_count")?, self.count("context_length")?);
+        let head_width = bounded_width("head size", head_width)?;
+        let (layers, positions) =
+            (bounded_layers(self.count("block_count")?)?, self.count("context_length")?);
         let theta = self.number("rope.freq_base").unwrap_or(10_000.0);
         let mut rotary = rotary(theta, head_width, positions, &self.scaling(), pairing)?;
         if let Some(factors) = factors {
@@ -41,7 +44,7 @@ impl Metadata<'_> {
         Ok(Shape {
             vocabulary: self.vocabulary()?,
             hidden,
-            feed_forward: self.count("feed_forward_length")?,
+            feed_forward: bounded_width("feed-forward size", self.count("feed_forward_length")?)?,
             layers,
             heads,
             key_heads: self.perhaps_count("attention.head_count_kv").unwrap_or(heads),
