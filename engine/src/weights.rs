@@ -52,15 +52,15 @@ impl Stored {
 }
 
 impl Weights {
-    /// Opens a model: a folder in the layout of Hugging Face (`config.json` and one or more safetensors), a folder that
+    /// Opens a model: a folder in the layout of Hugging Face (`config.json` and one or more safetensors), another that
     /// holds one GGUF file, or that file itself.
     ///
     /// # Errors
     /// When files are missing, are no model, end too early, or are of a family that the engine does not know.
     pub fn open(path: &Path) -> Result<(Self, Shape), EngineError> {
         match gguf_file(path)? {
-            Some(file) => gguf::open(&file),
-            None => safetensors::open(path),
+            Some(file) if !safetensors::is_in(path) => gguf::open(&file?),
+            _ => safetensors::open(path),
         }
     }
 
@@ -170,11 +170,11 @@ fn is_simple(kind: GgmlDType) -> bool {
     matches!(kind, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 | GgmlDType::Q8_0)
 }
 
-/// The GGUF file that `path` is or holds.
-fn gguf_file(path: &Path) -> Result<Option<PathBuf>, EngineError> {
+/// The GGUF file that `path` is or holds, if any; which of several is not told.
+fn gguf_file(path: &Path) -> Result<Option<Result<PathBuf, EngineError>>, EngineError> {
     let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
     if !path.is_dir() {
-        return Ok(is_gguf(path).then(|| path.to_owned()));
+        return Ok(is_gguf(path).then(|| Ok(path.to_owned())));
     }
     let unreadable = |source| EngineError::Read { path: path.to_owned(), source };
     let entries = std::fs::read_dir(path).map_err(unreadable)?;
@@ -183,11 +183,11 @@ fn gguf_file(path: &Path) -> Result<Option<PathBuf>, EngineError> {
     files.sort();
     match files.len() {
         0 => Ok(None),
-        1 => Ok(files.pop()),
-        count => Err(EngineError::Malformed {
+        1 => Ok(files.pop().map(Ok)),
+        count => Ok(Some(Err(EngineError::Malformed {
             path: path.to_owned(),
             what: format!("it holds {count} GGUF files: name one of them"),
-        }),
+        }))),
     }
 }
 

@@ -16,6 +16,14 @@ use crate::{EngineError, Shape};
 /// Headers above this are none: the format's own bound.
 const LONGEST_HEADER: u64 = 100_000_000;
 
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Whether a folder holds weights in this form.
+pub(super) fn is_in(folder: &Path) -> bool {
+    folder.join(WEIGHTS).exists() || folder.join(INDEX).exists()
+}
+
 pub(super) fn open(folder: &Path) -> Result<(Weights, Shape), EngineError> {
     let config = folder.join("config.json");
     let shape = Shape::from_config(&read(&config)?, &config)?;
@@ -33,9 +41,9 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     struct Index {
         weight_map: HashMap<String, String>,
     }
-    let index = folder.join("model.safetensors.index.json");
+    let index = folder.join(INDEX);
     if !index.exists() {
-        return Ok(vec![folder.join("model.safetensors")]);
+        return Ok(vec![folder.join(WEIGHTS)]);
     }
     let malformed = |what: String| EngineError::Malformed { path: index.clone(), what };
     let Index { weight_map } =
