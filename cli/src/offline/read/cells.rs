@@ -8,10 +8,11 @@ use super::super::document::{Basis, Document, Round};
 use super::super::fault::{Fault, Problem};
 use super::super::limits::{LARGEST_COUNT, MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS};
 use super::super::place::Place;
+use super::Plan;
 use super::arms::{Arms, check_name};
 use super::guardrails::Watch;
 use super::part::Part;
-use super::settings::count;
+use super::settings::{Horizon, count};
 
 /// What was counted, and where.
 #[derive(Debug)]
@@ -23,7 +24,9 @@ pub(super) struct Cells {
     pub(super) in_force: Vec<Option<Allocation>>,
     /// The same of each guardrail's metric, where it was counted; never empty.
     pub(super) watched: Vec<Vec<Cell>>,
+    /// How many rounds count.
     pub(super) rounds: usize,
+    pub(super) plan: Plan,
 }
 
 impl Cells {
@@ -46,22 +49,41 @@ impl Cells {
         }
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
-        let compared = |cells| {
-            let arms = arms.names().len();
-            if document.basis == Basis::NotRandomized {
-                or_nothing(cells, arms)
-            } else {
-                comparable(cells, arms)
-            }
-        };
-        Ok(Self {
-            cells: compared(cells),
-            segments,
-            in_force,
-            watched: watched.into_iter().map(compared).collect(),
-            rounds: document.rounds.len(),
-        })
+        let arms = arms.names().len();
+        let watched = watched.into_iter().map(|cells| comparable(cells, arms)).collect();
+        let Counted { cells, rounds, plan } = counted(document, cells, arms)?;
+        Ok(Self { cells, segments, in_force, watched, rounds, plan })
     }
+}
+
+/// What an estimate rests on.
+struct Counted {
+    cells: Vec<Cell>,
+    rounds: usize,
+    plan: Plan,
+}
+
+/// Of `cells`, all of them, those that count, by the basis.
+fn counted(document: &Document, mut cells: Vec<Cell>, arms: usize) -> Result<Counted, Fault> {
+    let horizon = Horizon::of(document)?;
+    let rounds = document.rounds.len();
+    Ok(match document.basis {
+        Basis::Randomized => {
+            let cells = comparable(cells, arms);
+            Counted { plan: horizon.plan(&cells), cells, rounds }
+        }
+        Basis::AsDelivered => {
+            let end = horizon.end(&cells, document.rounds.iter().any(|round| round.open));
+            cells.truncate(end.map_or(rounds, |end| end.days));
+            let days = cells.len();
+            let plan = horizon.plan_of_days(rounds - days, end);
+            Counted { cells: comparable(cells, arms), rounds: days, plan }
+        }
+        Basis::NotRandomized => {
+            let cells = or_nothing(cells, arms);
+            Counted { plan: horizon.plan(&cells), cells, rounds }
+        }
+    })
 }
 
 fn check_size(cells: usize, figures: usize, place: &Place) -> Result<(), Fault> {
@@ -174,8 +196,12 @@ fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
 /// Cells in which one variant was served alone say nothing about another, and would only let a change over time pass for
 /// a difference between variants. The operator leaves them out too.
 pub(in crate::offline) fn comparable(cells: Vec<Cell>, arms: usize) -> Vec<Cell> {
-    let is_alone = |cell: &Cell| cell.allocation().shares().contains(&PartsPerMillion::ONE);
     or_nothing(cells.into_iter().filter(|cell| !is_alone(cell)).collect(), arms)
+}
+
+/// Whether one variant was all that was served.
+pub(super) fn is_alone(cell: &Cell) -> bool {
+    cell.allocation().shares().contains(&PartsPerMillion::ONE)
 }
 
 /// `cells`, or one in which nothing was counted: an experiment without data has an estimate too.
