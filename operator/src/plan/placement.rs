@@ -202,10 +202,8 @@ impl Situation<'_> {
     }
 
     fn is_over(&self, row: &TablePlacement) -> bool {
-        let begun = row.rounds.iter().find(|round| !rounds::is_alone(round));
-        begun.is_some_and(|begun| {
-            self.now.duration_since(begun.opened_at.0) >= self.placement.maximum_duration
-        })
+        let begun = rounds::begun(row);
+        begun.is_some_and(|begun| self.now.duration_since(begun) >= self.placement.maximum_duration)
     }
 
     fn wanted(&self, row: &TablePlacement, known: Option<&Known>, verdict: Option<&VerdictStatus>) -> Wanted {
@@ -359,6 +357,7 @@ impl Situation<'_> {
             },
             samples: figures.samples,
             still_needed: figures.still_needed.filter(|_| verdict.is_none()),
+            days_left: figures.days_left.filter(|_| verdict.is_none()),
             figures_at: figures.at,
             variants: words::with_shares(&figures.variants, self.placement, row),
             verdict,

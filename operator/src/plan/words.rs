@@ -6,11 +6,11 @@ use api::{
     VerdictStatus,
 };
 use experiment::{Estimate, Evidence, Limits, Missing, Problem};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::placement::Known;
-use super::variants;
+use super::{rounds, variants};
 use crate::campaign::Placement;
 use crate::sentence::{Ended, Sentences};
 
@@ -19,6 +19,7 @@ pub(super) struct Figures {
     pub(super) leader: Option<String>,
     pub(super) samples: i64,
     pub(super) still_needed: Option<i64>,
+    pub(super) days_left: Option<i64>,
     pub(super) at: Option<Time>,
     pub(super) variants: Vec<VariantFigures>,
 }
@@ -30,6 +31,7 @@ impl Figures {
             leader: before.leader.clone(),
             samples: before.samples,
             still_needed: before.still_needed,
+            days_left: before.days_left,
             at: before.figures_at.clone(),
             variants: before.variants.clone(),
         }
@@ -49,7 +51,10 @@ impl Figures {
         let variants = (0..row.variants.len()).map(|arm| figures(placement, row, estimate, arm)).collect();
         let still_needed = known.and_then(|known| experiment::still_needed(&known.cells, &known.estimate));
         let still_needed = still_needed.and_then(|more| i64::try_from(more).ok()).filter(|&more| more > 0);
-        Self { leader, samples, still_needed, at: Some(Time(now)), variants }
+        let elapsed = rounds::begun(row).map(|begun| now.duration_since(begun));
+        let days_left =
+            still_needed.zip(elapsed).and_then(|(more, elapsed)| days_left(more, samples, elapsed));
+        Self { leader, samples, still_needed, days_left, at: Some(Time(now)), variants }
     }
 }
 
@@ -73,6 +78,15 @@ fn figures(
             .and_then(|arm| arm.against_control)
             .map(|against| lift(against.lift_shrunken, against.lift_anytime)),
     }
+}
+
+/// How many days `more` exposures take if they come as `samples` did in what has `elapsed`, rounded up: figures that move
+/// with each minute would move status with each.
+fn days_left(more: i64, samples: i64, elapsed: SignedDuration) -> Option<i64> {
+    let per_day = samples as f64 / (elapsed.as_secs_f64() / 86_400.0);
+    let days = (more as f64 / per_day).ceil();
+    // A double of at most a million million days is a whole number.
+    (per_day > 0.0 && days < 1e12).then_some(days as i64)
 }
 
 fn origin(placement: &Placement, name: &str) -> Origin {
