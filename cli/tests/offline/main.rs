@@ -4,6 +4,7 @@ mod command;
 mod delivered;
 mod faults;
 mod goldens;
+mod online;
 mod optional;
 mod page;
 mod properties;
