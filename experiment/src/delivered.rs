@@ -125,7 +125,7 @@ fn mean(totals: &Totals) -> f64 {
     totals.rewards / as_f64(totals.exposures)
 }
 
-/// The fewest degrees of freedom with which Student's t says anything: limits of half a one lie eight hundred standard
+/// The fewest degrees of freedom with which Student's t says anything: limits of half a one lie 165 standard
 /// errors away at 95 %.
 const LEAST_FREEDOM: f64 = 0.5;
 

@@ -264,3 +264,110 @@ enum Lead {
     },
     Unproven,
 }
+
+#[cfg(test)]
+mod tests {
+    use experiment::{Allocation, Cell, Design, Metric, Remaining, Standing, Stopping, Totals, Verdict};
+
+    use super::*;
+
+    /// What is said of so many exposures and rewards, the control's first, under shares that fit them.
+    fn said(metric: Metric, counts: &[(u64, u64)], remaining: Remaining) -> String {
+        let arms = counts.len();
+        let all: u64 = counts.iter().map(|(exposures, _)| exposures).sum();
+        let parts = |exposures: u64| u32::try_from(exposures * 1_000_000 / all).expect("a part");
+        let mut shares: Vec<u32> = counts.iter().map(|&(exposures, _)| parts(exposures)).collect();
+        shares[0] += 1_000_000 - shares.iter().sum::<u32>();
+        let shares: Vec<_> = shares.into_iter().filter_map(experiment::PartsPerMillion::new).collect();
+        let totals = counts.iter().map(|&(exposures, rewards)| Totals::binary(exposures, rewards)).collect();
+        let cell = Cell::new(Allocation::try_from(shares).expect("shares"), totals).expect("counts");
+        let stopping = Stopping::new(0.95, 0.01).expect("sensible");
+        let design = Design::new(metric, stopping, vec![Standing::FIRST; arms]).expect("arms");
+        let estimate = experiment::estimate(&[cell], &design).expect("an estimate");
+        let names: Vec<String> =
+            (0..arms).map(|arm| if arm == 0 { "the control".to_owned() } else { long(arm) }).collect();
+        let sentences =
+            Sentences { names: &names, placement: Some("hero"), metric: "click", estimate: &estimate };
+        match experiment::judge(&estimate, remaining) {
+            Verdict::Collecting { leader, missing } => sentences.collecting(leader, &missing),
+            Verdict::Inconclusive { leader, missing } => {
+                sentences.inconclusive(Ended::Time, leader, &missing)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The longest name that an object may have.
+    fn long(arm: usize) -> String {
+        format!("{:a>63}", arm)
+    }
+
+    #[test]
+    fn everybody_who_is_better_is_named_and_no_sentence_is_too_long_for_status() {
+        let mut counts = vec![(40_000, 800), (40_000, 1300)];
+        counts.extend([(40_000, 1290); 6]);
+        counts.push((600, 26));
+        for remaining in [Remaining::Some, Remaining::Nothing] {
+            let said = said(Metric::CLICKS, &counts, remaining);
+            let named = format!(
+                "{}, {}, {} and 4 more are shown to be better than the control",
+                long(1),
+                long(2),
+                long(3)
+            );
+            assert!(said.contains(&named), "{said}");
+            assert!(said.chars().count() <= 1024, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_true_of_who_leads_and_who_is_better() {
+        let less = Metric { direction: Direction::Minimize, ..Metric::CLICKS };
+        let check = |metric, counts: &[(u64, u64)], remaining, expected: &str| {
+            let said = said(metric, counts, remaining).replace(&long(1), "a").replace(&long(2), "b");
+            assert!(said.contains(expected), "{said}");
+        };
+        let newcomer = [(40_000, 800), (40_000, 1000), (1200, 40)];
+        check(Metric::CLICKS, &newcomer, Remaining::Some, "b leads, with a chance of ");
+        check(
+            Metric::CLICKS,
+            &newcomer,
+            Remaining::Some,
+            "; a is shown to be better than the control; go on",
+        );
+        check(
+            Metric::CLICKS,
+            &newcomer,
+            Remaining::Nothing,
+            "a is shown to be better than the control, but b leads, which may still be luck; choose a, or allow more time under a new name",
+        );
+        let rivals = [(20_000, 400), (40_000, 1290), (40_000, 1280)];
+        check(
+            Metric::CLICKS,
+            &rivals,
+            Remaining::Nothing,
+            "a is shown to be better than the control, but another variant may be better still: the best one's click rate is expected to be 1.19% higher; allow more time",
+        );
+        let fewer = [(20_000, 1200), (40_000, 1290), (40_000, 1300)];
+        check(
+            less,
+            &fewer,
+            Remaining::Some,
+            "the best one's click rate is expected to be 1.19% lower, where 1% is accepted; go on",
+        );
+        let nobody = [(1000, 20), (1000, 19), (1000, 18)];
+        check(Metric::CLICKS, &nobody, Remaining::Some, "the control leads, with a chance of ");
+        check(
+            Metric::CLICKS,
+            &nobody,
+            Remaining::Some,
+            "and no variant of hero is shown to be better; go on",
+        );
+        check(
+            Metric::CLICKS,
+            &nobody,
+            Remaining::Nothing,
+            "no variant of hero is shown to be better than the control; test bolder copy",
+        );
+    }
+}
