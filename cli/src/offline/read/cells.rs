@@ -45,6 +45,7 @@ impl Cells {
             }
         }
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
+        check_covariate(document.basis, &parts, &cells, arms)?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
         let compared = |cells| {
             let arms = arms.names().len();
@@ -162,6 +163,13 @@ fn check_sum(cells: &[Cell], place: &Place) -> Result<(), Fault> {
     if sum > LARGEST_COUNT { Err(Fault::at(place, Problem::TooMany)) } else { Ok(()) }
 }
 
+/// A covariate of some rounds alone would be left out without a word; where nobody was exposed there is none to have.
+fn check_covariate(basis: Basis, parts: &[Part], cells: &[Cell], arms: &Arms) -> Result<(), Fault> {
+    let is_used = basis == Basis::Randomized && cells.iter().any(Cell::has_covariate);
+    let mut rounds = parts.iter().zip(cells).filter(|(_, cell)| is_used && !is_alone(cell));
+    rounds.find_map(|(part, cell)| part.lacks_covariate(arms, cell)).map_or(Ok(()), Err)
+}
+
 /// By segment, the shares of its last cell.
 fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
     let mut in_force = vec![None; segments];
@@ -174,8 +182,12 @@ fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
 /// Cells in which one variant was served alone say nothing about another, and would only let a change over time pass for
 /// a difference between variants. The operator leaves them out too.
 pub(in crate::offline) fn comparable(cells: Vec<Cell>, arms: usize) -> Vec<Cell> {
-    let is_alone = |cell: &Cell| cell.allocation().shares().contains(&PartsPerMillion::ONE);
     or_nothing(cells.into_iter().filter(|cell| !is_alone(cell)).collect(), arms)
+}
+
+/// Whether one variant had the whole share.
+fn is_alone(cell: &Cell) -> bool {
+    cell.allocation().shares().contains(&PartsPerMillion::ONE)
 }
 
 /// `cells`, or one in which nothing was counted: an experiment without data has an estimate too.
