@@ -1,6 +1,6 @@
 //! All that is known about the arms, from totals.
 
-use crate::anytime::{AtLeast, Ratio, holm};
+use crate::anytime::{self, AtLeast, Ratio, holm};
 use crate::belief::{self, Believed};
 use crate::design::Design;
 use crate::health::SampleRatio;
@@ -295,7 +295,7 @@ struct Test {
 impl Test {
     /// The logarithm of the two-sided e-value at which the one-sided p-value of [`one_sided`] is just small enough.
     fn log_threshold(&self) -> f64 {
-        (0.5 * (1.0 + self.step.multiplicity / self.level)).ln()
+        anytime::log_threshold(self.level, self.step.multiplicity)
     }
 }
 
