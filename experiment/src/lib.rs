@@ -91,7 +91,7 @@ pub use guardrail::{Guarded, Guardrail, GuardrailError, Safety, guard};
 pub use health::{Counts, SampleRatio};
 pub use interval::{Effect, Interval};
 pub use metric::{Direction, Kind, Metric};
-pub use outlook::{planned_size, still_needed};
+pub use outlook::{planned_power, planned_size, still_needed};
 pub use policy::{
     Allocated, Control, Features, FeaturesError, Policy, PolicyError, Reason, Rule, allocate, allocate_linear,
 };

@@ -52,6 +52,23 @@ pub fn planned_size(rate: f64, lift: f64, alpha: f64, power: f64) -> f64 {
     }
 }
 
+/// The probability with which one planned look at `size` exposures of each of two arms shows a true `lift` over `rate`, at
+/// a two-sided level `alpha`: what [`planned_size`] is the inverse of, with the chance of being rejected on the wrong side
+/// added.
+///
+/// It is about a look that was planned for that size; looking whenever one likes takes more (`docs/statistics.md`). NaN where
+/// one of the two rates is not between 0 and 1, or nothing can vary, or `size` is negative.
+#[must_use]
+pub fn planned_power(rate: f64, lift: f64, size: f64, alpha: f64) -> f64 {
+    let other = rate * (1.0 + lift);
+    let (middle, difference) = (0.5 * (rate + other), (other - rate).abs());
+    let spread = |p: f64| p * (1.0 - p);
+    let null = -normal::quantile(0.5 * alpha) * (2.0 * spread(middle)).sqrt();
+    let alternative = (spread(rate) + spread(other)).sqrt();
+    let shown = |difference: f64| normal::cdf((difference * size.sqrt() - null) / alternative);
+    if (0.0..=1.0).contains(&other) { shown(difference) + shown(-difference) } else { f64::NAN }
+}
+
 /// An experiment that goes on as one believes.
 pub(crate) struct Outlook<'a> {
     pub(crate) cells: &'a [Cell],
