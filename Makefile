@@ -45,7 +45,7 @@ figures: ## Draw the figures of docs/statistics.md from simulated worlds
 
 # What the tests of experiment/ are held against, each by a script beside it. Not part of `make test`.
 ORACLES := experiment/tests/oracles
-WRITTEN := assignment sample_ratio rate_ratio intervals holm policies linear common posterior values special_functions
+WRITTEN := assignment sample_ratio rate_ratio power intervals holm policies linear common posterior values special_functions
 
 oracles: ## Compute anew what the statistics are held against (six minutes; Python 3.11, internet)
 	@python3 -m venv "$(CACHE)/oracles/ours" && python3 -m venv "$(CACHE)/oracles/peers"

@@ -48,6 +48,7 @@ impl Cells {
             }
         }
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
+        check_covariate(document.basis, &parts, &cells, arms)?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
         let arms = arms.names().len();
         let watched = watched.into_iter().map(|cells| comparable(cells, arms)).collect();
@@ -182,6 +183,13 @@ fn check_sum(cells: &[Cell], place: &Place) -> Result<(), Fault> {
     // At most 1000 variants of 2^53 in a cell: no sum above overflows, and this one saturates.
     let sum = cells.iter().map(of_cell).fold(0, u64::saturating_add);
     if sum > LARGEST_COUNT { Err(Fault::at(place, Problem::TooMany)) } else { Ok(()) }
+}
+
+/// A covariate of some rounds alone would be left out without a word; where nobody was exposed there is none to have.
+fn check_covariate(basis: Basis, parts: &[Part], cells: &[Cell], arms: &Arms) -> Result<(), Fault> {
+    let is_used = basis == Basis::Randomized && cells.iter().any(Cell::has_covariate);
+    let mut rounds = parts.iter().zip(cells).filter(|(_, cell)| is_used && !is_alone(cell));
+    rounds.find_map(|(part, cell)| part.lacks_covariate(arms, cell)).map_or(Ok(()), Err)
 }
 
 /// By segment, the shares of its last cell.
