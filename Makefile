@@ -45,13 +45,13 @@ figures: ## Draw the figures of docs/statistics.md from simulated worlds
 
 # What the tests of experiment/ are held against, each by a script beside it. Not part of `make test`.
 ORACLES := experiment/tests/oracles
-WRITTEN := assignment sample_ratio rate_ratio intervals holm policies common posterior values special_functions
+WRITTEN := assignment sample_ratio rate_ratio power intervals holm policies linear common posterior values special_functions
 
 oracles: ## Compute anew what the statistics are held against (six minutes; Python 3.11, internet)
 	@python3 -m venv "$(CACHE)/oracles/ours" && python3 -m venv "$(CACHE)/oracles/peers"
 	"$(CACHE)/oracles/ours/bin/pip" install --quiet --requirement $(ORACLES)/requirements.txt
 	@set -e; export PYTHONDONTWRITEBYTECODE=1; for name in $(WRITTEN); do \
-	  case $$name in holm|policies|common|posterior|values|special_functions) takes=", which takes a minute or two";; *) takes=;; esac; \
+	  case $$name in holm|policies|linear|common|posterior|values|special_functions) takes=", which takes a minute or two";; *) takes=;; esac; \
 	  echo "writing $(ORACLES)/$$name.csv$$takes"; \
 	  "$(CACHE)/oracles/ours/bin/python" $(ORACLES)/$$name.py > "$(CACHE)/oracles/$$name.csv"; \
 	  mv "$(CACHE)/oracles/$$name.csv" $(ORACLES)/$$name.csv; done

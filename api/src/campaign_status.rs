@@ -143,6 +143,9 @@ pub struct PlacementStatus {
     /// its shrunken lift is the truth. Absent where it is shown, where the control leads, and where it would take for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still_needed: Option<i64>,
+    /// How many days that takes at the traffic since the experiment began, rounded up. Absent with `stillNeeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days_left: Option<i64>,
     /// When the figures were taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures_at: Option<Time>,

@@ -39,6 +39,12 @@ pub(crate) struct Pair {
     other: Totals,
 }
 
+/// The logarithm of the two-sided e-value at which the one-sided p-value 1/(2E − 1) of "not better" is `level` over
+/// `multiplicity`, the hypotheses that it answers for.
+pub(crate) fn log_threshold(level: f64, multiplicity: f64) -> f64 {
+    (0.5 * (1.0 + multiplicity / level)).ln()
+}
+
 /// The evidence about one arm against the control.
 #[derive(Clone, Debug)]
 pub(crate) enum Ratio {
@@ -125,7 +131,7 @@ impl AtLeast {
 
 impl Pair {
     /// Nothing where one of the two had no share: it could not have been drawn.
-    fn new(cell: &Cell, arm: usize, direction: Direction) -> Option<Self> {
+    pub(crate) fn new(cell: &Cell, arm: usize, direction: Direction) -> Option<Self> {
         let (one, other) = match direction {
             Direction::Maximize => (arm, 0),
             Direction::Minimize => (0, arm),
@@ -139,7 +145,7 @@ impl Pair {
     }
 
     /// Nothing where neither was rewarded.
-    fn split(&self) -> Option<Split> {
+    pub(crate) fn split(&self) -> Option<Split> {
         let both = self.one.rewards + self.other.rewards;
         (both > 0.0).then_some(Split { share: self.share, arm: self.one.rewards, both })
     }

@@ -5,16 +5,27 @@
 //! [`DeliveredVerdict::WinnerAsDelivered`], which holds for this network, these days and this way of delivering, once, at a
 //! planned end.
 //!
-//! Within a day whatever the network does moves all exposures of an arm together, so days are what is counted: with R and
-//! R₀ the means of arm and control over all days, each day contributes
+//! Within a day whatever the network does moves all exposures of an arm together, so days are what is counted; and both
+//! the network's share and people's mood may change from day to day, so exposures of different days are not put together.
+//! Each day is weighed alike in both arms: with N, S the exposures and rewards of the arm on a day and N₀, S₀ those of the
+//! control, and Mantel's and Haenszel's weight w = N N₀/(N + N₀), the ratio of the means is
 //!
 //! ```text
-//! u = (S − R N)/ΣS − (S₀ − R₀N₀)/ΣS₀
+//! P/Q,   P = Σ w S/N = Σ S N₀/(N + N₀),   Q = Σ w S₀/N₀ = Σ S₀ N/(N + N₀)
 //! ```
 //!
-//! to ln(R/R₀), whose variance is B/(B − 1) Σ u² over B days (the linearization of a ratio, Cochran 1977, eq. 2.44 and
-//! section 6.4), and Student's t with B − 1 degrees of freedom gives the limits, Bonferroni over arms. An arm is
-//! compared over the days that had exposures of it and of the control.
+//! (Greenland & Robins 1985). Where θ is the ratio on each day, every day's part of P − θQ has mean 0 whatever its share and
+//! rate, so a change of both at once makes no difference out of none. The variance of ln(P/Q) is that of the jackknife over
+//! B days (Tukey 1958), (B − 1)/B Σ d² with
+//!
+//! ```text
+//! d = ln(1 − p) − ln(1 − q)
+//! ```
+//!
+//! which is what the logarithm becomes without a day that has the parts p of P and q of Q. The limits are those of
+//! Student's t, Bonferroni over arms, with one degree of freedom less than days that matter: 1/Σ h² of them (Kish 1965), h
+//! being the mean of p and q, since of ten days of which one has nearly everything, one was seen. An arm is compared over
+//! the days that had exposures of it and of the control.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -45,12 +56,13 @@ pub struct DeliveredArm {
     pub exposures: u64,
     /// Their rewards.
     pub rewards: f64,
-    /// The mean reward of an exposure.
+    /// The mean reward of an exposure, all days together: what was counted, which compares with no other arm's where
+    /// shares changed.
     pub mean: f64,
     /// How many days had exposures of the arm and of the control.
     pub days: usize,
-    /// The lift over the control as delivered, with limits that hold for all arms at once; `None` for the control, and
-    /// before there are two days.
+    /// The lift over the control as delivered, day by day, with limits that hold for all arms at once. `None` for the
+    /// control, and where no two days matter: there is one, or one has nearly all rewards.
     pub lift: Option<Interval>,
 }
 
@@ -113,23 +125,34 @@ fn mean(totals: &Totals) -> f64 {
     totals.rewards / as_f64(totals.exposures)
 }
 
+/// The fewest degrees of freedom with which Student's t says anything: limits of half a one lie 165 standard
+/// errors away at 95 %.
+const LEAST_FREEDOM: f64 = 0.5;
+
 fn lift(days: &[&Cell], arm: usize, level: f64) -> Option<Interval> {
-    let total =
-        |arm: usize| days.iter().map(|day| day.totals()[arm]).fold(Totals::default(), |sum, day| sum + day);
-    let (one, control) = (total(arm), total(0));
-    if days.len() < 2 || one.rewards <= 0.0 || control.rewards <= 0.0 {
+    let parts: Vec<(f64, f64)> = days.iter().map(|day| parts(day, arm)).collect();
+    let (p, q) = parts.iter().fold((0.0, 0.0), |(p, q), part| (p + part.0, q + part.1));
+    if p <= 0.0 || q <= 0.0 {
         return None;
     }
-    let part = |day: &Cell, arm: usize, all: &Totals| {
-        let of_day = day.totals()[arm];
-        (of_day.rewards - mean(all) * as_f64(of_day.exposures)) / all.rewards
-    };
-    let squares: f64 = days.iter().map(|day| (part(day, arm, &one) - part(day, 0, &control)).powi(2)).sum();
+    let parts = parts.iter().map(|(of_arm, of_control)| (of_arm / p, of_control / q));
+    let (squares, matter) = parts.fold((0.0, 0.0), |(squares, matter), (p, q)| {
+        let without = (-p).ln_1p() - (-q).ln_1p();
+        (squares + without * without, matter + (0.5 * (p + q)).powi(2))
+    });
+    let freedom = matter.recip() - 1.0;
+    let student = StudentsT::new(0.0, 1.0, freedom).ok().filter(|_| freedom >= LEAST_FREEDOM)?;
     let count = days.len() as f64;
-    let student = StudentsT::new(0.0, 1.0, count - 1.0).expect("two days or more");
-    let half = student.inverse_cdf(1.0 - 0.5 * level) * (squares * count / (count - 1.0)).sqrt();
-    let ratio = (mean(&one) / mean(&control)).ln();
+    let half = student.inverse_cdf(1.0 - 0.5 * level) * (squares * (count - 1.0) / count).sqrt();
+    let ratio = (p / q).ln();
     Some(Interval { estimate: ratio.exp_m1(), low: (ratio - half).exp_m1(), high: (ratio + half).exp_m1() })
+}
+
+/// A day's parts of P and Q.
+fn parts(day: &Cell, arm: usize) -> (f64, f64) {
+    let (one, control) = (day.totals()[arm], day.totals()[0]);
+    let (n, n0) = (as_f64(one.exposures), as_f64(control.exposures));
+    (one.rewards * (n0 / (n + n0)), control.rewards * (n / (n + n0)))
 }
 
 #[cfg(test)]
@@ -201,5 +224,45 @@ mod tests {
             lift.high - lift.low
         };
         assert!(width(&steady) < 1e-9 && width(&uneven) > 0.5);
+    }
+
+    /// Simpson's: an arm gets more of the traffic when everybody acts more, and pooled days would call it the winner.
+    #[test]
+    fn shares_that_change_with_the_mood_make_no_winner() {
+        let day = |day: u64| match day {
+            0..7 => [(9000, 180 + day % 3), (1000, 20 + (day + 1) % 2)],
+            _ => [(1000, 50 + day % 2), (9000, 450 + (day + 1) % 3)],
+        };
+        let delivered = delivered(&(0..14).map(day).collect::<Vec<_>>());
+        let [control, arm] = &delivered.arms[..] else { panic!("two arms") };
+        assert!(arm.mean / control.mean > 1.9, "what a sum over days would say");
+        let lift = arm.lift.unwrap();
+        assert!(lift.low < 0.0 && lift.high > 0.0 && lift.estimate.abs() < 0.02, "{lift:?}");
+        assert_eq!(judge_delivered(&delivered, Remaining::Nothing), DeliveredVerdict::Inconclusive);
+    }
+
+    /// The ratio of each day is the same whatever the shares, so nothing is uncertain either.
+    #[test]
+    fn a_lift_that_is_the_same_on_each_day_is_found_under_any_shares() {
+        let days = (1..=9).map(|day| [(10_000 - 1000 * day, 200 - 20 * day), (1000 * day, 30 * day)]);
+        let lift = delivered(&days.collect::<Vec<_>>()).arms[1].lift.unwrap();
+        assert!((lift.estimate - 0.5).abs() < 1e-12 && lift.high - lift.low < 1e-9, "{lift:?}");
+    }
+
+    #[test]
+    fn one_day_that_has_nearly_everything_is_one_day() {
+        let mut days: Vec<_> = (0..9).map(|day| [(100, 2 + day % 2), (100, 3 + day % 3)]).collect();
+        days.push([(100_000, 2000), (100_000, 3000)]);
+        assert_eq!(delivered(&days).arms[1].lift, None);
+        days.push([(100_000, 2000), (100_000, 2500)]);
+        let lift = delivered(&days).arms[1].lift.unwrap();
+        assert!(lift.low < -0.5 && lift.high > 3.0, "two days, which is next to nothing: {lift:?}");
+    }
+
+    #[test]
+    fn a_day_without_which_nothing_is_left_has_no_limits() {
+        let days = [[(1000, 20), (1000, 30)], [(1000, 20), (1000, 0)], [(1000, 20), (1000, 0)]];
+        let lift = delivered(&days).arms[1].lift.unwrap();
+        assert_eq!((lift.low, lift.high), (-1.0, f64::INFINITY));
     }
 }

@@ -1,6 +1,6 @@
 //! All that is known about the arms, from totals.
 
-use crate::anytime::{AtLeast, Ratio, holm};
+use crate::anytime::{self, AtLeast, Ratio, holm};
 use crate::belief::{self, Believed};
 use crate::design::Design;
 use crate::health::SampleRatio;
@@ -147,13 +147,14 @@ pub fn estimate(cells: &[Cell], design: &Design) -> Result<Estimate, EstimateErr
     check(cells, design)?;
     let arms = design.arms().len();
     let totals: Vec<Totals> = (0..arms).map(|arm| sum(cells, arm)).collect();
-    let spread = Spread::new(design.metric().kind, &totals).adjusted(cells);
-    let z = interval::deviations(design);
+    let adjustable = interval::adjustable(cells);
+    let spread = Spread::new(design.metric().kind, &totals).adjusted(&adjustable);
+    let planned = Planned { cells: &adjustable, spread: &spread, z: interval::deviations(design) };
     let beliefs = Beliefs::new(cells, design, &spread);
-    let comparisons = compare(cells, design, &spread, z);
+    let comparisons = compare(cells, design, &planned);
     let estimates = (0..arms).map(|arm| {
         let (mean, against_control) = match arm.checked_sub(1) {
-            None => (interval::control(cells, &spread, z), None),
+            None => (interval::control(planned.cells, &spread, planned.z), None),
             Some(variant) => {
                 let (effect, against) = &comparisons[variant];
                 (effect.arm, Some(*against))
@@ -240,15 +241,22 @@ impl Beliefs {
     }
 }
 
+/// What intervals for one planned look are made of.
+struct Planned<'a> {
+    cells: &'a [Cell],
+    spread: &'a Spread,
+    z: f64,
+}
+
 /// Compares every arm but the control with it.
-fn compare(cells: &[Cell], design: &Design, spread: &Spread, z: f64) -> Vec<(Effect, AgainstControl)> {
+fn compare(cells: &[Cell], design: &Design, planned: &Planned) -> Vec<(Effect, AgainstControl)> {
     let ratios: Vec<Ratio> =
         (1..design.arms().len()).map(|arm| Ratio::new(cells, arm, design.metric())).collect();
     let tests = tests(cells, design, &ratios);
     let direction = design.metric().direction;
     let worthwhile = design.stopping().worthwhile_lift().map(|lift| AtLeast::worthwhile(lift, direction));
     let compared = ratios.iter().zip(tests).enumerate().map(|(index, (ratio, test))| {
-        let effect = Effect::new(cells, index + 1, spread, z);
+        let effect = Effect::new(planned.cells, index + 1, planned.spread, planned.z);
         let log_e_value = ratio.log_e_value();
         let lift_anytime = limits(ratio, test.log_threshold(), direction);
         let against = AgainstControl {
@@ -287,7 +295,7 @@ struct Test {
 impl Test {
     /// The logarithm of the two-sided e-value at which the one-sided p-value of [`one_sided`] is just small enough.
     fn log_threshold(&self) -> f64 {
-        (0.5 * (1.0 + self.step.multiplicity / self.level)).ln()
+        anytime::log_threshold(self.level, self.step.multiplicity)
     }
 }
 

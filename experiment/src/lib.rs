@@ -25,6 +25,7 @@
 //! | [`mod@design`] | What was settled before the first exposure? |
 //! | [`mod@stopping`] | When may it end? |
 //! | [`mod@estimate`] | What is known? |
+//! | [`mod@evidence`] | What is known of one arm, cell by cell? |
 //! | [`mod@interval`] | How large is an effect, at one planned look? |
 //! | [`mod@health`] | Do the counts fit the shares? |
 //! | [`mod@guardrail`] | Does anything else get worse? |
@@ -64,6 +65,7 @@ pub mod assignment;
 pub mod delivered;
 pub mod design;
 pub mod estimate;
+pub mod evidence;
 pub mod guardrail;
 pub mod health;
 pub mod interval;
@@ -84,11 +86,12 @@ pub use assignment::{AssignmentKey, assign};
 pub use delivered::{Delivered, DeliveredArm, DeliveredVerdict, estimate_delivered, judge_delivered};
 pub use design::{Design, DesignError, Standing};
 pub use estimate::{AgainstControl, ArmEstimate, Estimate, EstimateError, Limits, estimate, p_best};
+pub use evidence::EProcess;
 pub use guardrail::{Guarded, Guardrail, GuardrailError, Safety, guard};
 pub use health::{Counts, SampleRatio};
 pub use interval::{Effect, Interval};
 pub use metric::{Direction, Kind, Metric};
-pub use outlook::{planned_size, still_needed};
+pub use outlook::{planned_power, planned_size, still_needed};
 pub use policy::{
     Allocated, Control, Features, FeaturesError, Policy, PolicyError, Reason, Rule, allocate, allocate_linear,
 };

@@ -13,3 +13,4 @@ pub mod beta;
 pub(crate) mod cholesky;
 pub(crate) mod elementary;
 pub mod normal;
+pub(crate) mod root;

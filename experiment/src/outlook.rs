@@ -1,5 +1,7 @@
 //! How much traffic is still needed.
 
+use std::collections::BTreeMap;
+
 use crate::anytime::Ratio;
 use crate::design::Design;
 use crate::estimate::Estimate;
@@ -11,10 +13,11 @@ use crate::totals::{Cell, Totals, as_f64, sum};
 const FOR_EVER: f64 = 1e12;
 
 /// How many more exposures, of all arms together, it takes until the leader is shown to be better than the control, if its
-/// shrunken lift is the truth and the last shares stay; 0 when that is shown, `None` when it would take for ever or the
-/// control leads.
+/// shrunken lift is the truth and the last shares of each segment stay; 0 when that is shown, `None` when it would take for
+/// ever or the control leads.
 ///
-/// It is what is expected, so half of all experiments take longer. What the expected loss still needs is not counted.
+/// Traffic is expected to fall on segments as it did so far, and the control to be rewarded in each as it was there. It is
+/// what is expected, so half of all experiments take longer. What the expected loss still needs is not counted.
 #[must_use]
 pub fn still_needed(cells: &[Cell], estimate: &Estimate) -> Option<u64> {
     let against = estimate.arms[estimate.leader].against_control?;
@@ -49,6 +52,23 @@ pub fn planned_size(rate: f64, lift: f64, alpha: f64, power: f64) -> f64 {
     }
 }
 
+/// The probability with which one planned look at `size` exposures of each of two arms shows a true `lift` over `rate`, at
+/// a two-sided level `alpha`: what [`planned_size`] is the inverse of, with the chance of being rejected on the wrong side
+/// added.
+///
+/// It is about a look that was planned for that size; looking whenever one likes takes more (`docs/statistics.md`). NaN where
+/// one of the two rates is not between 0 and 1, or nothing can vary, or `size` is negative.
+#[must_use]
+pub fn planned_power(rate: f64, lift: f64, size: f64, alpha: f64) -> f64 {
+    let other = rate * (1.0 + lift);
+    let (middle, difference) = (0.5 * (rate + other), (other - rate).abs());
+    let spread = |p: f64| p * (1.0 - p);
+    let null = -normal::quantile(0.5 * alpha) * (2.0 * spread(middle)).sqrt();
+    let alternative = (spread(rate) + spread(other)).sqrt();
+    let shown = |difference: f64| normal::cdf((difference * size.sqrt() - null) / alternative);
+    if (0.0..=1.0).contains(&other) { shown(difference) + shown(-difference) } else { f64::NAN }
+}
+
 /// An experiment that goes on as one believes.
 pub(crate) struct Outlook<'a> {
     pub(crate) cells: &'a [Cell],
@@ -80,28 +100,65 @@ impl Outlook<'_> {
     /// The evidence with so many expected exposures more; `None` where nothing can be expected.
     fn after(&self, exposures: f64) -> Option<Ratio> {
         let mut cells = self.cells.to_vec();
-        cells.push(self.expected(exposures)?);
+        cells.extend(self.expected(exposures)?);
         Some(Ratio::new(&cells, self.arm, self.design.metric()))
     }
 
-    fn expected(&self, exposures: f64) -> Option<Cell> {
-        let allocation = self.cells.last()?.allocation().clone();
+    /// One more cell of each segment.
+    fn expected(&self, exposures: f64) -> Option<Vec<Cell>> {
         let totals: Vec<Totals> = (0..self.design.arms().len()).map(|arm| sum(self.cells, arm)).collect();
         let spread = Spread::new(self.design.metric().kind, &totals);
-        let mean = totals[0].rewards / as_f64(totals[0].exposures);
-        if !(mean > 0.0 && mean.is_finite()) {
-            return None;
-        }
+        let counted: u64 = totals.iter().map(|totals| totals.exposures).sum();
+        let overall = mean(&totals[0])?;
+        let cells = segments(self.cells).into_values().map(|segment| {
+            let exposures = exposures * as_f64(segment.exposures) / as_f64(counted);
+            let mean = mean(&segment.control).unwrap_or(overall);
+            self.cell(segment.last, exposures, mean, &spread)
+        });
+        cells.collect()
+    }
+
+    /// So many `exposures` under the shares of `last`, of which the control earns `mean` each.
+    fn cell(&self, last: &Cell, exposures: f64, mean: f64, spread: &Spread) -> Option<Cell> {
         let counted = |(arm, share): (usize, f64)| {
             let mean = if arm == self.arm { mean * (1.0 + self.lift) } else { mean };
             let count = (exposures * share) as u64;
             let rewards = as_f64(count) * mean.min(spread.phi(arm));
             Totals { exposures: count, rewards, squared_rewards: rewards * spread.phi(arm) }
         };
+        let allocation = last.allocation().clone();
         let shares = allocation.shares().iter().map(|share| share.fraction()).enumerate();
         let totals = shares.map(counted).collect();
-        Cell::new(allocation, totals).ok()
+        Some(Cell::new(allocation, totals).ok()?.in_segment(last.segment()))
     }
+}
+
+/// What a segment was so far.
+struct Segment<'a> {
+    /// Its latest round.
+    last: &'a Cell,
+    /// Of all arms, over all rounds: the latest may have just begun, and how rounds were merged must not matter.
+    exposures: u64,
+    control: Totals,
+}
+
+/// By index; `cells` are oldest first.
+fn segments(cells: &[Cell]) -> BTreeMap<usize, Segment<'_>> {
+    let mut segments = BTreeMap::new();
+    for cell in cells {
+        let nothing = Segment { last: cell, exposures: 0, control: Totals::default() };
+        let segment = segments.entry(cell.segment()).or_insert(nothing);
+        segment.last = cell;
+        segment.exposures += cell.totals().iter().map(|totals| totals.exposures).sum::<u64>();
+        segment.control = segment.control + cell.totals()[0];
+    }
+    segments
+}
+
+/// The mean reward of an exposure, if there was any.
+fn mean(totals: &Totals) -> Option<f64> {
+    let mean = totals.rewards / as_f64(totals.exposures);
+    (mean > 0.0 && mean.is_finite()).then_some(mean)
 }
 
 #[cfg(test)]

@@ -290,15 +290,31 @@ fn divide(arms: usize, divided: &[usize], weights: &[f64], policy: &Policy) -> A
     let rest = PartsPerMillion::ONE.get() - policy.fixed_share().get() - floors;
     let rest = PartsPerMillion::new(rest).expect("less than one million");
     shares[0] = policy.fixed_share();
-    for (&arm, share) in divided.iter().zip(apportion(rest, weights)) {
+    for (&arm, share) in divided.iter().zip(apportion(rest, &or_even(weights))) {
         shares[arm] = PartsPerMillion::new(floor + share.get()).expect("a part of one million");
     }
     Allocation::from_exact(shares)
 }
 
+/// `weights`, or even ones where they can't be divided by: of numbers at the edge of what doubles hold a chance may come
+/// out as none, and something has to be shown all the same.
+fn or_even(weights: &[f64]) -> Vec<f64> {
+    let total: f64 = weights.iter().sum();
+    let usable = total > 0.0 && total.is_finite() && weights.iter().all(|weight| *weight >= 0.0);
+    if usable { weights.to_vec() } else { vec![1.0; weights.len()] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_that_are_no_numbers_share_evenly() {
+        for weights in [[f64::NAN, 1.0], [0.0, 0.0], [f64::INFINITY, 1.0], [-1.0, 2.0]] {
+            assert_eq!(or_even(&weights), [1.0, 1.0], "{weights:?}");
+        }
+        assert_eq!(or_even(&[0.0, 0.3]), [0.0, 0.3]);
+    }
 
     /// Against drawing pairs: with p = (.6, .3, .1) and β = ½.
     #[test]

@@ -108,6 +108,18 @@ pub struct Covariate {
     pub products: f64,
 }
 
+impl Add for Covariate {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            sum: self.sum + other.sum,
+            squares: self.squares + other.squares,
+            products: self.products + other.products,
+        }
+    }
+}
+
 impl Covariate {
     fn fault(&self, totals: &Totals) -> Option<Fault> {
         let Self { sum, squares, products } = *self;
@@ -220,7 +232,8 @@ impl Cell {
         Ok(Self { decisions: Some(decisions), ..self })
     }
 
-    /// The same cell with the sums of a covariate, by arm: what correlates with the reward narrows the planned interval.
+    /// The same cell with the sums of a covariate, by arm: what correlates with the reward narrows the planned interval, if
+    /// all cells in which anybody was exposed have them.
     ///
     /// # Errors
     /// When the list has another length, or when sums are impossible for the arm's exposures and rewards.
@@ -260,9 +273,26 @@ impl Cell {
         self.decisions.as_deref()
     }
 
+    /// Whether the cell has the sums of a covariate.
+    #[must_use]
+    pub fn has_covariate(&self) -> bool {
+        self.covariates.is_some()
+    }
+
     /// The sums of the covariate, by arm, if there is one.
     pub(crate) fn covariates(&self) -> Option<&[Covariate]> {
         self.covariates.as_deref()
+    }
+
+    /// This cell and another one of the same shares and segment as one, with the covariate if both have it.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let totals = self.totals.iter().zip(&other.totals).map(|(&one, &two)| one + two).collect();
+        let covariates = self
+            .covariates
+            .as_ref()
+            .zip(other.covariates.as_ref())
+            .map(|(one, two)| one.iter().zip(two).map(|(&one, &two)| one + two).collect());
+        Self { totals, covariates, decisions: None, ..self.clone() }
     }
 
     /// How many arms the cell knows, the control included.

@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
 
 use experiment::{
-    Allocation, Cell, Control, Design, Direction, Estimate, Kind, Metric, PartsPerMillion, Policy, Remaining,
-    Rule, Standing, Stopping, Totals, Verdict, allocate, estimate, judge, still_needed,
+    Allocation, Cell, Control, Design, Direction, Estimate, Guardrail, Kind, Metric, PartsPerMillion, Policy,
+    Remaining, Rule, Standing, Stopping, Totals, Verdict, allocate, estimate, guard, judge, still_needed,
 };
 use proptest::prelude::*;
 
@@ -87,33 +87,58 @@ fn word(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// Whether two figures are the same to what quadrature promises of them.
-fn alike(one: f64, other: f64) -> bool {
-    one.to_bits() == other.to_bits()
-        || (one - other).abs() <= 1e-6 * one.abs().max(other.abs()).max(1.0)
-        || (one.is_nan() && other.is_nan())
+/// A figure that is shown, and the unit by which it is told whether two of them are the same.
+#[derive(Clone, Copy, Debug)]
+struct Figure {
+    value: f64,
+    unit: f64,
+}
+
+impl Figure {
+    /// By quadrature, which promises 10⁻⁶: P(best) of one, the expected loss of a mean.
+    fn integrated(value: f64, whole: f64) -> Self {
+        Self { value, unit: 1e-6 * whole }
+    }
+
+    /// Sums and roots of equations, which lose a few of sixteen digits. A difference loses those of what it is taken from,
+    /// the `whole`; ln E loses as many as ln of a likelihood of some ten thousand has before the point.
+    fn solved(value: f64, whole: f64) -> Self {
+        Self { value, unit: 1e-10 * whole.max(value.abs()) }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.value.to_bits() == other.value.to_bits()
+            || (self.value - other.value).abs() <= self.unit.max(other.unit)
+            || (self.value.is_nan() && other.value.is_nan())
+    }
 }
 
 /// Every figure of an arm that is shown.
-fn figures(estimate: &Estimate, arm: usize) -> Vec<f64> {
+fn figures(estimate: &Estimate, arm: usize) -> Vec<Figure> {
     let known = &estimate.arms[arm];
-    let mut figures =
-        vec![known.mean.estimate, known.mean.low, known.mean.high, known.p_best, known.expected_loss];
-    if let Some(against) = known.against_control {
-        figures.extend([
-            against.difference.low,
-            against.difference.high,
-            against.lift.low,
-            against.lift.high,
-        ]);
-        figures.extend([against.lift_anytime.low, against.lift_anytime.high, against.lift_shrunken]);
-        figures.extend([
-            against.log_e_value,
-            against.adjusted_p_value,
-            against.log_e_not_worthwhile.unwrap(),
-        ]);
-    }
+    let mean = known.mean;
+    let mut figures: Vec<Figure> =
+        [mean.estimate, mean.low, mean.high].map(|value| Figure::solved(value, 0.0)).to_vec();
+    figures.push(Figure::integrated(known.p_best, 1.0));
+    figures.push(Figure::integrated(known.expected_loss, mean.high));
+    let Some(against) = known.against_control else { return figures };
+    let higher = mean.high.max(estimate.arms[0].mean.high);
+    let differences = [against.difference.estimate, against.difference.low, against.difference.high];
+    figures.extend(differences.map(|value| Figure::solved(value, higher)));
+    // Lifts are ratios, minus one.
+    let lifts = [against.lift.estimate, against.lift.low, against.lift.high];
+    let anytime = [against.lift_anytime.low, against.lift_anytime.high, against.lift_shrunken];
+    figures.extend(lifts.into_iter().chain(anytime).map(|value| Figure::solved(value, 1.0)));
+    let logarithms = [against.log_e_value, against.log_e_not_worthwhile.unwrap()];
+    figures.extend(logarithms.map(|value| Figure::solved(value, 1.0)));
+    figures.extend([against.p_anytime, against.adjusted_p_value].map(|value| Figure::solved(value, 0.0)));
     figures
+}
+
+/// The same cells with other numbers for segments, and those of one round the other way around.
+fn renamed(cells: &[Cell], segments: usize) -> Vec<Cell> {
+    let rename = |cell: &Cell| cell.clone().in_segment(segments - 1 - cell.segment());
+    cells.chunks(segments).flat_map(|round| round.iter().rev().map(rename)).collect()
 }
 
 proptest! {
@@ -124,7 +149,9 @@ proptest! {
         for arm in 0..4 {
             let mirrored = if arm == 0 { 0 } else { 4 - arm };
             let (found, expected) = (figures(&one, arm), figures(&other, mirrored));
-            prop_assert!(found.iter().zip(&expected).all(|(x, y)| alike(*x, *y)), "{found:?} {expected:?}");
+            for (x, y) in found.iter().zip(&expected) {
+                prop_assert!(x.is_like(y), "{x:?} {y:?} of {found:?} {expected:?}");
+            }
         }
         prop_assert_eq!(word(&judge(&one, Remaining::Some)), word(&judge(&other, Remaining::Some)));
     }
@@ -136,9 +163,26 @@ proptest! {
         let (one, other) = (estimate(&cells, &design).unwrap(), estimate(&merged(&cells), &design).unwrap());
         for arm in 0..4 {
             let (found, expected) = (figures(&one, arm), figures(&other, arm));
-            prop_assert!(found.iter().zip(&expected).all(|(x, y)| alike(*x, *y)), "{found:?} {expected:?}");
+            for (x, y) in found.iter().zip(&expected) {
+                prop_assert!(x.is_like(y), "{x:?} {y:?} of {found:?} {expected:?}");
+            }
         }
         prop_assert_eq!(word(&judge(&one, Remaining::Some)), word(&judge(&other, Remaining::Some)));
+    }
+
+    #[test]
+    fn names_and_order_of_segments_do_not_matter(cells in cells(3), rate in 0.0..0.1_f64) {
+        let cells: Vec<Cell> = cells.into_iter().enumerate().map(|(at, cell)| cell.in_segment(at % 3)).collect();
+        let other = renamed(&cells, 3);
+        let design = design(3, Direction::Maximize);
+        let needed = |cells: &[Cell]| still_needed(cells, &estimate(cells, &design).unwrap());
+        prop_assert_eq!(needed(&cells), needed(&other));
+        let guardrail = Guardrail::new(Kind::Binary, 0.1 + rate, 0.95).unwrap();
+        let safety = |cells: &[Cell]| {
+            let guarded = guard(cells, &design, &guardrail).unwrap();
+            guarded.into_iter().map(|known| known.map(|known| known.safety)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(safety(&cells), safety(&other));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod objects;
 pub mod observe;
 pub mod plan;
+pub mod sentence;
 pub mod server;
 pub mod status;
 

@@ -165,7 +165,7 @@ pub enum VerdictWord {
     ControlWins,
     /// No variant that was ever served improves on the control by the worthwhile lift.
     NoWorthwhileDifference,
-    /// The time is up, and nothing was shown.
+    /// The time is up without a winner.
     Inconclusive,
     /// The counts can't be trusted, so nothing is said.
     Unhealthy,

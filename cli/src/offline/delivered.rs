@@ -20,10 +20,14 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
         DeliveredVerdict::Collecting => (VerdictWord::Collecting, None),
     };
     let sentence = words::delivered(question, &delivered, verdict);
+    let variants = variants(question, &delivered);
+    let mut answer = said(question, variants, sentence);
+    // A look in the middle of a day is none.
+    answer.planned_look.iter_mut().for_each(|look| look.reached &= question.plan.over.is_some());
     Ok(EstimateAnswer {
         verdict: Some(word),
         winner: winner.map(|arm| question.names[arm].clone()),
-        ..said(question, variants(question, &delivered), sentence)
+        ..answer
     })
 }
 

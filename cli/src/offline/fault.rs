@@ -264,6 +264,11 @@ pub enum Problem {
     /// What only some variants have can't be compared.
     #[error("is missing although other variants have it: give it for all variants of a round, or for none")]
     MissingForSome,
+    /// What only some rounds have can't be compared over all of them.
+    #[error(
+        "is missing although other rounds have it: give it for all rounds in which anybody was exposed, or for none"
+    )]
+    MissingInSomeRounds,
 
     /// Something of nobody.
     #[error("and its like must be 0 where n is 0: sum over the exposures that are counted")]

@@ -9,6 +9,7 @@ mod settings;
 mod totals;
 
 use experiment::{Allocation, Cell, Design, Features, Guarded, Policy, Remaining, Safety, Standing};
+use operator::sentence::Ended;
 
 use super::allocation::{self, AllocateAnswer};
 use super::answer::EstimateAnswer;
@@ -57,16 +58,9 @@ pub(super) struct Plan {
     /// How long it has run.
     pub(super) elapsed_days: Option<f64>,
     /// Why it is over, if it is.
-    pub(super) over: Option<Over>,
-}
-
-/// Why an experiment goes on no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
-    /// It has run as long as it may.
-    Time,
-    /// As many exposures as planned are counted.
-    Exposures,
+    pub(super) over: Option<Ended>,
+    /// Days of a network that came after its end, and so do not count.
+    pub(super) days_after: usize,
 }
 
 impl Plan {
@@ -154,11 +148,10 @@ pub(super) fn read(document: Document) -> Result<Question, Fault> {
         .map_err(|error| Fault::at(&root.field("variants"), Problem::Refused(error.to_string())))?;
     let watches = guardrails::watches(&document, stopping.confidence())?;
     let minimum_per_variant = count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
-    let Cells { cells, segments, in_force, watched, rounds } =
+    let Cells { cells, segments, in_force, watched, rounds, plan } =
         Cells::of(&document, &arms, metric.kind, &watches)?;
     let guardrails = guardrails::watched(watches, &watched, &design)?;
     let design = guardrails.iter().fold(design, |design, watched| design.without_harmful(&watched.arms));
-    let plan = settings::plan(&document, &cells)?;
     let Fields(metric) = document.metric;
     Ok(Question {
         basis: document.basis,

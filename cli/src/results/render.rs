@@ -6,7 +6,7 @@ use api::{
 };
 use kube::ResourceExt;
 
-use crate::text::{bar, cut, left, right, thousands, wrap};
+use crate::text::{bar, cut, left, plural, right, thousands, wrap};
 
 /// The results of `campaign` in lines of at most `width` columns; below 80 columns they may be longer.
 ///
@@ -160,11 +160,14 @@ impl Section<'_> {
             .map(|copy| wrap(&format!("leads: {copy}"), self.width, "  "));
         let more = self.placement.still_needed.map(|more| {
             let more = thousands(more);
-            wrap(
-                &format!("expects: some {more} more people until it is shown to be better"),
-                self.width,
-                "  ",
-            )
+            let days = self.placement.days_left.map_or_else(String::new, |days| {
+                format!(
+                    ", some {} at the traffic so far",
+                    plural(usize::try_from(days).unwrap_or(usize::MAX), "day")
+                )
+            });
+            let said = format!("expects: some {more} more people until it is shown to be better{days}");
+            wrap(&said, self.width, "  ")
         });
         let waits = self.placement.round.waits_for.as_ref();
         let waits = waits.map(|what| wrap(&format!("waits for: {what}"), self.width, "  "));

@@ -1,8 +1,10 @@
 //! `broadside estimate` and `broadside allocate`: what they answer, what they refuse, and what no document can do to them.
 
 mod command;
+mod delivered;
 mod faults;
 mod goldens;
+mod online;
 mod optional;
 mod page;
 mod properties;

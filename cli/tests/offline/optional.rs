@@ -3,8 +3,8 @@
 use cli::offline::Question;
 use serde_json::{Value, json};
 
-use crate::example;
 use crate::faults::{check, with, word};
+use crate::{estimate, example};
 
 #[test]
 fn plans_and_open_rounds() {
@@ -120,6 +120,49 @@ fn what_only_some_variants_have() {
     let changes =
         [("/rounds/0/totals/a", of_a(&json!({"guardrails": bounces}))), ("/guardrails", guardrails)];
     check(&changes, "rounds[0].totals.control.guardrails.bounce", "MissingForSome", "or for none");
+}
+
+/// Two rounds of the example, both with a covariate.
+fn with_covariates() -> [Value; 2] {
+    let sums = json!({"sum": 100, "sumSquares": 400, "sumProducts": 100});
+    [1, 2].map(|number| {
+        let mut round = example()["rounds"][0].clone();
+        round["number"] = json!(number);
+        for totals in round["totals"].as_object_mut().expect("totals").values_mut() {
+            totals["covariate"] = sums.clone();
+        }
+        round
+    })
+}
+
+#[test]
+fn what_only_some_rounds_have() {
+    let [first, second] = with_covariates();
+    let mut without = second.clone();
+    without["totals"] = example()["rounds"][0]["totals"].clone();
+    let path = "rounds[1].totals.control.covariate";
+    let rounds = json!([first, without]);
+    check(&[("/rounds", rounds)], path, "MissingInSomeRounds", "for all rounds in which anybody was exposed");
+    let rounds =
+        json!([second, {"number": 1, "allocation": without["allocation"], "totals": without["totals"]}]);
+    check(&[("/rounds", rounds)], path, "MissingInSomeRounds", "or for none");
+}
+
+#[test]
+fn rounds_in_which_nobody_was_exposed_take_nothing_away() {
+    let rounds = with_covariates();
+    let [both, begun] = [
+        json!(rounds),
+        json!([rounds[0], rounds[1], {
+            "number": 3, "open": true, "allocation": rounds[0]["allocation"], "totals": {},
+        }]),
+    ];
+    let alone = json!([rounds[0], rounds[1], {
+        "number": 3, "allocation": {"control": 1_000_000}, "totals": {"control": {"n": 10, "sum": 1, "sumSquares": 1}},
+    }]);
+    let variants = |rounds: Value| estimate(&with(&[("/rounds", rounds)])).variants;
+    assert_eq!(variants(begun), variants(both.clone()));
+    assert_eq!(variants(alone), variants(both));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What holds for every document: nothing makes it panic, and the answer is about what was counted, not about how it was
 //! written down.
 
-use cli::offline::{EstimateAnswer, Question, table};
+use cli::offline::world::Played;
+use cli::offline::{EstimateAnswer, Question, table, world};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::{Map, Value, json};
 
 use crate::{assert_alike, estimate, example, question};
@@ -18,9 +20,25 @@ fn ask(bytes: &[u8]) {
     }
     if let Ok(shares) = question.allocate() {
         let text = serde_json::to_value(&shares).expect("plain data");
-        let shares = text["allocation"].as_object().into_iter().flat_map(|shares| shares.values());
-        let sum: u64 = shares.filter_map(Value::as_u64).sum();
-        assert!(text.get("allocation").is_none() || sum == 1_000_000, "{text}");
+        let of_segments = text["segments"].as_object().into_iter().flat_map(|segments| segments.values());
+        for part in of_segments.chain([&text]).filter_map(|part| part.get("allocation")) {
+            let sum: u64 = part.as_object().expect("shares").values().filter_map(Value::as_u64).sum();
+            assert_eq!(sum, 1_000_000, "{text}");
+        }
+    }
+}
+
+/// All that can be played, to the end, unless it takes long.
+fn play(bytes: &[u8]) {
+    /// A quarter of a second at most.
+    const MOST: u64 = 20_000;
+    let Some(played) = Played::parse(bytes).ok().filter(|played| played.steps() <= MOST) else { return };
+    let story = played.play(|_, _| {}).expect("what could be read can be played");
+    let answer = story.answer(&played).expect("what was played has an answer");
+    assert_eq!(answer.decided.is_some(), answer.right.is_some(), "{answer:?}");
+    serde_json::to_string(&answer).expect("plain data");
+    for width in [0, 1, 40, 80, 200] {
+        world::table(&story, &answer, width);
     }
 }
 
@@ -46,7 +64,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Words of the form, so that what is drawn gets further than the first field.
 fn word() -> impl Strategy<Value = String> {
-    const WORDS: [&str; 45] = [
+    const WORDS: [&str; 68] = [
         "metric",
         "name",
         "kind",
@@ -92,6 +110,29 @@ fn word() -> impl Strategy<Value = String> {
         "features",
         "plannedExposures",
         "open",
+        "seed",
+        "rate",
+        "laterRate",
+        "worth",
+        "mean",
+        "deviation",
+        "fromRound",
+        "untilRound",
+        "share",
+        "rates",
+        "trends",
+        "linear",
+        "to",
+        "wave",
+        "sale",
+        "factor",
+        "exposures",
+        "growth",
+        "delay",
+        "people",
+        "visits",
+        "EveryRound",
+        "0%",
     ];
     proptest::sample::select(&WORDS[..]).prop_map(str::to_owned)
 }
@@ -168,49 +209,122 @@ fn full() -> Value {
     document
 }
 
+/// A small world that uses every field but `people`, for which `exposures` are not asked.
+fn full_world() -> Value {
+    let variant = |rate: &str| json!({"rate": rate, "laterRate": "30%", "worth": {"mean": "4", "deviation": "3"}, "generation": 1});
+    let mut late = variant("25%");
+    late["fromRound"] = 3.into();
+    late["untilRound"] = 5.into();
+    json!({
+        "metric": {"name": "revenue", "kind": "Value", "direction": "Minimize", "cap": "20", "window": "1h"},
+        "control": "old", "confidence": "90%", "maximumLoss": "2%", "worthwhileLift": "10%", "seed": 7, "delay": 2,
+        "policy": {"type": "LinearThompson", "floor": "1%", "controlShare": "20%", "minimumPerVariant": 5},
+        "variants": {"old": variant("20%"), "new": variant("10%"), "late": late},
+        "segments": {"known": {"share": "60%", "rates": {"new": "15%"}, "features": [1, 0.5]},
+            "new": {"share": "40%", "features": [1, -0.5]}},
+        "trends": [{"linear": {"to": "200%"}}, {"wave": {"amplitude": "50%", "rounds": 3}},
+            {"sale": {"from": "50%", "until": "80%", "factor": "250%"}}],
+        "rounds": {"number": 6, "exposures": 300, "growth": "10%"},
+    })
+}
+
+/// A small one whose people come back.
+fn crowded_world() -> Value {
+    json!({
+        "metric": {"name": "click"}, "control": "old", "variants": {"old": {"rate": "20%"}, "new": {"rate": "50%"}},
+        "rounds": {"number": 5},
+        "people": {"number": 300, "visits": "40%", "counted": "EveryRound", "reseededEvery": 2},
+    })
+}
+
+/// `document` with anything in some of its places, and what stands at another place in one.
+fn changed(mut document: Value, changes: Vec<(Index, Value)>, moved: Option<(Index, Index)>) -> String {
+    let mut found = Vec::new();
+    places(&document, "", &mut found);
+    for (index, value) in changes {
+        if let Some(place) = document.pointer_mut(index.get::<String>(&found)) {
+            *place = value;
+        }
+    }
+    if let Some((from, to)) = moved {
+        let value = document.pointer(from.get::<String>(&found)).cloned().unwrap_or_default();
+        if let Some(place) = document.pointer_mut(to.get::<String>(&found)) {
+            *place = value;
+        }
+    }
+    document.to_string()
+}
+
+fn changes() -> impl Strategy<Value = Vec<(Index, Value)>> {
+    vec((any::<Index>(), prop_oneof![extreme_number(), any_json()]), 1..4)
+}
+
+#[test]
+fn worlds_that_use_every_field_are_played() {
+    for world in [full_world(), crowded_world()] {
+        let bytes = world.to_string();
+        let played = Played::parse(bytes.as_bytes()).unwrap_or_else(|fault| panic!("{fault}"));
+        assert!(played.steps() < 10_000, "{}", played.steps());
+        play(bytes.as_bytes());
+    }
+}
+
+/// What the fuzzer starts from besides `cases/`: documents whose screens are too wide to be shown.
+#[test]
+fn seeds_of_the_fuzzer_are_answered() {
+    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    for entry in std::fs::read_dir(seeds).expect("seeds") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("readable");
+        ask(&bytes);
+        assert!(Question::parse(&bytes).expect("a question").allocate().is_ok());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200)) {
         ask(&bytes);
+        play(&bytes);
     }
 
     #[test]
     fn no_json_makes_it_panic(value in any_json()) {
         ask(value.to_string().as_bytes());
+        play(value.to_string().as_bytes());
     }
 
     /// Places of two good documents are filled with anything, or with what stands at another place.
     #[test]
     fn no_change_of_a_good_document_makes_it_panic(
         is_full in any::<bool>(),
-        changes in vec((any::<prop::sample::Index>(), prop_oneof![extreme_number(), any_json()]), 1..4),
-        moved in proptest::option::of((any::<prop::sample::Index>(), any::<prop::sample::Index>())),
+        changes in changes(),
+        moved in proptest::option::of(any::<(Index, Index)>()),
     ) {
-        let mut document = if is_full { full() } else { example() };
-        let mut found = Vec::new();
-        places(&document, "", &mut found);
-        for (index, value) in changes {
-            if let Some(place) = document.pointer_mut(index.get::<String>(&found)) {
-                *place = value;
-            }
-        }
-        if let Some((from, to)) = moved {
-            let value = document.pointer(from.get::<String>(&found)).cloned().unwrap_or_default();
-            if let Some(place) = document.pointer_mut(to.get::<String>(&found)) {
-                *place = value;
-            }
-        }
-        ask(document.to_string().as_bytes());
+        let document = if is_full { full() } else { example() };
+        ask(changed(document, changes, moved).as_bytes());
+    }
+
+    /// The same of worlds.
+    #[test]
+    fn no_change_of_a_good_world_makes_it_panic(
+        is_full in any::<bool>(),
+        changes in changes(),
+        moved in proptest::option::of(any::<(Index, Index)>()),
+    ) {
+        let world = if is_full { full_world() } else { crowded_world() };
+        play(changed(world, changes, moved).as_bytes());
     }
 
     #[test]
-    fn no_change_of_a_byte_makes_it_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut bytes = full().to_string().into_bytes();
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
-        ask(&bytes);
+    fn no_change_of_a_byte_makes_it_panic(at in any::<Index>(), byte in any::<u8>()) {
+        for (document, asked) in [(full(), ask as fn(&[u8])), (full_world(), play), (crowded_world(), play)] {
+            let mut bytes = document.to_string().into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            asked(&bytes);
+        }
     }
 
     /// Sums over many magnitudes have an estimate, and its limits are in order.
@@ -253,6 +367,29 @@ proptest! {
             assert_alike(&of(&one, name), &of(&other, as_named), 1e-9, name);
         }
         prop_assert_eq!(one.verdict, other.verdict);
+    }
+
+    /// Which segment comes last in the alphabet says nothing about it.
+    #[test]
+    fn names_of_segments_change_nothing(experiment in experiment(USUAL), shares in 1..=8_u32) {
+        let round = &experiment.document()["rounds"][0];
+        let named = |names: [&str; 3]| {
+            let mut document = experiment.document();
+            let segment = |part: u32| json!({
+                "allocation": {"control": 100_000 * part, "a": 1_000_000 - 100_000 * part},
+                "totals": {"control": round["totals"]["control"], "a": round["totals"]["a"]},
+            });
+            let segments: Map<String, Value> = names
+                .into_iter()
+                .zip([segment(1), segment(shares), segment(9)])
+                .map(|(name, segment)| (name.to_owned(), segment))
+                .collect();
+            document["rounds"] = json!([{"number": 1, "segments": segments}]);
+            estimate(&document)
+        };
+        let (one, other) = (named(["a", "b", "c"]), named(["z", "y", "x"]));
+        prop_assert_eq!(one.still_needed, other.still_needed);
+        assert_alike(&figures(&one.variants), &figures(&other.variants), 1e-9, "");
     }
 
     /// Two rounds of equal shares may be written as one.

@@ -163,6 +163,48 @@ fn variants_come_and_go() {
     assert!((1..=40_000).contains(&exposures(3)), "{}", exposures(3));
 }
 
+/// What a variant would have earned before it came is no part of the truth that a verdict is held against.
+#[test]
+fn variants_are_held_against_the_control_while_they_are_served() {
+    let world = |a: Value| {
+        json!({"metric": {"name": "click"}, "control": "old", "rounds": {"number": 40},
+            "variants": {"old": {"rate": "3%"}, "a": a}})
+    };
+    let came = answer(&world(json!({"rate": "1%", "laterRate": "4%", "fromRound": 21})));
+    assert_eq!((came.estimate.winner.as_deref(), came.right), (Some("a"), Some(true)));
+    assert!((came.variants[1].mean.0 - 0.04).abs() < 1e-12 && came.best == "a", "{:?}", came.variants);
+    let lift = |answer: &SimulateAnswer| answer.variants[1].lift.expect("a lift").0;
+    assert!((lift(&came) - 1.0 / 3.0).abs() < 1e-12, "{:?}", came.variants);
+
+    let went = answer(&world(json!({"rate": "1%", "laterRate": "4%", "untilRound": 20})));
+    assert_eq!((went.estimate.verdict, went.right), (Some(VerdictWord::ControlWins), Some(true)));
+    assert!((lift(&went) + 2.0 / 3.0).abs() < 1e-12 && went.best == "old", "{:?}", went.variants);
+
+    // A sale while the variant is there raises both.
+    let mut sale = world(json!({"rate": "3%", "fromRound": 21}));
+    sale["trends"] = json!([{"sale": {"from": "50%", "factor": "200%"}}]);
+    let sale = answer(&sale);
+    assert!(
+        lift(&sale).abs() < 1e-12 && (sale.variants[1].mean.0 - 0.06).abs() < 1e-12,
+        "{:?}",
+        sale.variants
+    );
+}
+
+/// A verdict of the last look is one that was reached.
+#[test]
+fn a_verdict_is_dated_whenever_it_was_reached() {
+    let world = |rounds: u64, rate: &str| {
+        json!({"metric": {"name": "click"}, "control": "old", "rounds": {"number": rounds, "exposures": 200_000},
+            "policy": {"type": "Even"}, "variants": {"old": {"rate": "3%"}, "a": {"rate": rate}}})
+    };
+    let last = answer(&world(1, "6%"));
+    assert_eq!(last.decided.map(|decided| decided.round), Some(1));
+    assert_eq!(last.estimate.verdict, Some(VerdictWord::Winner));
+    let never = answer(&world(1, "3%"));
+    assert_eq!((never.decided, never.estimate.verdict), (None, Some(VerdictWord::Inconclusive)));
+}
+
 #[test]
 fn worlds_that_make_no_sense() {
     let check = |pointer: &str, value: Value, path: &str, problem: &str, remedy: &str| {

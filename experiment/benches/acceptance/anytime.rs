@@ -70,46 +70,81 @@ fn looks(setting: &Setting, runs: u64) -> Vec<Line> {
     lines
 }
 
-/// Row 4: how much traffic a verdict takes.
+/// When a course was decided, in exposures; infinite where it was not.
+struct Decided {
+    /// The leader was named the winner.
+    winner: f64,
+    /// The best variant was shown to be better than the control, whoever leads and however small its lead is.
+    better: f64,
+    /// Over the whole course.
+    lost: f64,
+}
+
+/// Row 4: how much traffic a verdict takes, and for comparison how much it takes until the best variant is shown to be
+/// better than the control, before which no verdict can name it.
 pub(crate) fn traffic(scale: f64) -> Vec<Line> {
-    let two = Setting::new("two20, even split", World::steady(&TWO20, 200, 500), Rule::Even, 0.0, None);
-    let five = |name, rule| Setting::new(name, World::steady(&FIVE, 200, 1000), rule, 1.0, Some(20.0));
     let runs = scaled(1000, scale);
-    let decided = |setting: &Setting| -> Vec<(f64, f64)> {
-        worlds(runs, |seed| {
-            let mut course = setting.course(seed);
-            let mut at = f64::INFINITY;
-            while course.play() {
-                let estimate = setting.estimate(course.cells());
-                let best = estimate.arms[setting.best()].against_control.expect("a variant");
-                if at.is_infinite() && best.better {
-                    at = course.exposures() as f64;
-                }
-            }
-            (at, course.regret())
-        })
+    let five = |rule| {
+        let world = World::steady(&FIVE, 200, 1000);
+        decided(&Setting::new("", world, rule, 1.0, Some(20.0)), runs)
     };
-    let times = |outcomes: &[(f64, f64)]| outcomes.iter().map(|outcome| outcome.0).collect::<Vec<f64>>();
-    let regrets = |outcomes: &[(f64, f64)]| outcomes.iter().map(|outcome| outcome.1).collect::<Vec<f64>>();
-    let hits =
-        |outcomes: &[(f64, f64)]| outcomes.iter().map(|outcome| outcome.0.is_finite()).collect::<Vec<bool>>();
-    let split = decided(&two);
-    let thompson = decided(&five("five, control 20 %, Thompson", Rule::Thompson));
-    let top_two = decided(&five("five, control 20 %, top-two", Rule::TopTwo));
-    let even = decided(&five("five, control 20 %, even split", Rule::Even));
-    let lost = Line::mean("", &regrets(&even), Bound::AtLeast(0.0)).figure;
+    let split = decided(&Setting::new("", World::steady(&TWO20, 200, 500), Rule::Even, 0.0, None), runs);
+    let (thompson, top_two, even) = (five(Rule::Thompson), five(Rule::TopTwo), five(Rule::Even));
+    let lost = Line::mean("", &column(&even, |one| one.lost), Bound::Told).figure;
+    let share = |name: &str, of: &[Decided], when: fn(&Decided) -> f64, bound| {
+        let hits: Vec<bool> = of.iter().map(|one| when(one).is_finite()).collect();
+        Line::share(name, &hits, bound)
+    };
+    let median = |name: &str, of: &[Decided], when: fn(&Decided) -> f64, bound| {
+        Line::median(name, &column(of, when), bound)
+    };
+    let (winner, better): (fn(&Decided) -> f64, fn(&Decided) -> f64) = (|one| one.winner, |one| one.better);
     vec![
-        Line::share("two20, even split: decided", &hits(&split), Bound::AtLeast(90.0)),
-        Line::median("two20, even split: exposures", &times(&split), Bound::AtMost(46_000.0)),
-        Line::median("five, control 20 %, Thompson: exposures", &times(&thompson), Bound::AtMost(80_000.0)),
+        share("two20, even split: winner named", &split, winner, Bound::AtLeast(90.0)),
+        median("two20, even split: exposures until the winner", &split, winner, Bound::AtMost(46_000.0)),
+        median(
+            "five, 20 %, Thompson: exposures until the winner",
+            &thompson,
+            winner,
+            Bound::AtMost(80_000.0),
+        ),
+        median("five, 20 %, top-two: exposures until the winner", &top_two, winner, Bound::AtMost(86_000.0)),
         Line::mean(
-            "five, control 20 %, Thompson: clicks lost",
-            &regrets(&thompson),
+            "five, 20 %, Thompson: clicks lost (naive: even split)",
+            &column(&thompson, |one| one.lost),
             Bound::AtMost(0.5 * lost),
         )
         .beside(lost),
-        Line::median("five, control 20 %, top-two: exposures", &times(&top_two), Bound::AtMost(86_000.0)),
+        share("two20, even split: best shown better than the control", &split, better, Bound::Told),
+        median("two20, even split: exposures until that", &split, better, Bound::Told),
+        median("five, 20 %, Thompson: until the best is shown better", &thompson, better, Bound::Told),
+        median("five, 20 %, top-two: until the best is shown better", &top_two, better, Bound::Told),
+        share("five, 20 %, Thompson: winner named within 200 000", &thompson, winner, Bound::Told),
+        share("five, 20 %, top-two: winner named within 200 000", &top_two, winner, Bound::Told),
+        median("five, 20 %, even split: exposures until the winner", &even, winner, Bound::Told),
     ]
+}
+
+fn column(outcomes: &[Decided], of: fn(&Decided) -> f64) -> Vec<f64> {
+    outcomes.iter().map(of).collect()
+}
+
+fn decided(setting: &Setting, runs: u64) -> Vec<Decided> {
+    worlds(runs, |seed| {
+        let mut course = setting.course(seed);
+        let (mut winner, mut better) = (f64::INFINITY, f64::INFINITY);
+        while course.play() {
+            let estimate = setting.estimate(course.cells());
+            let now = course.exposures() as f64;
+            if estimate.arms[setting.best()].against_control.expect("a variant").better {
+                better = better.min(now);
+            }
+            if matches!(judge(&estimate, Remaining::Some), Verdict::Winner { .. }) {
+                winner = winner.min(now);
+            }
+        }
+        Decided { winner, better, lost: course.regret() }
+    })
 }
 
 /// Row 14: the lift that is shown at the moment of a decision.

@@ -20,6 +20,8 @@ pub(crate) enum Bound {
     AtLeast(f64),
     AtMost(f64),
     Within(f64, f64),
+    /// Nothing was asked; the figure is told beside others.
+    Told,
 }
 
 impl Line {
@@ -64,6 +66,7 @@ impl Line {
             Bound::AtLeast(least) => self.figure >= least - slack,
             Bound::AtMost(most) => self.figure <= most + slack,
             Bound::Within(least, most) => (least - slack..=most + slack).contains(&self.figure),
+            Bound::Told => true,
         }
     }
 }
@@ -88,6 +91,7 @@ impl fmt::Display for Line {
             Bound::AtLeast(least) => write!(f, "   ≥ {}", short(*least))?,
             Bound::AtMost(most) => write!(f, "   ≤ {}", short(*most))?,
             Bound::Within(least, most) => write!(f, "   {} to {}", short(*least), short(*most))?,
+            Bound::Told => {}
         }
         f.write_str(if self.holds() { "" } else { "   MISSED" })
     }

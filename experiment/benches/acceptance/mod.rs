@@ -61,7 +61,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row(
             17,
-            "A network that shows two equal arms to different audiences, in percent of worlds",
+            "A network that divides two equal arms as it likes, in percent of worlds",
             network::audiences,
         ),
     ]

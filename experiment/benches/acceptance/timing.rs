@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use experiment::{
-    Allocation, AssignmentKey, Cell, Control, Design, Metric, PartsPerMillion, Policy, Rule, Standing,
-    Stopping, Totals,
+    Allocation, AssignmentKey, Cell, Control, Design, Direction, EProcess, Metric, PartsPerMillion, Policy,
+    Rule, Standing, Stopping, Totals,
 };
 
 use super::acceptance::line::{Bound, Line};
@@ -52,9 +52,7 @@ pub(crate) fn lines() -> Vec<Line> {
     let policy =
         Policy::new(Rule::Thompson, 10, ppm(10_000), Control::Fixed(ppm(200_000)), 0).expect("shares fit");
     let (forty, one) = (cells(40), cells(1));
-    let pair = Design::new(Metric::CLICKS, stopping, vec![Standing::FIRST; 2]).expect("arms");
-    let half = vec![Totals::binary(1_000, 20), Totals::binary(1_000, 25)];
-    let pair_cell = [Cell::new(Allocation::even(2).expect("two"), half).expect("possible")];
+    let process = evidence(&forty);
     let key = AssignmentKey::new("0b0ba1c6-6f0b-4b8e-8a1c-1d2c5f6b7a89", "hero", 1);
     let line = |what: &str, figure, most| Line {
         what: format!("{what}, in µs"),
@@ -87,9 +85,21 @@ pub(crate) fn lines() -> Vec<Line> {
             300.0,
         ),
         line(
-            "estimates of two arms, one cell",
-            microseconds(|| drop(black_box(experiment::estimate(black_box(&pair_cell), &pair)))),
-            100.0,
+            "verdict of an arm after one more cell",
+            microseconds(|| {
+                let mut process = process.clone();
+                process.add(black_box(&one[0]));
+                black_box(process.is_better(black_box(0.025)));
+            }),
+            5.0,
         ),
     ]
+}
+
+/// What is known of the best arm after all of `cells`: enough that no look can be cut short.
+fn evidence(cells: &[Cell]) -> EProcess {
+    let mut process = EProcess::new(9, Direction::Maximize);
+    cells.iter().for_each(|cell| process.add(cell));
+    assert!(process.log_e_value() > 0.0, "the arm is better");
+    process
 }

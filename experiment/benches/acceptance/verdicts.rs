@@ -186,24 +186,54 @@ fn come_back(setting: &Setting, seed: u64) -> Returned {
 }
 
 /// Row 15: a campaign that replaces its five challengers twenty times, none of which is better. Retired challengers can't
-/// win, so each generation is played by itself, at the level that it may spend.
+/// win, so each generation is first played by itself, at the level that it may spend; then all in one experiment, whose
+/// estimate holds those that were retired.
 pub(crate) fn generations(scale: f64) -> Vec<Line> {
-    let world = World::steady(&[0.02; 6], 20, 3_000);
     let policy =
         Policy::new(Rule::Thompson, 6, percent(1.0), Control::Fixed(percent(20.0)), 0).expect("shares fit");
-    let named = worlds(scaled(400, scale), |seed| {
-        (1..=20).any(|generation| {
+    let world = World::steady(&[0.02; 6], 20, 3_000);
+    let apart = worlds(scaled(400, scale), |seed| {
+        (1..=GENERATIONS).any(|generation| {
             let design = design(6, generation);
-            let mut course = Course::new(&world, &design, &policy, 1000 * seed + u64::from(generation));
-            let mut winner = false;
-            while course.play() {
-                let found = estimate(course.cells(), &design).expect("possible");
-                winner |= matches!(judge(&found, Remaining::Some), Verdict::Winner { .. });
-            }
-            winner
+            names_a_winner(Course::new(&world, &design, &policy, 1000 * seed + u64::from(generation)))
         })
     });
-    vec![Line::share("a false winner in any of twenty generations", &named, Bound::AtMost(5.0))]
+    let (world, design) = replaced();
+    let together =
+        worlds(scaled(100, scale), |seed| names_a_winner(Course::new(&world, &design, &policy, seed)));
+    vec![
+        Line::share("a false winner in any of twenty generations", &apart, Bound::AtMost(5.0)),
+        Line::share("the same in one estimate with all that were retired", &together, Bound::AtMost(5.0)),
+    ]
+}
+
+const GENERATIONS: u32 = 20;
+
+/// Whether any variant is ever called a winner.
+fn names_a_winner(mut course: Course) -> bool {
+    let mut winner = false;
+    while course.play() {
+        let found = estimate(course.cells(), &course.design()).expect("possible");
+        winner |= matches!(judge(&found, Remaining::Some), Verdict::Winner { .. });
+    }
+    winner
+}
+
+/// Twenty rounds for each generation, after ten of which two of its five challengers are taken away.
+fn replaced() -> (World, Design) {
+    let variants = (0..GENERATIONS).flat_map(|generation| (0..5).map(move |arm| (generation, arm)));
+    let rounds = |(generation, arm): (u32, usize)| {
+        let from = 20 * generation as usize;
+        from..from + if arm < 3 { 20 } else { 10 }
+    };
+    let standing = |(generation, _): (u32, usize)| Standing { generation: 1 + generation, retired: false };
+    let standings: Vec<Standing> =
+        [Standing::FIRST].into_iter().chain(variants.clone().map(standing)).collect();
+    let steady = World::steady(&vec![0.02; standings.len()], 20 * GENERATIONS as usize, 3_000);
+    let served = [0..steady.rounds.len()].into_iter().chain(variants.map(rounds)).collect();
+    let stopping = Stopping::new(0.95, 0.01).expect("sensible");
+    let design = Design::new(Metric::CLICKS, stopping, standings).expect("arms");
+    (World { served, ..steady }, design)
 }
 
 /// Row 16: two segments of different rates, whose shares move apart, without any difference.

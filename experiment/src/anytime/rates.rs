@@ -42,6 +42,13 @@ pub(crate) struct Split {
     pub(crate) both: f64,
 }
 
+impl Split {
+    /// What the cell adds to the slope of ℓ at θ = 1.
+    pub(crate) fn slope_at_one(&self) -> f64 {
+        self.arm - self.both * self.share
+    }
+}
+
 impl RateRatio {
     /// The evidence of `splits`.
     pub(crate) fn new(splits: Vec<Split>) -> Self {
@@ -68,7 +75,7 @@ impl RateRatio {
 
     /// The slope of ℓ at θ = 1: above 0 where the likelihood is largest at a ratio above 1.
     pub(crate) fn slope_at_one(&self) -> f64 {
-        self.splits.iter().map(|split| split.arm - split.both * split.share).sum()
+        self.splits.iter().map(Split::slope_at_one).sum()
     }
 
     /// ln E against "the log ratio is at least `null`", from a mixture on the ratios below.

@@ -28,7 +28,7 @@ use crate::totals::{Totals, as_f64};
 /// unequal ones for less. Without it the normal approximation is a false one in the first rounds.
 const BURN_IN: f64 = 30.0;
 
-/// The largest log ratio of means that is looked at for a limit; beyond a factor of 150 there is none.
+/// The largest log ratio of means that is looked at; of a ratio beyond a factor of 148 it is only said that it lies there.
 const FARTHEST: f64 = 5.0;
 
 /// The evidence about the ratio of two means.
@@ -67,7 +67,8 @@ impl ValueRatio {
         self.at(0.0).difference > 0.0
     }
 
-    /// The log ratios of which ln E is below `log_threshold`.
+    /// The log ratios of which ln E is below `log_threshold`; infinite where nothing up to [`FARTHEST`] is refuted, and where
+    /// the data themselves lie beyond.
     pub(super) fn log_ratio_limits(&self, log_threshold: f64) -> (f64, f64) {
         if !self.is_burnt_in() {
             return (f64::NEG_INFINITY, f64::INFINITY);
@@ -75,13 +76,17 @@ impl ValueRatio {
         let refuted = |log_ratio: f64| self.at(log_ratio).log_e_value() >= log_threshold;
         let estimate = self.log_ratio();
         let limit = |far: f64| {
-            if refuted(far) { bisect(far, estimate, refuted) } else { far.signum() * f64::INFINITY }
+            if self.is_beyond(far) || !refuted(far) {
+                far.signum() * f64::INFINITY
+            } else {
+                bisect(far, estimate, refuted)
+            }
         };
         (limit(-FARTHEST), limit(FARTHEST))
     }
 
     /// The mean log ratio after the data, from the prior of typical lifts and a normal likelihood of variance
-    /// V/(dD/d ln θ)².
+    /// V/(dD/d ln θ)². Of data beyond [`FARTHEST`], what they would say there.
     pub(super) fn mean_log_ratio(&self) -> f64 {
         if !self.is_burnt_in() {
             return 0.0;
@@ -96,7 +101,9 @@ impl ValueRatio {
             (part * (-0.5 * estimate * estimate / total).exp() / total.sqrt(), estimate * prior / total)
         });
         let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
-        parts.iter().map(|(weight, mean)| weight * mean).sum::<f64>() / total
+        let mean = parts.iter().map(|(weight, mean)| weight * mean).sum::<f64>() / total;
+        // Far beyond the border D does not move any more, and has no slope to divide by.
+        if mean.is_finite() { mean } else { estimate }
     }
 
     /// ln E against "the log ratio is at least `border`", from half normal densities of λ below 0 of ½, 1 and 2 times what
@@ -122,7 +129,12 @@ impl ValueRatio {
         equal_rewards(&self.one) >= BURN_IN && equal_rewards(&self.other) >= BURN_IN
     }
 
-    /// The log ratio at which D is 0.
+    /// Whether D is 0 only farther out than `far`, one of ±[`FARTHEST`].
+    fn is_beyond(&self, far: f64) -> bool {
+        far * self.at(far).difference > 0.0
+    }
+
+    /// The log ratio at which D, which falls, is 0; ±[`FARTHEST`] where that is farther out.
     fn log_ratio(&self) -> f64 {
         bisect(-FARTHEST, FARTHEST, |log_ratio| self.at(log_ratio).difference > 0.0)
     }
@@ -207,11 +219,48 @@ fn log_mean<const N: usize>(terms: [(f64, f64); N]) -> f64 {
     largest + terms.iter().map(|(weight, term)| weight * (term - largest).exp()).sum::<f64>().ln()
 }
 
-/// Where `holds` changes between `from` and `to`, if it holds at `from` and does so once.
+/// Where `holds` changes between `from` and `to`, if it holds at `from` and does so once; `to` where it never does.
 fn bisect(from: f64, to: f64, holds: impl Fn(f64) -> bool) -> f64 {
     let (from, _) = (0..44).fold((from, to), |(from, to), _| {
         let middle = 0.5 * (from + to);
         if holds(middle) { (middle, to) } else { (from, middle) }
     });
     from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An even split of which the arm has `times` the control's rewards, each of a few cents, with some spread.
+    fn ratio(times: f64) -> ValueRatio {
+        let totals = |mean: f64| Totals {
+            exposures: 100_000,
+            rewards: 100_000.0 * mean,
+            squared_rewards: 100_000.0 * 2.0 * mean * mean,
+        };
+        ValueRatio::new(vec![Pair { share: 0.5, one: totals(0.05 * times), other: totals(0.05) }])
+    }
+
+    #[test]
+    fn of_a_ratio_beyond_the_farthest_only_the_side_is_said() {
+        let check = |times: f64| {
+            let ratio = ratio(times);
+            let (low, high) = ratio.log_ratio_limits(3.0);
+            assert!(low <= times.ln() && times.ln() <= high, "{times}: {low} to {high}");
+            // What is shrunken may be moved into the interval, and not out of the search.
+            assert!(ratio.mean_log_ratio().abs() <= FARTHEST, "{times}: {}", ratio.mean_log_ratio());
+            (low, high)
+        };
+        for times in [0.01, 0.5, 1.0, 2.0, 100.0] {
+            let (low, high) = check(times);
+            assert!(low.is_finite() && high.is_finite(), "{times}: {low} to {high}");
+        }
+        for times in [150.0, 400.0, 1e6, 1e50] {
+            let (low, high) = check(times);
+            assert!(low > 4.5 && high.is_infinite(), "{times}: {low} to {high}");
+            let (low, high) = check(1.0 / times);
+            assert!(low.is_infinite() && high < -4.5, "1/{times}: {low} to {high}");
+        }
+    }
 }

@@ -4,6 +4,9 @@
 #[derive(Clone, Debug)]
 pub(crate) struct Factor(Vec<Vec<f64>>);
 
+/// The least part of its entry on the diagonal that a pivot can be: what is left below that is rounding.
+const LEAST: f64 = 1e-15;
+
 impl Factor {
     /// Of A. A pivot that rounding makes nothing, or less, counts as a tiny one.
     pub(crate) fn of(matrix: &[Vec<f64>]) -> Self {
@@ -11,8 +14,9 @@ impl Factor {
         for row in 0..matrix.len() {
             for column in 0..=row {
                 let rest = matrix[row][column] - dot(&factor[row][..column], &factor[column][..column]);
+                let least = (LEAST * matrix[row][row]).max(f64::MIN_POSITIVE);
                 factor[row][column] =
-                    if row == column { rest.max(1e-12).sqrt() } else { rest / factor[column][column] };
+                    if row == column { rest.max(least).sqrt() } else { rest / factor[column][column] };
             }
         }
         Self(factor)
@@ -23,8 +27,8 @@ impl Factor {
         self.backward(&self.forward(right))
     }
 
-    /// y with Ly = `right`, of which y'y = right'A⁻¹right.
-    pub(crate) fn forward(&self, right: &[f64]) -> Vec<f64> {
+    /// y with Ly = `right`.
+    fn forward(&self, right: &[f64]) -> Vec<f64> {
         let mut solution = vec![0.0; right.len()];
         for (row, factor) in self.0.iter().enumerate() {
             solution[row] = (right[row] - dot(&factor[..row], &solution[..row])) / factor[row];
@@ -64,6 +68,16 @@ mod tests {
         let solution = Factor::of(&matrix).solve(&[1.0, 2.0, 3.0]);
         for (row, expected) in matrix.iter().zip([1.0, 2.0, 3.0]) {
             assert!((dot(row, &solution) - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_unit_changes_nothing() {
+        // Of which the second equation is twice the first, but for rounding.
+        for unit in [1e-60, 1.0, 1e21] {
+            let matrix = [vec![unit, 2.0 * unit], vec![2.0 * unit, 4.0 * unit]];
+            let solution = Factor::of(&matrix).solve(&[unit, 2.0 * unit]);
+            assert!((solution[0] + 2.0 * solution[1] - 1.0).abs() < 1e-6, "{unit}: {solution:?}");
         }
     }
 }

@@ -3,12 +3,14 @@
 //! The mean reward of an arm in a segment with features x is taken for x'θ. With A = I + Σ n xx' and b = Σ (S − nm) x over
 //! the arm's segments, m being the mean of all rewards, x'θ is believed to be normal around m + x'A⁻¹b with variance
 //! v x'A⁻¹x (Agrawal & Goyal 2013, Algorithm 1, in closed form and with the variance of rewards in place of a bound for it).
+//! Features of a thousand and counts of 10¹⁵ are allowed, so A is kept as its root.
 
 use super::{Allocated, Policy, Reason, divide, divided, is_explored};
 use crate::belief::{Best, Mean};
 use crate::design::Design;
 use crate::interval::Spread;
-use crate::numeric::cholesky::{Factor, dot};
+use crate::numeric::cholesky::dot;
+use crate::numeric::root::Root;
 use crate::totals::{Cell, Totals, as_f64, sum};
 
 /// How much of the variance of rewards is explored with. The whole of it is what a posterior would have, and explores for
@@ -119,37 +121,38 @@ impl Level {
 struct Model {
     coefficients: Vec<f64>,
     /// Of A.
-    factor: Factor,
+    root: Root,
 }
 
 impl Model {
     fn new(cells: &[Cell], arm: usize, features: &Features, level: &Level) -> Self {
-        let size = features.0[0].len();
-        let mut matrix: Vec<Vec<f64>> = (0..size)
-            .map(|row| (0..size).map(|column| f64::from(u8::from(row == column))).collect())
-            .collect();
-        let mut moments = vec![0.0; size];
-        for (segment, x) in features.0.iter().enumerate() {
-            let of_segment = cells.iter().filter(|cell| cell.segment() == segment);
-            let totals =
-                of_segment.map(|cell| cell.totals()[arm]).fold(Totals::default(), |sum, next| sum + next);
+        let mut root = Root::identity(features.0[0].len());
+        for (x, totals) in features.0.iter().zip(in_segments(cells, arm, features.0.len())) {
             let n = as_f64(totals.exposures);
-            for row in 0..size {
-                moments[row] += x[row] * (totals.rewards - n * level.mean);
-                for column in 0..size {
-                    matrix[row][column] += n * x[row] * x[column];
-                }
+            if n > 0.0 {
+                // n exposures with a mean of S/n tell as much as one of √n times the features.
+                let beyond = (totals.rewards - n * level.mean) / n.sqrt();
+                root.observe(x.iter().map(|feature| n.sqrt() * feature).collect(), beyond);
             }
         }
-        let factor = Factor::of(&matrix);
-        Self { coefficients: factor.solve(&moments), factor }
+        Self { coefficients: root.solution(), root }
     }
 
     /// x'A⁻¹b and x'A⁻¹x.
     fn at(&self, x: &[f64]) -> (f64, f64) {
-        let half = self.factor.forward(x);
-        (dot(&self.coefficients, x), dot(&half, &half))
+        (dot(&self.coefficients, x), self.root.variance(x))
     }
+}
+
+/// The arm's totals by segment, of so many.
+fn in_segments(cells: &[Cell], arm: usize, segments: usize) -> Vec<Totals> {
+    let mut by_segment = vec![Totals::default(); segments];
+    for cell in cells {
+        if let Some(totals) = by_segment.get_mut(cell.segment()) {
+            *totals = *totals + cell.totals()[arm];
+        }
+    }
+    by_segment
 }
 
 #[cfg(test)]

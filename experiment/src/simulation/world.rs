@@ -76,18 +76,32 @@ impl World {
         self.arms.iter().map(Truth::mean).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// The mean reward that an exposure to `arm` has over the first so many `rounds`, and all segments, as if it was served
-    /// in all of them.
+    /// The mean rewards that an exposure to `arm`, and one to the control, have over those of the first so many `rounds` in
+    /// which the arm is served, and all segments; `None` where there are none.
+    ///
+    /// Both are of the same rounds: rates move, and of rounds in which an arm was not there nothing can be said of it.
+    ///
+    /// ```
+    /// use experiment::Kind;
+    /// use experiment::simulation::World;
+    ///
+    /// let world = World { served: vec![0..4, 2..4], ..World::steady(&[0.02, 0.03], 4, 1000) };
+    /// assert_eq!(world.means(1, 4, Kind::Binary), Some([0.03, 0.02]));
+    /// assert_eq!(world.means(1, 2, Kind::Binary), None);
+    /// ```
     #[must_use]
-    pub fn mean(&self, arm: usize, rounds: usize, kind: Kind) -> f64 {
-        let (mut sum, mut weights) = (0.0, 0.0);
-        let rounds = rounds.min(self.rounds.len());
-        for (round, part) in (0..rounds).flat_map(|round| (0..self.parts()).map(move |part| (round, part))) {
+    pub fn means(&self, arm: usize, rounds: usize, kind: Kind) -> Option<[f64; 2]> {
+        let (mut sums, mut weights) = ([0.0; 2], 0.0);
+        let served = (0..rounds.min(self.rounds.len())).filter(|&round| self.is_served(arm, round));
+        for (round, part) in served.flat_map(|round| (0..self.parts()).map(move |part| (round, part))) {
             let weight = self.share(part) * self.expected(round);
-            sum += weight * self.expected_truths(part, round)[arm].mean_of(kind);
+            let truths = self.expected_truths(part, round);
+            for (sum, arm) in sums.iter_mut().zip([arm, 0]) {
+                *sum += weight * truths[arm].mean_of(kind);
+            }
             weights += weight;
         }
-        sum / weights
+        (weights > 0.0).then(|| sums.map(|sum| sum / weights))
     }
 
     /// How many exposures a round has, at least in proportion to the others: of people who are counted once, those who did

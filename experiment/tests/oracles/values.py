@@ -122,13 +122,17 @@ def holds_what_it_says(ratio, border):
 
 
 def limits(ratio, threshold, estimate):
-    """The log ratios between which ln E is below the threshold."""
+    """The log ratios between which ln E is below the threshold; beyond the search where the data are."""
 
     def side(far):
+        if ratio.score(far)[0] * far > 0:
+            return inf if far > 0 else -inf
         steps = [estimate + (far - estimate) * k / 400 for k in range(401)]
         refuted = [ratio.log_e(x) >= threshold for x in steps]
         crossings = [k for k in range(400) if refuted[k] != refuted[k + 1]]
         assert len(crossings) <= 1, "more than one crossing"
+        if all(refuted):
+            return estimate
         if not crossings:
             return inf if far > 0 else -inf
         inside, outside = steps[crossings[0]], steps[crossings[0] + 1]
@@ -255,6 +259,13 @@ def cases():
         Cell(even, [20_000, 20_000], [40_000.0, 42_000.0], [2e6, 12e6]),
         Cell([300_000, 700_000], [6_000, 14_000], [12_500.5, 30_000.0], [0.7e6, 8.5e6]),
     ]
+    for direction in ("maximize", "minimize"):
+        yield "a ratio beyond the search", "value", direction, 0.95, 0.1, [
+            Cell(even, [50_000, 50_000], [500.0, 200_000.0], [1_000.0, 90e6])
+        ]
+        yield "few sales, a ratio beyond the search", "value", direction, 0.95, 0.1, [
+            Cell(even, [1_000, 1_000], [60.0, 12_000.0], [90.0, 3.2e6])
+        ]
     yield "much data", "value", "maximize", 0.95, 0.01, [sold(state, [200_000, 800_000], 50_000_000, 1.01)]
 
     def clicked(shares, size, factor, rate):

@@ -58,6 +58,7 @@ pub(super) enum TotalsError {
 /// There is always at least one cell, so that an experiment without data has an estimate too.
 pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Result<Vec<Cell>, TotalsError> {
     let sums = sums(row, counted);
+    let mut segments = Vec::new();
     let mut cells = Vec::new();
     for round in &row.rounds {
         for (segment, allocation) in allocations(round, row.variants.len()) {
@@ -74,13 +75,21 @@ pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Resul
                 segment: segment.to_owned(),
                 source,
             })?;
-            cells.push(cell);
+            cells.push(cell.in_segment(index(&mut segments, segment)));
         }
     }
     if cells.is_empty() {
         cells.extend(empty(row.variants.len()));
     }
     Ok(cells)
+}
+
+/// The segment's place among those that were met, which it is added to.
+fn index<'a>(segments: &mut Vec<&'a str>, segment: &'a str) -> usize {
+    segments.iter().position(|known| *known == segment).unwrap_or_else(|| {
+        segments.push(segment);
+        segments.len() - 1
+    })
 }
 
 fn empty(arms: usize) -> Option<Cell> {

@@ -177,42 +177,33 @@ impl Situation<'_> {
             return None;
         }
         let remaining = if self.is_over(row) { Remaining::Nothing } else { Remaining::Some };
-        let samples = words::samples(estimate);
-        let control = &row.variants[0].name;
+        let said = words::Said { placement: self.placement, row, estimate, now: self.now };
         match experiment::judge(estimate, remaining) {
-            Verdict::Winner { arm, evidence } => {
-                Some(words::winner(self.placement, &row.variants[arm].name, &evidence, self.now))
-            }
-            Verdict::ControlWins => Some(words::control_wins(self.placement, control, samples, self.now)),
+            Verdict::Winner { arm, evidence } => Some(said.winner(arm, &evidence)),
+            Verdict::ControlWins => Some(said.control_wins()),
             Verdict::NoWorthwhileDifference { worthwhile_lift, .. } => {
-                Some(words::nothing_worthwhile(self.placement, control, worthwhile_lift, samples, self.now))
+                Some(said.nothing_worthwhile(worthwhile_lift))
             }
-            Verdict::Inconclusive { leader, .. } => Some(words::inconclusive(
-                self.placement,
-                self.served_undecided(row, leader),
-                samples,
-                self.now,
-            )),
+            Verdict::Inconclusive { leader, missing } => {
+                Some(said.inconclusive(self.served_undecided(leader), leader, &missing))
+            }
             // Without data, or with data that can't be trusted, there is no end but the one of time.
-            Verdict::Unhealthy(problem) if remaining == Remaining::Nothing => {
-                Some(words::unhealthy(self.placement, control, problem, samples, self.now))
-            }
+            Verdict::Unhealthy(problem) if remaining == Remaining::Nothing => Some(said.unhealthy(problem)),
             Verdict::Unhealthy(_) | Verdict::Collecting { .. } => None,
         }
     }
 
-    fn served_undecided<'r>(&self, row: &'r TablePlacement, leader: usize) -> &'r str {
+    /// The arm that is served once time is up.
+    fn served_undecided(&self, leader: usize) -> usize {
         match self.placement.on_undecided {
-            OnUndecided::Control => &row.variants[0].name,
-            OnUndecided::Leader => &row.variants[leader].name,
+            OnUndecided::Control => 0,
+            OnUndecided::Leader => leader,
         }
     }
 
     fn is_over(&self, row: &TablePlacement) -> bool {
-        let begun = row.rounds.iter().find(|round| !rounds::is_alone(round));
-        begun.is_some_and(|begun| {
-            self.now.duration_since(begun.opened_at.0) >= self.placement.maximum_duration
-        })
+        let begun = rounds::begun(row);
+        begun.is_some_and(|begun| self.now.duration_since(begun) >= self.placement.maximum_duration)
     }
 
     fn wanted(&self, row: &TablePlacement, known: Option<&Known>, verdict: Option<&VerdictStatus>) -> Wanted {
@@ -366,6 +357,7 @@ impl Situation<'_> {
             },
             samples: figures.samples,
             still_needed: figures.still_needed.filter(|_| verdict.is_none()),
+            days_left: figures.days_left.filter(|_| verdict.is_none()),
             figures_at: figures.at,
             variants: words::with_shares(&figures.variants, self.placement, row),
             verdict,

@@ -2,6 +2,7 @@
 
 use api::{TablePlacement, TableRound};
 use experiment::{Allocation, PartsPerMillion};
+use jiff::Timestamp;
 
 use super::cells;
 
@@ -28,6 +29,11 @@ pub(super) fn last_compared(row: &TablePlacement) -> Option<Allocation> {
 /// Whether a round has these shares in every segment.
 pub(super) fn has_shares(round: &TableRound, arms: usize, shares: &Allocation) -> bool {
     cells::allocations(round, arms).all(|(_, allocation)| allocation.as_ref() == Ok(shares))
+}
+
+/// When the experiment began: when its first round that shows more than one arm was opened.
+pub(super) fn begun(row: &TablePlacement) -> Option<Timestamp> {
+    row.rounds.iter().find(|round| !is_alone(round)).map(|round| round.opened_at.0)
 }
 
 /// Whether one arm alone is served in a round.

@@ -1,23 +1,25 @@
 //! Figures as people read them: decimal strings and one sentence for a verdict.
 
-use api::figure::{loss, percent, probability, signed};
+use api::figure::{loss, probability, signed};
 use api::{
     LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason,
     VerdictStatus,
 };
-use experiment::{Direction, Estimate, Evidence, Limits, Problem};
-use jiff::Timestamp;
+use experiment::{Estimate, Evidence, Limits, Missing, Problem};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::placement::Known;
-use super::variants;
+use super::{rounds, variants};
 use crate::campaign::Placement;
+use crate::sentence::{Ended, Sentences};
 
 /// The figures of a placement.
 pub(super) struct Figures {
     pub(super) leader: Option<String>,
     pub(super) samples: i64,
     pub(super) still_needed: Option<i64>,
+    pub(super) days_left: Option<i64>,
     pub(super) at: Option<Time>,
     pub(super) variants: Vec<VariantFigures>,
 }
@@ -29,6 +31,7 @@ impl Figures {
             leader: before.leader.clone(),
             samples: before.samples,
             still_needed: before.still_needed,
+            days_left: before.days_left,
             at: before.figures_at.clone(),
             variants: before.variants.clone(),
         }
@@ -48,7 +51,10 @@ impl Figures {
         let variants = (0..row.variants.len()).map(|arm| figures(placement, row, estimate, arm)).collect();
         let still_needed = known.and_then(|known| experiment::still_needed(&known.cells, &known.estimate));
         let still_needed = still_needed.and_then(|more| i64::try_from(more).ok()).filter(|&more| more > 0);
-        Self { leader, samples, still_needed, at: Some(Time(now)), variants }
+        let elapsed = rounds::begun(row).map(|begun| now.duration_since(begun));
+        let days_left =
+            still_needed.zip(elapsed).and_then(|(more, elapsed)| days_left(more, samples, elapsed));
+        Self { leader, samples, still_needed, days_left, at: Some(Time(now)), variants }
     }
 }
 
@@ -72,6 +78,15 @@ fn figures(
             .and_then(|arm| arm.against_control)
             .map(|against| lift(against.lift_shrunken, against.lift_anytime)),
     }
+}
+
+/// How many days `more` exposures take if they come as `samples` did in what has `elapsed`, rounded up: figures that move
+/// with each minute would move status with each.
+fn days_left(more: i64, samples: i64, elapsed: SignedDuration) -> Option<i64> {
+    let per_day = samples as f64 / (elapsed.as_secs_f64() / 86_400.0);
+    let days = (more as f64 / per_day).ceil();
+    // A double of at most a million million days is a whole number.
+    (per_day > 0.0 && days < 1e12).then_some(days as i64)
 }
 
 fn origin(placement: &Placement, name: &str) -> Origin {
@@ -108,139 +123,95 @@ pub(super) fn with_shares(
         .collect()
 }
 
-/// The verdict that `winner` is better.
-pub(super) fn winner(
-    placement: &Placement,
-    winner: &str,
-    evidence: &Evidence,
-    now: Timestamp,
-) -> VerdictStatus {
-    let lift = lift(evidence.lift_shrunken, evidence.lift_anytime);
-    let samples = evidence.exposures + evidence.control_exposures;
-    let sentence = format!(
-        "{winner} earns {} {} than the control: about {}, and between {} and {} with {} confidence, however often one looked; shown {} times, against {} for the control",
-        better(placement),
-        placement.metric.name,
-        lift.shrunken,
-        lift.lower,
-        lift.upper,
-        percent(placement.stopping.confidence()),
-        evidence.exposures,
-        evidence.control_exposures,
-    );
-    VerdictStatus {
-        reason: VerdictReason::Winner,
-        winner: Some(winner.to_owned()),
-        served: winner.to_owned(),
-        at: Time(now),
-        sentence,
-        samples: i64::try_from(samples).unwrap_or(i64::MAX),
-        p_value: Some(format!("{:.1e}", evidence.adjusted_p_value)),
-        lift: Some(lift),
-        expected_loss: Some(loss(evidence.relative_loss)),
+/// What is said of one placement's estimate.
+pub(super) struct Said<'a> {
+    pub(super) placement: &'a Placement,
+    pub(super) row: &'a TablePlacement,
+    pub(super) estimate: &'a Estimate,
+    pub(super) now: Timestamp,
+}
+
+impl Said<'_> {
+    /// The verdict that `arm` is better.
+    pub(super) fn winner(&self, arm: usize, evidence: &Evidence) -> VerdictStatus {
+        let winner = &self.row.variants[arm].name;
+        let samples = evidence.exposures + evidence.control_exposures;
+        VerdictStatus {
+            reason: VerdictReason::Winner,
+            winner: Some(winner.clone()),
+            served: winner.clone(),
+            at: Time(self.now),
+            sentence: self.with(|sentences| sentences.winner(arm, evidence)),
+            samples: i64::try_from(samples).unwrap_or(i64::MAX),
+            p_value: Some(format!("{:.1e}", evidence.adjusted_p_value)),
+            lift: Some(lift(evidence.lift_shrunken, evidence.lift_anytime)),
+            expected_loss: Some(loss(evidence.relative_loss)),
+        }
     }
-}
 
-/// The verdict that every variant is worse, after which `control` is shown.
-pub(super) fn control_wins(
-    placement: &Placement,
-    control: &str,
-    samples: i64,
-    now: Timestamp,
-) -> VerdictStatus {
-    let sentence = format!(
-        "after {samples} exposures every variant of {} is shown to earn {} {} than the control, with {} confidence, however often one looked; keep the control, or test other copy under a new name",
-        placement.name,
-        worse(placement),
-        placement.metric.name,
-        percent(placement.stopping.confidence()),
-    );
-    without_winner(VerdictReason::ControlWins, control, sentence, samples, now)
-}
-
-/// The verdict that nothing is to be gained, after which `control` is shown.
-pub(super) fn nothing_worthwhile(
-    placement: &Placement,
-    control: &str,
-    worthwhile_lift: f64,
-    samples: i64,
-    now: Timestamp,
-) -> VerdictStatus {
-    let sentence = format!(
-        "after {samples} exposures no variant of {} earns {} {} {} than the control, with {} confidence, however often one looked; test bolder copy under a new name",
-        placement.name,
-        percent(worthwhile_lift),
-        better(placement),
-        placement.metric.name,
-        percent(placement.stopping.confidence()),
-    );
-    without_winner(VerdictReason::NoWorthwhileDifference, control, sentence, samples, now)
-}
-
-/// The verdict that the time was up, after which `served` is shown.
-pub(super) fn inconclusive(
-    placement: &Placement,
-    served: &str,
-    samples: i64,
-    now: Timestamp,
-) -> VerdictStatus {
-    let sentence = format!(
-        "after {samples} exposures and the longest time that was allowed, no variant of {} is shown to be better than the control; test bolder copy, or allow more time under a new name",
-        placement.name
-    );
-    without_winner(VerdictReason::Inconclusive, served, sentence, samples, now)
-}
-
-/// The verdict that the time was up and nothing can be said, after which `control` is shown.
-pub(super) fn unhealthy(
-    placement: &Placement,
-    control: &str,
-    problem: Problem,
-    samples: i64,
-    now: Timestamp,
-) -> VerdictStatus {
-    let why = match problem {
-        Problem::NoData => "nothing was counted",
-        Problem::SampleRatio(_) => "the exposures that were counted do not fit the shares that were in force",
-    };
-    let sentence = format!(
-        "the longest time that was allowed is over, and of {} nothing can be said, since {why}; see that every exposure is reported once, and test again under a new name",
-        placement.name
-    );
-    without_winner(VerdictReason::Inconclusive, control, sentence, samples, now)
-}
-
-fn better(placement: &Placement) -> &'static str {
-    match placement.direction {
-        Direction::Maximize => "more",
-        Direction::Minimize => "less",
+    /// The verdict that every variant is worse, after which the control is shown.
+    pub(super) fn control_wins(&self) -> VerdictStatus {
+        self.without_winner(VerdictReason::ControlWins, 0, |sentences| sentences.control_wins())
     }
-}
 
-fn worse(placement: &Placement) -> &'static str {
-    match placement.direction {
-        Direction::Maximize => "less",
-        Direction::Minimize => "more",
+    /// The verdict that nothing is to be gained, after which the control is shown.
+    pub(super) fn nothing_worthwhile(&self, worthwhile_lift: f64) -> VerdictStatus {
+        self.without_winner(VerdictReason::NoWorthwhileDifference, 0, |sentences| {
+            sentences.nothing_worthwhile(worthwhile_lift)
+        })
     }
-}
 
-fn without_winner(
-    reason: VerdictReason,
-    served: &str,
-    sentence: String,
-    samples: i64,
-    now: Timestamp,
-) -> VerdictStatus {
-    VerdictStatus {
-        reason,
-        winner: None,
-        served: served.to_owned(),
-        at: Time(now),
-        sentence,
-        samples,
-        p_value: None,
-        lift: None,
-        expected_loss: None,
+    /// The verdict that the time was up, after which `served` is shown.
+    pub(super) fn inconclusive(&self, served: usize, leader: usize, missing: &[Missing]) -> VerdictStatus {
+        self.without_winner(VerdictReason::Inconclusive, served, |sentences| {
+            sentences.inconclusive(Ended::Time, leader, missing)
+        })
+    }
+
+    /// The verdict that the time was up and nothing can be said, after which the control is shown.
+    pub(super) fn unhealthy(&self, problem: Problem) -> VerdictStatus {
+        let why = match problem {
+            Problem::NoData => "nothing was counted",
+            Problem::SampleRatio(_) => {
+                "the exposures that were counted do not fit the shares that were in force"
+            }
+        };
+        self.without_winner(VerdictReason::Inconclusive, 0, |_| {
+            format!(
+                "the longest time that was allowed is over, and of {} nothing can be said, since {why}; see that every exposure is reported once, and test again under a new name",
+                self.placement.name
+            )
+        })
+    }
+
+    fn without_winner(
+        &self,
+        reason: VerdictReason,
+        served: usize,
+        say: impl FnOnce(&Sentences<'_>) -> String,
+    ) -> VerdictStatus {
+        VerdictStatus {
+            reason,
+            winner: None,
+            served: self.row.variants[served].name.clone(),
+            at: Time(self.now),
+            sentence: self.with(say),
+            samples: samples(self.estimate),
+            p_value: None,
+            lift: None,
+            expected_loss: None,
+        }
+    }
+
+    fn with(&self, say: impl FnOnce(&Sentences<'_>) -> String) -> String {
+        let variants = self.row.variants.iter().skip(1).map(|variant| variant.name.clone());
+        let names: Vec<String> = std::iter::once("the control".to_owned()).chain(variants).collect();
+        say(&Sentences {
+            names: &names,
+            placement: Some(&self.placement.name),
+            metric: &self.placement.metric.name,
+            estimate: self.estimate,
+        })
     }
 }
 

@@ -8,10 +8,11 @@ use super::super::document::{Basis, Document, Round};
 use super::super::fault::{Fault, Problem};
 use super::super::limits::{LARGEST_COUNT, MOST_CELLS, MOST_FIGURES, MOST_SEGMENTS};
 use super::super::place::Place;
+use super::Plan;
 use super::arms::{Arms, check_name};
 use super::guardrails::Watch;
 use super::part::Part;
-use super::settings::count;
+use super::settings::{Horizon, count};
 
 /// What was counted, and where.
 #[derive(Debug)]
@@ -23,7 +24,9 @@ pub(super) struct Cells {
     pub(super) in_force: Vec<Option<Allocation>>,
     /// The same of each guardrail's metric, where it was counted; never empty.
     pub(super) watched: Vec<Vec<Cell>>,
+    /// How many rounds count.
     pub(super) rounds: usize,
+    pub(super) plan: Plan,
 }
 
 impl Cells {
@@ -45,23 +48,43 @@ impl Cells {
             }
         }
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
+        check_covariate(document.basis, &parts, &cells, arms)?;
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
-        let compared = |cells| {
-            let arms = arms.names().len();
-            if document.basis == Basis::NotRandomized {
-                or_nothing(cells, arms)
-            } else {
-                comparable(cells, arms)
-            }
-        };
-        Ok(Self {
-            cells: compared(cells),
-            segments,
-            in_force,
-            watched: watched.into_iter().map(compared).collect(),
-            rounds: document.rounds.len(),
-        })
+        let arms = arms.names().len();
+        let watched = watched.into_iter().map(|cells| comparable(cells, arms)).collect();
+        let Counted { cells, rounds, plan } = counted(document, cells, arms)?;
+        Ok(Self { cells, segments, in_force, watched, rounds, plan })
     }
+}
+
+/// What an estimate rests on.
+struct Counted {
+    cells: Vec<Cell>,
+    rounds: usize,
+    plan: Plan,
+}
+
+/// Of `cells`, all of them, those that count, by the basis.
+fn counted(document: &Document, mut cells: Vec<Cell>, arms: usize) -> Result<Counted, Fault> {
+    let horizon = Horizon::of(document)?;
+    let rounds = document.rounds.len();
+    Ok(match document.basis {
+        Basis::Randomized => {
+            let cells = comparable(cells, arms);
+            Counted { plan: horizon.plan(&cells), cells, rounds }
+        }
+        Basis::AsDelivered => {
+            let end = horizon.end(&cells, document.rounds.iter().any(|round| round.open));
+            cells.truncate(end.map_or(rounds, |end| end.days));
+            let days = cells.len();
+            let plan = horizon.plan_of_days(rounds - days, end);
+            Counted { cells: comparable(cells, arms), rounds: days, plan }
+        }
+        Basis::NotRandomized => {
+            let cells = or_nothing(cells, arms);
+            Counted { plan: horizon.plan(&cells), cells, rounds }
+        }
+    })
 }
 
 fn check_size(cells: usize, figures: usize, place: &Place) -> Result<(), Fault> {
@@ -162,6 +185,13 @@ fn check_sum(cells: &[Cell], place: &Place) -> Result<(), Fault> {
     if sum > LARGEST_COUNT { Err(Fault::at(place, Problem::TooMany)) } else { Ok(()) }
 }
 
+/// A covariate of some rounds alone would be left out without a word; where nobody was exposed there is none to have.
+fn check_covariate(basis: Basis, parts: &[Part], cells: &[Cell], arms: &Arms) -> Result<(), Fault> {
+    let is_used = basis == Basis::Randomized && cells.iter().any(Cell::has_covariate);
+    let mut rounds = parts.iter().zip(cells).filter(|(_, cell)| is_used && !is_alone(cell));
+    rounds.find_map(|(part, cell)| part.lacks_covariate(arms, cell)).map_or(Ok(()), Err)
+}
+
 /// By segment, the shares of its last cell.
 fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
     let mut in_force = vec![None; segments];
@@ -174,8 +204,12 @@ fn in_force(cells: &[Cell], segments: usize) -> Vec<Option<Allocation>> {
 /// Cells in which one variant was served alone say nothing about another, and would only let a change over time pass for
 /// a difference between variants. The operator leaves them out too.
 pub(in crate::offline) fn comparable(cells: Vec<Cell>, arms: usize) -> Vec<Cell> {
-    let is_alone = |cell: &Cell| cell.allocation().shares().contains(&PartsPerMillion::ONE);
     or_nothing(cells.into_iter().filter(|cell| !is_alone(cell)).collect(), arms)
+}
+
+/// Whether one variant was all that was served.
+pub(super) fn is_alone(cell: &Cell) -> bool {
+    cell.allocation().shares().contains(&PartsPerMillion::ONE)
 }
 
 /// `cells`, or one in which nothing was counted: an experiment without data has an estimate too.

@@ -117,6 +117,14 @@ impl Part<'_> {
         })
     }
 
+    /// That this round lacks the covariate that others have, said of the first arm that was exposed; `None` where it has it,
+    /// or where nobody was exposed.
+    pub(super) fn lacks_covariate(&self, arms: &Arms, cell: &Cell) -> Option<Fault> {
+        let exposed = cell.totals().iter().position(|totals| totals.exposures > 0)?;
+        let place = self.place_of(arms, exposed).field("covariate");
+        (!cell.has_covariate()).then(|| Fault::at(&place, Problem::MissingInSomeRounds))
+    }
+
     fn place_of(&self, arms: &Arms, arm: usize) -> Place {
         self.place.field("totals").entry(&arms.names()[arm])
     }

@@ -2,13 +2,15 @@
 
 use api::Percent;
 use experiment::{Cell, Control, Kind, Metric, PartsPerMillion, Policy, Rule, Stopping, StoppingError};
+use operator::sentence::Ended;
 
 use super::super::document::{self, Document, PolicyType};
 use super::super::fault::{Fault, Problem};
 use super::super::number::{Count, Sum};
 use super::super::place::{Place, shortened};
+use super::Plan;
 use super::arms::check_name;
-use super::{Over, Plan};
+use super::cells::is_alone;
 
 pub(super) fn metric(metric: &document::Metric) -> Result<Metric, Fault> {
     let place = Place::default().field("metric");
@@ -73,30 +75,91 @@ pub(in crate::offline) fn fraction(place: &Place, percent: &Percent) -> Result<f
     Ok(f64::from(parts) / 1e6)
 }
 
-/// What was planned, and whether it is over: there is time, unless both times are known and say otherwise.
-pub(super) fn plan(document: &Document, cells: &[Cell]) -> Result<Plan, Fault> {
-    let root = Place::default();
-    let seconds = |field: &str, duration: &Option<api::Duration>| match duration {
-        Some(duration) => {
-            let seconds = duration.seconds().map_err(|error| Fault::at(&root.field(field), error.into()))?;
-            Ok(Some(seconds))
+/// When an experiment was meant to end, and how long it has run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Horizon {
+    elapsed: Option<u64>,
+    maximum: Option<u64>,
+    planned: Option<u64>,
+}
+
+/// The planned end of a network's days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// How many of the first days count.
+    pub(super) days: usize,
+    pub(super) over: Ended,
+}
+
+const SECONDS_OF_A_DAY: u64 = 86_400;
+
+impl Horizon {
+    pub(super) fn of(document: &Document) -> Result<Self, Fault> {
+        let root = Place::default();
+        let seconds = |field: &str, duration: &Option<api::Duration>| {
+            let seconds = duration.as_ref().map(api::Duration::seconds).transpose();
+            seconds.map_err(|error| Fault::at(&root.field(field), error.into()))
+        };
+        let place = root.field("plannedExposures");
+        let planned = optional_count(&place, document.planned_exposures.as_ref())?;
+        if planned == Some(0) {
+            return Err(Fault::at(&place, Problem::PlannedNothing));
         }
-        None => Ok(None),
-    };
-    let elapsed = seconds("elapsed", &document.elapsed)?;
-    let maximum = seconds("maximumDuration", &document.maximum_duration)?;
-    let planned = optional_count(&root.field("plannedExposures"), document.planned_exposures.as_ref())?;
-    if planned == Some(0) {
-        return Err(Fault::at(&root.field("plannedExposures"), Problem::PlannedNothing));
+        Ok(Self {
+            elapsed: seconds("elapsed", &document.elapsed)?,
+            maximum: seconds("maximumDuration", &document.maximum_duration)?,
+            planned,
+        })
     }
-    let counted: u64 = cells.iter().flat_map(Cell::totals).map(|totals| totals.exposures).sum();
-    let over = if elapsed.zip(maximum).is_some_and(|(elapsed, maximum)| elapsed >= maximum) {
-        Some(Over::Time)
-    } else {
-        planned.is_some_and(|planned| counted >= planned).then_some(Over::Exposures)
-    };
-    let elapsed_days = elapsed.map(|seconds| seconds as f64 / 86_400.0);
-    Ok(Plan { exposures: planned, elapsed_days, over })
+
+    /// Of an experiment whose verdicts hold at every look: all that was counted counts.
+    pub(super) fn plan(&self, cells: &[Cell]) -> Plan {
+        let over = if self.is_time_up() {
+            Some(Ended::Time)
+        } else {
+            let counted = cells.iter().map(exposures).sum::<u64>();
+            self.planned.is_some_and(|planned| counted >= planned).then_some(Ended::Exposures)
+        };
+        self.planned(over, 0)
+    }
+
+    /// Of a network's days, of which so many came after `end` and do not count.
+    pub(super) fn plan_of_days(&self, days_after: usize, end: Option<End>) -> Plan {
+        self.planned(end.map(|end| end.over), days_after)
+    }
+
+    fn planned(&self, over: Option<Ended>, days_after: usize) -> Plan {
+        let elapsed_days = self.elapsed.map(|seconds| seconds as f64 / SECONDS_OF_A_DAY as f64);
+        Plan { exposures: self.planned, elapsed_days, over, days_after }
+    }
+
+    /// The planned end of a network's days, once it is there: limits that hold at one look need the same look whenever one
+    /// asks, so days after it change nothing. A day that goes on is none yet.
+    pub(super) fn end(&self, days: &[Cell], is_open: bool) -> Option<End> {
+        let of_time = self.maximum.filter(|_| self.is_time_up()).map(|maximum| {
+            let longest = usize::try_from(maximum.div_ceil(SECONDS_OF_A_DAY)).unwrap_or(usize::MAX);
+            End { days: longest.min(days.len()), over: Ended::Time }
+        });
+        let of_exposures = self.planned.and_then(|planned| {
+            let mut counted = days.iter().scan(0_u64, |counted, day| {
+                *counted += if is_alone(day) { 0 } else { exposures(day) };
+                Some(*counted)
+            });
+            let last = counted.position(|counted| counted >= planned)?;
+            Some(End { days: last + 1, over: Ended::Exposures })
+        });
+        let closed = days.len() - usize::from(is_open);
+        of_time.into_iter().chain(of_exposures).min_by_key(|end| end.days).filter(|end| end.days <= closed)
+    }
+
+    /// There is time, unless both times are known and say otherwise.
+    fn is_time_up(&self) -> bool {
+        self.elapsed.zip(self.maximum).is_some_and(|(elapsed, maximum)| elapsed >= maximum)
+    }
+}
+
+fn exposures(cell: &Cell) -> u64 {
+    cell.totals().iter().map(|totals| totals.exposures).sum()
 }
 
 pub(super) fn optional_count(place: &Place, number: Option<&Count>) -> Result<Option<u64>, Fault> {

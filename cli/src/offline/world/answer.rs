@@ -17,11 +17,12 @@ pub struct SimulateAnswer {
     pub seed: u64,
     /// What is true of each variant, the control first, then the others by name.
     pub variants: Vec<TrueVariant>,
-    /// The truly best variant over all rounds; the control may be.
+    /// The truly best variant, each held against the control over the rounds in which it is served; the control may be.
     pub best: String,
-    /// When the verdict was reached before all rewards were in. Null otherwise.
+    /// When a verdict was reached. Null where none was until the end.
     pub decided: Option<Decided>,
-    /// Whether the verdict is true of the rounds that it rests on: a winner that is better than the control, `ControlWins` where every variant is worse,
+    /// Whether the verdict is true of the rounds that it rests on, each variant held against the control over those in
+    /// which it was served: a winner that is better than the control, `ControlWins` where every variant is worse,
     /// `NoWorthwhileDifference` where none has the worthwhile lift. Null where nothing was claimed.
     pub right: Option<bool>,
     /// Expected rewards that were lost over all rounds against always showing the best, in each segment, as it was there and
@@ -38,9 +39,9 @@ pub struct SimulateAnswer {
 pub struct TrueVariant {
     /// Its name.
     pub name: String,
-    /// Its true mean reward over all rounds, and all segments.
+    /// Its true mean reward over the rounds in which it is served, and all segments.
     pub mean: Figure,
-    /// That over the control's, minus one. Null for the control, and where the control's is 0.
+    /// That over the control's in the same rounds, minus one. Null for the control, and where the control's is 0.
     pub lift: Option<Figure>,
     /// How many people were shown it over all rounds.
     pub exposures: u64,
@@ -67,7 +68,7 @@ impl Story {
         let counted = estimate.variants.iter().map(|variant| variant.exposures).sum();
         let variants = exposures.iter().enumerate().map(|(arm, &exposures)| TrueVariant {
             name: question.names[arm].clone(),
-            mean: Figure(truth.means[arm]),
+            mean: Figure(truth.mean(arm)),
             lift: truth.lift(arm).map(Figure),
             exposures,
         });
@@ -86,7 +87,8 @@ impl Story {
 
 /// What is true over some rounds.
 struct Truth {
-    means: Vec<f64>,
+    /// By arm: its mean and the control's over the rounds in which it is served; `None` where there are none.
+    means: Vec<Option<[f64; 2]>>,
     /// 1 where more is better, else −1.
     sign: f64,
 }
@@ -96,38 +98,48 @@ impl Truth {
     fn of(played: &Played, rounds: usize) -> Self {
         let metric = played.question.design.metric();
         let arms = 0..played.question.names.len();
-        let means = arms.map(|arm| played.world.mean(arm, rounds, metric.kind)).collect();
+        let means = arms.map(|arm| played.world.means(arm, rounds, metric.kind)).collect();
         Self { means, sign: metric.direction.sign() }
     }
 
     fn best(&self) -> usize {
-        let is_better = |one: usize, other: usize| self.sign * (self.means[one] - self.means[other]) > 0.0;
+        let worth =
+            |arm: usize| (self.improvement(arm).unwrap_or(f64::NEG_INFINITY), self.sign * self.mean(arm));
         (0..self.means.len())
-            .reduce(|best, arm| if is_better(arm, best) { arm } else { best })
+            .reduce(|best, arm| if worth(arm) > worth(best) { arm } else { best })
             .expect("there is a control")
     }
 
-    fn lift(&self, arm: usize) -> Option<f64> {
-        (arm > 0 && self.means[0] > 0.0).then(|| self.means[arm] / self.means[0] - 1.0)
+    fn mean(&self, arm: usize) -> f64 {
+        self.means[arm].map_or(f64::NAN, |[mean, _]| mean)
     }
 
-    /// How much better than the control an arm is, as a fraction; infinite where the control earns nothing.
-    fn improvement(&self, arm: usize) -> f64 {
-        self.sign * (self.means[arm] - self.means[0]) / self.means[0]
+    fn lift(&self, arm: usize) -> Option<f64> {
+        self.means[arm]
+            .filter(|[_, control]| arm > 0 && *control > 0.0)
+            .map(|[mean, control]| mean / control - 1.0)
+    }
+
+    /// How much better than the control an arm is, as a fraction; infinite where the control earns nothing. `None` where
+    /// the arm was never served.
+    fn improvement(&self, arm: usize) -> Option<f64> {
+        let [mean, control] = self.means[arm]?;
+        let ahead = self.sign * (mean - control);
+        Some(if ahead == 0.0 { 0.0 } else { ahead / control })
     }
 
     fn is_right(&self, played: &Played, estimate: &EstimateAnswer) -> Option<bool> {
-        let mut variants = 1..self.means.len();
+        let mut improvements = (1..self.means.len()).filter_map(|arm| self.improvement(arm));
         let names = &played.question.names;
         match estimate.verdict? {
             VerdictWord::Winner => {
                 let arm = names.iter().position(|name| Some(name) == estimate.winner.as_ref())?;
-                Some(self.improvement(arm) > 0.0)
+                Some(self.improvement(arm)? > 0.0)
             }
-            VerdictWord::ControlWins => Some(variants.all(|arm| self.improvement(arm) < 0.0)),
+            VerdictWord::ControlWins => Some(improvements.all(|improvement| improvement < 0.0)),
             VerdictWord::NoWorthwhileDifference => {
                 let worthwhile = played.question.design.stopping().worthwhile_lift()?;
-                Some(variants.all(|arm| self.improvement(arm) < worthwhile))
+                Some(improvements.all(|improvement| improvement < worthwhile))
             }
             VerdictWord::WinnerAsDelivered
             | VerdictWord::Inconclusive

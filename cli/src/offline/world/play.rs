@@ -2,10 +2,11 @@
 
 use experiment::simulation::Course;
 use experiment::{Cell, Design, Remaining, Verdict};
+use operator::sentence::Ended;
 
 use super::super::fault::{Fault, Problem};
 use super::super::place::Place;
-use super::super::read::{Over, Question, comparable};
+use super::super::read::{Question, comparable};
 use super::read::Played;
 
 /// What became of an experiment in a world.
@@ -13,7 +14,7 @@ use super::read::Played;
 pub struct Story {
     /// What was counted when it was decided, or else to the end.
     pub(super) question: Question,
-    /// The last round that was counted when it was decided, before all rewards were in.
+    /// The last round that was counted when it was decided, if it was.
     pub(super) decided: Option<usize>,
     /// Of all rounds, by arm.
     pub(super) exposures: Vec<u64>,
@@ -73,7 +74,7 @@ impl Played {
     fn asked(&self, look: Look, decided: Option<usize>) -> Question {
         let mut question = self.question.clone();
         question.rounds = decided.unwrap_or(self.world.rounds.len());
-        question.plan.over = decided.is_none().then_some(Over::Time);
+        question.plan.over = decided.is_none().then_some(Ended::Time);
         (question.cells, question.design) = (look.cells, look.design);
         question
     }

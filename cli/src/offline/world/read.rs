@@ -48,6 +48,17 @@ impl Played {
         self.seed
     }
 
+    /// About how much there is to play: what is looked at in all rounds, and everybody who may be drawn one by one.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        let World { rounds, delay, people, .. } = &self.world;
+        let played = rounds.len() as u64;
+        let looked_at =
+            played * (played + *delay as u64) * (self.world.parts() * self.question.names.len()) as u64;
+        let visits = people.map_or(0, |people| people.number as u64 * played);
+        looked_at + rounds.iter().sum::<u64>() + visits
+    }
+
     /// The rate of `variant` in the first half of the rounds, of everybody or of one segment.
     ///
     /// # Errors
