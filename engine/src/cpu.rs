@@ -21,7 +21,7 @@ mod vnni;
 pub use attention::{Span, attend};
 pub use columns::{Columns, LANES};
 pub use dense::DenseMatrix;
-pub use elementwise::{add, add_bias, gate, log_sum_exp, rms_norm};
+pub use elementwise::{add, add_bias, exponentials, gate, log_sum_exp, rms_norm};
 pub use matrix::{Form, Matrix};
 pub use memory::LayerMemory;
 pub use q8::Q8Matrix;

@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::log_sum_exp;
+use crate::cpu::{exponentials, log_sum_exp};
 
 /// Tokens less likely than this share of the likeliest are drawn only where all others are refused. Together they hold
-/// less than any top-p cuts off, and leaving them out means sorting a handful of tokens instead of the whole vocabulary.
-const NEGLIGIBLE: f64 = 1e-4;
+/// less than any top-p cuts off.
+const NEGLIGIBLE: f32 = 1e-4;
+/// Refusals after which all that are left are asked for.
+const ONE_BY_ONE: u32 = 32;
+/// Steps of the staircase on which the border of a cut is looked for.
+const STEPS: usize = 512;
 
 /// How tokens are drawn, by the names of a `generation_config.json`. The default draws each as often as the model says.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -95,100 +99,175 @@ fn penalize(logits: &mut [f32], penalty: f64, before: &[u32]) -> Vec<(u32, f32)>
     tokens.iter().filter_map(penalize).collect()
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    token: u32,
-    /// Relative to the likeliest one.
-    weight: f64,
-}
-
-/// The tokens that can be drawn.
+/// The tokens that can be drawn, each with its weight relative to the likeliest one; nothing for those that the cuts
+/// leave out.
 struct Pool {
-    /// The likeliest first.
-    candidates: Vec<Candidate>,
-    /// How many of them the cuts leave.
-    kept: usize,
+    weights: Vec<f32>,
+    total: f64,
     refused: f64,
 }
 
 impl Pool {
     fn new(logits: &[f32], sampling: &Sampling) -> Self {
-        let mut candidates = candidates(logits, sampling.temperature);
-        candidates.sort_unstable_by(|a, b| b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token)));
-        let kept = kept(&candidates, sampling);
-        Self { candidates, kept, refused: 0.0 }
+        let mut weights = Vec::new();
+        let highest = likeliest(logits);
+        if sampling.temperature > 0.0 {
+            exponentials(logits, logits[highest], (1.0 / sampling.temperature) as f32, &mut weights);
+            let least = cut(logits, &weights, sampling);
+            for (token, weight) in weights.iter_mut().enumerate() {
+                *weight = if least.keeps(logits[token], token) { *weight } else { 0.0 };
+            }
+        } else {
+            weights.resize(logits.len(), 0.0);
+            weights[highest] = 1.0;
+        }
+        let total = sum(&weights);
+        Self { weights, total, refused: 0.0 }
     }
 
     fn draw(&mut self, allows: &mut impl FnMut(u32) -> bool, mut unit: impl FnMut() -> f64) -> Option<u32> {
-        let total: f64 = self.candidates[..self.kept].iter().map(|it| it.weight).sum();
-        let mut left: Vec<Candidate> = self.candidates[..self.kept].to_vec();
-        while !left.is_empty() {
-            let drawn = pick(&left, unit());
-            let Candidate { token, weight } = left.remove(drawn);
+        let whole = self.total;
+        let mut refusals = 0;
+        while let Some(token) = self.pick(unit()) {
             if allows(token) {
                 return Some(token);
             }
-            self.refused += weight / total;
+            self.refused += f64::from(self.weights[token as usize]) / whole;
+            self.weights[token as usize] = 0.0;
+            refusals += 1;
+            if refusals == ONE_BY_ONE {
+                self.refuse_all(allows);
+            }
+            self.total = sum(&self.weights);
         }
         None
     }
 
-    /// The likeliest token that is allowed, among those that the cuts left out.
-    fn first_of_the_rest(&self, logits: &[f32], allows: &mut impl FnMut(u32) -> bool) -> Option<u32> {
-        let rest = &self.candidates[self.kept..];
-        rest.iter().map(|it| it.token).find(|token| allows(*token)).or_else(|| {
-            let mut known: Vec<u32> = self.candidates.iter().map(|it| it.token).collect();
-            known.sort_unstable();
-            let mut others: Vec<u32> =
-                (0..).take(logits.len()).filter(|token| known.binary_search(token).is_err()).collect();
-            let logit = |token: &u32| logits[*token as usize];
-            others.sort_unstable_by(|a, b| logit(b).total_cmp(&logit(a)).then(a.cmp(b)));
-            others.into_iter().find(|token| allows(*token))
-        })
-    }
-}
-
-/// Every token that is not negligible; the likeliest alone where there is no temperature.
-fn candidates(logits: &[f32], temperature: f64) -> Vec<Candidate> {
-    let mut highest = f32::NEG_INFINITY;
-    for &logit in logits {
-        highest = if logit > highest { logit } else { highest };
-    }
-    let scale = if temperature > 0.0 { 1.0 / temperature } else { f64::INFINITY };
-    let least = if temperature > 0.0 { highest + (NEGLIGIBLE.ln() * temperature) as f32 } else { highest };
-    let mut candidates = Vec::new();
-    for (token, logit) in (0u32..).zip(logits) {
-        if *logit >= least {
-            let weight = if *logit == highest { 1.0 } else { (f64::from(logit - highest) * scale).exp() };
-            candidates.push(Candidate { token, weight });
+    /// Asks of all that are left at once: where so many are refused, most are.
+    fn refuse_all(&mut self, allows: &mut impl FnMut(u32) -> bool) {
+        for (token, weight) in (0u32..).zip(&mut self.weights) {
+            if *weight > 0.0 && !allows(token) {
+                *weight = 0.0;
+            }
         }
     }
-    candidates
-}
 
-/// How many candidates top-k, min-p and top-p leave, in this order; at least one.
-fn kept(candidates: &[Candidate], sampling: &Sampling) -> usize {
-    if sampling.temperature <= 0.0 {
-        return 1;
+    fn pick(&self, unit: f64) -> Option<u32> {
+        let mut left = unit * self.total;
+        let mut last = None;
+        for (token, weight) in (0u32..).zip(&self.weights) {
+            if *weight > 0.0 {
+                last = Some(token);
+                left -= f64::from(*weight);
+                if left < 0.0 {
+                    break;
+                }
+            }
+        }
+        last
     }
-    let most = if sampling.top_k == 0 { candidates.len() } else { sampling.top_k.min(candidates.len()) };
-    let likely = candidates[..most].iter().take_while(|it| it.weight >= sampling.min_p).count().max(1);
-    let total: f64 = candidates[..likely].iter().map(|it| it.weight).sum();
-    let mut sum = 0.0;
-    let reached = candidates[..likely].iter().position(|it| {
-        sum += it.weight;
-        sum >= sampling.top_p * total
-    });
-    reached.map_or(likely, |last| last + 1)
+
+    /// The likeliest token that is allowed: none of those that could be drawn is.
+    fn first_of_the_rest(&self, logits: &[f32], allows: &mut impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut tokens: Vec<u32> = (0..).take(logits.len()).collect();
+        let logit = |token: &u32| logits[*token as usize];
+        tokens.sort_unstable_by(|a, b| logit(b).total_cmp(&logit(a)).then(a.cmp(b)));
+        tokens.into_iter().find(|token| allows(*token))
+    }
 }
 
-fn pick(candidates: &[Candidate], unit: f64) -> usize {
-    let mut left = unit * candidates.iter().map(|it| it.weight).sum::<f64>();
-    let drawn = candidates.iter().position(|it| {
-        left -= it.weight;
-        left < 0.0
+fn likeliest(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for token in 1..logits.len() {
+        best = if logits[token] > logits[best] { token } else { best };
+    }
+    best
+}
+
+fn sum(weights: &[f32]) -> f64 {
+    // In four sums, which do not wait for each other.
+    let mut sums = [0.0f64; 4];
+    let (fours, rest) = weights.as_chunks::<4>();
+    for four in fours {
+        for lane in 0..4 {
+            sums[lane] += f64::from(four[lane]);
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|weight| f64::from(*weight)).sum::<f64>()
+}
+
+/// The last token that is kept, in the order of falling logits, among equal ones of rising tokens.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    logit: f32,
+    token: usize,
+}
+
+impl Cut {
+    fn keeps(self, logit: f32, token: usize) -> bool {
+        logit > self.logit || (logit == self.logit && token <= self.token)
+    }
+}
+
+/// What top-k, min-p and top-p leave, in this order; the likeliest in any case.
+///
+/// Nothing is sorted but the tokens of the one step of a staircase of logits in which the border lies.
+fn cut(logits: &[f32], weights: &[f32], sampling: &Sampling) -> Cut {
+    let least = (sampling.min_p as f32).clamp(NEGLIGIBLE, 1.0);
+    let all = Cut { logit: lowest(logits, weights, least), token: usize::MAX };
+    let most = if sampling.top_k == 0 { usize::MAX } else { sampling.top_k };
+    let cut = border(logits, weights, all, |_, count| count >= most);
+    if sampling.top_p >= 1.0 {
+        return cut;
+    }
+    let mut total = 0.0;
+    for token in 0..logits.len() {
+        total += if cut.keeps(logits[token], token) { f64::from(weights[token]) } else { 0.0 };
+    }
+    border(logits, weights, cut, |sum, _| sum >= sampling.top_p * total)
+}
+
+/// The lowest logit whose weight is not below `least`.
+fn lowest(logits: &[f32], weights: &[f32], least: f32) -> f32 {
+    let mut lowest = f32::INFINITY;
+    for token in 0..logits.len() {
+        let counts = weights[token] >= least && logits[token] < lowest;
+        lowest = if counts { logits[token] } else { lowest };
+    }
+    lowest
+}
+
+/// Where, going down from the likeliest, the sum of weights or the count of tokens first `reaches` what is asked;
+/// `within` where it never does.
+fn border(logits: &[f32], weights: &[f32], within: Cut, reaches: impl Fn(f64, usize) -> bool) -> Cut {
+    let highest = logits[likeliest(logits)];
+    let scale = STEPS as f32 / (highest - within.logit).max(f32::MIN_POSITIVE);
+    let step = |logit: f32| (((highest - logit) * scale) as usize).min(STEPS - 1);
+    let (mut sums, mut counts) = ([0.0f64; STEPS], [0usize; STEPS]);
+    for token in 0..logits.len() {
+        if within.keeps(logits[token], token) {
+            let step = step(logits[token]);
+            sums[step] += f64::from(weights[token]);
+            counts[step] += 1;
+        }
+    }
+    let (mut sum, mut count) = (0.0, 0);
+    let reached = (0..STEPS).find(|step| {
+        let found = counts[*step] > 0 && reaches(sum + sums[*step], count + counts[*step]);
+        if !found {
+            (sum, count) = (sum + sums[*step], count + counts[*step]);
+        }
+        found
     });
-    drawn.unwrap_or(candidates.len() - 1)
+    let Some(reached) = reached else { return within };
+    let in_step = |token: &usize| within.keeps(logits[*token], *token) && step(logits[*token]) == reached;
+    let mut tokens: Vec<usize> = (0..logits.len()).filter(in_step).collect();
+    tokens.sort_unstable_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
+    let last = tokens.iter().find(|token| {
+        (sum, count) = (sum + f64::from(weights[**token]), count + 1);
+        reaches(sum, count)
+    });
+    last.or(tokens.last()).map_or(within, |token| Cut { logit: logits[*token], token: *token })
 }
 
 #[cfg(test)]
@@ -237,11 +316,41 @@ mod tests {
         check(Sampling { min_p: 0.4, ..plain }, &[], [4.0 / 9.0, 3.0 / 9.0, 2.0 / 9.0, 0.0]);
         check(Sampling { temperature: 0.5, ..plain }, &[], [16.0 / 30.0, 9.0 / 30.0, 4.0 / 30.0, 1.0 / 30.0]);
         check(Sampling { temperature: 0.0, ..plain }, &[], [1.0, 0.0, 0.0, 0.0]);
+        check(Sampling { top_k: 3, top_p: 0.7, ..plain }, &[], [4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
         // What is refused is not drawn, and the others keep their proportions.
         check(plain, &[0], [0.0, 3.0 / 6.0, 2.0 / 6.0, 1.0 / 6.0]);
         // Where all that the cuts leave is refused, the likeliest of the others is taken.
         check(Sampling { top_k: 2, ..plain }, &[0, 1], [0.0, 0.0, 1.0, 0.0]);
         check(Sampling { temperature: 0.0, ..plain }, &[0, 1, 2], [0.0, 0.0, 0.0, 1.0]);
+    }
+
+    /// Of many tokens the cuts leave what sorting them all leaves.
+    #[test]
+    fn borders_are_those_of_a_sorted_list() {
+        let mut unit = units();
+        let logits: Vec<f32> = (0..3000)
+            .map(|_| (8.0 * unit()).round() as f32 / 4.0 + (unit() < 0.5) as u8 as f32 * unit() as f32)
+            .collect();
+        for (top_k, top_p) in [(0, 0.9), (0, 0.1), (7, 1.0), (40, 0.5), (2999, 0.999), (1, 1.0), (0, 1.0)] {
+            let sampling = Sampling { top_k, top_p, ..Sampling::default() };
+            let pool = Pool::new(&logits, &sampling);
+            let mut sorted: Vec<usize> = (0..logits.len()).collect();
+            sorted.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
+            sorted.truncate(if top_k == 0 { sorted.len() } else { top_k });
+            let weight = |token: &usize| f64::from((logits[*token] - logits[sorted[0]]).exp());
+            let total: f64 = sorted.iter().map(weight).sum();
+            let mut sum = 0.0;
+            let reached = sorted.iter().position(|token| {
+                sum += weight(token);
+                sum >= top_p * total
+            });
+            let expected = reached.map_or(sorted.len(), |last| last + 1);
+            let kept: Vec<usize> = (0..logits.len()).filter(|token| pool.weights[*token] > 0.0).collect();
+            // Sums of 32-bit weights may fall on the other side of a border that runs through equal ones.
+            assert!(kept.len().abs_diff(expected) <= 1, "{sampling:?}: {} {expected}", kept.len());
+            let lowest = kept.iter().map(|token| logits[*token]).fold(f32::INFINITY, f32::min);
+            assert!((0..logits.len()).all(|token| pool.weights[token] > 0.0 || logits[token] <= lowest));
+        }
     }
 
     fn draw_one(logits: &[f32], sampling: Sampling, before: &[u32], allowed: &[u32]) -> Option<Drawn> {

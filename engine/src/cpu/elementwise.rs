@@ -166,6 +166,30 @@ impl WithSimd for LogSumExp<'_> {
     }
 }
 
+/// `exp((x - highest) · scale)` of each number, into a buffer that is used again.
+pub fn exponentials(values: &[f32], highest: f32, scale: f32, out: &mut Vec<f32>) {
+    out.clear();
+    out.extend_from_slice(values);
+    Arch::new().dispatch(Exponentials { values: out, highest, scale });
+}
+
+struct Exponentials<'a> {
+    values: &'a mut [f32],
+    highest: f32,
+    scale: f32,
+}
+
+impl WithSimd for Exponentials<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for value in self.values {
+            *value = exp((*value - self.highest) * self.scale);
+        }
+    }
+}
+
 /// eˣ to one part in 10⁷ by Cephes' `expf` (Moshier 1989), in a form that the compiler makes vectors of. What is too
 /// small becomes zero, what is too large the largest power.
 #[inline(always)]
