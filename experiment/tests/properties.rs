@@ -100,7 +100,7 @@ impl Figure {
         Self { value, unit: 1e-6 * whole }
     }
 
-    /// Sums and roots of equations, which lose the last few of sixteen digits: in fifty thousand cases never more than one
+    /// Sums and roots of equations, which lose the last few of sixteen digits: in thirty thousand cases never more than one
     /// in 10¹². A difference loses those of the `whole` that it is taken from; a p-value, whose logarithm reaches a thousand
     /// here, those of that, and all where it is too small for a double to have digits.
     fn solved(value: f64, whole: f64) -> Self {
