@@ -15,7 +15,10 @@ unexport CARGO_ENCODED_RUSTFLAGS
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench bench-experiment figures oracles lint audit generate model ready
+# What generation is compared with.
+PEERS := worker/benches/peers
+
+.PHONY: help demo demo-down test bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +42,16 @@ bench: ## Print the figures beside what they are compared with
 
 bench-experiment: ## Print what the statistics promise beside what simulated worlds show
 	cargo bench --locked --package broadside-experiment --bench acceptance -- $(ARGS)
+
+bench-peers: ## Install what generation is compared with, and write its model (ten minutes, 7 GB; Python 3.11, internet)
+	@python3 -m venv "$(CACHE)/peers/venv"
+	"$(CACHE)/peers/venv/bin/pip" install --quiet --requirement $(PEERS)/requirements.txt
+	PYTHONDONTWRITEBYTECODE=1 "$(CACHE)/peers/venv/bin/python" $(PEERS)/make_model.py "$(CACHE)/peers/model"
+
+bench-generation: ## Print how fast copy is written, beside transformers and llama.cpp (make bench-peers first)
+	@[ -e "$(CACHE)/peers/model/q8_0.gguf" ] || { echo "the peers are missing: make bench-peers" >&2; exit 1; }
+	cargo bench --locked --package broadside-worker --bench generation -- \
+	  --model "$(CACHE)/peers/model" --python "$(CACHE)/peers/venv/bin/python" $(ARGS)
 
 figures: ## Draw the figures of docs/statistics.md from simulated worlds
 	cargo bench --locked --package broadside-experiment --bench figures

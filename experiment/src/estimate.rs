@@ -80,6 +80,29 @@ pub struct AgainstControl {
     pub better: bool,
     /// The natural logarithm of the e-value against "better by at least the worthwhile lift", if one was named.
     pub log_e_not_worthwhile: Option<f64>,
+    /// The time that all of this describes; `None` while the two were never exposed side by side.
+    pub period: Option<Period>,
+}
+
+/// The cells that a comparison rests on: those in which the arm and the control both had a share, and anybody was exposed.
+/// Where a difference wanders, an interval is about its average from the first to the last of them, and says nothing about
+/// what came before or will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// The index of the first one among the cells that were estimated.
+    pub first: usize,
+    /// The index of the last one.
+    pub last: usize,
+}
+
+impl Period {
+    fn new(cells: &[Cell], arm: usize) -> Option<Self> {
+        let compares = |cell: &Cell| {
+            let is_exposed = [0, arm].iter().any(|&arm| cell.totals()[arm].exposures > 0);
+            is_exposed && cell.share(0) > 0.0 && cell.share(arm) > 0.0
+        };
+        Some(Self { first: cells.iter().position(compares)?, last: cells.iter().rposition(compares)? })
+    }
 }
 
 /// Limits without an estimate between them.
@@ -271,6 +294,7 @@ fn compare(cells: &[Cell], design: &Design, planned: &Planned) -> Vec<(Effect, A
             log_threshold: test.log_threshold(),
             better: ratio.is_above() && log_e_value >= test.log_threshold(),
             log_e_not_worthwhile: worthwhile.as_ref().map(|worthwhile| worthwhile.log_e_value(ratio)),
+            period: Period::new(cells, index + 1),
         };
         (effect, against)
     });

@@ -85,7 +85,7 @@ pub use allocation::{Allocation, AllocationError, PartsPerMillion};
 pub use assignment::{AssignmentKey, assign};
 pub use delivered::{Delivered, DeliveredArm, DeliveredVerdict, estimate_delivered, judge_delivered};
 pub use design::{Design, DesignError, Standing};
-pub use estimate::{AgainstControl, ArmEstimate, Estimate, EstimateError, Limits, estimate, p_best};
+pub use estimate::{AgainstControl, ArmEstimate, Estimate, EstimateError, Limits, Period, estimate, p_best};
 pub use evidence::EProcess;
 pub use guardrail::{Guarded, Guardrail, GuardrailError, Safety, guard};
 pub use health::{Counts, SampleRatio};

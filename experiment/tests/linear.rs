@@ -68,6 +68,16 @@ fn a_segment_without_any_feature_shares_evenly() {
     assert_eq!(found[1], [500_000, 500_000]);
 }
 
+/// Nearly nothing is known of them, and what is differs by less than a double shows.
+#[test]
+fn the_smallest_features_end_in_shares_too() {
+    for feature in [1e-300, 1e-20, 1e-18, 1e-17, 3e-17, 1e-16, 1e-15] {
+        for shares in shares(&[vec![feature], vec![-feature]], &crossed(2, 1_000_000_000_000), Kind::Binary) {
+            assert_eq!(shares.iter().sum::<u32>(), 1_000_000, "{feature}");
+        }
+    }
+}
+
 fn feature() -> impl Strategy<Value = f64> {
     prop_oneof![
         Just(0.0),
@@ -76,7 +86,8 @@ fn feature() -> impl Strategy<Value = f64> {
         Just(-1000.0),
         -1000.0..=1000.0_f64,
         999.0..=1000.0_f64,
-        -1e-6..1e-6_f64
+        -1e-6..1e-6_f64,
+        (-18..-3_i32).prop_map(|power| 10_f64.powi(power)),
     ]
 }
 

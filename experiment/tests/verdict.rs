@@ -4,7 +4,7 @@
 
 use experiment::{
     Allocation, Cell, Design, Direction, Estimate, EstimateError, Fault, Kind, Metric, Missing,
-    PartsPerMillion, Problem, Remaining, Standing, Stopping, Totals, Verdict, judge,
+    PartsPerMillion, Period, Problem, Remaining, Standing, Stopping, Totals, Verdict, judge,
 };
 
 fn stopping() -> Stopping {
@@ -71,6 +71,23 @@ fn a_winner_leads_is_better_and_loses_little() {
     // A certain best by P(best) alone: 97 % against 95 % asked.
     check(&[(10_000, 200), (10_000, 240)], "not shown better");
     check(&[(100, 5)], "control leads");
+}
+
+#[test]
+fn a_comparison_says_which_cells_it_rests_on() {
+    let cell = |shares: [u32; 3], n: u64| {
+        let parts = shares.map(|parts| PartsPerMillion::new(parts).unwrap()).to_vec();
+        let totals = shares.map(|parts| Totals::binary(if parts > 0 { n } else { 0 }, n / 50));
+        let totals = totals.map(|totals| if totals.exposures == 0 { Totals::default() } else { totals });
+        Cell::new(Allocation::try_from(parts).unwrap(), totals.to_vec()).unwrap()
+    };
+    let (alone, first, both) = ([1_000_000, 0, 0], [500_000, 500_000, 0], [200_000, 400_000, 400_000]);
+    let cells = [cell(alone, 500), cell(first, 500), cell(both, 500), cell(both, 500), cell(first, 0)];
+    let found = estimate(&cells, &design(3));
+    let period = |arm: usize| found.arms[arm].against_control.unwrap().period;
+    assert_eq!(period(1), Some(Period { first: 1, last: 3 }));
+    assert_eq!(period(2), Some(Period { first: 2, last: 3 }));
+    assert_eq!(estimated(&[(0, 0), (0, 0)]).arms[1].against_control.unwrap().period, None);
 }
 
 #[test]

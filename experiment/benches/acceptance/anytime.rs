@@ -98,7 +98,8 @@ pub(crate) fn traffic(scale: f64) -> Vec<Line> {
     let median = |name: &str, of: &[Decided], when: fn(&Decided) -> f64, bound| {
         Line::median(name, &column(of, when), bound)
     };
-    let (winner, better): (fn(&Decided) -> f64, fn(&Decided) -> f64) = (|one| one.winner, |one| one.better);
+    let winner: fn(&Decided) -> f64 = |one| one.winner;
+    let better: fn(&Decided) -> f64 = |one| one.better;
     vec![
         share("two20, even split: winner named", &split, winner, Bound::AtLeast(90.0)),
         median("two20, even split: exposures until the winner", &split, winner, Bound::AtMost(46_000.0)),

@@ -230,7 +230,8 @@ fn replaced() -> (World, Design) {
     let standings: Vec<Standing> =
         [Standing::FIRST].into_iter().chain(variants.clone().map(standing)).collect();
     let steady = World::steady(&vec![0.02; standings.len()], 20 * GENERATIONS as usize, 3_000);
-    let served = [0..steady.rounds.len()].into_iter().chain(variants.map(rounds)).collect();
+    let always = 0..steady.rounds.len();
+    let served = std::iter::once(always).chain(variants.map(rounds)).collect();
     let stopping = Stopping::new(0.95, 0.01).expect("sensible");
     let design = Design::new(Metric::CLICKS, stopping, standings).expect("arms");
     (World { served, ..steady }, design)

@@ -244,6 +244,23 @@ mod tests {
         }
     }
 
+    /// Without a narrowest width the walk would take steps that a double loses, and never end.
+    #[test]
+    fn beliefs_that_are_points_have_an_answer() {
+        for deviation in [0.0, 1e-300, 1e-20, 1e-18, 3e-18, 1e-17, 1e-16] {
+            for (one, other) in [(0.02, 0.02), (0.02, 0.02 + 4e-18), (0.02, 0.03), (0.0, 0.0), (1e50, 1.1e50)]
+            {
+                let beliefs = [one, other, one].map(|mean| Mean::new(mean, deviation, Direction::Maximize));
+                let p_best = Best::of(&beliefs).p_best;
+                assert!(
+                    (p_best.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+                    "{deviation} {one} {other}: {p_best:?}"
+                );
+                assert!(p_best[1] >= p_best[0] - 1e-9, "{deviation} {one} {other}: {p_best:?}");
+            }
+        }
+    }
+
     #[test]
     fn one_arm_is_certainly_the_best() {
         let found = best(&[(100.0, 3.0)]);

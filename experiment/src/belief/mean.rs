@@ -8,6 +8,13 @@ use crate::metric::Direction;
 /// How many standard deviations from its mean a density is taken for zero: as far as e⁻²⁰.
 const BORDER: f64 = 6.33;
 
+/// The narrowest that a belief can be, as a part of its mean: four digits above what a double of that size tells apart, since
+/// quadrature walks over it in steps that must get somewhere.
+const NARROWEST: f64 = 1e-12;
+
+/// The same of a mean of nothing: small beside all that is counted, and its density still a number.
+const LEAST: f64 = 1e-150;
+
 /// A normal distribution, on an axis whose right end is the better one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mean {
@@ -17,9 +24,9 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
-    /// A mean that is believed to be `mean` give or take `deviation`, which is above 0.
+    /// A mean that is believed to be `mean` give or take `deviation`, or [`NARROWEST`] of the mean if that is more.
     pub(crate) fn new(mean: f64, deviation: f64, direction: Direction) -> Self {
-        Self { mean, deviation, direction }
+        Self { mean, deviation: deviation.max(NARROWEST * mean.abs()).max(LEAST), direction }
     }
 
     fn place(&self) -> f64 {
