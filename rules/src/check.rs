@@ -4,7 +4,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::normal::is_invisible;
 use crate::{
-    AdCopy, BrandRules, CharacterClass, Format, Requirement, Rule, Severity, Slot, Template, Violation,
+    AdCopy, BrandRules, CharacterClass, Duplicates, Format, Requirement, Rule, Severity, Slot, Template,
+    Violation, fold,
 };
 
 /// The most bytes of UTF-8 that a text may have to be looked at. Four times what the longest slot of a format needs in
@@ -15,18 +16,27 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// (UTS #51, `emoji-zwj-sequences.txt`), words of no living script more.
 pub const MAX_CLUSTER: usize = 12;
 
-/// Every violation of `copy`: slots in the order of the format, then unknown slots by name, then missing words.
+/// Every violation of `copy`: slots in the order of the format, each with what it breaks together with others; then
+/// unknown slots by name, size and length of the whole, missing words.
 ///
 /// Copy may be served when none [is hard](Violation::is_hard). Equal inputs give equal results.
 #[must_use]
 pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violation> {
-    let slots = format.slots().iter().flat_map(|slot| check_presence(slot, brand, copy));
-    slots.chain(unknown_slots(format, copy)).chain(missing_words(format, brand, copy)).collect()
+    let slots = format.slots().iter().flat_map(|slot| {
+        check_presence(slot, brand, copy).into_iter().chain(check_others(format, slot, copy))
+    });
+    slots
+        .chain(unknown_slots(format, copy))
+        .chain(payload(format, copy))
+        .chain(timing(format, copy))
+        .chain(missing_words(format, brand, copy))
+        .collect()
 }
 
-/// Every violation of one slot's text: size, emptiness, length, lines, characters, templates, forbidden words.
+/// Every violation of one slot's text: size, emptiness, length, lines, room, characters, templates, the channel's rules of
+/// style, forbidden words.
 ///
-/// For one who writes slot by slot; required words are a matter of the whole variant.
+/// For one who writes slot by slot; required words, and what slots say together, are a matter of the whole variant.
 #[must_use]
 pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation> {
     if text.len() > MAX_TEXT_BYTES {
@@ -38,9 +48,11 @@ pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation>
     let mut violations = Vec::new();
     violations.extend(length(slot, text));
     violations.extend(lines(slot, text));
+    violations.extend(room(slot, text));
     violations.extend(characters(slot, text));
     violations.extend(clusters(slot, text));
     violations.extend(templates(slot, text));
+    violations.extend(editorial(slot, text));
     violations.extend(forbidden_words(slot, brand, text));
     violations
 }
@@ -51,6 +63,54 @@ fn check_presence(slot: &Slot, brand: &BrandRules, copy: &AdCopy) -> Vec<Violati
         (None, Requirement::Required) => vec![hard(slot, Rule::MissingSlot)],
         (None, Requirement::Optional) => Vec::new(),
     }
+}
+
+/// What a filled slot breaks together with other slots. Texts are compared [folded](fold).
+fn check_others(format: &Format, slot: &Slot, copy: &AdCopy) -> Vec<Violation> {
+    let Some(text) = copy.get(&slot.name).filter(|text| text.len() <= MAX_TEXT_BYTES) else {
+        return Vec::new();
+    };
+    let text = fold(text);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let says_the_same = |name: &&str| copy.get(*name).is_some_and(|other| fold_bounded(other) == text);
+    let needed = slot.needs.iter().filter(|name| !copy.contains_key(*name));
+    let needed = needed.map(|name| hard(slot, Rule::NeedsSlot { other: name.clone() }));
+    let duplicate = siblings_before(format, slot).find(says_the_same);
+    let duplicate = duplicate.map(|other| hard(slot, Rule::DuplicateAsset { other: other.to_owned() }));
+    let repeated = slot.differs_from.iter().map(String::as_str).find(says_the_same);
+    let repeated =
+        repeated.map(|other| violation(slot, Rule::RepeatsSlot { other: other.to_owned() }, Severity::Soft));
+    needed.chain(duplicate).chain(repeated).collect()
+}
+
+/// The earlier slots of the same series, where the channel refuses duplicates.
+fn siblings_before<'f>(format: &'f Format, slot: &'f Slot) -> impl Iterator<Item = &'f str> {
+    let series = slot.series.as_ref().filter(|series| series.duplicates == Duplicates::Refused);
+    let before = format.slots().iter().take_while(|other| other.name != slot.name);
+    before.filter(move |other| series.is_some() && other.series.as_ref() == series).map(|it| it.name.as_str())
+}
+
+fn fold_bounded(text: &str) -> String {
+    if text.len() > MAX_TEXT_BYTES { String::new() } else { fold(text) }
+}
+
+fn payload(format: &Format, copy: &AdCopy) -> Option<Violation> {
+    let payload = format.payload()?;
+    let (limit, found) = (payload.hard_limit, payload.count(format.slots(), copy));
+    let rule = Rule::PayloadTooLarge { limit, found };
+    (found > limit).then_some(Violation { slot: None, rule, severity: Severity::Hard })
+}
+
+fn timing(format: &Format, copy: &AdCopy) -> Option<Violation> {
+    let timing = format.timing()?;
+    let found = timing.seconds(format, copy);
+    let over = |limit, severity| {
+        let rule = Rule::TooLongToRead { limit, found };
+        (found > limit).then_some(Violation { slot: None, rule, severity })
+    };
+    over(timing.hard_limit, Severity::Hard).or_else(|| over(timing.soft_limit, Severity::Soft))
 }
 
 fn unknown_slots(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
@@ -94,6 +154,17 @@ fn lines(slot: &Slot, text: &str) -> Option<Violation> {
     (found > limit).then(|| hard(slot, Rule::TooManyLines { limit, found }))
 }
 
+/// A text above the hard limit is too long anyway, and measuring it would take a while.
+fn room(slot: &Slot, text: &str) -> Option<Violation> {
+    let space = slot.space.filter(|_| slot.count(text) <= slot.hard_limit)?;
+    let (limit, fit) = (space.rows, space.fit(text));
+    if let Some((word, found)) = fit.too_wide {
+        return Some(hard(slot, Rule::WordTooWide { word, limit: space.width, found }));
+    }
+    let rule = Rule::TooManyRows { limit, found: fit.rows, width: space.width };
+    (fit.rows > limit).then(|| hard(slot, rule))
+}
+
 fn characters(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
     use CharacterClass::{Broken, Control, Direction, PrivateUse};
     [Control, Direction, PrivateUse, Broken].into_iter().filter_map(move |class| {
@@ -125,6 +196,13 @@ fn clusters(slot: &Slot, text: &str) -> Option<Violation> {
 fn templates(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
     let rule = |(kind, excerpt)| violation(slot, Rule::Template { kind, excerpt }, kind.severity());
     Template::find(text).into_iter().map(rule)
+}
+
+fn editorial(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
+    slot.editorial.iter().filter_map(move |check| {
+        let excerpt = check.find(text)?;
+        Some(violation(slot, Rule::Editorial { check: *check, excerpt }, check.severity()))
+    })
 }
 
 fn forbidden_words(slot: &Slot, brand: &BrandRules, text: &str) -> impl Iterator<Item = Violation> {

@@ -1,5 +1,7 @@
 //! How long a text is, as the channel sees it.
 
+pub(crate) mod sms;
+
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
@@ -35,6 +37,12 @@ pub enum Counting {
     ///
     /// For X. A link counts as its own characters here, where X counts any link as 23.
     Weighted,
+    /// Segments of a short message (3GPP TS 23.038, TS 23.040): one of 160 septets, or several of 153, while every
+    /// character is in the GSM 7-bit alphabet, where `^{}\[~]|€` cost two; else one of 70 UTF-16 units, or several of
+    /// 67. No character is split between two segments.
+    ///
+    /// One emoji, or one typographic quotation mark, puts the whole text under the smaller limit.
+    SmsSegments,
 }
 
 impl Counting {
@@ -58,6 +66,15 @@ impl Counting {
             Self::DoubleWidth => text.nfc().map(columns).sum(),
             Self::Utf16 => text.nfc().map(char::len_utf16).sum(),
             Self::Weighted => text.nfc().collect::<String>().graphemes(true).map(weight).sum(),
+            Self::SmsSegments => sms::segments(&text.nfc().collect::<Vec<_>>()),
+        }
+    }
+
+    /// How many Latin letters a text of `limit` units may have.
+    pub(crate) fn letters(self, limit: usize) -> usize {
+        match self {
+            Self::Graphemes | Self::CodePoints | Self::DoubleWidth | Self::Utf16 | Self::Weighted => limit,
+            Self::SmsSegments => sms::letters(limit),
         }
     }
 
@@ -70,7 +87,13 @@ impl Counting {
             Self::DoubleWidth => "characters (wide ones count two)",
             Self::Utf16 => "UTF-16 units",
             Self::Weighted => "weighted characters",
+            Self::SmsSegments => "segments",
         }
+    }
+
+    /// What happens to a text above its soft limit.
+    pub(crate) fn consequence(self) -> &'static str {
+        if self == Self::SmsSegments { "each is paid for" } else { "it may be cut" }
     }
 }
 

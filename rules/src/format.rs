@@ -1,15 +1,39 @@
 //! Formats: what a channel shows, as data. `docs/formats.md` explains the files.
 
-use std::collections::BTreeSet;
+mod file;
+
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::Counting;
+use self::file::File;
+use crate::{Counting, Editorial, Payload, Space, Timing};
 
 /// The files of `rules/formats/`, in the order of their names. A test compares the list with the folder.
-const FILES: [&str; 2] = [include_str!("../formats/email.yaml"), include_str!("../formats/web-banner.yaml")];
+const FILES: [&str; 21] = [
+    include_str!("../formats/banner-leaderboard.yaml"),
+    include_str!("../formats/banner-medium-rectangle.yaml"),
+    include_str!("../formats/banner-mobile.yaml"),
+    include_str!("../formats/email.yaml"),
+    include_str!("../formats/google-app.yaml"),
+    include_str!("../formats/google-performance-max.yaml"),
+    include_str!("../formats/google-responsive-display.yaml"),
+    include_str!("../formats/google-responsive-search.yaml"),
+    include_str!("../formats/landing-page-section.yaml"),
+    include_str!("../formats/linked-in-single-image.yaml"),
+    include_str!("../formats/meta-feed.yaml"),
+    include_str!("../formats/meta-reels.yaml"),
+    include_str!("../formats/meta-stories.yaml"),
+    include_str!("../formats/microsoft-responsive-search.yaml"),
+    include_str!("../formats/push-apns.yaml"),
+    include_str!("../formats/push-fcm.yaml"),
+    include_str!("../formats/service-macro.yaml"),
+    include_str!("../formats/sms.yaml"),
+    include_str!("../formats/video-script.yaml"),
+    include_str!("../formats/web-banner.yaml"),
+    include_str!("../formats/x-post.yaml"),
+];
 
 static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
     let parse = |file| Format::parse(file).expect("every embedded format parses, which a test proves");
@@ -30,7 +54,7 @@ pub fn formats() -> impl Iterator<Item = &'static Format> {
 /// What one kind of spot holds: its slots with their limits, and who may choose what it shows.
 ///
 /// Valid by construction: at least one slot and one delivery, slot names unique, no limit of zero, no soft limit above
-/// its hard one, a source and the date on which it was checked.
+/// its hard one, no slot that refers to one that is not there, a source and the date on which it was checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Format {
     name: String,
@@ -39,6 +63,9 @@ pub struct Format {
     deliveries: Vec<Delivery>,
     source: String,
     checked: String,
+    counting: Counting,
+    payload: Option<Payload>,
+    timing: Option<Timing>,
     slots: Vec<Slot>,
 }
 
@@ -51,8 +78,7 @@ impl Format {
     pub fn parse(yaml: &str) -> Result<Self, FormatError> {
         let file: File =
             serde_saphyr::from_str(yaml).map_err(|error| FormatError::Unreadable(Box::new(error)))?;
-        file.validate()?;
-        Ok(file.into_format())
+        file.into_format()
     }
 
     /// The name that a placement gives, such as `WebBanner`.
@@ -73,7 +99,25 @@ impl Format {
         &self.summary
     }
 
-    /// The slots in reading order.
+    /// How the limits of all slots count.
+    #[must_use]
+    pub fn counting(&self) -> Counting {
+        self.counting
+    }
+
+    /// The limit over all slots together, where the channel has one.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        self.payload.as_ref()
+    }
+
+    /// How long lines stand, where the format is the script of a video.
+    #[must_use]
+    pub fn timing(&self) -> Option<&Timing> {
+        self.timing.as_ref()
+    }
+
+    /// The slots in reading order; a part that comes several times is as many slots.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
         &self.slots
@@ -128,6 +172,39 @@ pub struct Slot {
     pub maximum_lines: usize,
     /// How the limits count; the same for all slots of a format.
     pub counting: Counting,
+    /// The channel's rules of style that hold here, in the order of [`Editorial`], each once.
+    pub editorial: Vec<Editorial>,
+    /// The room in pixels, where the text is set in a box.
+    pub space: Option<Space>,
+    /// The part that this slot is one of, where it comes several times: `headline` of `headline3`.
+    pub series: Option<Series>,
+    /// The slot without which this one is not shown.
+    pub needs: Option<String>,
+    /// The slots whose text this one should not say again.
+    pub differs_from: Vec<String>,
+}
+
+/// A part that comes several times, such as three to fifteen headlines. Its slots are numbered from one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Series {
+    /// The name without a number.
+    pub name: String,
+    /// How many of its slots are required: the first ones.
+    pub least: usize,
+    /// How many slots there are.
+    pub most: usize,
+    /// What the channel says to two slots of one text.
+    pub duplicates: Duplicates,
+}
+
+/// What a channel says to the same text twice in a [`Series`].
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+pub enum Duplicates {
+    /// It takes them.
+    #[default]
+    Allowed,
+    /// It refuses the whole ad.
+    Refused,
 }
 
 impl Slot {
@@ -135,6 +212,12 @@ impl Slot {
     #[must_use]
     pub fn count(&self, text: &str) -> usize {
         self.counting.count(text)
+    }
+
+    /// How many Latin letters fill the slot: what a writer may plan with, whatever unit the limit has.
+    #[must_use]
+    pub fn letters(&self) -> usize {
+        self.counting.letters(self.hard_limit)
     }
 }
 
@@ -179,85 +262,4 @@ pub enum FormatError {
         /// What is wrong and what to do.
         what: String,
     },
-}
-
-/// A format as its file writes it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    version: u32,
-    summary: String,
-    counting: Counting,
-    deliveries: Vec<Delivery>,
-    source: String,
-    checked: String,
-    slots: Vec<FileSlot>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct FileSlot {
-    name: String,
-    purpose: String,
-    required: Requirement,
-    hard_limit: usize,
-    soft_limit: Option<usize>,
-    maximum_lines: usize,
-}
-
-impl File {
-    fn validate(&self) -> Result<(), FormatError> {
-        let mut names = BTreeSet::new();
-        self.require(!self.name.is_empty(), "has no name: give it one")?;
-        self.require(self.version > 0, "has version 0: count from 1")?;
-        self.require(!self.summary.is_empty(), "has no summary: say in a sentence what it is for")?;
-        self.require(!self.deliveries.is_empty(), "allows no delivery: name one")?;
-        self.require(!self.source.is_empty(), "has no source: say who sets its limits")?;
-        self.require(is_date(&self.checked), "checked is no date: write it as YYYY-MM-DD")?;
-        self.require(!self.slots.is_empty(), "has no slots: name one")?;
-        for slot in &self.slots {
-            self.require(names.insert(&slot.name), "has two slots of one name: rename one")?;
-            self.require(slot.is_complete(), "has a slot without name, purpose or line: complete it")?;
-            self.require(
-                slot.is_ordered(),
-                "has a slot whose limits are not 0 < soft <= hard: correct them",
-            )?;
-        }
-        Ok(())
-    }
-
-    fn require(&self, held: bool, what: &str) -> Result<(), FormatError> {
-        let invalid = || FormatError::Invalid { format: self.name.clone(), what: what.to_owned() };
-        held.then_some(()).ok_or_else(invalid)
-    }
-
-    fn into_format(self) -> Format {
-        let Self { name, version, summary, counting, deliveries, source, checked, slots } = self;
-        let slots = slots.into_iter().map(|slot| slot.into_slot(counting)).collect();
-        Format { name, version, summary, deliveries, source, checked, slots }
-    }
-}
-
-impl FileSlot {
-    fn is_complete(&self) -> bool {
-        !self.name.is_empty() && !self.purpose.is_empty() && self.maximum_lines > 0
-    }
-
-    fn is_ordered(&self) -> bool {
-        self.hard_limit > 0 && self.soft_limit.is_none_or(|soft| (1..=self.hard_limit).contains(&soft))
-    }
-
-    fn into_slot(self, counting: Counting) -> Slot {
-        let Self { name, purpose, required, hard_limit, soft_limit, maximum_lines } = self;
-        Slot { name, purpose, required, hard_limit, soft_limit, maximum_lines, counting }
-    }
-}
-
-/// Whether a text has the shape of an ISO 8601 date. The calendar is left to the author.
-fn is_date(text: &str) -> bool {
-    let fits = |(index, byte): (usize, u8)| {
-        if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
-    };
-    text.len() == 10 && text.bytes().enumerate().all(fits)
 }

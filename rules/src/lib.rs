@@ -1,12 +1,14 @@
 //! What copy must hold before anybody sees it: the limits of its format, the words of its brand, and no trace of a
-//! template language. Also, whether two pieces of copy say the same thing twice.
+//! template language. Also, whether two pieces of copy say the same thing twice, and the times of a video's script.
 //!
 //! ```text
 //!   formats/*.yaml ─────────▶ Format ─────┐
+//!     limits, Counting, Editorial, Payload, Space, Timing
 //!   forbidden, required ────▶ BrandRules ─┼─ check ──▶ [Violation]   "headline has 75 characters ..: shorten it by 15"
 //!   slot name ─▶ text ──────▶ AdCopy ─────┘
 //!
 //!   AdCopy ──▶ Fingerprint ── similarity ──▶ near-duplicate or not
+//!   AdCopy ──▶ cues ──▶ webvtt, shot_list    where the format is a script
 //! ```
 //!
 //! The crate is pure: no clock, no I/O, no environment. Format files are embedded at build time. It refuses to know
@@ -33,8 +35,12 @@ mod brand;
 mod check;
 mod counting;
 mod duplicate;
+mod editorial;
 mod format;
 mod normal;
+mod payload;
+mod script;
+mod space;
 mod template;
 mod violation;
 mod words;
@@ -45,8 +51,12 @@ pub use brand::{BrandRules, BrandRulesError, MAX_WORD_LENGTH, MAX_WORDS, WordLis
 pub use check::{MAX_CLUSTER, MAX_TEXT_BYTES, check, check_slot};
 pub use counting::Counting;
 pub use duplicate::{Fingerprint, NEAR_DUPLICATE, is_near_duplicate};
-pub use format::{Delivery, Format, FormatError, Requirement, Slot, format, formats};
+pub use editorial::Editorial;
+pub use format::{Delivery, Duplicates, Format, FormatError, Requirement, Series, Slot, format, formats};
 pub use normal::{fold, is_invisible, normalize};
+pub use payload::Payload;
+pub use script::{Cue, Timing, cues, shot_list, webvtt};
+pub use space::{Font, Space};
 pub use template::Template;
 pub use violation::{CharacterClass, Rule, Severity, Violation};
 
@@ -54,7 +64,7 @@ pub use violation::{CharacterClass, Rule, Severity, Violation};
 ///
 /// It moves whenever the same copy could be judged differently: a changed check, a changed format file, newer Unicode
 /// tables. Two results of [`check`] under one version are comparable; a test pins the format files to it.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// One piece of copy: text by slot name.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Counting, Template};
+use crate::{Counting, Editorial, Template};
 
 /// One thing that is wrong. Its text says where, what, how much, and ends with what to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -92,6 +92,60 @@ pub enum Rule {
         /// The beginning of the first one.
         excerpt: String,
     },
+    /// Against one of the channel's rules of style.
+    Editorial {
+        /// Which; each is reported once.
+        check: Editorial,
+        /// The beginning of what it found.
+        excerpt: String,
+    },
+    /// The text of another slot of the same series, where the channel refuses that.
+    DuplicateAsset {
+        /// The earlier slot.
+        other: String,
+    },
+    /// The text of a slot from which this one should differ.
+    RepeatsSlot {
+        /// The other slot.
+        other: String,
+    },
+    /// Filled, while the slot without which it is not shown is not.
+    NeedsSlot {
+        /// The other slot.
+        other: String,
+    },
+    /// The message that the channel would get is larger than it takes.
+    PayloadTooLarge {
+        /// The most bytes.
+        limit: usize,
+        /// How many there are, the sender's reserve among them.
+        found: usize,
+    },
+    /// More rows than the box of the slot has, with words set one after the other.
+    TooManyRows {
+        /// The rows of the box.
+        limit: usize,
+        /// The rows that the text needs.
+        found: usize,
+        /// How wide a row is, in pixels.
+        width: usize,
+    },
+    /// A word that no row of the box holds.
+    WordTooWide {
+        /// The first such word.
+        word: String,
+        /// How wide a row is, in pixels.
+        limit: usize,
+        /// How wide the word is, in pixels.
+        found: usize,
+    },
+    /// The lines of a script take longer than the video may.
+    TooLongToRead {
+        /// The most seconds.
+        limit: usize,
+        /// The seconds that it takes to read all lines.
+        found: usize,
+    },
     /// A word that the brand forbids.
     ForbiddenWord {
         /// The word as the brand wrote it.
@@ -132,6 +186,14 @@ impl Rule {
             Self::Character { .. } => "Character",
             Self::OvergrownCharacter { .. } => "OvergrownCharacter",
             Self::Template { .. } => "Template",
+            Self::Editorial { check, .. } => check.name(),
+            Self::DuplicateAsset { .. } => "DuplicateAsset",
+            Self::RepeatsSlot { .. } => "RepeatsSlot",
+            Self::NeedsSlot { .. } => "NeedsSlot",
+            Self::PayloadTooLarge { .. } => "PayloadTooLarge",
+            Self::TooManyRows { .. } => "TooManyRows",
+            Self::WordTooWide { .. } => "WordTooWide",
+            Self::TooLongToRead { .. } => "TooLongToRead",
             Self::ForbiddenWord { .. } => "ForbiddenWord",
             Self::RequiredWord { .. } => "RequiredWord",
         }
@@ -144,6 +206,10 @@ impl Rule {
             Self::TooLarge { limit, .. }
             | Self::TooLong { limit, .. }
             | Self::TooManyLines { limit, .. }
+            | Self::PayloadTooLarge { limit, .. }
+            | Self::TooManyRows { limit, .. }
+            | Self::WordTooWide { limit, .. }
+            | Self::TooLongToRead { limit, .. }
             | Self::OvergrownCharacter { limit, .. } => Some(*limit),
             _ => None,
         }
@@ -156,6 +222,10 @@ impl Rule {
             Self::TooLarge { found, .. }
             | Self::TooLong { found, .. }
             | Self::TooManyLines { found, .. }
+            | Self::PayloadTooLarge { found, .. }
+            | Self::TooManyRows { found, .. }
+            | Self::WordTooWide { found, .. }
+            | Self::TooLongToRead { found, .. }
             | Self::Character { found, .. }
             | Self::OvergrownCharacter { found, .. } => Some(*found),
             _ => None,
@@ -169,10 +239,15 @@ impl fmt::Display for Violation {
         match (&self.rule, self.severity) {
             (Rule::TooLong { limit, found, counting }, Severity::Soft) => {
                 let (unit, excess) = (counting.unit(), found.saturating_sub(*limit));
+                let are = if *limit == 1 { "is" } else { "are" };
+                let else_ = counting.consequence();
                 write!(
                     f,
-                    "has {found} {unit}, {limit} are recommended: shorten it by {excess}, or accept that it may be cut"
+                    "has {found} {unit}, {limit} {are} recommended: shorten it by {excess}, or accept that {else_}"
                 )
+            }
+            (Rule::TooLongToRead { limit, found }, Severity::Soft) => {
+                write!(f, "takes {found} seconds to read, {limit} are recommended: shorten its lines")
             }
             (rule, _) => rule.fmt(f),
         }
@@ -210,6 +285,38 @@ impl fmt::Display for Rule {
             }
             Self::Template { kind, excerpt } => {
                 write!(f, "contains {kind} at {excerpt:?}: {}", kind.remedy())
+            }
+            Self::Editorial { check, excerpt } => {
+                write!(f, "{} at {excerpt:?}: {}", check.finding(), check.remedy())
+            }
+            Self::DuplicateAsset { other } => {
+                write!(f, "says the same as {other}, which the channel refuses: say something else")
+            }
+            Self::RepeatsSlot { other } => {
+                write!(f, "repeats {other}, beside which it is shown: say something else")
+            }
+            Self::NeedsSlot { other } => {
+                write!(f, "is only shown with {other}, which is missing: write that, or leave this out")
+            }
+            Self::PayloadTooLarge { limit, found } => {
+                let excess = found.saturating_sub(*limit);
+                write!(
+                    f,
+                    "makes a message of {found} bytes, at most {limit} are allowed: shorten its texts by {excess} bytes"
+                )
+            }
+            Self::TooManyRows { limit, found, width } => {
+                write!(f, "fills {found} rows of {width} pixels, the box has {limit}: shorten it")
+            }
+            Self::WordTooWide { word, limit, found } => {
+                write!(f, "has {word:?} of {found} pixels, a row has {limit}: use a shorter word")
+            }
+            Self::TooLongToRead { limit, found } => {
+                let excess = found.saturating_sub(*limit);
+                write!(
+                    f,
+                    "takes {found} seconds to read, at most {limit} are allowed: shorten its lines by {excess} seconds"
+                )
             }
             Self::ForbiddenWord { word } => {
                 write!(f, "contains the forbidden word {word:?}: say it in other words")

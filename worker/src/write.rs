@@ -181,7 +181,7 @@ impl<'j> Row<'j> {
 /// The most tokens of a slot. A token is a byte at least, and a character of English copy one byte, so a text that is
 /// longer cannot hold; the double leaves room for names with accents.
 fn longest(slot: &Slot) -> usize {
-    2 * slot.hard_limit
+    2 * slot.letters()
 }
 
 /// The text of a slot as far as it is written.
@@ -203,7 +203,7 @@ impl Line {
         let bytes = tokens.bytes(token);
         // Of ASCII letters and digits every way of counting counts each.
         let plain = |text: &[u8]| text.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-        if bytes.is_empty() || plain(self.text.as_bytes()) + plain(bytes) > slot.hard_limit {
+        if bytes.is_empty() || plain(self.text.as_bytes()) + plain(bytes) > slot.letters() {
             return false;
         }
         let mut next = self.clone();

@@ -1,0 +1,216 @@
+//! A format as its file writes it, and its way to a [`Format`].
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::{Delivery, Duplicates, Format, FormatError, Requirement, Series, Slot};
+use crate::{Counting, Editorial, Payload, Space, Timing};
+
+/// The most slots that a series may have: more are a typing error.
+const MAX_SERIES: usize = 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    name: String,
+    version: u32,
+    summary: String,
+    counting: Counting,
+    deliveries: Vec<Delivery>,
+    #[serde(default)]
+    editorial: Vec<Editorial>,
+    payload: Option<Payload>,
+    timing: Option<Timing>,
+    source: String,
+    checked: String,
+    slots: Vec<FileSlot>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct FileSlot {
+    name: String,
+    purpose: String,
+    /// Either this or `repeat`.
+    required: Option<Requirement>,
+    repeat: Option<Repeat>,
+    hard_limit: usize,
+    soft_limit: Option<usize>,
+    maximum_lines: usize,
+    #[serde(default)]
+    editorial: Vec<Editorial>,
+    space: Option<Space>,
+    /// The name of a slot; of a series for the slot of the same number.
+    needs: Option<String>,
+    /// The name of a slot, or of a series for all of its slots.
+    differs_from: Option<String>,
+}
+
+/// How often a part comes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Repeat {
+    least: usize,
+    most: usize,
+    #[serde(default)]
+    duplicates: Duplicates,
+    /// Where a channel wants one of the texts short, the first is it.
+    #[serde(default)]
+    first: Limits,
+}
+
+/// Limits that stand in place of the slot's own.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Limits {
+    hard_limit: Option<usize>,
+    soft_limit: Option<usize>,
+}
+
+impl File {
+    /// Checks what the types do not, and writes every series out.
+    pub(super) fn into_format(self) -> Result<Format, FormatError> {
+        self.validate()?;
+        let slots: Vec<Slot> = self.slots.iter().flat_map(|slot| self.expand(slot)).collect();
+        self.validate_slots(&slots)?;
+        let Self { name, version, summary, counting, deliveries, payload, timing, source, checked, .. } =
+            self;
+        Ok(Format { name, version, summary, deliveries, source, checked, counting, payload, timing, slots })
+    }
+
+    fn validate(&self) -> Result<(), FormatError> {
+        self.require(!self.name.is_empty(), "has no name: give it one")?;
+        self.require(self.version > 0, "has version 0: count from 1")?;
+        self.require(!self.summary.is_empty(), "has no summary: say in a sentence what it is for")?;
+        self.require(!self.deliveries.is_empty(), "allows no delivery: name one")?;
+        self.require(!self.source.is_empty(), "has no source: say who sets its limits")?;
+        self.require(is_date(&self.checked), "checked is no date: write it as YYYY-MM-DD")?;
+        self.require(!self.slots.is_empty(), "has no slots: name one")?;
+        self.require(
+            self.payload.as_ref().is_none_or(Payload::has_room),
+            "has a payload whose frame and reserve leave no room: raise hardLimit",
+        )?;
+        self.require(
+            self.timing.as_ref().is_none_or(|timing| self.is_timed(timing)),
+            "has a timing that is not 0 < soft <= hard, or whose series are none: correct it",
+        )?;
+        for slot in &self.slots {
+            self.require(slot.is_complete(), "has a slot without name, purpose or line: complete it")?;
+            self.require(
+                slot.required.is_some() != slot.repeat.is_some(),
+                "has a slot that says both or neither of required and repeat: say one",
+            )?;
+            self.require(
+                slot.repeat.as_ref().is_none_or(Repeat::is_ordered),
+                "has a series that is not least <= most <= 20, with two slots or more: correct it",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn validate_slots(&self, slots: &[Slot]) -> Result<(), FormatError> {
+        let mut names = BTreeSet::new();
+        for slot in slots {
+            self.require(names.insert(slot.name.as_str()), "has two slots of one name: rename one")?;
+            self.require(is_ordered(slot), "has a slot whose limits are not 0 < soft <= hard: correct them")?;
+        }
+        let mut others = slots.iter().flat_map(|slot| slot.needs.iter().chain(&slot.differs_from));
+        self.require(
+            others.all(|name| names.contains(name.as_str())),
+            "has a slot that needs or differs from one that is not there: correct its name",
+        )
+    }
+
+    fn is_timed(&self, timing: &Timing) -> bool {
+        let is_series = |name: &String| self.series(name).is_some();
+        timing.is_ordered() && [&timing.lines, &timing.shots].into_iter().all(is_series)
+    }
+
+    fn require(&self, held: bool, what: &str) -> Result<(), FormatError> {
+        let invalid = || FormatError::Invalid { format: self.name.clone(), what: what.to_owned() };
+        held.then_some(()).ok_or_else(invalid)
+    }
+
+    fn expand(&self, slot: &FileSlot) -> Vec<Slot> {
+        match &slot.repeat {
+            None => vec![self.slot(slot)],
+            Some(repeat) => (1..=repeat.most).map(|number| self.numbered(slot, repeat, number)).collect(),
+        }
+    }
+
+    fn numbered(&self, slot: &FileSlot, repeat: &Repeat, number: usize) -> Slot {
+        let Repeat { least, most, duplicates, ref first } = *repeat;
+        let plain = self.slot(slot);
+        let own = |limit: Option<usize>| limit.filter(|_| number == 1);
+        Slot {
+            name: format!("{}{number}", slot.name),
+            required: Requirement::from(number <= least),
+            hard_limit: own(first.hard_limit).unwrap_or(plain.hard_limit),
+            soft_limit: own(first.soft_limit).or(plain.soft_limit),
+            series: Some(Series { name: slot.name.clone(), least, most, duplicates }),
+            needs: slot.needs.as_ref().map(|name| match self.series(name) {
+                Some(_) => format!("{name}{number}"),
+                None => name.clone(),
+            }),
+            ..plain
+        }
+    }
+
+    fn slot(&self, slot: &FileSlot) -> Slot {
+        Slot {
+            name: slot.name.clone(),
+            purpose: slot.purpose.clone(),
+            required: slot.required.unwrap_or(Requirement::Optional),
+            hard_limit: slot.hard_limit,
+            soft_limit: slot.soft_limit,
+            maximum_lines: slot.maximum_lines,
+            counting: self.counting,
+            editorial: BTreeSet::from_iter(self.editorial.iter().chain(&slot.editorial).copied())
+                .into_iter()
+                .collect(),
+            space: slot.space,
+            series: None,
+            needs: slot.needs.clone(),
+            differs_from: slot.differs_from.iter().flat_map(|name| self.names(name)).collect(),
+        }
+    }
+
+    /// How often the part of that name comes, where it comes several times.
+    fn series(&self, name: &str) -> Option<&Repeat> {
+        self.slots.iter().find(|slot| slot.name == name)?.repeat.as_ref()
+    }
+
+    /// The slots that a name in the file stands for.
+    fn names(&self, name: &str) -> Vec<String> {
+        match self.series(name) {
+            None => vec![name.to_owned()],
+            Some(repeat) => (1..=repeat.most).map(|number| format!("{name}{number}")).collect(),
+        }
+    }
+}
+
+impl FileSlot {
+    fn is_complete(&self) -> bool {
+        let is_room = self.space.as_ref().is_none_or(Space::is_room);
+        !self.name.is_empty() && !self.purpose.is_empty() && self.maximum_lines > 0 && is_room
+    }
+}
+
+impl Repeat {
+    fn is_ordered(&self) -> bool {
+        self.least <= self.most && (2..=MAX_SERIES).contains(&self.most)
+    }
+}
+
+fn is_ordered(slot: &Slot) -> bool {
+    slot.hard_limit > 0 && slot.soft_limit.is_none_or(|soft| (1..=slot.hard_limit).contains(&soft))
+}
+
+/// Whether a text has the shape of an ISO 8601 date. The calendar is left to the author.
+fn is_date(text: &str) -> bool {
+    let fits = |(index, byte): (usize, u8)| {
+        if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
+    };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
+}
