@@ -47,7 +47,7 @@ pub mod world;
 pub use allocation::{AllocateAnswer, SegmentAllocation};
 pub use answer::{
     CountsWord, EstimateAnswer, Figure, IntervalAnswer, LimitsAnswer, MissingAnswer, PlannedLook,
-    SampleRatioAnswer, SegmentAnswer, VariantAnswer, VerdictWord,
+    RoundsAnswer, SampleRatioAnswer, SegmentAnswer, VariantAnswer, VerdictWord,
 };
 pub use document::Basis;
 pub use fault::{Fault, Problem, WorldProblem};

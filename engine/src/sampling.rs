@@ -1,8 +1,9 @@
 //! Which token comes next.
 
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::{exponentials, log_sum_exp};
+use crate::cpu::{LANES, exponentials, log_sum_exp};
 
 /// Tokens less likely than this share of the likeliest are drawn only where all others are refused. Together they hold
 /// less than any top-p cuts off.
@@ -110,16 +111,15 @@ struct Pool {
 impl Pool {
     fn new(logits: &[f32], sampling: &Sampling) -> Self {
         let mut weights = Vec::new();
-        let highest = likeliest(logits);
         if sampling.temperature > 0.0 {
-            exponentials(logits, logits[highest], (1.0 / sampling.temperature) as f32, &mut weights);
-            let least = cut(logits, &weights, sampling);
-            for (token, weight) in weights.iter_mut().enumerate() {
-                *weight = if least.keeps(logits[token], token) { *weight } else { 0.0 };
-            }
+            let scale = (1.0 / sampling.temperature) as f32;
+            exponentials(logits, highest(logits), scale, &mut weights);
+            Arch::new().dispatch(Cutting { logits, weights: &mut weights, sampling });
         } else {
             weights.resize(logits.len(), 0.0);
-            weights[highest] = 1.0;
+            let highest = highest(logits);
+            let likeliest = logits.iter().position(|logit| *logit == highest);
+            weights[likeliest.expect("finite logits have a highest")] = 1.0;
         }
         let total = sum(&weights);
         Self { weights, total, refused: 0.0 }
@@ -152,19 +152,30 @@ impl Pool {
         }
     }
 
+    /// Goes along the tokens until their weights exceed a share of them all, whole stretches at a time.
     fn pick(&self, unit: f64) -> Option<u32> {
-        let mut left = unit * self.total;
-        let mut last = None;
-        for (token, weight) in (0u32..).zip(&self.weights) {
-            if *weight > 0.0 {
-                last = Some(token);
-                left -= f64::from(*weight);
-                if left < 0.0 {
+        const STRETCH: usize = 64;
+        let (mut left, mut chosen) = (unit * self.total, None);
+        for (index, stretch) in self.weights.chunks(STRETCH).enumerate() {
+            let here = sum(stretch);
+            if here > 0.0 {
+                chosen = Some((index, stretch));
+                if left < here {
                     break;
                 }
+                left -= here;
             }
         }
-        last
+        let (index, stretch) = chosen?;
+        let mut last = 0;
+        for (place, weight) in stretch.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+            last = place;
+            if left < f64::from(*weight) {
+                break;
+            }
+            left -= f64::from(*weight);
+        }
+        u32::try_from(index * STRETCH + last).ok()
     }
 
     /// The likeliest token that is allowed: none of those that could be drawn is.
@@ -176,24 +187,35 @@ impl Pool {
     }
 }
 
-fn likeliest(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for token in 1..logits.len() {
-        best = if logits[token] > logits[best] { token } else { best };
-    }
-    best
-}
-
-fn sum(weights: &[f32]) -> f64 {
-    // In four sums, which do not wait for each other.
-    let mut sums = [0.0f64; 4];
-    let (fours, rest) = weights.as_chunks::<4>();
-    for four in fours {
-        for lane in 0..4 {
-            sums[lane] += f64::from(four[lane]);
+#[inline(always)]
+fn highest(logits: &[f32]) -> f32 {
+    let mut most = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = logits.as_chunks::<LANES>();
+    for block in blocks {
+        for lane in 0..LANES {
+            most[lane] = if block[lane] > most[lane] { block[lane] } else { most[lane] };
         }
     }
-    sums.iter().sum::<f64>() + rest.iter().map(|weight| f64::from(*weight)).sum::<f64>()
+    most.iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most })
+}
+
+#[inline(always)]
+fn sum(weights: &[f32]) -> f64 {
+    // In several sums, which do not wait for each other.
+    let mut sums = [0.0f64; LANES / 2];
+    let (blocks, rest) = weights.as_chunks::<{ LANES / 2 }>();
+    for block in blocks {
+        for lane in 0..LANES / 2 {
+            sums[lane] += f64::from(block[lane]);
+        }
+    }
+    for (sum, weight) in sums.iter_mut().zip(rest) {
+        *sum += f64::from(*weight);
+    }
+    sums.iter().sum()
 }
 
 /// The last token that is kept, in the order of falling logits, among equal ones of rising tokens.
@@ -203,71 +225,84 @@ struct Cut {
     token: usize,
 }
 
-impl Cut {
-    fn keeps(self, logit: f32, token: usize) -> bool {
-        logit > self.logit || (logit == self.logit && token <= self.token)
+/// Takes the weights of what the cuts leave out.
+struct Cutting<'a> {
+    logits: &'a [f32],
+    weights: &'a mut [f32],
+    sampling: &'a Sampling,
+}
+
+impl WithSimd for Cutting<'_> {
+    type Output = ();
+
+    /// Top-k, min-p and top-p, in this order. Nothing is sorted but the tokens of the one step of a staircase of logits
+    /// in which a border lies.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { logits, weights, sampling } = self;
+        let least = (sampling.min_p as f32).clamp(NEGLIGIBLE, 1.0);
+        for weight in &mut *weights {
+            *weight = if *weight >= least { *weight } else { 0.0 };
+        }
+        if sampling.top_k > 0 {
+            let cut = border(logits, weights, |_, count| count >= sampling.top_k);
+            keep(logits, weights, cut);
+        }
+        if sampling.top_p < 1.0 {
+            let asked = sampling.top_p * sum(weights);
+            let cut = border(logits, weights, |sum, _| sum >= asked);
+            keep(logits, weights, cut);
+        }
     }
 }
 
-/// What top-k, min-p and top-p leave, in this order; the likeliest in any case.
-///
-/// Nothing is sorted but the tokens of the one step of a staircase of logits in which the border lies.
-fn cut(logits: &[f32], weights: &[f32], sampling: &Sampling) -> Cut {
-    let least = (sampling.min_p as f32).clamp(NEGLIGIBLE, 1.0);
-    let all = Cut { logit: lowest(logits, weights, least), token: usize::MAX };
-    let most = if sampling.top_k == 0 { usize::MAX } else { sampling.top_k };
-    let cut = border(logits, weights, all, |_, count| count >= most);
-    if sampling.top_p >= 1.0 {
-        return cut;
+#[inline(always)]
+fn keep(logits: &[f32], weights: &mut [f32], cut: Option<Cut>) {
+    let Some(Cut { logit: border, token }) = cut else { return };
+    let (before, behind) = weights.split_at_mut(token + 1);
+    let (logits_before, logits_behind) = logits.split_at(token + 1);
+    for (weight, logit) in before.iter_mut().zip(logits_before) {
+        *weight = if *logit >= border { *weight } else { 0.0 };
     }
-    let mut total = 0.0;
-    for token in 0..logits.len() {
-        total += if cut.keeps(logits[token], token) { f64::from(weights[token]) } else { 0.0 };
+    for (weight, logit) in behind.iter_mut().zip(logits_behind) {
+        *weight = if *logit > border { *weight } else { 0.0 };
     }
-    border(logits, weights, cut, |sum, _| sum >= sampling.top_p * total)
-}
-
-/// The lowest logit whose weight is not below `least`.
-fn lowest(logits: &[f32], weights: &[f32], least: f32) -> f32 {
-    let mut lowest = f32::INFINITY;
-    for token in 0..logits.len() {
-        let counts = weights[token] >= least && logits[token] < lowest;
-        lowest = if counts { logits[token] } else { lowest };
-    }
-    lowest
 }
 
 /// Where, going down from the likeliest, the sum of weights or the count of tokens first `reaches` what is asked;
-/// `within` where it never does.
-fn border(logits: &[f32], weights: &[f32], within: Cut, reaches: impl Fn(f64, usize) -> bool) -> Cut {
-    let highest = logits[likeliest(logits)];
-    let scale = STEPS as f32 / (highest - within.logit).max(f32::MIN_POSITIVE);
+/// nothing where it never does.
+#[inline(always)]
+fn border(logits: &[f32], weights: &[f32], reaches: impl Fn(f64, usize) -> bool) -> Option<Cut> {
+    let highest = highest(logits);
+    let mut lowest = highest;
+    for (logit, weight) in logits.iter().zip(weights) {
+        lowest = if *weight > 0.0 && *logit < lowest { *logit } else { lowest };
+    }
+    let scale = STEPS as f32 / (highest - lowest).max(f32::MIN_POSITIVE);
     let step = |logit: f32| (((highest - logit) * scale) as usize).min(STEPS - 1);
     let (mut sums, mut counts) = ([0.0f64; STEPS], [0usize; STEPS]);
-    for token in 0..logits.len() {
-        if within.keeps(logits[token], token) {
-            let step = step(logits[token]);
-            sums[step] += f64::from(weights[token]);
+    for (logit, weight) in logits.iter().zip(weights) {
+        if *weight > 0.0 {
+            let step = step(*logit);
+            sums[step] += f64::from(*weight);
             counts[step] += 1;
         }
     }
-    let (mut sum, mut count) = (0.0, 0);
-    let reached = (0..STEPS).find(|step| {
-        let found = counts[*step] > 0 && reaches(sum + sums[*step], count + counts[*step]);
-        if !found {
-            (sum, count) = (sum + sums[*step], count + counts[*step]);
+    let (mut sum, mut count, mut reached) = (0.0, 0, 0);
+    while counts[reached] == 0 || !reaches(sum + sums[reached], count + counts[reached]) {
+        (sum, count, reached) = (sum + sums[reached], count + counts[reached], reached + 1);
+        if reached == STEPS {
+            return None;
         }
-        found
-    });
-    let Some(reached) = reached else { return within };
-    let in_step = |token: &usize| within.keeps(logits[*token], *token) && step(logits[*token]) == reached;
+    }
+    let in_step = |token: &usize| weights[*token] > 0.0 && step(logits[*token]) == reached;
     let mut tokens: Vec<usize> = (0..logits.len()).filter(in_step).collect();
     tokens.sort_unstable_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
     let last = tokens.iter().find(|token| {
         (sum, count) = (sum + f64::from(weights[**token]), count + 1);
         reaches(sum, count)
     });
-    last.or(tokens.last()).map_or(within, |token| Cut { logit: logits[*token], token: *token })
+    last.or(tokens.last()).map(|token| Cut { logit: logits[*token], token: *token })
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct VariantAnswer {
     pub rewards: Figure,
     /// The mean reward of an exposure, with limits for one planned look.
     pub mean: IntervalAnswer,
+    /// The rounds that the comparison with the control describes. Null while there is none, and for a network's days.
+    pub rounds: Option<RoundsAnswer>,
     /// Its mean minus the control's, with limits for one planned look.
     pub difference: Option<IntervalAnswer>,
     /// Its mean over the control's, minus one, with limits for one planned look: 0.1 is 10 % more.
@@ -107,6 +109,16 @@ pub struct VariantAnswer {
     pub expected_loss: Figure,
     /// The expected loss as a fraction of its own mean. Null for retired ones.
     pub relative_loss: Figure,
+}
+
+/// From the first to the last round in which a variant ran beside the control. Where the difference wanders, its limits
+/// are about an average over these, and say nothing about what came before or will come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RoundsAnswer {
+    /// The first one's number.
+    pub first: u64,
+    /// The last one's number.
+    pub last: u64,
 }
 
 /// An estimate with limits that hold at one planned look.
@@ -224,7 +236,7 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
     let still_needed = experiment::still_needed(&question.cells, &estimate);
     Ok(EstimateAnswer {
         basis: question.basis,
-        variants: variants(question, &estimate),
+        variants: variants(question, &question.numbers, &estimate),
         sample_ratio: Some(estimate.sample_ratio.into()),
         guardrails: safety::answers(question),
         verdict: Some(VerdictWord::from(&verdict)),
@@ -276,16 +288,19 @@ fn segments(question: &Question) -> Result<Option<BTreeMap<String, SegmentAnswer
     let mut segments = BTreeMap::new();
     for (segment, name) in names.iter().enumerate() {
         let estimate = estimated(question, &question.in_segment(segment))?;
-        segments.insert(name.clone(), SegmentAnswer { variants: variants(question, &estimate) });
+        let numbers = question.numbers_in_segment(segment);
+        segments.insert(name.clone(), SegmentAnswer { variants: variants(question, &numbers, &estimate) });
     }
     Ok(Some(segments))
 }
 
-fn variants(question: &Question, estimate: &Estimate) -> Vec<VariantAnswer> {
-    question.names.iter().zip(&estimate.arms).map(|(name, arm)| variant(name, arm)).collect()
+/// `numbers` are those of the rounds of the estimate's cells.
+fn variants(question: &Question, numbers: &[u64], estimate: &Estimate) -> Vec<VariantAnswer> {
+    question.names.iter().zip(&estimate.arms).map(|(name, arm)| variant(name, numbers, arm)).collect()
 }
 
-fn variant(name: &str, arm: &ArmEstimate) -> VariantAnswer {
+fn variant(name: &str, numbers: &[u64], arm: &ArmEstimate) -> VariantAnswer {
+    let period = arm.against_control.and_then(|against| against.period);
     let figure =
         |of: fn(&AgainstControl) -> f64| arm.against_control.as_ref().map(|against| Figure(of(against)));
     VariantAnswer {
@@ -293,6 +308,9 @@ fn variant(name: &str, arm: &ArmEstimate) -> VariantAnswer {
         exposures: arm.exposures,
         rewards: Figure(arm.rewards),
         mean: arm.mean.into(),
+        rounds: period.and_then(|period| {
+            Some(RoundsAnswer { first: *numbers.get(period.first)?, last: *numbers.get(period.last)? })
+        }),
         difference: arm.against_control.map(|against| against.difference.into()),
         lift: arm.against_control.map(|against| against.lift.into()),
         lift_anytime: arm.against_control.map(|against| against.lift_anytime.into()),

@@ -80,6 +80,7 @@ fn variant(name: &str, exposures: u64, rewards: f64, mean: f64) -> VariantAnswer
         exposures,
         rewards: Figure(rewards),
         mean: IntervalAnswer { estimate: Figure(mean), low: unknown, high: unknown },
+        rounds: None,
         difference: None,
         lift: None,
         lift_anytime: None,

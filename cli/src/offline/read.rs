@@ -21,7 +21,7 @@ use super::{answer, delivered, parse};
 use arms::Arms;
 pub(super) use arms::check_name;
 use cells::Cells;
-pub(super) use cells::comparable;
+pub(super) use cells::{comparable, is_alone};
 pub(super) use guardrails::Watched;
 pub(super) use settings::{count, fraction};
 
@@ -37,6 +37,8 @@ pub struct Question {
     pub(super) segments: Option<Vec<String>>,
     /// The cells in which something can be compared, oldest first; never empty.
     pub(super) cells: Vec<Cell>,
+    /// The numbers of their rounds, if anything can be compared.
+    pub(super) numbers: Vec<u64>,
     /// By segment, the shares of its last round.
     pub(super) in_force: Vec<Option<Allocation>>,
     /// Whether the last round goes on.
@@ -132,6 +134,12 @@ impl Question {
         let cells: Vec<Cell> = self.cells.iter().filter(|cell| cell.segment() == segment).cloned().collect();
         cells::or_nothing(cells, self.names.len())
     }
+
+    /// The numbers of their rounds.
+    pub(super) fn numbers_in_segment(&self, segment: usize) -> Vec<u64> {
+        let numbered = self.cells.iter().zip(&self.numbers);
+        numbered.filter(|(cell, _)| cell.segment() == segment).map(|(_, number)| *number).collect()
+    }
 }
 
 /// The question of a document.
@@ -148,7 +156,7 @@ pub(super) fn read(document: Document) -> Result<Question, Fault> {
         .map_err(|error| Fault::at(&root.field("variants"), Problem::Refused(error.to_string())))?;
     let watches = guardrails::watches(&document, stopping.confidence())?;
     let minimum_per_variant = count(&root.field("minimumPerVariant"), &document.minimum_per_variant)?;
-    let Cells { cells, segments, in_force, watched, rounds, plan } =
+    let Cells { cells, numbers, segments, in_force, watched, rounds, plan } =
         Cells::of(&document, &arms, metric.kind, &watches)?;
     let guardrails = guardrails::watched(watches, &watched, &design)?;
     let design = guardrails.iter().fold(design, |design, watched| design.without_harmful(&watched.arms));
@@ -164,6 +172,7 @@ pub(super) fn read(document: Document) -> Result<Question, Fault> {
         rounds,
         segments,
         cells,
+        numbers,
         in_force,
         is_open: document.rounds.iter().any(|round| round.open),
         design,

@@ -19,6 +19,8 @@ use super::settings::{Horizon, count};
 pub(super) struct Cells {
     /// Those in which something can be compared, oldest first; never empty.
     pub(super) cells: Vec<Cell>,
+    /// The numbers of their rounds, if anything can be compared.
+    pub(super) numbers: Vec<u64>,
     pub(super) segments: Option<Vec<String>>,
     /// By segment, the shares of its last round.
     pub(super) in_force: Vec<Option<Allocation>>,
@@ -49,11 +51,13 @@ impl Cells {
         }
         [&cells].into_iter().chain(&watched).try_for_each(|cells| check_sum(cells, &place))?;
         check_covariate(document.basis, &parts, &cells, arms)?;
+        let numbered = parts.iter().zip(&cells).filter(|(_, cell)| !is_alone(cell));
+        let numbers = numbered.map(|(part, _)| part.round).collect();
         let in_force = in_force(&cells, segments.as_ref().map_or(1, Vec::len));
         let arms = arms.names().len();
         let watched = watched.into_iter().map(|cells| comparable(cells, arms)).collect();
         let Counted { cells, rounds, plan } = counted(document, cells, arms)?;
-        Ok(Self { cells, segments, in_force, watched, rounds, plan })
+        Ok(Self { cells, numbers, segments, in_force, watched, rounds, plan })
     }
 }
 
@@ -95,21 +99,29 @@ fn check_size(cells: usize, figures: usize, place: &Place) -> Result<(), Fault> 
     }
 }
 
-/// The rounds with their index in the document, by number.
-fn in_order<'a>(document: &'a Document, place: &Place) -> Result<Vec<(usize, &'a Round)>, Fault> {
+/// A round with its number and its index in the document.
+#[derive(Clone, Copy)]
+struct Numbered<'a> {
+    number: u64,
+    index: usize,
+    round: &'a Round,
+}
+
+/// The rounds by number.
+fn in_order<'a>(document: &'a Document, place: &Place) -> Result<Vec<Numbered<'a>>, Fault> {
     let mut by_number = BTreeMap::new();
     for (index, round) in document.rounds.iter().enumerate() {
         let place = place.index(index).field("number");
         let number = count(&place, &round.number)?;
-        if let Some((first, _)) = by_number.insert(number, (index, &**round)) {
-            let first = Place::default().field("rounds").index(first).to_string();
+        if let Some(first) = by_number.insert(number, Numbered { number, index, round }) {
+            let first = Place::default().field("rounds").index(first.index).to_string();
             return Err(Fault::at(&place, Problem::RoundTwice { number, first }));
         }
     }
-    let rounds: Vec<(usize, &Round)> = by_number.into_values().collect();
+    let rounds: Vec<Numbered<'_>> = by_number.into_values().collect();
     let before = rounds.split_last().map_or(&[][..], |(_, before)| before);
-    match before.iter().find(|(_, round)| round.open) {
-        Some(&(index, _)) => Err(Fault::at(&place.index(index).field("open"), Problem::OpenBefore)),
+    match before.iter().find(|it| it.round.open) {
+        Some(it) => Err(Fault::at(&place.index(it.index).field("open"), Problem::OpenBefore)),
         None => Ok(rounds),
     }
 }
@@ -142,16 +154,22 @@ fn segments(document: &Document, place: &Place) -> Result<Option<Vec<String>>, F
 }
 
 /// Every round as one part, or one for each of its segments.
-fn parts<'a>(basis: Basis, rounds: &[(usize, &'a Round)], place: &Place) -> Result<Vec<Part<'a>>, Fault> {
+fn parts<'a>(basis: Basis, rounds: &[Numbered<'a>], place: &Place) -> Result<Vec<Part<'a>>, Fault> {
     let mut parts = Vec::with_capacity(rounds.len());
-    for &(index, round) in rounds {
+    for &Numbered { number, index, round } in rounds {
         let place = place.index(index);
         match (&round.allocation, &round.totals, &round.segments) {
             (Some(allocation), Some(totals), None) => {
-                parts.push(Part { place, segment: None, allocation: Some(allocation), totals });
+                parts.push(Part {
+                    place,
+                    round: number,
+                    segment: None,
+                    allocation: Some(allocation),
+                    totals,
+                });
             }
             (None, Some(totals), None) if basis == Basis::NotRandomized => {
-                parts.push(Part { place, segment: None, allocation: None, totals });
+                parts.push(Part { place, round: number, segment: None, allocation: None, totals });
             }
             (None, None, Some(_)) if basis != Basis::Randomized => {
                 return Err(Fault::at(&place.field("segments"), Problem::SegmentsNotRandomized));
@@ -161,6 +179,7 @@ fn parts<'a>(basis: Basis, rounds: &[(usize, &'a Round)], place: &Place) -> Resu
             }
             (None, None, Some(segments)) => parts.extend(segments.iter().map(|(name, segment)| Part {
                 place: place.field("segments").entry(name),
+                round: number,
                 segment: Some(name),
                 allocation: Some(&segment.allocation),
                 totals: &segment.totals,
@@ -208,7 +227,7 @@ pub(in crate::offline) fn comparable(cells: Vec<Cell>, arms: usize) -> Vec<Cell>
 }
 
 /// Whether one variant was all that was served.
-pub(super) fn is_alone(cell: &Cell) -> bool {
+pub(in crate::offline) fn is_alone(cell: &Cell) -> bool {
     cell.allocation().shares().contains(&PartsPerMillion::ONE)
 }
 

@@ -14,6 +14,8 @@ use super::totals::{Counted, counted};
 /// A round, or one segment of it, as the document has it.
 pub(super) struct Part<'a> {
     pub(super) place: Place,
+    /// The number of its round.
+    pub(super) round: u64,
     pub(super) segment: Option<&'a String>,
     /// `None` where nobody knows the shares, and nothing rests on them.
     pub(super) allocation: Option<&'a Named<Count>>,

@@ -6,7 +6,7 @@ use operator::sentence::Ended;
 
 use super::super::fault::{Fault, Problem};
 use super::super::place::Place;
-use super::super::read::{Question, comparable};
+use super::super::read::{Question, comparable, is_alone};
 use super::read::Played;
 
 /// What became of an experiment in a world.
@@ -27,6 +27,8 @@ pub struct Story {
 /// What an experiment is asked at one look.
 struct Look {
     cells: Vec<Cell>,
+    /// The numbers of their rounds.
+    numbers: Vec<u64>,
     design: Design,
 }
 
@@ -67,15 +69,18 @@ impl Played {
     }
 
     fn look(&self, course: &Course) -> Look {
+        let segments = self.question.segments.as_ref().map_or(1, Vec::len);
+        let numbered = course.matured().iter().enumerate().filter(|(_, cell)| !is_alone(cell));
+        let numbers = numbered.map(|(index, _)| (index / segments) as u64 + 1).collect();
         let cells = comparable(course.matured().to_vec(), self.question.names.len());
-        Look { cells, design: course.design() }
+        Look { cells, numbers, design: course.design() }
     }
 
     fn asked(&self, look: Look, decided: Option<usize>) -> Question {
         let mut question = self.question.clone();
         question.rounds = decided.unwrap_or(self.world.rounds.len());
         question.plan.over = decided.is_none().then_some(Ended::Time);
-        (question.cells, question.design) = (look.cells, look.design);
+        (question.cells, question.numbers, question.design) = (look.cells, look.numbers, look.design);
         question
     }
 }
