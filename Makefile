@@ -80,7 +80,8 @@ lint: ## Check form, lints, and what may be depended on
 audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
 	cargo deny check advisories
 
-generate: ## Write every generated file anew: definitions, help, scenarios
+generate: ## Write every generated file anew: definitions, formats, help, scenarios
+	UPDATE=1 cargo test --locked --package broadside-rules --test page
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions
 	UPDATE=1 cargo test --locked --package broadside --test help --test render --test offline
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios

@@ -71,6 +71,9 @@ const PLUGIN_FOLDERS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec
 const PLUGINS: [&str; 3] = ["loopback", "ptp", "host-local"];
 const PLUGINS_PACKAGE: &str = "containernetworking-plugins";
 
+/// Another installation may be under way, be it another cluster's: it is waited for, some minutes.
+const LOCK: &str = "DPkg::Lock::Timeout=600";
+
 /// Where root looks for programs, whatever the search path says.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
@@ -159,7 +162,7 @@ async fn apt(packages: &[&str]) -> Result<(), Error> {
 async fn apt_get(verb: &str, packages: &[&str]) -> Result<(), String> {
     let mut command = Command::new("apt-get");
     command
-        .args([verb, "--yes", "--no-install-recommends"])
+        .args([verb, "--yes", "--no-install-recommends", "--option", LOCK])
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive");
     let output = command.output().await.map_err(|error| error.to_string())?;

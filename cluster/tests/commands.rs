@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Long enough for the first start on a machine, which builds the parts of Kubernetes beside other tests.
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 struct Cli {
     name: String,

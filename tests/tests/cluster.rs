@@ -113,7 +113,7 @@ async fn every_bad_manifest_is_refused_with_field_and_remedy() -> Result {
 }
 
 /// Enough that a slow worker is busy for a while.
-const ASKED: u32 = 8;
+const ASKED: u32 = 16;
 
 #[tokio::test]
 async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() -> Result {

@@ -42,9 +42,10 @@ spec:
   resources: {limits: {nvidia.com/gpu: 1}}
 ";
 
-/// The model on a twentieth of a processor, for tests that must meet its worker while it writes.
+/// The model on a hundredth of a processor, for tests that must meet its worker while it writes: on a whole one it
+/// writes a campaign in a tenth of a second.
 pub(crate) async fn slow_down(stage: &Installation, namespace: &str) -> anyhow::Result<()> {
-    let slow = MODEL.replace("limits: {", "limits: {cpu: 50m, ");
+    let slow = MODEL.replace("limits: {", "limits: {cpu: 10m, ");
     stage.kubectl.feed(&format!("-n {namespace} apply -f -"), &slow).await.map(drop)
 }
 
