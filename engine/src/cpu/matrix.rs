@@ -28,7 +28,7 @@ pub enum Matrix {
 }
 
 impl Matrix {
-    /// `x · Wᵀ`; `inputs` is the width of `x` that counts.
+    /// `x · Wᵀ`: the product of every row of `x` with every output.
     ///
     /// # Errors
     /// When candle can't.
@@ -39,9 +39,7 @@ impl Matrix {
             Self::Candle(parts) => through_candle(parts, x),
         }
     }
-}
 
-impl Matrix {
     /// The weights of some outputs, one row for each: how embeddings are read.
     ///
     /// # Errors
@@ -74,4 +72,43 @@ fn through_candle(parts: &[QMatMul], x: &Columns) -> candle_core::Result<Columns
         out.set_row(row, values);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::{GgmlDType, QTensor};
+
+    use super::*;
+
+    /// Candle's matrices round as their form says, so what is held to is the product with the rounded weights.
+    #[test]
+    fn forms_that_candle_multiplies_stand_one_above_the_other() {
+        let (inputs, outputs, rows) = (256, 48, 3);
+        let number = |index: usize| ((index * 7919) % 1000) as f32 / 500.0 - 1.0;
+        let part = |seed: usize| {
+            let weights: Vec<f32> = (0..inputs * outputs).map(|index| number(index + seed)).collect();
+            let tensor = Tensor::from_vec(weights, (outputs, inputs), &Device::Cpu).expect("a tensor");
+            let rounded = QTensor::quantize(&tensor, GgmlDType::Q4K).expect("groups of 256");
+            let weights = rounded.dequantize(&Device::Cpu).expect("weights").to_vec2::<f32>().expect("rows");
+            (QMatMul::from_qtensor(rounded).expect("a matrix"), weights)
+        };
+        let parts = [part(1), part(2)];
+        let matrix = Matrix::Candle(parts.iter().map(|(matrix, _)| matrix.clone()).collect());
+        let mut x = Columns::zeros(rows, inputs);
+        let row = |row: usize| (0..inputs).map(|column| number(31 * row + column)).collect::<Vec<f32>>();
+        (0..rows).for_each(|index| x.set_row(index, &row(index)));
+        let out = matrix.apply(&x).expect("a product");
+        for (output, weights) in parts.iter().flat_map(|(_, weights)| weights).enumerate() {
+            for index in 0..rows {
+                let exact: f32 = row(index).iter().zip(weights).map(|(x, weight)| x * weight).sum();
+                let found = out.get(index, output);
+                assert!((found - exact).abs() < 0.5, "row {index}, output {output}: {found} {exact}");
+            }
+        }
+        let read = matrix.rows(&[5, 0], inputs).expect("rows");
+        assert_eq!(
+            (read.row(0, inputs), read.row(1, inputs)),
+            (parts[0].1[5].clone(), parts[0].1[0].clone())
+        );
+    }
 }

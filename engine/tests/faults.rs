@@ -1,0 +1,105 @@
+//! Files that are no model, or not all of one: each is a named error, and nothing panics.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engine::cpu::Form;
+use engine::{Decoder, Input, Weights};
+
+fn oracle(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name)
+}
+
+/// A copy of a checkpoint's folder, spoilt.
+fn spoilt(name: &str, spoil: impl FnOnce(&Path)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in fs::read_dir(oracle(name)).expect("the oracle's folder") {
+        let path = entry.expect("a file").path();
+        fs::copy(&path, folder.path().join(path.file_name().expect("a name"))).expect("copied");
+    }
+    spoil(folder.path());
+    folder
+}
+
+fn replace(folder: &Path, file: &str, from: &str, to: &str) {
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).expect("readable");
+    assert!(text.contains(from), "{file} has no {from}");
+    fs::write(path, text.replace(from, to)).expect("written");
+}
+
+fn cut(path: &Path, bytes: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).expect("a file");
+    let length = file.metadata().expect("a file").len();
+    file.set_len(length - bytes).expect("cut");
+}
+
+fn check(path: &Path, said: &str) {
+    let loaded =
+        Weights::open(path).and_then(|(weights, shape)| Decoder::load(&weights, shape, Form::AsStored));
+    let error = loaded.expect_err(said).to_string();
+    assert!(error.contains(said), "{error:?} says nothing of {said:?}");
+}
+
+fn check_spoilt(name: &str, said: &str, spoil: impl FnOnce(&Path)) {
+    check(spoilt(name, spoil).path(), said);
+}
+
+#[test]
+fn a_folder_that_is_no_model_says_what_is_wrong_with_it() {
+    check(Path::new("/nowhere"), "cannot read /nowhere/config.json");
+    let config =
+        |from: &'static str, to: &'static str| move |folder: &Path| replace(folder, "config.json", from, to);
+    check_spoilt("qwen2", "family \"gpt2\"", config("\"qwen2\"", "\"gpt2\""));
+    check_spoilt("qwen2", "activation is \"gelu\"", config("\"silu\"", "\"gelu\""));
+    check_spoilt("llama-scaled", "rope type is \"dynamic\"", config("\"llama3\"", "\"dynamic\""));
+    check_spoilt("qwen2", "is not what its name says", config("{", "["));
+    check_spoilt("qwen2", "not of shape [1024, 64]", config("\"vocab_size\": 512", "\"vocab_size\": 1024"));
+    check_spoilt("qwen3", "head size is 24", config("\"head_dim\": 32", "\"head_dim\": 24"));
+}
+
+#[test]
+fn weights_that_are_not_all_there_say_which_file_is() {
+    check_spoilt("qwen2", "and promises", |folder| cut(&folder.join("model.safetensors"), 1));
+    check_spoilt("qwen2", "its header would have", |folder| {
+        fs::write(folder.join("model.safetensors"), [0xFF; 64]).expect("written");
+    });
+    check_spoilt("llama", "model-00002-of-00003.safetensors", |folder| {
+        fs::remove_file(folder.join("model-00002-of-00003.safetensors")).expect("removed");
+    });
+    check_spoilt("llama", "is no file beside it", |folder| {
+        replace(folder, "model.safetensors.index.json", "model-00002-of-00003", "../model-00002-of-00003");
+    });
+}
+
+#[test]
+fn gguf_files_are_checked_alike() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.gguf");
+    fs::copy(oracle("qwen3.gguf"), &path).expect("copied");
+    cut(&path, 1);
+    check(&path, "and promises");
+    fs::write(&path, b"GGUF, they say").expect("written");
+    check(folder.path(), "is not what its name says");
+    fs::copy(oracle("qwen3.gguf"), folder.path().join("other.gguf")).expect("copied");
+    check(folder.path(), "it holds 2 GGUF files: name one of them");
+}
+
+#[test]
+fn a_text_that_does_not_fit_is_an_error_and_nothing_of_it_is_read() {
+    let (weights, shape) = Weights::open(&oracle("qwen2")).expect("a model");
+    let decoder = Decoder::load(&weights, shape, Form::AsStored).expect("a decoder");
+    let mut text = decoder.text(None);
+    let mut read = |tokens: &[u32]| {
+        let read = decoder.read(&mut [Input { text: &mut text, tokens }]);
+        (read.err().map(|error| error.to_string()).unwrap_or_default(), text.tokens())
+    };
+    assert_eq!(read(&[3; 500]), (String::new(), 500));
+    let (error, tokens) = read(&[3; 13]);
+    assert!(error.contains("513 tokens and the model 512 positions"), "{error}");
+    assert_eq!(tokens, 500);
+    let (error, tokens) = read(&[3, 512]);
+    assert!(error.contains("the token 512 is none of the model's 512"), "{error}");
+    assert_eq!(tokens, 500);
+    assert_eq!(read(&[3; 12]), (String::new(), 512));
+}
