@@ -10,8 +10,8 @@ use crate::cpu::{LANES, exponentials, log_sum_exp};
 const NEGLIGIBLE: f32 = 1e-4;
 /// Refusals after which all that are left are asked for.
 const ONE_BY_ONE: u32 = 32;
-/// Steps of the staircase on which the border of a cut is looked for.
-const STEPS: usize = 512;
+/// How often what lies between a border's limits is halved before it is sorted.
+const HALVINGS: usize = 10;
 
 /// How tokens are drawn, by the names of a `generation_config.json`. The default draws each as often as the model says.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -235,23 +235,24 @@ struct Cutting<'a> {
 impl WithSimd for Cutting<'_> {
     type Output = ();
 
-    /// Top-k, min-p and top-p, in this order. Nothing is sorted but the tokens of the one step of a staircase of logits
-    /// in which a border lies.
+    /// Top-k, min-p and top-p, in this order.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { logits, weights, sampling } = self;
         let least = (sampling.min_p as f32).clamp(NEGLIGIBLE, 1.0);
         for weight in &mut *weights {
             *weight = if *weight >= least { *weight } else { 0.0 };
         }
         if sampling.top_k > 0 {
-            let cut = border(logits, weights, |_, count| count >= sampling.top_k);
-            keep(logits, weights, cut);
+            let mut ones = weights.to_vec();
+            for one in &mut ones {
+                *one = if *one > 0.0 { 1.0 } else { 0.0 };
+            }
+            keep(logits, weights, border(simd, logits, &ones, sampling.top_k as f64));
         }
         if sampling.top_p < 1.0 {
             let asked = sampling.top_p * sum(weights);
-            let cut = border(logits, weights, |sum, _| sum >= asked);
-            keep(logits, weights, cut);
+            keep(logits, weights, border(simd, logits, weights, asked));
         }
     }
 }
@@ -269,40 +270,56 @@ fn keep(logits: &[f32], weights: &mut [f32], cut: Option<Cut>) {
     }
 }
 
-/// Where, going down from the likeliest, the sum of weights or the count of tokens first `reaches` what is asked;
-/// nothing where it never does.
+/// Where, going down from the likeliest, the sum of `values` first reaches what is asked; nothing where it never does.
+///
+/// The border is closed in by halves, each one sweep over all, and only what is left between is sorted.
 #[inline(always)]
-fn border(logits: &[f32], weights: &[f32], reaches: impl Fn(f64, usize) -> bool) -> Option<Cut> {
-    let highest = highest(logits);
-    let mut lowest = highest;
-    for (logit, weight) in logits.iter().zip(weights) {
-        lowest = if *weight > 0.0 && *logit < lowest { *logit } else { lowest };
+fn border<S: Simd>(simd: S, logits: &[f32], values: &[f32], asked: f64) -> Option<Cut> {
+    let (mut low, mut high) = (f32::NEG_INFINITY, highest(logits));
+    if sum_beyond(simd, logits, values, low) < asked {
+        return None;
     }
-    let scale = STEPS as f32 / (highest - lowest).max(f32::MIN_POSITIVE);
-    let step = |logit: f32| (((highest - logit) * scale) as usize).min(STEPS - 1);
-    let (mut sums, mut counts) = ([0.0f64; STEPS], [0usize; STEPS]);
-    for (logit, weight) in logits.iter().zip(weights) {
-        if *weight > 0.0 {
-            let step = step(*logit);
-            sums[step] += f64::from(*weight);
-            counts[step] += 1;
+    let mut reached = 0.0;
+    let mut middle = high + NEGLIGIBLE.ln();
+    for _ in 0..HALVINGS {
+        let beyond = sum_beyond(simd, logits, values, middle);
+        if beyond >= asked {
+            low = middle;
+        } else {
+            (high, reached) = (middle, beyond);
+        }
+        middle = if low == f32::NEG_INFINITY { high + 2.0 * NEGLIGIBLE.ln() } else { 0.5 * (low + high) };
+    }
+    let mut tokens = Vec::new();
+    for token in 0..logits.len() {
+        if logits[token] > low && logits[token] <= high && values[token] > 0.0 {
+            tokens.push(token);
         }
     }
-    let (mut sum, mut count, mut reached) = (0.0, 0, 0);
-    while counts[reached] == 0 || !reaches(sum + sums[reached], count + counts[reached]) {
-        (sum, count, reached) = (sum + sums[reached], count + counts[reached], reached + 1);
-        if reached == STEPS {
-            return None;
-        }
-    }
-    let in_step = |token: &usize| weights[*token] > 0.0 && step(logits[*token]) == reached;
-    let mut tokens: Vec<usize> = (0..logits.len()).filter(in_step).collect();
     tokens.sort_unstable_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
     let last = tokens.iter().find(|token| {
-        (sum, count) = (sum + f64::from(weights[**token]), count + 1);
-        reaches(sum, count)
+        reached += f64::from(values[**token]);
+        reached >= asked
     });
     last.or(tokens.last()).map(|token| Cut { logit: logits[*token], token: *token })
+}
+
+/// The sum of the values of tokens above a logit.
+#[inline(always)]
+fn sum_beyond<S: Simd>(simd: S, logits: &[f32], values: &[f32], border: f32) -> f64 {
+    let ((logits, logits_rest), (values, values_rest)) = (S::as_simd_f32s(logits), S::as_simd_f32s(values));
+    let (border_vector, zeros) = (simd.splat_f32s(border), simd.splat_f32s(0.0));
+    // Several sums, which do not wait for each other.
+    let mut sums = [zeros; 4];
+    for (index, (logit, value)) in logits.iter().zip(values).enumerate() {
+        let counted = simd.select_f32s(simd.less_than_f32s(border_vector, *logit), *value, zeros);
+        sums[index % 4] = simd.add_f32s(sums[index % 4], counted);
+    }
+    let mut sum: f64 = sums.iter().map(|sum| f64::from(simd.reduce_sum_f32s(*sum))).sum();
+    for (logit, value) in logits_rest.iter().zip(values_rest) {
+        sum += if *logit > border { f64::from(*value) } else { 0.0 };
+    }
+    sum
 }
 
 #[cfg(test)]
