@@ -43,7 +43,7 @@ pub struct Drawn {
     pub token: u32,
     /// Logarithm of its probability as the model has it, before temperature, cuts and refusals.
     pub log_probability: f32,
-    /// The share of probability, of what could be drawn, that was drawn and refused before it.
+    /// The share of probability, of what could be drawn, that was found to be refused before it was drawn.
     pub refused: f64,
 }
 
@@ -132,13 +132,13 @@ impl Pool {
             if allows(token) {
                 return Some(token);
             }
-            self.refused += f64::from(self.weights[token as usize]) / whole;
             self.weights[token as usize] = 0.0;
             refusals += 1;
             if refusals == ONE_BY_ONE {
                 self.refuse_all(allows);
             }
             self.total = sum(&self.weights);
+            self.refused = 1.0 - self.total / whole;
         }
         None
     }
@@ -417,6 +417,16 @@ mod tests {
         assert_eq!((drawn.token, drawn.refused), (2, 1.0));
         assert!((drawn.log_probability + 60.0).abs() < 1e-3, "{drawn:?}");
         assert_eq!(draw_one(&[1.0, 2.0], Sampling::default(), &[], &[]), None);
+    }
+
+    /// Whoever has to end a text since all else is refused can tell, also where that is spread over many tokens.
+    #[test]
+    fn what_is_refused_is_told_however_many_tokens_it_is_spread_over() {
+        for count in [1000, 5000] {
+            let drawn = draw_one(&vec![0.0; count], Sampling::default(), &[], &[0]).expect("one is allowed");
+            assert_eq!(drawn.token, 0);
+            assert!((drawn.refused - (1.0 - 1.0 / count as f64)).abs() < 1e-6, "{count}: {drawn:?}");
+        }
     }
 
     #[test]
