@@ -325,3 +325,27 @@ fn a_prompt_that_does_not_fit_is_an_error_and_no_panic() {
     let error = write_one(&handbill(), &"word ".repeat(2000)).expect_err("it has 512 positions").to_string();
     assert!(error.contains("512 positions: shorten spec.rules.required or the brief"), "{error}");
 }
+
+/// A slot that has room for the beginning of a product's name is no place for a headline: what is written there was cut off.
+#[test]
+fn copy_that_its_limit_cut_off_is_told_from_copy_that_ended() {
+    let file = "{name: Tiny, version: 1, summary: A tiny spot., counting: CodePoints, deliveries: [Gateway], source: Ours., \
+        checked: 2026-11-29, slots: [{name: headline, purpose: The promise., required: true, hardLimit: 7, maximumLines: 1}]}";
+    let format = rules::Format::parse(file).expect("a format");
+    let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
+    let model = handbill();
+    let head = "format: WebBanner\nproduct: Aero Trail 3\noffer: Free returns for 60 days\n";
+    let job =
+        |seed| Job { head: head.to_owned(), format: &format, brand: &brand, random: Random::from_seed(seed) };
+    let mut drafts = Vec::new();
+    let writer = Writer { model: &model, sampling: model.sampling(), rows: 16 };
+    let written = writer.write((0..16).map(job).collect(), |_, draft| {
+        drafts.push(draft);
+        Ok::<(), ModelError>(())
+    });
+    written.expect("the model writes");
+    assert!(drafts.iter().all(|draft| draft.slots["headline"].chars().count() <= 7), "{drafts:?}");
+    let cut_off = drafts.iter().filter(|draft| !draft.finished).count();
+    // Some end by themselves after a detour; without the judgment none would be told.
+    assert!(cut_off >= 8, "{cut_off} of 16: {drafts:?}");
+}
