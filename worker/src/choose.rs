@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use api::Slots;
 use rules::{BrandRules, Fingerprint, Format};
 
+use crate::author::Draft;
 use crate::brief::Brief;
 use crate::likeness::misspells;
 
@@ -16,15 +17,6 @@ pub const MISSPELLED_NAME: &str = "MisspelledName";
 pub const NEAR_DUPLICATE: &str = "NearDuplicate";
 /// Copy that the model did not end within the longest text that its slot may hold.
 pub const UNFINISHED: &str = "Unfinished";
-
-/// A piece of copy as the model left it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// The texts, by slot; an optional slot that was left empty is absent.
-    pub slots: Slots,
-    /// Whether the model ended every slot itself.
-    pub finished: bool,
-}
 
 /// Judges the drafts of one placement against its rules and against what was chosen before.
 #[derive(Debug)]
@@ -78,10 +70,15 @@ impl<'a> Choice<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::author::Trace;
 
     fn draft(headline: &str, finished: bool) -> Draft {
         let slots = [("headline", headline), ("button", "Shop now")];
-        Draft { slots: slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into(), finished }
+        Draft {
+            slots: slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into(),
+            finished,
+            trace: Trace::default(),
+        }
     }
 
     fn check(headline: &str, finished: bool, broken: &[&str]) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use api::{AdVariant, AdVariantSpec};
 
-use crate::choose::Draft;
+use crate::author::Draft;
 
 /// Takes variants, and knows those that were taken before.
 ///

@@ -10,41 +10,28 @@
 //! does not depend on how long another took, and a run that goes on after a restart writes what the first would have.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use api::name::hex;
 use api::{AdVariantSpec, Origin, Provenance};
-use engine::Sampling;
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
+use crate::author::{Author, AuthorError, Draft, Task};
 use crate::campaign::{Assignment, Campaign};
-use crate::choose::{Choice, Draft};
+use crate::choose::Choice;
 use crate::destination::{Destination, DestinationError};
-use crate::model::{Model, ModelError};
 use crate::random::Random;
-use crate::write::{Job, Writer};
 use api::wire::report::{PlacementReport, Report};
 
 /// What wrote a variant, for its provenance.
 pub const ENGINE: &str = concat!("broadside-worker ", env!("CARGO_PKG_VERSION"));
 
-/// How copy is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// How tokens are drawn.
-    pub sampling: Sampling,
-    /// How often copy is written for one variant before it is given up.
-    pub attempts: u32,
-    /// The most drafts that are written at once.
-    pub rows: usize,
-}
-
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
-    /// The model could not write.
-    #[error("the model could not write")]
-    Model(#[from] ModelError),
+    /// No draft could be written.
+    #[error(transparent)]
+    Author(#[from] AuthorError),
     /// A variant was not taken.
     #[error("a variant was not taken")]
     Destination(#[from] DestinationError),
@@ -56,16 +43,16 @@ pub enum GenerateError {
 /// When the model cannot write or the destination does not take a variant. What was delivered stays delivered, and the
 /// same call goes on from there.
 pub fn generate(
-    model: &Model,
+    author: &dyn Author,
     campaign: &Campaign,
-    settings: Settings,
+    attempts: u32,
     destination: &mut dyn Destination,
 ) -> Result<Report, GenerateError> {
     let existing = destination.existing(&campaign.name)?;
-    let mut run = Run { model, campaign, settings, places: Vec::new() };
+    let mut run = Run { author, campaign, places: Vec::new() };
     run.places = campaign.assignments.iter().map(|it| Place::new(campaign, it, &existing)).collect();
     let mut missing = run.missing(&existing);
-    for attempt in 0..settings.attempts {
+    for attempt in 0..attempts {
         missing = run.write(&missing, attempt, destination)?;
         if missing.is_empty() {
             break;
@@ -73,9 +60,9 @@ pub fn generate(
     }
     for Missing { place, index } in missing {
         let placement = &run.places[place].assignment.placement;
-        info!(placement, index, attempts = settings.attempts, "variant given up");
+        info!(placement, index, attempts, "variant given up");
     }
-    Ok(Report::of_run(model.digest(), run.places.into_iter().map(|place| place.report).collect()))
+    Ok(Report::of_run(author.model_digest(), run.places.into_iter().map(|place| place.report).collect()))
 }
 
 /// A placement while it is written for.
@@ -105,13 +92,12 @@ struct Missing {
 }
 
 struct Run<'a> {
-    model: &'a Model,
+    author: &'a dyn Author,
     campaign: &'a Campaign,
-    settings: Settings,
     places: Vec<Place<'a>>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// What nobody wrote yet; what exists is counted.
     fn missing(&mut self, existing: &[AdVariantSpec]) -> Vec<Missing> {
         let mut missing = Vec::new();
@@ -133,38 +119,40 @@ impl Run<'_> {
         attempt: u32,
         destination: &mut dyn Destination,
     ) -> Result<Vec<Missing>, GenerateError> {
-        let Settings { sampling, rows, .. } = self.settings;
-        let campaign = self.campaign;
-        let (heads, jobs): (Vec<String>, Vec<Job<'_>>) = missing
-            .iter()
-            .map(|it| {
-                let assignment = self.places[it.place].assignment;
-                let mut random = Random::from_seed(seed(campaign, assignment, it.index, attempt));
-                let head = campaign.brief.prompt(assignment.format.name(), &mut random).head();
-                (head.clone(), Job { head, format: assignment.format, brand: &campaign.brand, random })
-            })
-            .unzip();
+        let (author, tasks) = (self.author, missing.iter().map(|it| self.task(*it, attempt)).collect());
         let mut refused = Vec::new();
         let mut finished = BTreeMap::new();
         let mut next = 0;
-        Writer { model: self.model, sampling, rows }.write(jobs, |place, draft| {
+        let mut result = Ok(());
+        author.write(tasks, &mut |place, draft| {
             finished.insert(place, draft);
             while let Some(draft) = finished.remove(&next) {
-                if !self.judge(missing[next], &heads[next], draft, attempt, destination)? {
-                    refused.push(missing[next]);
+                match self.judge(missing[next], draft, attempt, destination) {
+                    Ok(true) => {}
+                    Ok(false) => refused.push(missing[next]),
+                    Err(error) => {
+                        result = Err(error);
+                        return ControlFlow::Break(());
+                    }
                 }
                 next += 1;
             }
-            Ok::<(), GenerateError>(())
+            ControlFlow::Continue(())
         })?;
-        Ok(refused)
+        result.map(|()| refused)
+    }
+
+    fn task(&self, missing: Missing, attempt: u32) -> Task<'a> {
+        let (campaign, assignment) = (self.campaign, self.places[missing.place].assignment);
+        let mut random = Random::from_seed(seed(campaign, assignment, missing.index, attempt));
+        let prompt = campaign.brief.prompt(assignment.format.name(), &mut random);
+        Task { prompt, format: assignment.format, brand: &campaign.brand, random }
     }
 
     /// Delivers a draft that holds, and counts one that does not.
     fn judge(
         &mut self,
         missing: Missing,
-        head: &str,
         draft: Draft,
         attempt: u32,
         destination: &mut dyn Destination,
@@ -180,8 +168,8 @@ impl Run<'_> {
         }
         report.delivered += 1;
         let provenance = Provenance {
-            model_digest: format!("sha256:{}", self.model.digest()),
-            prompt_digest: format!("sha256:{}", hex(&Sha256::digest(head.as_bytes()))),
+            model_digest: self.author.model_digest().to_owned(),
+            prompt_digest: format!("sha256:{}", draft.trace.prompt_digest),
             rules_version: rules::VERSION.to_owned(),
             engine_version: ENGINE.to_owned(),
             seed: self.campaign.seed,
@@ -229,6 +217,8 @@ mod tests {
     use super::*;
     use crate::brief::Brief;
     use crate::choose::UNFINISHED;
+    use crate::model::Model;
+    use crate::write::Writer;
 
     /// Takes nothing, since nothing is written that holds.
     struct Nowhere;
@@ -276,8 +266,8 @@ mod tests {
             |campaign: &Campaign| model.tokens().encode(&(head(campaign) + "headline:")).expect("encoded");
         let fitting = campaigns.take_while(|it| prompt(it).len() < model.decoder().shape().positions);
         let campaign = fitting.last().expect("a short head fits");
-        let settings = Settings { sampling: model.sampling(), attempts: 3, rows: 8 };
-        let report = generate(&model, &campaign, settings, &mut Nowhere).expect("no error");
+        let writer = Writer { model: &model, sampling: model.sampling(), rows: 8 };
+        let report = generate(&writer, &campaign, 3, &mut Nowhere).expect("no error");
         let hero = &report.placements[0];
         assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 3, 3));
     }

@@ -16,6 +16,7 @@
 //! they fare.
 
 pub mod args;
+pub mod author;
 pub mod brief;
 pub mod campaign;
 pub mod choose;

@@ -75,7 +75,7 @@ impl Model {
         Ok(Self { decoder, tokens, advice, digest: digest(&weights)? })
     }
 
-    /// SHA-256 of the weights, in hexadecimal: of all their files, in the order of their names.
+    /// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
@@ -119,5 +119,5 @@ fn digest(weights: &Weights) -> Result<String, ModelError> {
             }
         }
     }
-    Ok(hex(&hash.finalize()))
+    Ok(format!("sha256:{}", hex(&hash.finalize())))
 }

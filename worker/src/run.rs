@@ -8,13 +8,15 @@ use thiserror::Error;
 use tracing::{error, info};
 
 use crate::args::{Command, GenerateArguments, TrainArguments};
+use crate::author::AuthorError;
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
-use crate::destination::{DestinationError, Folder};
-use crate::generate::{GenerateError, Settings, generate};
+use crate::destination::{Destination, DestinationError, Folder};
+use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
+use crate::write::Writer;
 use api::wire::report::{Outcome, Report};
 
 /// Why a command ended early.
@@ -50,9 +52,9 @@ impl RunError {
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
-            Self::Generate(GenerateError::Model(ModelError::TooLong { .. } | ModelError::NotFinite(_))) => {
-                Outcome::Misconfigured
-            }
+            Self::Generate(GenerateError::Author(AuthorError::Model(
+                ModelError::TooLong { .. } | ModelError::NotFinite(_),
+            ))) => Outcome::Misconfigured,
             Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
         }
     }
@@ -77,23 +79,25 @@ fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
     let model = Model::open(&arguments.model, arguments.weights.into())?;
     check_language(&model, &campaign)?;
-    let settings = settings(arguments, model.sampling());
-    info!(campaign = campaign.name, model = model.digest(), ?settings, "writing begins");
-    let report = match &arguments.output {
-        Some(folder) => generate(&model, &campaign, settings, &mut Folder::open(folder)?)?,
-        None => generate(&model, &campaign, settings, &mut Cluster::connect(campaign.home.as_ref())?)?,
+    let sampling = sampling(arguments, model.sampling());
+    let rows = arguments.rows as usize;
+    info!(campaign = campaign.name, model = model.digest(), ?sampling, rows, "writing begins");
+    let writer = Writer { model: &model, sampling, rows };
+    let mut destination: Box<dyn Destination> = match &arguments.output {
+        Some(folder) => Box::new(Folder::open(folder)?),
+        None => Box::new(Cluster::connect(campaign.home.as_ref())?),
     };
+    let report = generate(&writer, &campaign, arguments.attempts, &mut *destination)?;
     info!(outcome = ?report.outcome, placements = ?report.placements, "writing ended");
     Ok(report)
 }
 
-fn settings(arguments: &GenerateArguments, advice: Sampling) -> Settings {
-    let sampling = Sampling {
+fn sampling(arguments: &GenerateArguments, advice: Sampling) -> Sampling {
+    Sampling {
         temperature: arguments.temperature.unwrap_or(advice.temperature),
         top_p: arguments.top_p.unwrap_or(advice.top_p),
         ..advice
-    };
-    Settings { sampling, attempts: arguments.attempts, rows: arguments.rows as usize }
+    }
 }
 
 /// A model that names its languages writes no other: its copy would be in the wrong language and pass every rule.

@@ -1,42 +1,30 @@
 //! Writes many drafts at once: each a row of its own, at its own length and pace.
 //!
 //! ```text
-//! jobs ─▶ prompts, read as a tree ─▶ rows ─┬▶ read what comes next in every row, together
+//! tasks ─▶ prompts, read as a tree ─▶ rows ─┬▶ read what comes next in every row, together
 //!                                          └─ draw for each, by its own dice ◀┘
 //! ```
 //!
-//! A draft depends on its job alone: on the prompt, the slots, the rules and the dice, and neither on the other rows nor
+//! A draft depends on its task alone: on the prompt, the slots, the rules and the dice, and neither on the other rows nor
 //! on how many there are.
 
 use std::collections::VecDeque;
 
-use engine::{Begun, Input, Sampling, Text, begin, draw};
+use api::name::hex;
+use engine::{Begun, Drawn, Input, Sampling, Text, begin, draw};
 use rayon::prelude::*;
-use rules::{BrandRules, Format, Requirement, Rule, Slot};
+use rules::{BrandRules, Requirement, Rule, Slot};
+use sha2::{Digest, Sha256};
 
-use crate::choose::Draft;
+use crate::author::{Author, AuthorError, Done, Draft, Task, Trace};
 use crate::model::{Model, ModelError};
 use crate::prompt;
-use crate::random::Random;
 use crate::tokens::Tokens;
 
 /// Of what a model would rather have written than the end, this share was refused: the text was cut off, not ended.
 const CUT_OFF: f64 = 0.5;
 
-/// One draft to be written.
-#[derive(Clone, Debug)]
-pub struct Job<'a> {
-    /// What the model is told.
-    pub head: String,
-    /// Whose slots it fills.
-    pub format: &'a Format,
-    /// Words that it may not use.
-    pub brand: &'a BrandRules,
-    /// Its dice.
-    pub random: Random,
-}
-
-/// How jobs are written.
+/// A model that writes in this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'m> {
     /// With which model.
@@ -47,17 +35,19 @@ pub struct Writer<'m> {
     pub rows: usize,
 }
 
+impl Author for Writer<'_> {
+    fn model_digest(&self) -> &str {
+        self.model.digest()
+    }
+
+    fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
+        Ok(self.write_rows(tasks, done)?)
+    }
+}
+
 impl Writer<'_> {
-    /// Writes every job, and gives each draft to `done` as soon as it is finished, by the place of its job.
-    ///
-    /// # Errors
-    /// When a prompt does not fit into the model, or its weights are broken; or what `done` says.
-    pub fn write<E: From<ModelError>>(
-        &self,
-        jobs: Vec<Job<'_>>,
-        mut done: impl FnMut(usize, Draft) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut waiting = self.begin(jobs)?;
+    fn write_rows(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), ModelError> {
+        let mut waiting = self.begin(tasks)?;
         let mut rows: Vec<Row<'_>> = Vec::new();
         loop {
             let free = self.rows.max(1) - rows.len();
@@ -67,28 +57,27 @@ impl Writer<'_> {
             }
             self.step(&mut rows)?;
             for row in rows.extract_if(.., |row| row.is_done()) {
-                done(row.place, row.draft)?;
+                if done(row.place, row.finish()).is_break() {
+                    return Ok(());
+                }
             }
         }
     }
 
-    fn begin<'j>(&self, jobs: Vec<Job<'j>>) -> Result<VecDeque<Row<'j>>, ModelError> {
-        let prompts = jobs.iter().map(|job| self.prompt(job)).collect::<Result<Vec<_>, _>>()?;
-        let begun = begin(self.model.decoder(), &prompts)?;
-        Ok(begun
-            .into_iter()
-            .zip(jobs)
-            .enumerate()
-            .map(|(place, (begun, job))| Row::new(place, begun, job))
-            .collect())
+    fn begin<'j>(&self, tasks: Vec<Task<'j>>) -> Result<VecDeque<Row<'j>>, ModelError> {
+        let heads: Vec<String> = tasks.iter().map(|task| task.prompt.head()).collect();
+        let prompts = heads.iter().zip(&tasks).map(|(head, task)| self.prompt(head, task));
+        let begun = begin(self.model.decoder(), &prompts.collect::<Result<Vec<_>, _>>()?)?;
+        let begun = begun.into_iter().zip(heads).zip(tasks).enumerate();
+        Ok(begun.map(|(place, ((begun, head), task))| Row::new(place, begun, &head, task)).collect())
     }
 
     /// The head and the cue of the first slot.
-    fn prompt(&self, job: &Job<'_>) -> Result<Vec<u32>, ModelError> {
+    fn prompt(&self, head: &str, task: &Task<'_>) -> Result<Vec<u32>, ModelError> {
         let (tokens, positions) = (self.model.tokens(), self.model.decoder().shape().positions);
         let mut prompt = vec![tokens.opening()];
-        prompt.extend(tokens.encode(&job.head)?);
-        if let Some(slot) = job.format.slots().first() {
+        prompt.extend(tokens.encode(head)?);
+        if let Some(slot) = task.format.slots().first() {
             prompt.extend(tokens.encode(&prompt::cue(&slot.name))?);
         }
         let found = prompt.len();
@@ -108,7 +97,7 @@ impl Writer<'_> {
 /// A draft that grows.
 struct Row<'j> {
     place: usize,
-    job: Job<'j>,
+    task: Task<'j>,
     text: Text,
     /// What is read next.
     next: Vec<u32>,
@@ -118,29 +107,71 @@ struct Row<'j> {
     slot: usize,
     written: Vec<u32>,
     line: Line,
-    draft: Draft,
+    slots: api::Slots,
+    finished: bool,
+    trace: Totals,
+}
+
+/// Sums over the tokens of a draft.
+#[derive(Clone, Debug, Default)]
+struct Totals {
+    prompt_digest: String,
+    tokens: u32,
+    log_probability: f64,
+    refused: f64,
+}
+
+impl Totals {
+    fn add(&mut self, drawn: &Drawn) {
+        self.tokens += 1;
+        self.log_probability += f64::from(drawn.log_probability);
+        self.refused += drawn.refused;
+    }
+
+    fn mean(self) -> Trace {
+        let Self { prompt_digest, tokens, log_probability, refused } = self;
+        let mean = |sum: f64| (tokens > 0).then(|| sum / f64::from(tokens));
+        Trace { prompt_digest, tokens, log_probability: mean(log_probability), refused: mean(refused) }
+    }
 }
 
 impl<'j> Row<'j> {
-    fn new(place: usize, begun: Begun, job: Job<'j>) -> Self {
+    fn new(place: usize, begun: Begun, head: &str, task: Task<'j>) -> Self {
         let Begun { text, rest } = begun;
-        let draft = Draft { slots: api::Slots::new(), finished: true };
-        let (written, line, logits) = (Vec::new(), Line::default(), Vec::new());
-        Self { place, job, text, next: rest, logits, slot: 0, written, line, draft }
+        Self {
+            place,
+            task,
+            text,
+            next: rest,
+            logits: Vec::new(),
+            slot: 0,
+            written: Vec::new(),
+            line: Line::default(),
+            slots: api::Slots::new(),
+            finished: true,
+            trace: Totals { prompt_digest: hex(&Sha256::digest(head.as_bytes())), ..Totals::default() },
+        }
+    }
+
+    fn finish(self) -> Draft {
+        Draft { slots: self.slots, finished: self.finished, trace: self.trace.mean() }
     }
 
     fn is_done(&self) -> bool {
-        self.slot == self.job.format.slots().len()
+        self.slot == self.task.format.slots().len()
     }
 
     /// Draws a token, and ends the slot with it or reads it next.
     fn go_on(&mut self, writer: &Writer<'_>) -> Result<(), ModelError> {
         let tokens = writer.model.tokens();
-        let (slot, brand) = (&self.job.format.slots()[self.slot], self.job.brand);
+        let (slot, brand) = (&self.task.format.slots()[self.slot], self.task.brand);
         let room = writer.model.decoder().shape().positions - self.text.tokens();
-        let (line, random) = (&self.line, &mut self.job.random);
+        let (line, random) = (&self.line, &mut self.task.random);
         let allows = |token| line.allows(token, tokens, slot, brand);
         let drawn = draw(&mut self.logits, &writer.sampling, &self.written, allows, || random.unit())?;
+        if let Some(drawn) = &drawn {
+            self.trace.add(drawn);
+        }
         match drawn {
             Some(drawn) if tokens.ends_line(drawn.token) => self.end_slot(writer, drawn.refused < CUT_OFF),
             // One position is kept for the line's end.
@@ -158,11 +189,11 @@ impl<'j> Row<'j> {
     /// draft that runs out of the model's positions is unfinished and no error: the next attempt may be shorter.
     fn end_slot(&mut self, writer: &Writer<'_>, finished: bool) -> Result<(), ModelError> {
         let tokens = writer.model.tokens();
-        let slots = self.job.format.slots();
+        let slots = self.task.format.slots();
         let text = std::mem::take(&mut self.line).finish();
-        self.draft.finished &= finished;
+        self.finished &= finished;
         if !text.is_empty() {
-            self.draft.slots.insert(slots[self.slot].name.clone(), text);
+            self.slots.insert(slots[self.slot].name.clone(), text);
         }
         self.written.clear();
         self.slot += 1;
@@ -171,7 +202,7 @@ impl<'j> Row<'j> {
         self.next.extend(tokens.encode(&prompt::cue(&slot.name))?);
         let room = writer.model.decoder().shape().positions - self.text.tokens();
         if self.next.len() >= room {
-            self.draft.finished = false;
+            self.finished = false;
             self.slot = slots.len();
         }
         Ok(())

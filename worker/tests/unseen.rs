@@ -1,23 +1,27 @@
 //! Handbill on briefs that it never saw: how much of its copy names the product, and how much of what was asked it
 //! delivers.
 
+use std::error::Error;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use api::{AdVariantSpec, Slots};
 use candle_transformers::models::llama::LlamaConfig;
 use engine::cpu::Form;
 use rules::BrandRules;
+use worker::author::{Author, AuthorError, Draft, Task};
 use worker::brief::Brief;
 use worker::campaign::{Assignment, Campaign};
-use worker::choose::{Draft, INVENTED_FIGURE, MISSPELLED_NAME};
+use worker::choose::{INVENTED_FIGURE, MISSPELLED_NAME};
 use worker::destination::{Destination, DestinationError};
-use worker::generate::{Settings, generate};
-use worker::model::{Model, ModelError};
+use worker::generate::generate;
+use worker::model::Model;
+use worker::prompt::Prompt;
 use worker::random::Random;
 use worker::train::corpus::{Corpus, Names};
 use worker::train::recipe::{Recipe, Shape};
-use worker::write::{Job, Writer};
+use worker::write::Writer;
 
 /// Briefs drawn from the corpus, with product names that hold a word which no training name holds.
 const DRAWN: usize = 24;
@@ -126,8 +130,8 @@ fn campaign(name: String, brief: Brief) -> Campaign {
 
 fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
     let mut memory = Memory::default();
-    let settings = Settings { sampling: model.sampling(), attempts: 12, rows: 32 };
-    let report = generate(model, campaign, settings, &mut memory).expect("the model writes");
+    let writer = Writer { model, sampling: model.sampling(), rows: 32 };
+    let report = generate(&writer, campaign, 12, &mut memory).expect("the model writes");
     let mut figures = Figures::default();
     for placement in &report.placements {
         figures.asked += placement.asked;
@@ -228,10 +232,10 @@ fn a_run_that_goes_on_writes_what_the_first_would_have_written() {
     let model = handbill();
     let campaign = campaign("again".to_owned(), by_hand().remove(1));
     let whole = write(&model, &campaign).1;
-    let settings = Settings { sampling: model.sampling(), attempts: 12, rows: 32 };
+    let writer = Writer { model: &model, sampling: model.sampling(), rows: 32 };
     for kept in 0..whole.len() {
         let mut memory = Memory { variants: whole[..kept].to_vec(), ..Memory::default() };
-        let report = generate(&model, &campaign, settings, &mut memory).expect("the model writes");
+        let report = generate(&writer, &campaign, 12, &mut memory).expect("the model writes");
         assert_eq!(memory.variants, whole, "killed after {kept} variants");
         let existing: u32 = report.placements.iter().map(|it| it.existing).sum();
         assert_eq!(existing as usize, kept);
@@ -285,7 +289,8 @@ fn weights_that_are_no_numbers_are_an_error_and_no_panic() {
         }
         std::fs::write(&weights, bytes).expect("written");
         let model = Model::open(folder.path(), Form::AsStored).expect("its shapes are right");
-        let error = write_one(&model, "product: Velta\n").expect_err("nothing can be drawn").to_string();
+        let error = write_one(&model, "Velta").expect_err("nothing can be drawn");
+        let error = error.source().expect("a cause").to_string();
         assert!(
             error.contains("logits are not finite") && error.contains("train the model again"),
             "{error}"
@@ -307,22 +312,24 @@ fn the_shipped_model_has_the_shape_that_its_recipe_gives_it() {
     assert_eq!(handbill().languages(), recipe.corpus.languages);
 }
 
-/// Writes one draft of a banner behind a head.
-fn write_one(model: &Model, head: &str) -> Result<Draft, ModelError> {
+/// Writes one draft of a banner about a product.
+fn write_one(model: &Model, product: &str) -> Result<Draft, AuthorError> {
     let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
     let format = rules::format("WebBanner").expect("a format of ours");
-    let job = Job { head: head.to_owned(), format, brand: &brand, random: Random::from_seed(1) };
+    let prompt = Prompt { format: "WebBanner".into(), product: product.to_owned(), ..Prompt::default() };
+    let task = Task { prompt, format, brand: &brand, random: Random::from_seed(1) };
     let mut written = None;
-    Writer { model, sampling: model.sampling(), rows: 1 }.write(vec![job], |_, draft| {
+    Writer { model, sampling: model.sampling(), rows: 1 }.write(vec![task], &mut |_, draft| {
         written = Some(draft);
-        Ok::<(), ModelError>(())
+        ControlFlow::Continue(())
     })?;
-    Ok(written.expect("a job gives a draft"))
+    Ok(written.expect("a task gives a draft"))
 }
 
 #[test]
 fn a_prompt_that_does_not_fit_is_an_error_and_no_panic() {
-    let error = write_one(&handbill(), &"word ".repeat(2000)).expect_err("it has 512 positions").to_string();
+    let error = write_one(&handbill(), &"word ".repeat(2000)).expect_err("it has 512 positions");
+    let error = error.source().expect("a cause").to_string();
     assert!(error.contains("512 positions: shorten spec.rules.required or the brief"), "{error}");
 }
 
@@ -334,14 +341,23 @@ fn copy_that_its_limit_cut_off_is_told_from_copy_that_ended() {
     let format = rules::Format::parse(file).expect("a format");
     let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
     let model = handbill();
-    let head = "format: WebBanner\nproduct: Aero Trail 3\noffer: Free returns for 60 days\n";
-    let job =
-        |seed| Job { head: head.to_owned(), format: &format, brand: &brand, random: Random::from_seed(seed) };
+    let prompt = Prompt {
+        format: "WebBanner".into(),
+        product: "Aero Trail 3".into(),
+        offer: Some("Free returns for 60 days".into()),
+        ..Prompt::default()
+    };
+    let task = |seed| Task {
+        prompt: prompt.clone(),
+        format: &format,
+        brand: &brand,
+        random: Random::from_seed(seed),
+    };
     let mut drafts = Vec::new();
     let writer = Writer { model: &model, sampling: model.sampling(), rows: 16 };
-    let written = writer.write((0..16).map(job).collect(), |_, draft| {
+    let written = writer.write((0..16).map(task).collect(), &mut |_, draft| {
         drafts.push(draft);
-        Ok::<(), ModelError>(())
+        ControlFlow::Continue(())
     });
     written.expect("the model writes");
     assert!(drafts.iter().all(|draft| draft.slots["headline"].chars().count() <= 7), "{drafts:?}");
