@@ -108,8 +108,14 @@ fn a_slot_has_the_checks_of_its_format_and_its_own_in_order() {
     }
 }
 
+/// As many slots as the definitions let a piece of copy have.
+const SLOTS_OF_AN_OBJECT: usize = 32;
+
 #[test]
-fn names_of_slots_are_those_that_an_object_may_hold() {
+fn slots_are_as_many_and_so_named_as_an_object_may_hold() {
+    for format in formats() {
+        assert!(format.slots().len() <= SLOTS_OF_AN_OBJECT, "{}", format.name());
+    }
     for slot in formats().flat_map(Format::slots) {
         let letters = slot.name.chars().all(|c| c.is_ascii_alphanumeric());
         assert!(letters && slot.name.len() <= 32 && slot.name.starts_with(|c: char| c.is_ascii_lowercase()));
