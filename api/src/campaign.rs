@@ -24,7 +24,7 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
     validation = Rule::new("self.metadata.name.size() <= 36 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
         .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments))")
+    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
         .message("writing or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
@@ -45,6 +45,12 @@ pub struct AdCampaignSpec {
     /// Words that the brand forbids or demands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<CampaignRules>,
+
+    /// What is filled in for each reader. Copy refers to one as `{first_name}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(min = 1, max = 8))]
+    pub variables: Option<Vec<Variable>>,
 
     /// How variants are written by a model. Without it only people's copy is tested.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +137,22 @@ pub struct CampaignRules {
     #[serde(default)]
     #[schemars(length(max = 8), inner(length(min = 1, max = 80)))]
     pub required: Vec<String>,
+}
+
+/// What is filled in for each reader, such as a first name.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Variable {
+    /// The name by which copy refers to it.
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z][a-z0-9_]*$"))]
+    pub name: String,
+    /// What its longest value counts, in the units of the format. Limits hold for it; a longer value gives way to the
+    /// fallback.
+    #[schemars(range(min = 1, max = 100))]
+    pub maximum_length: u32,
+    /// What is shown where no value is known.
+    #[schemars(length(min = 1, max = 100))]
+    pub fallback: String,
 }
 
 /// How variants are written by a model.

@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use api::AdCampaign;
+use api::{AdCampaign, Slots};
 use kube::ResourceExt;
 use operator::Campaign;
 use rules::BrandRules;
@@ -25,6 +25,7 @@ use document::Document;
 /// Check campaigns offline, with the operator's own code.
 ///
 /// Prints every fault with its field and a remedy. Warnings are soft limits: copy that is served, and worth a look.
+/// Notes show copy with variables as it reads where no value is known.
 /// Exits with 1 when there is an error, with 0 when there are only warnings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -56,6 +57,8 @@ pub enum Severity {
     Error,
     /// It is served, and worth a look.
     Warning,
+    /// Nothing to mend: what a reader sees, and the file does not say.
+    Note,
 }
 
 /// One thing that was found: where, what, and what to do.
@@ -65,7 +68,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The field, such as `spec.placements[0].control`; empty where the document as a whole is meant.
     pub field: String,
-    /// What is wrong, ending with a remedy.
+    /// What is wrong, ending with a remedy; of a note, what is so.
     pub problem: String,
 }
 
@@ -77,6 +80,10 @@ impl Finding {
     fn warning(field: impl Into<String>, problem: impl fmt::Display) -> Self {
         Self { severity: Severity::Warning, ..Self::error(field, problem) }
     }
+
+    fn note(field: impl Into<String>, what: impl fmt::Display) -> Self {
+        Self { severity: Severity::Note, ..Self::error(field, what) }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -84,6 +91,7 @@ impl fmt::Display for Finding {
         let word = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         let colon = if self.field.is_empty() { "" } else { ": " };
         write!(formatter, "{word:<8}{}{colon}{}", self.field, self.problem)
@@ -151,7 +159,7 @@ fn check_campaign(object: &Value, has_right_shape: bool) -> Vec<Finding> {
     // What the API server would add; the parser insists on an object that it could own children of.
     object["metadata"]["uid"] = Value::from("00000000-0000-0000-0000-000000000000");
     match serde_json::from_value::<AdCampaign>(object) {
-        Ok(campaign) => [name(&campaign), meaning(&campaign), soft_limits(&campaign)].concat(),
+        Ok(campaign) => [name(&campaign), meaning(&campaign), copy(&campaign)].concat(),
         Err(error) if has_right_shape => vec![Finding::error("", error)],
         Err(_) => Vec::new(),
     }
@@ -182,23 +190,33 @@ fn meaning(campaign: &AdCampaign) -> Vec<Finding> {
     }
 }
 
-/// The soft violations of people's copy; hard ones are the parser's matter.
-fn soft_limits(campaign: &AdCampaign) -> Vec<Finding> {
-    let words = campaign.spec.rules.clone().unwrap_or_default();
-    let Ok(brand) = BrandRules::new(&words.forbidden, &words.required) else { return Vec::new() };
+/// The soft violations of people's copy, and how copy with variables reads; hard ones are the parser's matter.
+fn copy(campaign: &AdCampaign) -> Vec<Finding> {
+    let brand = operator::campaign::brand_rules(campaign);
     let mut findings = Vec::new();
     for (index, placement) in campaign.spec.placements.iter().enumerate() {
         let Some(format) = rules::format(&placement.format) else { continue };
         let challengers = placement.challengers.iter().flatten().enumerate();
         let challengers = challengers.map(|(index, slots)| (format!("challengers[{index}]"), slots));
         for (field, slots) in [("control".to_owned(), &placement.control)].into_iter().chain(challengers) {
+            let field = format!("spec.placements[{index}].{field}");
             let soft =
                 rules::check(format, &brand, slots).into_iter().filter(|violation| !violation.is_hard());
-            let field = format!("spec.placements[{index}].{field}");
             findings.extend(soft.map(|violation| Finding::warning(&field, violation)));
+            findings.extend(shown(&field, &brand, slots));
         }
     }
     findings
+}
+
+/// How texts with variables read where no value is known.
+fn shown(field: &str, brand: &BrandRules, slots: &Slots) -> Vec<Finding> {
+    let note = |(slot, text): (&String, &String)| {
+        let shown = brand.variables().with_fallbacks(text);
+        let what = format!("reads {shown:?} where no value is known");
+        (shown != *text).then(|| Finding::note(format!("{field}.{slot}"), what))
+    };
+    slots.iter().filter_map(note).collect()
 }
 
 /// Checks the files and prints what was found.

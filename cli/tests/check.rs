@@ -43,6 +43,38 @@ fn the_example_has_nothing_to_mend() {
     assert_eq!(errors(&example), Vec::<String>::new());
 }
 
+#[test]
+fn copy_with_variables_is_shown_as_it_reads_where_no_value_is_known() {
+    let text = "\
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: hero}
+spec:
+  brief: {product: Aero Trail 3}
+  variables: [{name: first_name, maximumLength: 12, fallback: runner}]
+  placements:
+    - name: hero
+      format: WebBanner
+      delivery: {gateway: {}}
+      control: {headline: Meet the Aero Trail 3, button: Shop now}
+      challengers: [{headline: \"Your trail, {first_name}\", button: \"Run, {first_nam}\"}]
+      metric: {name: product-view, kind: Binary, window: 30m}
+";
+    let said: Vec<String> = check(text)
+        .into_iter()
+        .flat_map(|report| report.findings)
+        .map(|finding| finding.to_string())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "error   spec.placements[0].challengers[0]: button uses {first_nam}, which is no declared variable: \
+             declare it, or use {first_name}",
+            "note    spec.placements[0].challengers[0].headline: reads \"Your trail, runner\" where no value is known",
+        ]
+    );
+}
+
 /// Every fault at once, each with its field; a document of somebody else is passed over.
 #[test]
 fn all_faults_of_a_file_are_said_at_once() {

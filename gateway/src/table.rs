@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use api::{AdTable, TableMetric, TablePlacement, TableRound, TableVariant};
+use api::{AdTable, TableMetric, TablePlacement, TableRound, TableRules, TableVariant};
 use experiment::{AssignmentKey, PartsPerMillion};
 use jiff::Timestamp;
+use rules::{BrandRules, VariableError, Variables};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// What is served for one campaign. Valid by construction: see [`Table::try_from`].
@@ -48,6 +49,8 @@ pub struct Variant {
     pub name: String,
     /// Its texts by slot, as the JSON that is sent.
     pub slots: Box<RawValue>,
+    /// The variables that its texts refer to, as the JSON that is sent.
+    pub variables: Option<Box<RawValue>>,
 }
 
 /// The shares of the segments that share them, in the round in force.
@@ -147,13 +150,14 @@ impl Placement {
             .map_err(|_| shape(&place, "the seed is negative: use one from 1"))?;
         check_variants(&place, placement)?;
         let current = check_rounds(&place, placement)?;
+        let declared = declared(placement.rules.as_ref());
         Ok(Self {
             name: placement.name.clone(),
             seed: placement.seed,
             key: AssignmentKey::new(uid, &placement.name, seed),
             metric: placement.metric.clone(),
             round: current.number,
-            variants: placement.variants.iter().map(Variant::new).collect(),
+            variants: placement.variants.iter().map(|variant| Variant::new(variant, declared)).collect(),
             cells: current.allocations.iter().map(Cell::new).collect(),
         })
     }
@@ -184,12 +188,18 @@ impl Placement {
 }
 
 impl Variant {
-    fn new(variant: &TableVariant) -> Self {
+    fn new(variant: &TableVariant, declared: &[api::Variable]) -> Self {
         // Limits were counted on the composed form, so that is the one to hand over; the digest is of what was written.
         let slots: BTreeMap<&str, String> =
             variant.slots.iter().map(|(slot, text)| (slot.as_str(), rules::normalize(text))).collect();
         let slots = to_raw_value(&slots).expect("a map of strings is JSON");
-        Self { name: variant.name.clone(), slots }
+        let refers = |variable: &&api::Variable| {
+            variant.slots.values().any(|text| text.contains(&format!("{{{}}}", variable.name)))
+        };
+        let variables: Vec<&api::Variable> = declared.iter().filter(refers).collect();
+        let variables = (!variables.is_empty())
+            .then(|| to_raw_value(&variables).expect("a list of plain objects is JSON"));
+        Self { name: variant.name.clone(), slots, variables }
     }
 }
 
@@ -215,17 +225,37 @@ fn check_variants(place: &str, placement: &TablePlacement) -> Result<(), TableEr
         return Err(shape(place, "there is no variant: the first is the control"));
     }
     distinct(place, placement.variants.iter().map(|variant| variant.name.as_str()))?;
-    placement.variants.iter().try_for_each(|variant| check_copy(place, &placement.format, variant))
+    let brand = brand(placement.rules.as_ref()).map_err(|_| {
+        shape(place, "its variables can't be declared: let the operator write the table anew")
+    })?;
+    placement.variants.iter().try_for_each(|variant| check_copy(place, &placement.format, &brand, variant))
 }
 
-fn check_copy(place: &str, format: &str, variant: &TableVariant) -> Result<(), TableError> {
+/// What a table tells of the campaign's rules. Forbidden and required words are not in it: the operator held them.
+fn brand(rules: Option<&TableRules>) -> Result<BrandRules, VariableError> {
+    let declared = declared(rules).iter();
+    let declared = declared.map(|it| rules::Variable::new(&it.name, it.maximum_length, &it.fallback));
+    let variables = Variables::new(declared.collect::<Result<_, _>>()?)?;
+    Ok(BrandRules::default().with_variables(variables))
+}
+
+fn declared(rules: Option<&TableRules>) -> &[api::Variable] {
+    rules.and_then(|rules| rules.variables.as_deref()).unwrap_or_default()
+}
+
+fn check_copy(
+    place: &str,
+    format: &str,
+    brand: &BrandRules,
+    variant: &TableVariant,
+) -> Result<(), TableError> {
     let place = format!("{place}, variant {}", variant.name);
     if api::name::copy_digest(&variant.slots) != variant.digest {
         return Err(TableError::Digest { place });
     }
     // A format that only a newer operator knows is its business: its limits were held when the table was written.
     let Some(known) = rules::format(format) else { return Ok(()) };
-    let violations = rules::check(known, &rules::BrandRules::default(), &variant.slots);
+    let violations = rules::check(known, brand, &variant.slots);
     match violations.into_iter().find(rules::Violation::is_hard) {
         None => Ok(()),
         Some(violation) => {
@@ -347,6 +377,39 @@ mod tests {
             },
             None,
         );
+    }
+
+    #[test]
+    fn a_variable_is_known_from_the_table_alone() {
+        let text = |declared: Option<(&'static str, u32)>| {
+            move |object: &mut AdTable| {
+                let placement = &mut object.spec.placements[0];
+                let variable = |(name, maximum_length): (&str, u32)| api::Variable {
+                    name: name.to_owned(),
+                    maximum_length,
+                    fallback: "you".to_owned(),
+                };
+                let variables = declared.map(|declared| vec![variable(declared)]);
+                placement.rules = Some(TableRules { variables });
+                let variant = &mut placement.variants[1];
+                variant.slots.insert("headline".into(), "For {name}".into());
+                variant.digest = api::name::copy_digest(&variant.slots);
+            }
+        };
+        check("declared", text(Some(("name", 20))), None);
+        check("another one", text(Some(("city", 20))), Some("slot headline breaks a hard rule"));
+        check("none", text(None), Some("slot headline breaks a hard rule"));
+        check("too long", text(Some(("name", 90))), Some("slot headline breaks a hard rule"));
+        check("no name", text(Some(("Name", 20))), Some("variables can't be declared"));
+        let mut object = SAMPLE.object();
+        text(Some(("name", 20)))(&mut object);
+        let table = Table::try_from(&object).unwrap();
+        let sent = |index: usize| {
+            let variant = &table.placements[0].variants[index];
+            variant.variables.as_ref().map(|variables| variables.get().to_owned())
+        };
+        assert_eq!(sent(0), None, "the control refers to none");
+        assert_eq!(sent(1).as_deref(), Some(r#"[{"name":"name","maximumLength":20,"fallback":"you"}]"#));
     }
 
     #[test]

@@ -5,12 +5,13 @@ mod placement;
 
 use std::fmt;
 
-use api::{AdCampaign, OnUndecided, Slots};
+use api::{AdCampaign, OnUndecided, Slots, TableRules};
 use experiment::{Design, Direction, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
-use rules::{BrandRules, Format};
+use rules::{BrandRules, Format, Variable, Variables};
+use serde_json::json;
 
 use placement::Reader;
 
@@ -25,7 +26,7 @@ pub struct Campaign {
     pub uid: String,
     /// Makes it the owner of a child.
     pub owner: OwnerReference,
-    /// The brand's words.
+    /// The brand's words, and the variables of its copy.
     pub brand: BrandRules,
     /// How variants are written by a model.
     pub generation: Option<Generation>,
@@ -35,6 +36,20 @@ pub struct Campaign {
     pub placements: Vec<Placement>,
     /// Whether people stopped it.
     pub activity: Activity,
+}
+
+impl Campaign {
+    /// What a gateway has to know to judge this campaign's copy; nothing where the format says it all.
+    pub(crate) fn table_rules(&self) -> Option<TableRules> {
+        let variable = |variable: &Variable| api::Variable {
+            name: variable.name().to_owned(),
+            maximum_length: u32::try_from(variable.maximum_length()).expect("a maximum is at most 100"),
+            fallback: variable.fallback().to_owned(),
+        };
+        let variables = self.brand.variables();
+        (!variables.is_empty())
+            .then(|| TableRules { variables: Some(variables.iter().map(variable).collect()) })
+    }
 }
 
 /// Whether people stopped a campaign.
@@ -150,6 +165,11 @@ impl TryFrom<&AdCampaign> for Campaign {
     }
 }
 
+/// What a campaign adds to the rules of its formats, as far as it can be used.
+pub fn brand_rules(object: &AdCampaign) -> BrandRules {
+    Faults::default().read_brand(object)
+}
+
 /// Collects faults while reading, so that a person sees them all at once.
 #[derive(Default)]
 struct Faults(Vec<Fault>);
@@ -165,10 +185,7 @@ impl Faults {
 
     fn read_campaign(&mut self, object: &AdCampaign) -> Option<Campaign> {
         let spec = &object.spec;
-        let words = spec.rules.clone().unwrap_or_default();
-        // Without usable words copy is checked against none, so that its other faults are told as well.
-        let brand = self.keep("spec.rules", BrandRules::new(&words.forbidden, &words.required));
-        let brand = brand.unwrap_or_default();
+        let brand = self.read_brand(object);
         let name = object.name_any();
         let placements: Vec<Placement> = spec
             .placements
@@ -196,6 +213,23 @@ impl Faults {
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,
         })
+    }
+
+    /// Without usable words copy is checked against none, so that its other faults are told as well.
+    fn read_brand(&mut self, object: &AdCampaign) -> BrandRules {
+        let words = object.spec.rules.clone().unwrap_or_default();
+        let brand = self.keep("spec.rules", BrandRules::new(&words.forbidden, &words.required));
+        brand.unwrap_or_default().with_variables(self.read_variables(object))
+    }
+
+    fn read_variables(&mut self, object: &AdCampaign) -> Variables {
+        let declared = object.spec.variables.iter().flatten().enumerate();
+        let good = declared.filter_map(|(index, api::Variable { name, maximum_length, fallback })| {
+            let field = format!("spec.variables[{index}]");
+            self.keep(field, Variable::new(name, *maximum_length, fallback))
+        });
+        let good = good.collect();
+        self.keep("spec.variables", Variables::new(good)).unwrap_or_default()
     }
 
     fn read_segments(&mut self, object: &AdCampaign) -> Vec<String> {
@@ -249,5 +283,8 @@ fn inputs(object: &AdCampaign) -> String {
             )
         })
         .collect();
-    serde_json::json!([object.uid(), spec.brief, spec.rules, spec.generation, placements]).to_string()
+    let mut inputs = vec![json!([object.uid(), spec.brief, spec.rules, spec.generation, placements])];
+    // What a campaign leaves out is no input, so that the name of its Job is the one that it has always been.
+    inputs.extend(spec.variables.as_ref().map(|variables| json!(variables)));
+    inputs.iter().map(ToString::to_string).collect()
 }

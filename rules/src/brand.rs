@@ -1,10 +1,12 @@
-//! The words that a brand forbids and requires.
+//! What a brand and its campaign add to the rules of a format: the words that they forbid and require, and the variables
+//! of their copy.
 
 use std::fmt;
 
 use aho_corasick::AhoCorasick;
 use thiserror::Error;
 
+use crate::Variables;
 use crate::normal::fold;
 use crate::words::is_whole_word;
 
@@ -14,7 +16,7 @@ pub const MAX_WORDS: usize = 100;
 /// The most code points that a word or phrase may hold.
 pub const MAX_WORD_LENGTH: usize = 100;
 
-/// Forbidden and required words, ready to be looked for.
+/// Forbidden and required words, ready to be looked for, and the variables that copy may use.
 ///
 /// Words are compared as [`fold`] gives them, so neither case, nor width, nor a soft hyphen makes a difference. A
 /// phrase matches over any run of white space. A match begins and ends where a word does: "cheap" is found in
@@ -25,6 +27,7 @@ pub const MAX_WORD_LENGTH: usize = 100;
 pub struct BrandRules {
     forbidden: Words,
     required: Words,
+    variables: Variables,
 }
 
 impl BrandRules {
@@ -47,9 +50,22 @@ impl BrandRules {
         let rules = Self {
             forbidden: Words::new(WordList::Forbidden, forbidden)?,
             required: Words::new(WordList::Required, required)?,
+            variables: Variables::default(),
         };
         rules.refuse_contradiction()?;
         Ok(rules)
+    }
+
+    /// The same rules for copy that may use these variables.
+    #[must_use]
+    pub fn with_variables(self, variables: Variables) -> Self {
+        Self { variables, ..self }
+    }
+
+    /// The variables that copy may use.
+    #[must_use]
+    pub fn variables(&self) -> &Variables {
+        &self.variables
     }
 
     /// The forbidden words as they were written, without repetitions.
@@ -89,7 +105,7 @@ impl BrandRules {
 }
 
 impl Default for BrandRules {
-    /// No word forbidden, none required.
+    /// No word forbidden, none required, no variable declared.
     fn default() -> Self {
         Self::new(&[], &[]).expect("empty lists break no bound")
     }
@@ -97,7 +113,9 @@ impl Default for BrandRules {
 
 impl PartialEq for BrandRules {
     fn eq(&self, other: &Self) -> bool {
-        self.forbidden() == other.forbidden() && self.required() == other.required()
+        self.forbidden() == other.forbidden()
+            && self.required() == other.required()
+            && self.variables == other.variables
     }
 }
 

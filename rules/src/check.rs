@@ -3,9 +3,10 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::normal::is_invisible;
+use crate::variable::without_references;
 use crate::{
     AdCopy, BrandRules, CharacterClass, Duplicates, Format, Requirement, Rule, Severity, Slot, Template,
-    Violation, fold,
+    Variables, Violation, fold,
 };
 
 /// The most bytes of UTF-8 that a text may have to be looked at. Four times what the longest slot of a format needs in
@@ -25,36 +26,55 @@ pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violatio
     let slots = format.slots().iter().flat_map(|slot| {
         check_presence(slot, brand, copy).into_iter().chain(check_others(format, slot, copy))
     });
+    let variables = brand.variables();
+    let longest = variables.longest_copy(copy);
     slots
         .chain(unknown_slots(format, copy))
-        .chain(payload(format, copy))
-        .chain(timing(format, copy))
-        .chain(missing_words(format, brand, copy))
+        .chain(payload(format, &variables.heaviest_copy(copy)))
+        .chain(timing(format, &longest))
+        .chain(missing_words(format, brand, &longest))
         .collect()
 }
 
-/// Every violation of one slot's text: size, emptiness, length, lines, room, characters, templates, the channel's rules of
-/// style, forbidden words.
+/// Every violation of one slot's text: size, emptiness, length, lines, room, characters, variables, templates, the
+/// channel's rules of style, forbidden words.
+///
+/// Length and room hold with each variable at its longest and with its fallback; what the text says is judged with
+/// fallbacks.
 ///
 /// For one who writes slot by slot; required words, and what slots say together, are a matter of the whole variant.
 #[must_use]
 pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation> {
     if text.len() > MAX_TEXT_BYTES {
-        return vec![hard(slot, Rule::TooLarge { limit: MAX_TEXT_BYTES, found: text.len() })];
+        return vec![too_large(slot, text)];
     }
     if is_empty(text) {
         return vec![hard(slot, Rule::EmptyText)];
     }
+    let variables = brand.variables();
+    let (longest, shown) = (variables.longest(text), variables.with_fallbacks(text));
+    if longest.len() > MAX_TEXT_BYTES {
+        return vec![too_large(slot, &longest)];
+    }
     let mut violations = Vec::new();
-    violations.extend(length(slot, text));
+    violations.extend(length(slot, slot.count(&longest).max(slot.count(&shown))));
     violations.extend(lines(slot, text));
-    violations.extend(room(slot, text));
+    violations.extend(room(slot, &longest, variables).or_else(|| room(slot, &shown, variables)));
     violations.extend(characters(slot, text));
-    violations.extend(clusters(slot, text));
-    violations.extend(templates(slot, text));
-    violations.extend(editorial(slot, text));
-    violations.extend(forbidden_words(slot, brand, text));
+    violations.extend(clusters(slot, &shown));
+    violations.extend(undeclared(slot, variables, text));
+    violations.extend(templates(slot, &without_references(text)));
+    violations.extend(editorial(slot, &shown));
+    violations.extend(forbidden_words(slot, brand, &shown));
     violations
+}
+
+/// Whether a text without variables keeps the hard limits on length, lines, room and single characters.
+pub(crate) fn is_within_limits(slot: &Slot, text: &str) -> bool {
+    slot.count(text) <= slot.hard_limit
+        && lines(slot, text).is_none()
+        && clusters(slot, text).is_none()
+        && room(slot, text, &Variables::default()).is_none()
 }
 
 fn check_presence(slot: &Slot, brand: &BrandRules, copy: &AdCopy) -> Vec<Violation> {
@@ -138,8 +158,12 @@ fn is_empty(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c) || c == '\u{2800}')
 }
 
-fn length(slot: &Slot, text: &str) -> Option<Violation> {
-    let (found, counting) = (slot.count(text), slot.counting);
+fn too_large(slot: &Slot, text: &str) -> Violation {
+    hard(slot, Rule::TooLarge { limit: MAX_TEXT_BYTES, found: text.len() })
+}
+
+fn length(slot: &Slot, found: usize) -> Option<Violation> {
+    let counting = slot.counting;
     let too_long = |limit| Rule::TooLong { limit, found, counting };
     if found > slot.hard_limit {
         return Some(hard(slot, too_long(slot.hard_limit)));
@@ -155,10 +179,11 @@ fn lines(slot: &Slot, text: &str) -> Option<Violation> {
 }
 
 /// A text above the hard limit is too long anyway, and measuring it would take a while.
-fn room(slot: &Slot, text: &str) -> Option<Violation> {
+fn room(slot: &Slot, text: &str, variables: &Variables) -> Option<Violation> {
     let space = slot.space.filter(|_| slot.count(text) <= slot.hard_limit)?;
     let (limit, fit) = (space.rows, space.fit(text));
     if let Some((word, found)) = fit.too_wide {
+        let word = variables.named(&word);
         return Some(hard(slot, Rule::WordTooWide { word, limit: space.width, found }));
     }
     let rule = Rule::TooManyRows { limit, found: fit.rows, width: space.width };
@@ -174,7 +199,7 @@ fn characters(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
     })
 }
 
-fn class_of(c: char) -> Option<CharacterClass> {
+pub(crate) fn class_of(c: char) -> Option<CharacterClass> {
     match c {
         '\n' => None,
         '\u{2028}' | '\u{2029}' => Some(CharacterClass::Control),
@@ -191,6 +216,12 @@ fn class_of(c: char) -> Option<CharacterClass> {
 fn clusters(slot: &Slot, text: &str) -> Option<Violation> {
     let found = text.graphemes(true).map(|cluster| cluster.chars().count()).max().unwrap_or(0);
     (found > MAX_CLUSTER).then(|| hard(slot, Rule::OvergrownCharacter { limit: MAX_CLUSTER, found }))
+}
+
+fn undeclared(slot: &Slot, variables: &Variables, text: &str) -> Vec<Violation> {
+    let declared = || variables.iter().map(|variable| variable.name().to_owned()).collect();
+    let rule = |name: &str| Rule::UndeclaredVariable { name: name.to_owned(), declared: declared() };
+    variables.undeclared(text).into_iter().map(|name| hard(slot, rule(name))).collect()
 }
 
 fn templates(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {

@@ -1,7 +1,8 @@
 //! Copy that a machine would take for its own language.
 //!
 //! Copy passes through mail senders, ad networks and pages. What means something to one of them is refused at the
-//! source, where a person can still say it differently; the borders escape in addition.
+//! source, where a person can still say it differently; the [borders](crate::border) escape in addition. Our own
+//! variables are taken out before.
 
 use std::fmt;
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{AdCampaign, Slots};
+use api::{AdCampaign, AdCampaignSpec, Slots};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
-use rules::{BrandRules, Format};
+use rules::{BrandRules, Format, Variable, VariableError, Variables};
 
 use crate::brief::Brief;
 
@@ -20,7 +20,7 @@ pub struct Campaign {
     pub language: String,
     /// What the copy is about.
     pub brief: Brief,
-    /// Words that the brand forbids or demands.
+    /// Words that the brand forbids or demands, and the variables of its copy.
     pub brand: BrandRules,
     /// What is to be written, one for each placement that asks for variants.
     pub assignments: Vec<Assignment>,
@@ -85,6 +85,9 @@ pub enum CampaignError {
     /// The brand's words cannot be used.
     #[error("spec.rules cannot be used")]
     Brand(#[from] rules::BrandRulesError),
+    /// The variables cannot be used.
+    #[error("spec.variables cannot be used")]
+    Variables(#[from] VariableError),
 }
 
 impl Campaign {
@@ -136,7 +139,7 @@ impl TryFrom<&AdCampaign> for Campaign {
             seed: spec.generation.as_ref().map_or(0, |it| it.seed),
             language: spec.brief.language.clone(),
             brief: Brief::new(&spec.brief, &rules.required),
-            brand: BrandRules::new(&rules.forbidden, &rules.required)?,
+            brand: BrandRules::new(&rules.forbidden, &rules.required)?.with_variables(variables(spec)?),
             assignments: spec
                 .placements
                 .iter()
@@ -146,6 +149,12 @@ impl TryFrom<&AdCampaign> for Campaign {
             home: home(object),
         })
     }
+}
+
+fn variables(spec: &AdCampaignSpec) -> Result<Variables, VariableError> {
+    let declared = spec.variables.iter().flatten();
+    let declared = declared.map(|it| Variable::new(&it.name, it.maximum_length, &it.fallback));
+    Variables::new(declared.collect::<Result<_, _>>()?)
 }
 
 /// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
@@ -233,6 +242,8 @@ spec:
         assert!(shown_format.contains("placement hero: format \"Billboard\" is unknown"), "{shown_format}");
         assert!(shown_format.contains("WebBanner"), "{shown_format}");
         assert!(shown(&CAMPAIGN.replace("[cheap]", "['']")).contains("spec.rules cannot be used"));
+        let variable = "variables: [{name: Name, maximumLength: 9, fallback: you}]\n  rules:";
+        assert!(shown(&CAMPAIGN.replace("rules:", variable)).contains("spec.variables cannot be used"));
         let second = format!("kind: Other\n---{}", CAMPAIGN.replace("product: Aero Trail 3, ", ""));
         assert!(shown(&second).contains("product"), "{}", shown(&second));
     }
