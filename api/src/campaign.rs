@@ -42,7 +42,7 @@ pub struct AdCampaignSpec {
     /// What the copy is about. The worker writes from this and from nothing else.
     pub brief: Brief,
 
-    /// Words that the brand forbids or demands.
+    /// Words that are forbidden or demanded, and the brand that has more of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<CampaignRules>,
 
@@ -125,10 +125,14 @@ pub struct Offer {
     pub text: String,
 }
 
-/// Words that the brand forbids or demands, compared without regard to case and width.
+/// What copy is held to beside its format. Words are compared without regard to case and width.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CampaignRules {
+    /// The ConfigMap of this namespace with the brand's own formats, words and names; `docs/formats.md` has its form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
+    pub brand: Option<String>,
     /// Words and phrases that no slot may hold.
     #[serde(default)]
     #[schemars(length(max = 100), inner(length(min = 1, max = 80)))]
@@ -405,4 +409,11 @@ pub enum Approval {
     /// What passes the rules is served.
     #[default]
     Automatic,
+}
+
+impl AdCampaignSpec {
+    /// The ConfigMap with the brand's own formats and words, where the campaign names one.
+    pub fn brand(&self) -> Option<&str> {
+        self.rules.as_ref()?.brand.as_deref()
+    }
 }

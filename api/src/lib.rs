@@ -36,8 +36,8 @@ pub use campaign_status::{
 pub use model::{AdModel, AdModelSpec, ImageSource, ModelResources, ModelSource, Price, PullPolicy};
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use table::{
-    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableMetric, TablePlacement, TableRound,
-    TableRules, TableVariant,
+    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableException, TableMetric, TablePlacement,
+    TableRound, TableRules, TableVariant,
 };
 pub use variant::{AdVariant, AdVariantSpec, AdVariantStatus, Origin, Provenance, VariantState};
 

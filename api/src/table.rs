@@ -91,6 +91,26 @@ pub struct TableRules {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(min = 1, max = 8))]
     pub variables: Option<Vec<Variable>>,
+    /// The names that rules of style let pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub exceptions: Option<Vec<TableException>>,
+    /// The file of the format, where it is the brand's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8192))]
+    pub format: Option<String>,
+}
+
+/// A name, and the rules of style that are not for it.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableException {
+    /// The name.
+    #[schemars(length(min = 1, max = 80))]
+    pub text: String,
+    /// The names of the rules.
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 40)))]
+    pub rules: Vec<String>,
 }
 
 /// The metric as the ledger needs it.

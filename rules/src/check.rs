@@ -64,7 +64,7 @@ pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation>
     violations.extend(clusters(slot, &shown));
     violations.extend(undeclared(slot, variables, text));
     violations.extend(templates(slot, &without_references(text)));
-    violations.extend(editorial(slot, &shown));
+    violations.extend(editorial(slot, brand, &shown));
     violations.extend(forbidden_words(slot, brand, &shown));
     violations
 }
@@ -229,9 +229,9 @@ fn templates(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
     Template::find(text).into_iter().map(rule)
 }
 
-fn editorial(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
+fn editorial(slot: &Slot, brand: &BrandRules, text: &str) -> impl Iterator<Item = Violation> {
     slot.editorial.iter().filter_map(move |check| {
-        let excerpt = check.find(text)?;
+        let excerpt = check.find_beside(brand.exceptions(), text)?;
         Some(violation(slot, Rule::Editorial { check: *check, excerpt }, check.severity()))
     })
 }

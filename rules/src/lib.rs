@@ -6,7 +6,7 @@
 //!   formats/*.yaml ─────────▶ Format ─────┐
 //!     limits, Counting, Editorial, Payload, Space, Timing
 //!   forbidden, required ────▶ BrandRules ─┼─ check ──▶ [Violation]   "headline has 75 characters ..: shorten it by 15"
-//!     Variables                           │
+//!     Variables, Exceptions               │   Brand: formats and words that a brand has of its own
 //!   slot name ─▶ text ──────▶ AdCopy ─────┘
 //!
 //!   text with {variables} ──▶ fill ──▶ html, csv_cell     for one reader; or translate, for whoever fills it in
@@ -37,10 +37,12 @@
 
 mod border;
 mod brand;
+mod brand_file;
 mod check;
 mod counting;
 mod duplicate;
 mod editorial;
+mod exception;
 mod format;
 mod normal;
 mod payload;
@@ -55,11 +57,16 @@ use std::collections::BTreeMap;
 
 pub use border::{BorderError, Language, Markup, csv_cell, fill, html, translate};
 pub use brand::{BrandRules, BrandRulesError, MAX_WORD_LENGTH, MAX_WORDS, WordList};
+pub use brand_file::{Brand, BrandError, BrandProblem, MAX_BRAND_FILE_BYTES};
 pub use check::{MAX_CLUSTER, MAX_TEXT_BYTES, check, check_slot};
 pub use counting::Counting;
 pub use duplicate::{Fingerprint, NEAR_DUPLICATE, is_near_duplicate};
 pub use editorial::Editorial;
-pub use format::{Delivery, Duplicates, Format, FormatError, Requirement, Series, Slot, format, formats};
+pub use exception::{Exception, ExceptionError, Exceptions, MAX_EXCEPTIONS};
+pub use format::{
+    Delivery, Duplicates, Format, FormatError, Formats, MAX_OWN_FORMATS, Requirement, Series, Slot, format,
+    formats,
+};
 pub use normal::{fold, is_invisible, normalize};
 pub use payload::Payload;
 pub use script::{Cue, Timing, cues, shot_list, webvtt};

@@ -29,7 +29,7 @@ pub struct Draft {
 /// Judges the drafts of one placement against its rules and against what was chosen before.
 #[derive(Debug)]
 pub struct Choice<'a> {
-    format: &'static Format,
+    format: &'a Format,
     brand: &'a BrandRules,
     brief: &'a Brief,
     chosen: Vec<Fingerprint>,
@@ -39,7 +39,7 @@ impl<'a> Choice<'a> {
     /// Begins with what exists: people's copy and earlier variants.
     #[must_use]
     pub fn new<'c>(
-        format: &'static Format,
+        format: &'a Format,
         brand: &'a BrandRules,
         brief: &'a Brief,
         existing: impl Iterator<Item = &'c Slots>,

@@ -141,7 +141,7 @@ impl Run<'_> {
                 let assignment = self.places[it.place].assignment;
                 let mut random = Random::from_seed(seed(campaign, assignment, it.index, attempt));
                 let head = campaign.brief.prompt(assignment.format.name(), &mut random).head();
-                (head.clone(), Job { head, format: assignment.format, brand: &campaign.brand, random })
+                (head.clone(), Job { head, format: &assignment.format, brand: &campaign.brand, random })
             })
             .unzip();
         let mut refused = Vec::new();
@@ -182,7 +182,7 @@ impl Run<'_> {
         let provenance = Provenance {
             model_digest: format!("sha256:{}", self.model.digest()),
             prompt_digest: format!("sha256:{}", hex(&Sha256::digest(head.as_bytes()))),
-            rules_version: rules::VERSION.to_owned(),
+            rules_version: self.campaign.rules_version.clone(),
             engine_version: ENGINE.to_owned(),
             seed: self.campaign.seed,
             index,
@@ -247,7 +247,7 @@ mod tests {
     fn campaign(words: String) -> Campaign {
         let assignment = Assignment {
             placement: "hero".into(),
-            format: rules::format("WebBanner").expect("a format of ours"),
+            format: rules::format("WebBanner").expect("a format of ours").clone(),
             variants: 1,
             people: Vec::new(),
         };
@@ -257,6 +257,7 @@ mod tests {
             language: "en".into(),
             brief: Brief { product: "Velta".into(), words: vec![words], ..Brief::default() },
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
+            rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
             home: None,
         }

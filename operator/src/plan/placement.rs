@@ -127,7 +127,7 @@ impl Situation<'_> {
         names(row) == arms
             && row.metric == *metric
             && row.format == format.name()
-            && row.rules == self.campaign.table_rules()
+            && row.rules == self.campaign.table_rules(self.placement)
     }
 
     fn first_row(&self, seed: i64, number: u32) -> TablePlacement {
@@ -135,7 +135,7 @@ impl Situation<'_> {
         TablePlacement {
             name: self.placement.name.clone(),
             format: self.placement.format.name().to_owned(),
-            rules: self.campaign.table_rules(),
+            rules: self.campaign.table_rules(self.placement),
             seed,
             metric: self.placement.metric.clone(),
             variants: self.arms.iter().map(variants::table_variant).collect(),
