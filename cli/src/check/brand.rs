@@ -3,7 +3,6 @@
 use api::AdCampaign;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
-use serde_json::Value;
 
 use super::document::{self, Document};
 use super::{Finding, Report};
@@ -44,7 +43,7 @@ pub(super) fn check(text: &str) -> Vec<Report> {
 
 fn documents(text: &str) -> impl Iterator<Item = (usize, ConfigMap)> {
     let config = |(line, text): (usize, &str)| match document::read(text) {
-        Ok(Document::Foreign(object)) if object["kind"] == Value::from("ConfigMap") => {
+        Ok(Document::Foreign(object)) if object["kind"] == "ConfigMap" => {
             Some((line, serde_json::from_value(object).ok()?))
         }
         _ => None,
