@@ -5,8 +5,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::normal::is_invisible;
 use crate::variable::without_references;
 use crate::{
-    AdCopy, BrandRules, CharacterClass, Duplicates, Format, Requirement, Rule, Severity, Slot, Template,
-    Variables, Violation, fold,
+    AdCopy, BrandRules, CharacterClass, Duplicates, Format, Media, Requirement, Rule, Severity, Slot,
+    Template, Variables, Violation, fold,
 };
 
 /// The most bytes of UTF-8 that a text may have to be looked at. Four times what the longest slot of a format needs in
@@ -18,7 +18,7 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 pub const MAX_CLUSTER: usize = 12;
 
 /// Every violation of `copy`: slots in the order of the format, each with what it breaks together with others; then
-/// unknown slots by name, size and length of the whole, missing words.
+/// media, unknown slots by name, size and length of the whole, missing words.
 ///
 /// Copy may be served when none [is hard](Violation::is_hard). Equal inputs give equal results.
 #[must_use]
@@ -29,6 +29,7 @@ pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violatio
     let variables = brand.variables();
     let longest = variables.longest_copy(copy);
     slots
+        .chain(media(format, copy))
         .chain(unknown_slots(format, copy))
         .chain(payload(format, &variables.heaviest_copy(copy)))
         .chain(timing(format, &longest))
@@ -133,11 +134,22 @@ fn timing(format: &Format, copy: &AdCopy) -> Option<Violation> {
     over(timing.hard_limit, Severity::Hard).or_else(|| over(timing.soft_limit, Severity::Soft))
 }
 
-fn unknown_slots(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
-    let known = || format.slots().iter().map(|slot| slot.name.clone()).collect();
-    copy.keys().filter(|name| format.slot(name).is_none()).map(move |name| Violation {
+fn media(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
+    let given = format.media().iter().filter_map(|slot| copy.get_key_value(&slot.name));
+    given.filter(|(_, text)| Media::parse(text).is_none()).map(|(name, _)| Violation {
         slot: Some(name.clone()),
-        rule: Rule::UnknownSlot { known: known() },
+        rule: Rule::NotMedia,
+        severity: Severity::Hard,
+    })
+}
+
+fn unknown_slots(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
+    let texts = format.slots().iter().map(|slot| &slot.name);
+    let known: Vec<String> = texts.chain(format.media().iter().map(|slot| &slot.name)).cloned().collect();
+    let unknown: Vec<&String> = copy.keys().filter(|name| !known.contains(name)).collect();
+    unknown.into_iter().map(move |name| Violation {
+        slot: Some(name.clone()),
+        rule: Rule::UnknownSlot { known: known.clone() },
         severity: Severity::Hard,
     })
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use self::catalog::{Formats, MAX_OWN_FORMATS};
 use self::file::File;
-use crate::{Counting, Editorial, Payload, Space, Timing};
+use crate::{Counting, Editorial, MediaSlot, Payload, Space, Timing};
 
 /// The files of `rules/formats/`, in the order of their names. A test compares the list with the folder.
 const FILES: [&str; 21] = [
@@ -74,6 +74,7 @@ struct Data {
     payload: Option<Payload>,
     timing: Option<Timing>,
     slots: Vec<Slot>,
+    media: Vec<MediaSlot>,
 }
 
 impl Format {
@@ -140,6 +141,12 @@ impl Format {
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<&Slot> {
         self.0.slots.iter().find(|slot| slot.name == name)
+    }
+
+    /// The pictures and videos that people may give beside the texts.
+    #[must_use]
+    pub fn media(&self) -> &[MediaSlot] {
+        &self.0.media
     }
 
     /// Whether a placement of this format may be delivered so.

@@ -44,6 +44,7 @@ mod duplicate;
 mod editorial;
 mod exception;
 mod format;
+mod media;
 mod normal;
 mod payload;
 mod script;
@@ -67,6 +68,7 @@ pub use format::{
     Delivery, Duplicates, Format, FormatError, Formats, MAX_OWN_FORMATS, Requirement, Series, Slot, format,
     formats,
 };
+pub use media::{Media, MediaSlot};
 pub use normal::{fold, is_invisible, normalize};
 pub use payload::Payload;
 pub use script::{Cue, Timing, cues, shot_list, webvtt};
@@ -79,9 +81,9 @@ pub use violation::{CharacterClass, Rule, Severity, Violation};
 ///
 /// It moves whenever the same copy could be judged differently: a changed check, a changed format file, newer Unicode
 /// tables. Two results of [`check`] under one version are comparable; a test pins the format files to it.
-pub const VERSION: &str = "3";
+pub const VERSION: &str = "4";
 
-/// One piece of copy: text by slot name.
+/// One piece of copy: text by slot name, and the addresses of [media](Media) by theirs.
 ///
 /// A slot that is left out is absent; there is no empty text.
 pub type AdCopy = BTreeMap<String, String>;

@@ -153,6 +153,8 @@ pub enum Rule {
         /// The seconds that it takes to read all lines.
         found: usize,
     },
+    /// No address of a picture or video with its digest.
+    NotMedia,
     /// A word that the brand forbids.
     ForbiddenWord {
         /// The word as the brand wrote it.
@@ -202,6 +204,7 @@ impl Rule {
             Self::TooManyRows { .. } => "TooManyRows",
             Self::WordTooWide { .. } => "WordTooWide",
             Self::TooLongToRead { .. } => "TooLongToRead",
+            Self::NotMedia => "NotMedia",
             Self::ForbiddenWord { .. } => "ForbiddenWord",
             Self::RequiredWord { .. } => "RequiredWord",
         }
@@ -340,6 +343,12 @@ impl fmt::Display for Rule {
                 write!(
                     f,
                     "takes {found} seconds to read, at most {limit} are allowed: shorten its lines by {excess} seconds"
+                )
+            }
+            Self::NotMedia => {
+                write!(
+                    f,
+                    "is no address with a digest: write https://<address>@sha256:<64 small hexadecimal digits>"
                 )
             }
             Self::ForbiddenWord { word } => {

@@ -53,6 +53,16 @@ pub struct Assignment {
     pub people: Vec<Slots>,
 }
 
+impl Assignment {
+    /// The texts of a draft beside the control's pictures and videos: where words are tested all else stays.
+    #[must_use]
+    pub fn beside_media(&self, texts: Slots) -> Slots {
+        let control = self.people.first();
+        let media = self.format.media().iter().filter_map(|slot| control?.get_key_value(&slot.name));
+        texts.into_iter().chain(media.map(|(name, address)| (name.clone(), address.clone()))).collect()
+    }
+}
+
 /// Why a campaign cannot be written for. Each is for a person to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -311,6 +321,17 @@ spec:
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---{CAMPAIGN}---\nkind: AdModel\n"
         );
         assert_eq!(open(&text).expect("valid").name, "cart");
+    }
+
+    #[test]
+    fn generated_texts_stand_beside_the_controls_picture() {
+        let picture = format!("https://example.com/a.webp@sha256:{}", "0a".repeat(32));
+        let with_picture = format!("headline: Aero Trail 3, image: \"{picture}\"");
+        let campaign = open(&CAMPAIGN.replacen("headline: Aero Trail 3", &with_picture, 1)).expect("valid");
+        let texts = Slots::from([("headline".to_owned(), "Run".to_owned())]);
+        let variant = campaign.assignments[0].beside_media(texts);
+        assert_eq!(variant.keys().collect::<Vec<_>>(), ["headline", "image"]);
+        assert_eq!(variant["image"], picture);
     }
 
     const BRAND: &str = "

@@ -192,7 +192,7 @@ impl Run<'_> {
             campaign: self.campaign.name.clone(),
             placement: assignment.placement.clone(),
             origin: Origin::Generated,
-            slots: draft.slots,
+            slots: assignment.beside_media(draft.slots),
             provenance: Some(provenance),
         })?;
         info!(placement = assignment.placement, index, attempt, "variant delivered");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{Data, Delivery, Duplicates, FormatError, Requirement, Series, Slot};
-use crate::{Counting, Editorial, Payload, Space, Timing};
+use crate::{Counting, Editorial, MediaSlot, Payload, Space, Timing};
 
 /// The most slots that a series may have: more are a typing error.
 const MAX_SERIES: usize = 20;
@@ -31,6 +31,15 @@ pub(super) struct File {
     source: String,
     checked: String,
     slots: Vec<FileSlot>,
+    #[serde(default)]
+    media: Vec<FileMedia>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMedia {
+    name: String,
+    purpose: String,
 }
 
 #[derive(Deserialize)]
@@ -80,8 +89,22 @@ impl File {
         self.validate()?;
         let slots: Vec<Slot> = self.slots.iter().flat_map(|slot| self.expand(slot)).collect();
         self.validate_slots(&slots)?;
-        let Self { name, version, summary, counting, deliveries, payload, timing, source, checked, .. } =
-            self;
+        let Self {
+            name,
+            version,
+            summary,
+            counting,
+            deliveries,
+            editorial: _,
+            payload,
+            timing,
+            source,
+            checked,
+            slots: _,
+            media,
+        } = self;
+        let media =
+            media.into_iter().map(|FileMedia { name, purpose }| MediaSlot { name, purpose }).collect();
         let file = file.to_owned();
         Ok(Data {
             file,
@@ -95,6 +118,7 @@ impl File {
             payload,
             timing,
             slots,
+            media,
         })
     }
 
@@ -133,7 +157,10 @@ impl File {
     }
 
     fn validate_slots(&self, slots: &[Slot]) -> Result<(), FormatError> {
-        self.require(slots.len() <= MAX_SLOTS, "has more than 32 slots: leave some out")?;
+        self.require(
+            slots.len() + self.media.len() <= MAX_SLOTS,
+            "has more than 32 slots and media: leave some out",
+        )?;
         let mut names = BTreeSet::new();
         for slot in slots {
             self.require(names.insert(slot.name.as_str()), "has two slots of one name: rename one")?;
@@ -142,6 +169,13 @@ impl File {
                 "has a slot name that is none: write a small letter, then at most 31 letters and digits",
             )?;
             self.require(is_ordered(slot), "has a slot whose limits are not 0 < soft <= hard: correct them")?;
+        }
+        for FileMedia { name, purpose } in &self.media {
+            self.require(names.insert(name), "has media of the name of another part: rename one")?;
+            self.require(
+                is_word(name, char::is_lowercase, MAX_SLOT_NAME) && !purpose.is_empty(),
+                "has media without a purpose, or whose name is none: complete it",
+            )?;
         }
         let mut others = slots.iter().flat_map(|slot| slot.needs.iter().chain(&slot.differs_from));
         self.require(
