@@ -53,20 +53,22 @@ pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation>
         return vec![hard(slot, Rule::EmptyText)];
     }
     let variables = brand.variables();
-    let (longest, shown) = (variables.longest(text), variables.with_fallbacks(text));
+    let [longest, shown] = &[variables.longest(text), variables.with_fallbacks(text)];
     if longest.len() > MAX_TEXT_BYTES {
-        return vec![too_large(slot, &longest)];
+        return vec![too_large(slot, longest)];
     }
+    // A writer asks at each token: what has no variable is measured once.
+    let forms: &[&str] = if longest == shown { &[shown] } else { &[longest, shown] };
     let mut violations = Vec::new();
-    violations.extend(length(slot, slot.count(&longest).max(slot.count(&shown))));
+    violations.extend(length(slot, forms));
     violations.extend(lines(slot, text));
-    violations.extend(room(slot, &longest, variables).or_else(|| room(slot, &shown, variables)));
+    violations.extend(forms.iter().find_map(|form| room(slot, form, variables)));
     violations.extend(characters(slot, text));
-    violations.extend(clusters(slot, &shown));
+    violations.extend(clusters(slot, shown));
     violations.extend(undeclared(slot, variables, text));
     violations.extend(templates(slot, &without_references(text)));
-    violations.extend(editorial(slot, brand, &shown));
-    violations.extend(forbidden_words(slot, brand, &shown));
+    violations.extend(editorial(slot, brand, shown));
+    violations.extend(forbidden_words(slot, brand, shown));
     violations
 }
 
@@ -174,7 +176,9 @@ fn too_large(slot: &Slot, text: &str) -> Violation {
     hard(slot, Rule::TooLarge { limit: MAX_TEXT_BYTES, found: text.len() })
 }
 
-fn length(slot: &Slot, found: usize) -> Option<Violation> {
+/// The longest of the forms counts.
+fn length(slot: &Slot, forms: &[&str]) -> Option<Violation> {
+    let found = forms.iter().map(|form| slot.count(form)).max().unwrap_or(0);
     let counting = slot.counting;
     let too_long = |limit| Rule::TooLong { limit, found, counting };
     if found > slot.hard_limit {
