@@ -24,7 +24,7 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
     validation = Rule::new("self.metadata.name.size() <= 36 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
         .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments))")
+    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
         .message("writing or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
@@ -42,9 +42,15 @@ pub struct AdCampaignSpec {
     /// What the copy is about. The worker writes from this and from nothing else.
     pub brief: Brief,
 
-    /// Words that the brand forbids or demands.
+    /// Words that are forbidden or demanded, and the brand that has more of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<CampaignRules>,
+
+    /// What is filled in for each reader. Copy refers to one as `{first_name}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(min = 1, max = 8))]
+    pub variables: Option<Vec<Variable>>,
 
     /// How variants are written by a model. Without it only people's copy is tested.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,10 +125,14 @@ pub struct Offer {
     pub text: String,
 }
 
-/// Words that the brand forbids or demands, compared without regard to case and width.
+/// What copy is held to beside its format. Words are compared without regard to case and width.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CampaignRules {
+    /// The ConfigMap of this namespace with the brand's own formats, words and names; `docs/formats.md` has its form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
+    pub brand: Option<String>,
     /// Words and phrases that no slot may hold.
     #[serde(default)]
     #[schemars(length(max = 100), inner(length(min = 1, max = 80)))]
@@ -131,6 +141,22 @@ pub struct CampaignRules {
     #[serde(default)]
     #[schemars(length(max = 8), inner(length(min = 1, max = 80)))]
     pub required: Vec<String>,
+}
+
+/// What is filled in for each reader, such as a first name.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Variable {
+    /// The name by which copy refers to it.
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z][a-z0-9_]*$"))]
+    pub name: String,
+    /// What its longest value counts, in the units of the format. Limits hold for it; a longer value gives way to the
+    /// fallback.
+    #[schemars(range(min = 1, max = 100))]
+    pub maximum_length: u32,
+    /// What is shown where no value is known.
+    #[schemars(length(min = 1, max = 100))]
+    pub fallback: String,
 }
 
 /// How variants are written by a model.
@@ -383,4 +409,11 @@ pub enum Approval {
     /// What passes the rules is served.
     #[default]
     Automatic,
+}
+
+impl AdCampaignSpec {
+    /// The ConfigMap with the brand's own formats and words, where the campaign names one.
+    pub fn brand(&self) -> Option<&str> {
+        self.rules.as_ref()?.brand.as_deref()
+    }
 }

@@ -27,7 +27,7 @@ pub mod wire;
 pub use campaign::{
     AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, GatewayDelivery,
     Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment,
-    Stopping,
+    Stopping, Variable,
 };
 pub use campaign_status::{
     AdCampaignStatus, GenerationOutcome, GenerationStatus, LiftStatus, Phase, PlacementStatus, RoundStatus,
@@ -36,8 +36,8 @@ pub use campaign_status::{
 pub use model::{AdModel, AdModelSpec, ImageSource, ModelResources, ModelSource, Price, PullPolicy};
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use table::{
-    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableMetric, TablePlacement, TableRound,
-    TableVariant,
+    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableException, TableMetric, TablePlacement,
+    TableRound, TableRules, TableVariant,
 };
 pub use variant::{AdVariant, AdVariantSpec, AdVariantStatus, Origin, Provenance, VariantState};
 

@@ -4,14 +4,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-/// Copy: at most 16 slots, each named like a label, each text at most 4096 characters.
+/// Copy: at most 32 slots, each named like a label, each text at most 4096 characters.
 ///
-/// The channel's own limits are far lower; these only bound the object.
+/// The channel's own limits are far lower; these only bound the object. Performance Max has the most slots, twenty-six.
 pub(crate) fn slots(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "minProperties": 1,
-        "maxProperties": 16,
+        "maxProperties": 32,
         "additionalProperties": { "type": "string", "maxLength": 4096 },
         "x-kubernetes-validations": [{
             "rule": "self.all(slot, slot.matches('^[a-z][a-zA-Z0-9]{0,31}$'))",

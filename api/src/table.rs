@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricKind, Slots, schema};
+use crate::{MetricKind, Slots, Variable, schema};
 
 /// What is served for one campaign: texts and allocations, numbered. Named by the campaign's UID.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct TablePlacement {
     /// Its format, whose hard limits the gateway checks once more.
     #[schemars(length(min = 1, max = 40))]
     pub format: String,
+    /// What its copy is judged by beside its format, as it was when the row began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<TableRules>,
     /// Keys the assignment: another seed draws everybody anew.
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
     pub seed: i64,
@@ -77,6 +80,37 @@ pub struct TablePlacement {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["number".into()]))]
     #[schemars(length(min = 1, max = 60))]
     pub rounds: Vec<TableRound>,
+}
+
+/// What a campaign adds to the rules of a format, as far as the gateway has to know it.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableRules {
+    /// The variables that copy may refer to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(min = 1, max = 8))]
+    pub variables: Option<Vec<Variable>>,
+    /// The names that rules of style let pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub exceptions: Option<Vec<TableException>>,
+    /// The file of the format, where it is the brand's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8192))]
+    pub format: Option<String>,
+}
+
+/// A name, and the rules of style that are not for it.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableException {
+    /// The name.
+    #[schemars(length(min = 1, max = 80))]
+    pub text: String,
+    /// The names of the rules.
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 40)))]
+    pub rules: Vec<String>,
 }
 
 /// The metric as the ledger needs it.

@@ -4,33 +4,43 @@
 //! operator's own parser, and the copy by the rules, whose soft limits become warnings. Rules in CEL are left to the
 //! API server; the one on a campaign's name is checked here too.
 
+mod brand;
 mod document;
 mod shape;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use api::AdCampaign;
+use api::{AdCampaign, Slots};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use operator::Campaign;
+use operator::campaign::{Judges, judges};
 use rules::BrandRules;
 use serde_json::Value;
 
 use crate::terminal::Output;
 use crate::text::plural;
+pub use brand::Brands;
 use document::Document;
 
 /// Check campaigns offline, with the operator's own code.
 ///
 /// Prints every fault with its field and a remedy. Warnings are soft limits: copy that is served, and worth a look.
+/// Notes show copy with variables as it reads where no value is known.
 /// Exits with 1 when there is an error, with 0 when there are only warnings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// YAML files; one may hold several objects. `-` reads standard input.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "brand", value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    /// A YAML file with the ConfigMap of a brand, for campaigns that name it and do not stand in one file with it. It is
+    /// checked too.
+    #[arg(long, value_name = "FILE")]
+    brand: Vec<PathBuf>,
 }
 
 /// Why nothing could be checked.
@@ -56,6 +66,8 @@ pub enum Severity {
     Error,
     /// It is served, and worth a look.
     Warning,
+    /// Nothing to mend: what a reader sees, and the file does not say.
+    Note,
 }
 
 /// One thing that was found: where, what, and what to do.
@@ -65,7 +77,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The field, such as `spec.placements[0].control`; empty where the document as a whole is meant.
     pub field: String,
-    /// What is wrong, ending with a remedy.
+    /// What is wrong, ending with a remedy; of a note, what is so.
     pub problem: String,
 }
 
@@ -77,6 +89,10 @@ impl Finding {
     fn warning(field: impl Into<String>, problem: impl fmt::Display) -> Self {
         Self { severity: Severity::Warning, ..Self::error(field, problem) }
     }
+
+    fn note(field: impl Into<String>, what: impl fmt::Display) -> Self {
+        Self { severity: Severity::Note, ..Self::error(field, what) }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -84,6 +100,7 @@ impl fmt::Display for Finding {
         let word = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         let colon = if self.field.is_empty() { "" } else { ": " };
         write!(formatter, "{word:<8}{}{colon}{}", self.field, self.problem)
@@ -114,28 +131,34 @@ impl Report {
 /// assert_eq!(reports[0].findings[0].to_string(), "error   spec.source: is missing: add it");
 /// ```
 pub fn check(text: &str) -> Vec<Report> {
-    document::split(text).into_iter().filter_map(check_document).collect()
+    check_beside(text, &Brands::default())
 }
 
-fn check_document((line, text): (usize, &str)) -> Option<Report> {
+/// The same, where campaigns may also name brands that are not in `text`.
+pub fn check_beside(text: &str, brands: &Brands) -> Vec<Report> {
+    let brands = brands.and(text);
+    document::split(text).into_iter().filter_map(|document| check_document(document, &brands)).collect()
+}
+
+fn check_document((line, text): (usize, &str), brands: &Brands) -> Option<Report> {
     match document::read(text) {
         Ok(Document::Ours(object)) => {
-            Some(Report { line, title: document::title(&object), findings: check_object(&object) })
+            Some(Report { line, title: document::title(&object), findings: check_object(&object, brands) })
         }
-        Ok(Document::Foreign) => None,
+        Ok(Document::Foreign(_)) => None,
         Err(problem) => {
             Some(Report { line, title: "document".to_owned(), findings: vec![Finding::error("", problem)] })
         }
     }
 }
 
-fn check_object(object: &Value) -> Vec<Finding> {
+fn check_object(object: &Value, brands: &Brands) -> Vec<Finding> {
     let mut findings = match shape::check(object) {
         Ok(findings) => findings,
         Err(unknown_kind) => return vec![unknown_kind],
     };
     match object["kind"].as_str() {
-        Some("AdCampaign") => findings.extend(check_campaign(object, findings.is_empty())),
+        Some("AdCampaign") => findings.extend(check_campaign(object, brands, findings.is_empty())),
         Some(kind @ ("AdVariant" | "AdTable")) => findings.push(Finding::error(
             "kind",
             format!("{kind} is written by Broadside alone: write an AdCampaign, it follows from it"),
@@ -146,12 +169,15 @@ fn check_object(object: &Value) -> Vec<Finding> {
 }
 
 /// Meaning and copy, as far as the shape lets them be read.
-fn check_campaign(object: &Value, has_right_shape: bool) -> Vec<Finding> {
+fn check_campaign(object: &Value, brands: &Brands, has_right_shape: bool) -> Vec<Finding> {
     let mut object = object.clone();
     // What the API server would add; the parser insists on an object that it could own children of.
     object["metadata"]["uid"] = Value::from("00000000-0000-0000-0000-000000000000");
     match serde_json::from_value::<AdCampaign>(object) {
-        Ok(campaign) => [name(&campaign), meaning(&campaign), soft_limits(&campaign)].concat(),
+        Ok(campaign) => {
+            let brand = brands.of(&campaign);
+            [name(&campaign), meaning(&campaign, brand), copy(&campaign, brand)].concat()
+        }
         Err(error) if has_right_shape => vec![Finding::error("", error)],
         Err(_) => Vec::new(),
     }
@@ -173,8 +199,8 @@ fn name(campaign: &AdCampaign) -> Vec<Finding> {
     }
 }
 
-fn meaning(campaign: &AdCampaign) -> Vec<Finding> {
-    match Campaign::try_from(campaign) {
+fn meaning(campaign: &AdCampaign, brand: Option<&ConfigMap>) -> Vec<Finding> {
+    match Campaign::read(campaign, brand) {
         Ok(_) => Vec::new(),
         Err(invalid) => {
             invalid.0.into_iter().map(|fault| Finding::error(fault.field, fault.problem)).collect()
@@ -182,34 +208,58 @@ fn meaning(campaign: &AdCampaign) -> Vec<Finding> {
     }
 }
 
-/// The soft violations of people's copy; hard ones are the parser's matter.
-fn soft_limits(campaign: &AdCampaign) -> Vec<Finding> {
-    let words = campaign.spec.rules.clone().unwrap_or_default();
-    let Ok(brand) = BrandRules::new(&words.forbidden, &words.required) else { return Vec::new() };
+/// The soft violations of people's copy, and how copy with variables reads; hard ones are the parser's matter.
+fn copy(campaign: &AdCampaign, brand: Option<&ConfigMap>) -> Vec<Finding> {
+    let Judges { formats, brand } = judges(campaign, brand);
     let mut findings = Vec::new();
     for (index, placement) in campaign.spec.placements.iter().enumerate() {
-        let Some(format) = rules::format(&placement.format) else { continue };
+        let Some(format) = formats.get(&placement.format) else { continue };
         let challengers = placement.challengers.iter().flatten().enumerate();
         let challengers = challengers.map(|(index, slots)| (format!("challengers[{index}]"), slots));
         for (field, slots) in [("control".to_owned(), &placement.control)].into_iter().chain(challengers) {
+            let field = format!("spec.placements[{index}].{field}");
             let soft =
                 rules::check(format, &brand, slots).into_iter().filter(|violation| !violation.is_hard());
-            let field = format!("spec.placements[{index}].{field}");
             findings.extend(soft.map(|violation| Finding::warning(&field, violation)));
+            findings.extend(shown(&field, &brand, slots));
         }
     }
     findings
 }
 
+/// How texts with variables read where no value is known.
+fn shown(field: &str, brand: &BrandRules, slots: &Slots) -> Vec<Finding> {
+    let note = |(slot, text): (&String, &String)| {
+        let shown = brand.variables().with_fallbacks(text);
+        let what = format!("reads {shown:?} where no value is known");
+        (shown != *text).then(|| Finding::note(format!("{field}.{slot}"), what))
+    };
+    slots.iter().filter_map(note).collect()
+}
+
 /// Checks the files and prints what was found.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
-    let mut text = String::new();
-    let mut errors = 0;
-    for file in &args.files {
-        let (section, faults) = describe(&file.display().to_string(), &check(&read(file)?));
-        text.push_str(&section);
-        errors += faults;
+    let mut sections = Vec::new();
+    let mut brands = Brands::default();
+    for file in &args.brand {
+        let text = read(file)?;
+        brands = brands.and(&text);
+        sections.push(describe(
+            file,
+            &brand::check(&text),
+            "holds no ConfigMap: name the file with the brand's",
+        ));
     }
+    for file in &args.files {
+        let reports = check_beside(&read(file)?, &brands);
+        sections.push(describe(
+            file,
+            &reports,
+            "holds no object of broadside.dev: name a file with an AdCampaign",
+        ));
+    }
+    let text: String = sections.iter().map(|(text, _)| text.as_str()).collect();
+    let errors: usize = sections.iter().map(|(_, errors)| errors).sum();
     Output::detect().print(&text)?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -222,9 +272,10 @@ fn read(file: &PathBuf) -> Result<String, Error> {
 
 /// The reports of one file as text, and how many errors they hold. A file without an object of ours is an error too:
 /// most likely it is not the file that was meant.
-fn describe(file: &str, reports: &[Report]) -> (String, usize) {
+fn describe(file: &Path, reports: &[Report], nothing: &str) -> (String, usize) {
+    let file = file.display();
     if reports.is_empty() {
-        return (format!("{file}: holds no object of {}: name a file with an AdCampaign\n", api::GROUP), 1);
+        return (format!("{file}: {nothing}\n"), 1);
     }
     let mut text = String::new();
     for report in reports {

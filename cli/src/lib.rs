@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use check::{Finding, Report, Severity, check};
+pub use check::{Brands, Finding, Report, Severity, check, check_beside};
 pub use results::render;
 pub use simulate::world;
 

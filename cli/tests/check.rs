@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cli::{Severity, check};
+use cli::{Brands, Severity, check, check_beside};
 
 /// Manifests that only a cluster can refuse: rules of the API server in CEL, and objects that are not in the file.
 const BEYOND_A_FILE: [&str; 1] = ["a-model-that-does-not-exist"];
@@ -41,6 +41,75 @@ fn the_example_has_nothing_to_mend() {
     let reports = check(&example);
     assert_eq!(reports.len(), 2, "a model and a campaign");
     assert_eq!(errors(&example), Vec::<String>::new());
+}
+
+#[test]
+fn copy_with_variables_is_shown_as_it_reads_where_no_value_is_known() {
+    let text = "\
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: hero}
+spec:
+  brief: {product: Aero Trail 3}
+  variables: [{name: first_name, maximumLength: 12, fallback: runner}]
+  placements:
+    - name: hero
+      format: WebBanner
+      delivery: {gateway: {}}
+      control: {headline: Meet the Aero Trail 3, button: Shop now}
+      challengers: [{headline: \"Your trail, {first_name}\", button: \"Run, {first_nam}\"}]
+      metric: {name: product-view, kind: Binary, window: 30m}
+";
+    let said: Vec<String> = check(text)
+        .into_iter()
+        .flat_map(|report| report.findings)
+        .map(|finding| finding.to_string())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "error   spec.placements[0].challengers[0]: button uses {first_nam}, which is no declared variable: \
+             declare it, or use {first_name}",
+            "note    spec.placements[0].challengers[0].headline: reads \"Your trail, runner\" where no value is known",
+        ]
+    );
+}
+
+const TILE: &str = "\
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: hero, namespace: shop}
+spec:
+  brief: {product: Aero Trail 3}
+  rules: {brand: acme}
+  placements:
+    - name: tile
+      format: ShopTile
+      delivery: {gateway: {}}
+      control: {title: Aero Trail 3 at Sale!}
+      challengers: [{title: A cheap shoe at Sale!}]
+      metric: {name: product-view, kind: Binary, window: 30m}
+";
+
+/// The example of a brand, in the same file and beside it; and what there is to say where it is missing or broken.
+#[test]
+fn a_campaign_is_judged_by_the_brand_that_it_names() {
+    let brand = std::fs::read_to_string(repository().join("examples/brand.yaml")).expect("readable");
+    let cheap = "error   spec.placements[0].challengers[0]: title contains the forbidden word \"cheap\": \
+                 say it in other words";
+    assert_eq!(errors(&format!("{TILE}---\n{brand}")), [cheap]);
+    let beside = |brand: &str| -> Vec<String> {
+        let reports = check_beside(TILE, &Brands::default().and(brand));
+        reports.into_iter().flat_map(|report| report.findings).map(|finding| finding.to_string()).collect()
+    };
+    assert_eq!(beside(&brand), [cheap]);
+    let missing = "error   spec.rules.brand: there is no ConfigMap acme in namespace shop: \
+                   apply it, or name another one";
+    assert_eq!(errors(TILE), [missing]);
+    assert_eq!(beside(&brand.replace("namespace: shop", "namespace: other")), [missing]);
+    let broken = "error   spec.rules.brand: ConfigMap acme, shop-tile.yaml: format \"ShopTile\": \
+                  has a slot whose limits are not 0 < soft <= hard: correct them";
+    assert_eq!(beside(&brand.replace("softLimit: 28", "softLimit: 41")), [broken]);
 }
 
 /// Every fault at once, each with its field; a document of somebody else is passed over.

@@ -42,6 +42,9 @@ pub struct Answer<'t> {
     /// The variant's texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<&'t RawValue>,
+    /// The variables that the texts refer to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<&'t RawValue>,
     /// What events must carry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -128,6 +131,7 @@ impl<'t> Answer<'t> {
             reason,
             variant: None,
             slots: None,
+            variables: None,
             token: None,
             probability: None,
             round: None,
@@ -139,6 +143,7 @@ impl<'t> Answer<'t> {
         Self {
             variant: Some(&variant.name),
             slots: Some(&variant.slots),
+            variables: variant.variables.as_deref(),
             expires_at: now.checked_add(KEPT_FOR).ok(),
             ..Self::nothing(reason)
         }

@@ -1,11 +1,15 @@
 //! A table as it is served: checked once, and with everything precomputed that a decision needs.
 
+mod judges;
+
 use std::collections::{BTreeMap, HashSet};
 
 use api::{AdTable, TableMetric, TablePlacement, TableRound, TableVariant};
 use experiment::{AssignmentKey, PartsPerMillion};
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
+
+use judges::Judges;
 
 /// What is served for one campaign. Valid by construction: see [`Table::try_from`].
 #[derive(Clone, Debug)]
@@ -48,6 +52,8 @@ pub struct Variant {
     pub name: String,
     /// Its texts by slot, as the JSON that is sent.
     pub slots: Box<RawValue>,
+    /// The variables that its texts refer to, as the JSON that is sent.
+    pub variables: Option<Box<RawValue>>,
 }
 
 /// The shares of the segments that share them, in the round in force.
@@ -116,7 +122,8 @@ impl TryFrom<&AdTable> for Table {
 
     /// Checks that the object is named by its campaign, names are unique, every placement has variants and rounds in
     /// rising order, shares belong to variants and sum to one million, each digest is that of its texts, and no text
-    /// breaks a hard rule of a format that we know. Brand rules are not in a table: the operator held them.
+    /// breaks a hard rule of a format that we know or that the table tells. Words of the brand are not in a table: the
+    /// operator held them.
     fn try_from(object: &AdTable) -> Result<Self, TableError> {
         let spec = &object.spec;
         identity(object)?;
@@ -147,13 +154,15 @@ impl Placement {
             .map_err(|_| shape(&place, "the seed is negative: use one from 1"))?;
         check_variants(&place, placement)?;
         let current = check_rounds(&place, placement)?;
+        let rules = placement.rules.as_ref();
+        let declared = rules.and_then(|rules| rules.variables.as_deref()).unwrap_or_default();
         Ok(Self {
             name: placement.name.clone(),
             seed: placement.seed,
             key: AssignmentKey::new(uid, &placement.name, seed),
             metric: placement.metric.clone(),
             round: current.number,
-            variants: placement.variants.iter().map(Variant::new).collect(),
+            variants: placement.variants.iter().map(|variant| Variant::new(variant, declared)).collect(),
             cells: current.allocations.iter().map(Cell::new).collect(),
         })
     }
@@ -184,12 +193,18 @@ impl Placement {
 }
 
 impl Variant {
-    fn new(variant: &TableVariant) -> Self {
+    fn new(variant: &TableVariant, declared: &[api::Variable]) -> Self {
         // Limits were counted on the composed form, so that is the one to hand over; the digest is of what was written.
         let slots: BTreeMap<&str, String> =
             variant.slots.iter().map(|(slot, text)| (slot.as_str(), rules::normalize(text))).collect();
         let slots = to_raw_value(&slots).expect("a map of strings is JSON");
-        Self { name: variant.name.clone(), slots }
+        let refers = |variable: &&api::Variable| {
+            variant.slots.values().any(|text| text.contains(&format!("{{{}}}", variable.name)))
+        };
+        let variables: Vec<&api::Variable> = declared.iter().filter(refers).collect();
+        let variables = (!variables.is_empty())
+            .then(|| to_raw_value(&variables).expect("a list of plain objects is JSON"));
+        Self { name: variant.name.clone(), slots, variables }
     }
 }
 
@@ -215,24 +230,8 @@ fn check_variants(place: &str, placement: &TablePlacement) -> Result<(), TableEr
         return Err(shape(place, "there is no variant: the first is the control"));
     }
     distinct(place, placement.variants.iter().map(|variant| variant.name.as_str()))?;
-    placement.variants.iter().try_for_each(|variant| check_copy(place, &placement.format, variant))
-}
-
-fn check_copy(place: &str, format: &str, variant: &TableVariant) -> Result<(), TableError> {
-    let place = format!("{place}, variant {}", variant.name);
-    if api::name::copy_digest(&variant.slots) != variant.digest {
-        return Err(TableError::Digest { place });
-    }
-    // A format that only a newer operator knows is its business: its limits were held when the table was written.
-    let Some(known) = rules::format(format) else { return Ok(()) };
-    let violations = rules::check(known, &rules::BrandRules::default(), &variant.slots);
-    match violations.into_iter().find(rules::Violation::is_hard) {
-        None => Ok(()),
-        Some(violation) => {
-            let slot = violation.slot.unwrap_or_else(|| "-".to_owned());
-            Err(TableError::Rules { place, slot, format: format.to_owned() })
-        }
-    }
+    let judges = Judges::new(place, placement)?;
+    placement.variants.iter().try_for_each(|variant| judges.check(place, variant))
 }
 
 /// Checks all rounds and returns the one in force. Past ones are nobody's business here, but a table that is wrong in
@@ -286,7 +285,7 @@ fn shape(place: &str, what: &'static str) -> TableError {
 mod tests {
     use super::*;
     use crate::samples::{SAMPLE, Sample};
-    use api::SegmentAllocation;
+    use api::{SegmentAllocation, TableRules};
 
     fn check(sentence: &str, change: impl Fn(&mut AdTable), expected: Option<&str>) {
         let mut object = SAMPLE.object();
@@ -347,6 +346,70 @@ mod tests {
             },
             None,
         );
+    }
+
+    #[test]
+    fn a_variable_is_known_from_the_table_alone() {
+        let text = |declared: Option<(&'static str, u32)>| {
+            move |object: &mut AdTable| {
+                let placement = &mut object.spec.placements[0];
+                let variable = |(name, maximum_length): (&str, u32)| api::Variable {
+                    name: name.to_owned(),
+                    maximum_length,
+                    fallback: "you".to_owned(),
+                };
+                let variables = declared.map(|declared| vec![variable(declared)]);
+                placement.rules = Some(TableRules { variables, ..TableRules::default() });
+                let variant = &mut placement.variants[1];
+                variant.slots.insert("headline".into(), "For {name}".into());
+                variant.digest = api::name::copy_digest(&variant.slots);
+            }
+        };
+        check("declared", text(Some(("name", 20))), None);
+        check("another one", text(Some(("city", 20))), Some("slot headline breaks a hard rule"));
+        check("none", text(None), Some("slot headline breaks a hard rule"));
+        check("too long", text(Some(("name", 90))), Some("slot headline breaks a hard rule"));
+        check("no name", text(Some(("Name", 20))), Some("its rules can't be used"));
+        let mut object = SAMPLE.object();
+        text(Some(("name", 20)))(&mut object);
+        let table = Table::try_from(&object).unwrap();
+        let sent = |index: usize| {
+            let variant = &table.placements[0].variants[index];
+            variant.variables.as_ref().map(|variables| variables.get().to_owned())
+        };
+        assert_eq!(sent(0), None, "the control refers to none");
+        assert_eq!(sent(1).as_deref(), Some(r#"[{"name":"name","maximumLength":20,"fallback":"you"}]"#));
+    }
+
+    #[test]
+    fn a_brands_own_format_and_names_are_known_from_the_table_alone() {
+        let tile = "{name: ShopTile, version: 1, summary: A tile., counting: Graphemes, deliveries: [Gateway], \
+            editorial: [ManyExclamations], source: Ours., checked: 2026-11-29, \
+            slots: [{name: title, purpose: Name., required: true, hardLimit: 30, maximumLines: 1}]}";
+        let table = |title: &'static str, file: Option<&'static str>, name: &'static str| {
+            move |object: &mut AdTable| {
+                let placement = &mut object.spec.placements[0];
+                // A newer operator knows a rule that we do not.
+                let rules = vec!["ManyExclamations".to_owned(), "Boredom".to_owned()];
+                placement.rules = Some(TableRules {
+                    format: file.map(ToOwned::to_owned),
+                    exceptions: Some(vec![api::TableException { text: name.to_owned(), rules }]),
+                    ..TableRules::default()
+                });
+                placement.format = "ShopTile".to_owned();
+                for variant in &mut placement.variants {
+                    variant.slots = [("title".to_owned(), title.to_owned())].into();
+                    variant.digest = api::name::copy_digest(&variant.slots);
+                }
+            }
+        };
+        let (file, breaks) = (Some(tile), Some("slot title breaks a hard rule of ShopTile"));
+        let long = "A title that is longer than thirty characters";
+        check("a name with a mark", table("Yahoo! Sale!", file, "Yahoo!"), None);
+        check("another name", table("Yahoo! Sale!", file, "Yum!"), breaks);
+        check("too long", table(long, file, "Yahoo!"), breaks);
+        check("no file", table(long, None, "Yahoo!"), None);
+        check("a broken file", table("Sale", Some("{}"), "Yahoo!"), Some("its rules can't be used"));
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! `AdCampaign` → `Campaign`: everything that the API server can't see is checked here, once. What comes out is never
 //! checked again.
 
+mod brand;
 mod placement;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use api::{AdCampaign, OnUndecided, Slots};
 use experiment::{Design, Direction, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use rules::{BrandRules, Format};
+use serde_json::json;
 
+pub use brand::{Judges, judges};
 use placement::Reader;
 
 /// A campaign that can be carried out.
@@ -25,8 +30,10 @@ pub struct Campaign {
     pub uid: String,
     /// Makes it the owner of a child.
     pub owner: OwnerReference,
-    /// The brand's words.
+    /// The brand's words, and the variables of its copy.
     pub brand: BrandRules,
+    /// The brand's files, where the campaign names a ConfigMap with some.
+    pub brand_files: Option<BTreeMap<String, String>>,
     /// How variants are written by a model.
     pub generation: Option<Generation>,
     /// The groups of people; one called `all` where the spec names none.
@@ -53,8 +60,8 @@ pub struct Generation {
     pub model: String,
     /// Variants over all placements.
     pub asked: u32,
-    /// All that decides what is written, as one text. Its digest names the Job.
-    pub inputs: String,
+    /// The Job. Its name is the digest of all that decides what is written, as it was when writing began.
+    pub job: String,
 }
 
 /// One experiment.
@@ -63,7 +70,7 @@ pub struct Placement {
     /// Its name.
     pub name: String,
     /// Its channel format.
-    pub format: &'static Format,
+    pub format: Format,
     /// What everything is compared with.
     pub control: Copy,
     /// More copy by people.
@@ -140,9 +147,20 @@ fn join(faults: &[Fault]) -> String {
 impl TryFrom<&AdCampaign> for Campaign {
     type Error = InvalidSpec;
 
+    /// Reads a campaign where there is no ConfigMap that it could name.
     fn try_from(object: &AdCampaign) -> Result<Self, InvalidSpec> {
+        Self::read(object, None)
+    }
+}
+
+impl Campaign {
+    /// Reads a campaign; `brand` is the ConfigMap that it names, if that is there.
+    ///
+    /// # Errors
+    /// With every fault of both.
+    pub fn read(object: &AdCampaign, brand: Option<&ConfigMap>) -> Result<Self, InvalidSpec> {
         let mut faults = Faults::default();
-        let campaign = faults.read_campaign(object);
+        let campaign = faults.read_campaign(object, brand);
         match campaign {
             Some(campaign) if faults.0.is_empty() => Ok(campaign),
             _ => Err(InvalidSpec(faults.0)),
@@ -163,12 +181,10 @@ impl Faults {
         result.map_err(|problem| self.add(field, problem)).ok()
     }
 
-    fn read_campaign(&mut self, object: &AdCampaign) -> Option<Campaign> {
+    fn read_campaign(&mut self, object: &AdCampaign, brand: Option<&ConfigMap>) -> Option<Campaign> {
         let spec = &object.spec;
-        let words = spec.rules.clone().unwrap_or_default();
-        // Without usable words copy is checked against none, so that its other faults are told as well.
-        let brand = self.keep("spec.rules", BrandRules::new(&words.forbidden, &words.required));
-        let brand = brand.unwrap_or_default();
+        let judges = self.read_judges(object, brand);
+        let brand_files = brand.filter(|_| spec.brand().is_some()).map(brand::files);
         let name = object.name_any();
         let placements: Vec<Placement> = spec
             .placements
@@ -176,10 +192,10 @@ impl Faults {
             .enumerate()
             .filter_map(|(index, placement)| {
                 let reader = Reader { path: format!("spec.placements[{index}]"), campaign: &name, placement };
-                reader.read(self, &brand)
+                reader.read(self, &judges)
             })
             .collect();
-        let generation = self.read_generation(object);
+        let generation = self.read_generation(object, brand_files.as_ref());
         let segments = self.read_segments(object);
         let owner = object.controller_owner_ref(&());
         if owner.is_none() {
@@ -189,7 +205,8 @@ impl Faults {
             namespace: object.namespace().unwrap_or_else(|| "default".to_owned()),
             uid: object.uid().unwrap_or_default(),
             owner: unblocking(owner?),
-            brand,
+            brand: judges.brand,
+            brand_files,
             generation,
             segments,
             placements,
@@ -209,7 +226,11 @@ impl Faults {
         named
     }
 
-    fn read_generation(&mut self, object: &AdCampaign) -> Option<Generation> {
+    fn read_generation(
+        &mut self,
+        object: &AdCampaign,
+        brand: Option<&BTreeMap<String, String>>,
+    ) -> Option<Generation> {
         let spec = &object.spec;
         let asked: u32 = spec.placements.iter().map(|placement| placement.variants).sum();
         match &spec.generation {
@@ -221,7 +242,7 @@ impl Faults {
                 None
             }
             Some(generation) if asked > 0 => {
-                Some(Generation { model: generation.model.clone(), asked, inputs: inputs(object) })
+                Some(Generation { model: generation.model.clone(), asked, job: job(object, brand) })
             }
             _ => None,
         }
@@ -233,8 +254,18 @@ fn unblocking(owner: OwnerReference) -> OwnerReference {
     OwnerReference { block_owner_deletion: None, ..owner }
 }
 
+/// The Job that writes, by the name under which writing began: a brand's ConfigMap may change afterwards, and what was
+/// begun is not begun again.
+fn job(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> String {
+    let begun = object.status.as_ref().and_then(|status| status.generation.as_ref());
+    begun.map_or_else(
+        || api::name::generation_job(&object.name_any(), &inputs(object, brand)),
+        |generation| generation.job.clone(),
+    )
+}
+
 /// All that decides what is written, and nothing else: shares, windows and rounds do not.
-fn inputs(object: &AdCampaign) -> String {
+fn inputs(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> String {
     let spec = &object.spec;
     let placements: Vec<_> = spec
         .placements
@@ -249,5 +280,9 @@ fn inputs(object: &AdCampaign) -> String {
             )
         })
         .collect();
-    serde_json::json!([object.uid(), spec.brief, spec.rules, spec.generation, placements]).to_string()
+    let mut inputs = vec![json!([object.uid(), spec.brief, spec.rules, spec.generation, placements])];
+    // What a campaign leaves out is no input, so that the name of its Job is the one that it has always been.
+    inputs.extend(spec.variables.as_ref().map(|variables| json!(variables)));
+    inputs.extend(brand.map(|brand| json!(brand)));
+    inputs.iter().map(ToString::to_string).collect()
 }

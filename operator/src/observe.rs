@@ -1,9 +1,9 @@
 //! `Campaign` → `Seen`: all that a pass knows of the world, read at its start.
 
 use api::wire::totals::TotalsResponse;
-use api::{AdModel, AdTable, AdVariant};
+use api::{AdCampaign, AdModel, AdTable, AdVariant};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
@@ -40,6 +40,17 @@ pub enum Totals {
     Unreachable(String),
 }
 
+/// Reads the ConfigMap of the brand that a campaign names; nothing where it names none, or there is none of that name.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn brand(client: &Client, object: &AdCampaign) -> Result<Option<ConfigMap>, Error> {
+    let Some(name) = object.spec.brand() else { return Ok(None) };
+    let namespace = object.namespace().unwrap_or_else(|| "default".to_owned());
+    let configs: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    configs.get_opt(name).await.step("reading the brand's ConfigMap")
+}
+
 /// Reads what a pass needs.
 ///
 /// # Errors
@@ -50,12 +61,11 @@ pub async fn observe(client: &Client, ledger: &Ledger, campaign: &Campaign) -> R
     let table = tables.get_opt(&campaign.uid).await.step("reading the table")?;
     let mut seen = Seen::default();
     if let Some(generation) = &campaign.generation {
-        let job = api::name::generation_job(&campaign.name, &generation.inputs);
         let models: Api<AdModel> = Api::namespaced(client.clone(), namespace);
         let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
         seen.model = models.get_opt(&generation.model).await.step("reading the model")?;
-        seen.job = jobs.get_opt(&job).await.step("reading the Job")?;
-        seen.pods = pods(client, namespace, &job).await?;
+        seen.job = jobs.get_opt(&generation.job).await.step("reading the Job")?;
+        seen.pods = pods(client, namespace, &generation.job).await?;
     }
     // After the Job: what a finished Job has made is then among them.
     seen.variants = variants(client, campaign).await?;

@@ -4,6 +4,7 @@
 //! `expected.txt` what the operator does and says at each step. After a change:
 //! `UPDATE=1 cargo test -p broadside-operator --test scenarios`, then read the difference.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use api::wire::totals::{CellTotals, PlacementTotals, TotalsResponse};
 use api::{AdCampaign, AdModel, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
@@ -78,6 +79,8 @@ struct Happens {
     suspend: Option<bool>,
     /// Whether the model is there.
     model: Option<bool>,
+    /// The files of the brand, as somebody applies them.
+    brand: Option<BTreeMap<String, String>>,
     /// Passes that follow.
     passes: Option<usize>,
 }
@@ -97,6 +100,7 @@ impl Answers {
 /// What a cluster and a ledger would remember.
 struct World {
     object: AdCampaign,
+    brand: Option<ConfigMap>,
     seen: Seen,
     totals: TotalsResponse,
     ledger: Answers,
@@ -130,7 +134,15 @@ impl World {
         object.metadata.generation = Some(1);
         let totals =
             TotalsResponse { campaign: object.uid().unwrap_or_default(), as_of: now, placements: Vec::new() };
-        Self { object, seen: Seen::default(), totals, ledger: Answers::Up, api_server: Answers::Up, now }
+        Self {
+            object,
+            brand: None,
+            seen: Seen::default(),
+            totals,
+            ledger: Answers::Up,
+            api_server: Answers::Up,
+            now,
+        }
     }
 
     fn happen(&mut self, step: Happens) {
@@ -150,6 +162,9 @@ impl World {
             self.object.spec.suspend = suspend;
             self.object.metadata.generation =
                 self.object.metadata.generation.map(|generation| generation + 1);
+        }
+        if let Some(files) = step.brand {
+            self.brand = Some(ConfigMap { data: Some(files), ..ConfigMap::default() });
         }
         if step.model == Some(true) {
             self.seen.model = Some(model());
@@ -247,7 +262,7 @@ impl World {
     }
 
     fn think(&mut self) -> (Pass, Option<Error>) {
-        let campaign = match Campaign::try_from(&self.object) {
+        let campaign = match Campaign::read(&self.object, self.brand.as_ref()) {
             Ok(campaign) => campaign,
             Err(invalid) => return (Pass::default(), Some(Error::Invalid(invalid))),
         };
@@ -379,6 +394,10 @@ fn tell_plan(plan: &Plan, told: &mut String) {
 fn tell_table(table: &AdTable, told: &mut String) {
     for row in &table.spec.placements {
         writeln!(told, "table {}: {} seed {}", table.spec.number, row.name, row.seed).expect("text");
+        if let Some(rules) = &row.rules {
+            let rules = serde_json::to_string(rules).expect("rules are plain data");
+            writeln!(told, "  judged by {rules}").expect("text");
+        }
         for round in &row.rounds {
             for entry in &round.allocations {
                 writeln!(told, "  round {} {:?} {:?}", round.number, entry.segments, entry.shares)

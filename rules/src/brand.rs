@@ -1,4 +1,5 @@
-//! The words that a brand forbids and requires.
+//! What a brand and its campaign add to the rules of a format: the words that they forbid and require, the names that
+//! rules of style let pass, and the variables of their copy.
 
 use std::fmt;
 
@@ -7,14 +8,17 @@ use thiserror::Error;
 
 use crate::normal::fold;
 use crate::words::is_whole_word;
+use crate::{Exceptions, Variables};
 
-/// The most words that a list may hold. A brand's list is a page, not a dictionary.
-pub const MAX_WORDS: usize = 100;
+/// The most words that a list may hold, those of a brand and of its campaign together. A list is a page, not a
+/// dictionary.
+pub const MAX_WORDS: usize = 200;
 
 /// The most code points that a word or phrase may hold.
 pub const MAX_WORD_LENGTH: usize = 100;
 
-/// Forbidden and required words, ready to be looked for.
+/// Forbidden and required words, ready to be looked for, the names that are excepted from rules of style, and the
+/// variables that copy may use.
 ///
 /// Words are compared as [`fold`] gives them, so neither case, nor width, nor a soft hyphen makes a difference. A
 /// phrase matches over any run of white space. A match begins and ends where a word does: "cheap" is found in
@@ -25,6 +29,8 @@ pub const MAX_WORD_LENGTH: usize = 100;
 pub struct BrandRules {
     forbidden: Words,
     required: Words,
+    exceptions: Exceptions,
+    variables: Variables,
 }
 
 impl BrandRules {
@@ -47,9 +53,35 @@ impl BrandRules {
         let rules = Self {
             forbidden: Words::new(WordList::Forbidden, forbidden)?,
             required: Words::new(WordList::Required, required)?,
+            exceptions: Exceptions::default(),
+            variables: Variables::default(),
         };
         rules.refuse_contradiction()?;
         Ok(rules)
+    }
+
+    /// The same rules, where these names are excepted from rules of style.
+    #[must_use]
+    pub fn with_exceptions(self, exceptions: Exceptions) -> Self {
+        Self { exceptions, ..self }
+    }
+
+    /// The names that are excepted from rules of style.
+    #[must_use]
+    pub fn exceptions(&self) -> &Exceptions {
+        &self.exceptions
+    }
+
+    /// The same rules for copy that may use these variables.
+    #[must_use]
+    pub fn with_variables(self, variables: Variables) -> Self {
+        Self { variables, ..self }
+    }
+
+    /// The variables that copy may use.
+    #[must_use]
+    pub fn variables(&self) -> &Variables {
+        &self.variables
     }
 
     /// The forbidden words as they were written, without repetitions.
@@ -89,7 +121,7 @@ impl BrandRules {
 }
 
 impl Default for BrandRules {
-    /// No word forbidden, none required.
+    /// No word forbidden, none required, no name excepted, no variable declared.
     fn default() -> Self {
         Self::new(&[], &[]).expect("empty lists break no bound")
     }
@@ -97,7 +129,10 @@ impl Default for BrandRules {
 
 impl PartialEq for BrandRules {
     fn eq(&self, other: &Self) -> bool {
-        self.forbidden() == other.forbidden() && self.required() == other.required()
+        self.forbidden() == other.forbidden()
+            && self.required() == other.required()
+            && self.exceptions == other.exceptions
+            && self.variables == other.variables
     }
 }
 
@@ -180,7 +215,7 @@ impl Words {
                 folded.push(fold);
             }
         }
-        let automaton = AhoCorasick::new(&folded).expect("a hundred short words fit an automaton");
+        let automaton = AhoCorasick::new(&folded).expect("two hundred short words fit an automaton");
         Ok(Self { written, automaton })
     }
 
@@ -305,7 +340,7 @@ mod tests {
         let grows = vec!["\u{FDFA}".repeat(MAX_WORD_LENGTH)];
         let none: &[String] = &[];
         let cases: &[(&[String], &[String], &str)] = &[
-            (&many, none, "forbidden has 101 words, at most 100 are allowed: remove 1"),
+            (&many, none, "forbidden has 201 words, at most 200 are allowed: remove 1"),
             (none, &long, "required[0] is longer than 100 code points: shorten it"),
             (&grows, none, "forbidden[0] is longer than 100 code points: shorten it"),
             (&words(&["ok", " \u{200B}"]), none, "forbidden[1] is empty: remove it"),

@@ -3,9 +3,10 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::normal::is_invisible;
+use crate::variable::without_references;
 use crate::{
-    AdCopy, BrandRules, CharacterClass, Duplicates, Format, Requirement, Rule, Severity, Slot, Template,
-    Violation, fold,
+    AdCopy, BrandRules, CharacterClass, Duplicates, Format, Media, Requirement, Rule, Severity, Slot,
+    Template, Variables, Violation, fold,
 };
 
 /// The most bytes of UTF-8 that a text may have to be looked at. Four times what the longest slot of a format needs in
@@ -17,7 +18,7 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 pub const MAX_CLUSTER: usize = 12;
 
 /// Every violation of `copy`: slots in the order of the format, each with what it breaks together with others; then
-/// unknown slots by name, size and length of the whole, missing words.
+/// media, unknown slots by name, size and length of the whole, missing words.
 ///
 /// Copy may be served when none [is hard](Violation::is_hard). Equal inputs give equal results.
 #[must_use]
@@ -25,36 +26,58 @@ pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violatio
     let slots = format.slots().iter().flat_map(|slot| {
         check_presence(slot, brand, copy).into_iter().chain(check_others(format, slot, copy))
     });
+    let variables = brand.variables();
+    let longest = variables.longest_copy(copy);
     slots
+        .chain(media(format, copy))
         .chain(unknown_slots(format, copy))
-        .chain(payload(format, copy))
-        .chain(timing(format, copy))
-        .chain(missing_words(format, brand, copy))
+        .chain(payload(format, &variables.heaviest_copy(copy)))
+        .chain(timing(format, &longest))
+        .chain(missing_words(format, brand, &longest))
         .collect()
 }
 
-/// Every violation of one slot's text: size, emptiness, length, lines, room, characters, templates, the channel's rules of
-/// style, forbidden words.
+/// Every violation of one slot's text: size, emptiness, length, lines, room, characters, variables, templates, the
+/// channel's rules of style, forbidden words.
+///
+/// Length and room hold with each variable at its longest and with its fallback; what the text says is judged with
+/// fallbacks.
 ///
 /// For one who writes slot by slot; required words, and what slots say together, are a matter of the whole variant.
 #[must_use]
 pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation> {
     if text.len() > MAX_TEXT_BYTES {
-        return vec![hard(slot, Rule::TooLarge { limit: MAX_TEXT_BYTES, found: text.len() })];
+        return vec![too_large(slot, text)];
     }
     if is_empty(text) {
         return vec![hard(slot, Rule::EmptyText)];
     }
+    let variables = brand.variables();
+    let [longest, shown] = &[variables.longest(text), variables.with_fallbacks(text)];
+    if longest.len() > MAX_TEXT_BYTES {
+        return vec![too_large(slot, longest)];
+    }
+    // A writer asks at each token: what has no variable is measured once.
+    let forms: &[&str] = if longest == shown { &[shown] } else { &[longest, shown] };
     let mut violations = Vec::new();
-    violations.extend(length(slot, text));
+    violations.extend(length(slot, forms));
     violations.extend(lines(slot, text));
-    violations.extend(room(slot, text));
+    violations.extend(forms.iter().find_map(|form| room(slot, form, variables)));
     violations.extend(characters(slot, text));
-    violations.extend(clusters(slot, text));
-    violations.extend(templates(slot, text));
-    violations.extend(editorial(slot, text));
-    violations.extend(forbidden_words(slot, brand, text));
+    violations.extend(clusters(slot, shown));
+    violations.extend(undeclared(slot, variables, text));
+    violations.extend(templates(slot, &without_references(text)));
+    violations.extend(editorial(slot, brand, shown));
+    violations.extend(forbidden_words(slot, brand, shown));
     violations
+}
+
+/// Whether a text without variables keeps the hard limits on length, lines, room and single characters.
+pub(crate) fn is_within_limits(slot: &Slot, text: &str) -> bool {
+    slot.count(text) <= slot.hard_limit
+        && lines(slot, text).is_none()
+        && clusters(slot, text).is_none()
+        && room(slot, text, &Variables::default()).is_none()
 }
 
 fn check_presence(slot: &Slot, brand: &BrandRules, copy: &AdCopy) -> Vec<Violation> {
@@ -113,11 +136,22 @@ fn timing(format: &Format, copy: &AdCopy) -> Option<Violation> {
     over(timing.hard_limit, Severity::Hard).or_else(|| over(timing.soft_limit, Severity::Soft))
 }
 
-fn unknown_slots(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
-    let known = || format.slots().iter().map(|slot| slot.name.clone()).collect();
-    copy.keys().filter(|name| format.slot(name).is_none()).map(move |name| Violation {
+fn media(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
+    let given = format.media().iter().filter_map(|slot| copy.get_key_value(&slot.name));
+    given.filter(|(_, text)| Media::parse(text).is_none()).map(|(name, _)| Violation {
         slot: Some(name.clone()),
-        rule: Rule::UnknownSlot { known: known() },
+        rule: Rule::NotMedia,
+        severity: Severity::Hard,
+    })
+}
+
+fn unknown_slots(format: &Format, copy: &AdCopy) -> impl Iterator<Item = Violation> {
+    let texts = format.slots().iter().map(|slot| &slot.name);
+    let known: Vec<String> = texts.chain(format.media().iter().map(|slot| &slot.name)).cloned().collect();
+    let unknown: Vec<&String> = copy.keys().filter(|name| !known.contains(name)).collect();
+    unknown.into_iter().map(move |name| Violation {
+        slot: Some(name.clone()),
+        rule: Rule::UnknownSlot { known: known.clone() },
         severity: Severity::Hard,
     })
 }
@@ -138,8 +172,14 @@ fn is_empty(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c) || c == '\u{2800}')
 }
 
-fn length(slot: &Slot, text: &str) -> Option<Violation> {
-    let (found, counting) = (slot.count(text), slot.counting);
+fn too_large(slot: &Slot, text: &str) -> Violation {
+    hard(slot, Rule::TooLarge { limit: MAX_TEXT_BYTES, found: text.len() })
+}
+
+/// The longest of the forms counts.
+fn length(slot: &Slot, forms: &[&str]) -> Option<Violation> {
+    let found = forms.iter().map(|form| slot.count(form)).max().unwrap_or(0);
+    let counting = slot.counting;
     let too_long = |limit| Rule::TooLong { limit, found, counting };
     if found > slot.hard_limit {
         return Some(hard(slot, too_long(slot.hard_limit)));
@@ -155,10 +195,11 @@ fn lines(slot: &Slot, text: &str) -> Option<Violation> {
 }
 
 /// A text above the hard limit is too long anyway, and measuring it would take a while.
-fn room(slot: &Slot, text: &str) -> Option<Violation> {
+fn room(slot: &Slot, text: &str, variables: &Variables) -> Option<Violation> {
     let space = slot.space.filter(|_| slot.count(text) <= slot.hard_limit)?;
     let (limit, fit) = (space.rows, space.fit(text));
     if let Some((word, found)) = fit.too_wide {
+        let word = variables.named(&word);
         return Some(hard(slot, Rule::WordTooWide { word, limit: space.width, found }));
     }
     let rule = Rule::TooManyRows { limit, found: fit.rows, width: space.width };
@@ -174,7 +215,7 @@ fn characters(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
     })
 }
 
-fn class_of(c: char) -> Option<CharacterClass> {
+pub(crate) fn class_of(c: char) -> Option<CharacterClass> {
     match c {
         '\n' => None,
         '\u{2028}' | '\u{2029}' => Some(CharacterClass::Control),
@@ -193,14 +234,20 @@ fn clusters(slot: &Slot, text: &str) -> Option<Violation> {
     (found > MAX_CLUSTER).then(|| hard(slot, Rule::OvergrownCharacter { limit: MAX_CLUSTER, found }))
 }
 
+fn undeclared(slot: &Slot, variables: &Variables, text: &str) -> Vec<Violation> {
+    let declared = || variables.iter().map(|variable| variable.name().to_owned()).collect();
+    let rule = |name: &str| Rule::UndeclaredVariable { name: name.to_owned(), declared: declared() };
+    variables.undeclared(text).into_iter().map(|name| hard(slot, rule(name))).collect()
+}
+
 fn templates(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
     let rule = |(kind, excerpt)| violation(slot, Rule::Template { kind, excerpt }, kind.severity());
     Template::find(text).into_iter().map(rule)
 }
 
-fn editorial(slot: &Slot, text: &str) -> impl Iterator<Item = Violation> {
+fn editorial(slot: &Slot, brand: &BrandRules, text: &str) -> impl Iterator<Item = Violation> {
     slot.editorial.iter().filter_map(move |check| {
-        let excerpt = check.find(text)?;
+        let excerpt = check.find_beside(brand.exceptions(), text)?;
         Some(violation(slot, Rule::Editorial { check: *check, excerpt }, check.severity()))
     })
 }

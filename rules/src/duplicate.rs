@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::AdCopy;
 use crate::normal::fold;
+use crate::{AdCopy, Media};
 
 /// Above this [similarity](Fingerprint::similarity) two variants are duplicates: a test could not tell them apart, and
 /// would share its traffic between them. Two sentences that differ in one word of ten stay below it.
@@ -16,7 +16,7 @@ const GRAM: usize = 4;
 ///
 /// Text is [folded](fold), punctuation counts as white space, and grams are taken per slot, so that the seam between
 /// two slots makes none. A slot shorter than a gram is one gram. Slot names play no part: the same words in another
-/// slot are the same words.
+/// slot are the same words. [Media] play no part either: their addresses would outweigh the words.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fingerprint {
     /// Sorted, without repetitions. Four scalar values of 21 bits each: exact, so that no two grams can collide.
@@ -27,7 +27,8 @@ impl Fingerprint {
     /// The fingerprint of the whole variant. Time and space grow with the length of its text.
     #[must_use]
     pub fn new(copy: &AdCopy) -> Self {
-        let mut grams: Vec<u128> = copy.values().flat_map(|text| grams(text)).collect();
+        let texts = copy.values().filter(|text| Media::parse(text).is_none());
+        let mut grams: Vec<u128> = texts.flat_map(|text| grams(text)).collect();
         grams.sort_unstable();
         grams.dedup();
         Self { grams }
@@ -162,6 +163,16 @@ mod tests {
             assert_eq!(is_near_duplicate(&a, &b), *expected, "{sentence}");
             assert_eq!(is_near_duplicate(&b, &a), *expected, "{sentence}, turned around");
         }
+    }
+
+    #[test]
+    fn media_play_no_part() {
+        let picture = format!("https://example.com/a.webp@sha256:{}", "0a".repeat(32));
+        assert!(is_near_duplicate(&copy(&["Light on trails", &picture]), &copy(&["Light on trails"])));
+        assert!(!is_near_duplicate(
+            &copy(&["Light on trails", &picture]),
+            &copy(&["Warm in winter", &picture])
+        ));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! Most are Google's (support.google.com/adspolicy: answers 14847994 on punctuation and symbols, 14848295 on
 //! capitalization, 14848297 on style and spelling, 14848500 on spacing; and the older answer/adwordspolicy/176095,
-//! whose examples the newer pages keep). Google lets a brand ask for an exception; so a check is hard only where
-//! what it looks for is plain, and a name, an acronym or a coupon code does not look like it.
+//! whose examples the newer pages keep). Google lets a brand ask for an exception, which a brand may write
+//! into its file; a check is hard only where what it looks for is plain, and an acronym or a coupon code does not look
+//! like it.
 
 mod capitals;
 mod marks;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::counting::sms;
-use crate::{Severity, fold};
+use crate::{Exceptions, Severity, fold};
 
 /// The most characters of a text that a message quotes.
 const EXCERPT: usize = 24;
@@ -102,7 +103,14 @@ impl Editorial {
     /// The beginning of the first place in `text` that breaks the rule.
     #[must_use]
     pub fn find(self, text: &str) -> Option<String> {
-        let at = (self.row().find)(text)?;
+        self.find_beside(&Exceptions::default(), text)
+    }
+
+    /// The same, names apart that are excepted from this rule.
+    pub(crate) fn find_beside(self, exceptions: &Exceptions, text: &str) -> Option<String> {
+        let at = (self.row().find)(&exceptions.hide(self, text))?;
+        // Inside of a hidden name, where a place need not be one of a character.
+        let at = text.floor_char_boundary(at);
         Some(text[at..].chars().take(EXCERPT).collect())
     }
 

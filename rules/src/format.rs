@@ -1,14 +1,16 @@
 //! Formats: what a channel shows, as data. `docs/formats.md` explains the files.
 
+mod catalog;
 mod file;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use thiserror::Error;
 
+pub use self::catalog::{Formats, MAX_OWN_FORMATS};
 use self::file::File;
-use crate::{Counting, Editorial, Payload, Space, Timing};
+use crate::{Counting, Editorial, MediaSlot, Payload, Space, Timing};
 
 /// The files of `rules/formats/`, in the order of their names. A test compares the list with the folder.
 const FILES: [&str; 21] = [
@@ -40,23 +42,28 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
     FILES.into_iter().map(parse).collect()
 });
 
-/// The format of that name, spelled exactly so.
+/// The format of ours of that name, spelled exactly so. A brand may have more: [`Formats`].
 #[must_use]
 pub fn format(name: &str) -> Option<&'static Format> {
     formats().find(|format| format.name() == name)
 }
 
-/// All formats, ordered by name.
+/// All formats of ours, ordered by name.
 pub fn formats() -> impl Iterator<Item = &'static Format> {
     FORMATS.iter()
 }
 
 /// What one kind of spot holds: its slots with their limits, and who may choose what it shows.
 ///
-/// Valid by construction: at least one slot and one delivery, slot names unique, no limit of zero, no soft limit above
-/// its hard one, no slot that refers to one that is not there, a source and the date on which it was checked.
+/// Valid by construction: a name and slots as objects may hold them, at least one slot and one delivery, slot names
+/// unique, no limit of zero, no soft limit above its hard one, no slot that refers to one that is not there, a source
+/// and the date on which it was checked. Cheap to clone.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Format {
+pub struct Format(Arc<Data>);
+
+#[derive(Debug, Eq, PartialEq)]
+struct Data {
+    file: String,
     name: String,
     version: u32,
     summary: String,
@@ -67,6 +74,7 @@ pub struct Format {
     payload: Option<Payload>,
     timing: Option<Timing>,
     slots: Vec<Slot>,
+    media: Vec<MediaSlot>,
 }
 
 impl Format {
@@ -78,79 +86,91 @@ impl Format {
     pub fn parse(yaml: &str) -> Result<Self, FormatError> {
         let file: File =
             serde_saphyr::from_str(yaml).map_err(|error| FormatError::Unreadable(Box::new(error)))?;
-        file.into_format()
+        Ok(Self(Arc::new(file.into_data(yaml)?)))
+    }
+
+    /// The file that it was read from, as it was written.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.0.file
     }
 
     /// The name that a placement gives, such as `WebBanner`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// Moves with every change of the file, from one.
     #[must_use]
     pub fn version(&self) -> u32 {
-        self.version
+        self.0.version
     }
 
     /// One sentence about what the format is for.
     #[must_use]
     pub fn summary(&self) -> &str {
-        &self.summary
+        &self.0.summary
     }
 
     /// How the limits of all slots count.
     #[must_use]
     pub fn counting(&self) -> Counting {
-        self.counting
+        self.0.counting
     }
 
     /// The limit over all slots together, where the channel has one.
     #[must_use]
     pub fn payload(&self) -> Option<&Payload> {
-        self.payload.as_ref()
+        self.0.payload.as_ref()
     }
 
     /// How long lines stand, where the format is the script of a video.
     #[must_use]
     pub fn timing(&self) -> Option<&Timing> {
-        self.timing.as_ref()
+        self.0.timing.as_ref()
     }
 
     /// The slots in reading order; a part that comes several times is as many slots.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
-        &self.slots
+        &self.0.slots
     }
 
     /// The slot of that name, spelled exactly so.
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.name == name)
+        self.0.slots.iter().find(|slot| slot.name == name)
+    }
+
+    /// The pictures and videos that people may give beside the texts.
+    #[must_use]
+    pub fn media(&self) -> &[MediaSlot] {
+        &self.0.media
     }
 
     /// Whether a placement of this format may be delivered so.
     #[must_use]
     pub fn allows(&self, delivery: Delivery) -> bool {
-        self.deliveries.contains(&delivery)
+        self.0.deliveries.contains(&delivery)
     }
 
     /// The deliveries that are allowed, as the file lists them.
     #[must_use]
     pub fn deliveries(&self) -> &[Delivery] {
-        &self.deliveries
+        &self.0.deliveries
     }
 
     /// Who says so: the page or standard that sets the limits, or that they are a convention of ours.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// The day on which the source was last read, as `YYYY-MM-DD`.
     #[must_use]
     pub fn checked(&self) -> &str {
-        &self.checked
+        &self.0.checked
     }
 }
 
@@ -254,6 +274,18 @@ pub enum FormatError {
     /// Not YAML, or not of this shape.
     #[error("the format file is not of the shape that docs/formats.md describes: correct it")]
     Unreadable(#[source] Box<serde_saphyr::Error>),
+    /// One of a brand's formats has the name of one of ours.
+    #[error("format {0:?} is one of Broadside's own: give the brand's another name")]
+    Taken(String),
+    /// Two of a brand's formats have one name.
+    #[error("format {0:?} is there twice: rename one, or remove it")]
+    Twice(String),
+    /// More formats than [`MAX_OWN_FORMATS`].
+    #[error("there are {found} formats, at most {MAX_OWN_FORMATS} are allowed: remove {}", found - MAX_OWN_FORMATS)]
+    TooMany {
+        /// How many there are.
+        found: usize,
+    },
     /// Of this shape, but a promise of [`Format`] is broken.
     #[error("format {format:?}: {what}")]
     Invalid {

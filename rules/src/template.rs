@@ -1,7 +1,8 @@
 //! Copy that a machine would take for its own language.
 //!
 //! Copy passes through mail senders, ad networks and pages. What means something to one of them is refused at the
-//! source, where a person can still say it differently; the borders escape in addition.
+//! source, where a person can still say it differently; the [borders](crate::border) escape in addition. Our own
+//! variables are taken out before.
 
 use std::fmt;
 
@@ -18,7 +19,7 @@ pub enum Template {
     DoubleBrace,
     /// `{% if %}`, `{# comment #}`: Jinja, Liquid, Twig.
     BlockTag,
-    /// `${name}`, `#{name}`: JavaScript, FreeMarker, Ruby, expression languages.
+    /// `${name}`, `#{name}`, `%{name}`: JavaScript, FreeMarker, Ruby, expression languages.
     SigilBrace,
     /// `{Keyword:shoes}`, `{=IF(..)}`, `{LOCATION(City)}`, `{name}`: ad customizers and message formats.
     SingleBrace,
@@ -52,7 +53,7 @@ enum Signs {
 const LANGUAGES: [(Template, Signs); 12] = [
     (Template::DoubleBrace, Signs::Any(&["{{", "}}"])),
     (Template::BlockTag, Signs::Any(&["{%", "%}", "{#", "#}"])),
-    (Template::SigilBrace, Signs::Any(&["${", "#{"])),
+    (Template::SigilBrace, Signs::Any(&["${", "#{", "%{"])),
     (Template::SingleBrace, Signs::Scan(single_brace)),
     (Template::ServerTag, Signs::Any(&["<%", "%>"])),
     (Template::Percent, Signs::Scan(percent)),
@@ -201,6 +202,7 @@ mod tests {
         ("jinja-comments-are-refused", "{# note #}", &[Template::BlockTag]),
         ("shell-like-variables-are-refused", "Hi ${name}", &[Template::SigilBrace]),
         ("ruby-like-variables-are-refused", "Hi #{name}", &[Template::SigilBrace]),
+        ("gettext-like-variables-are-refused", "Hi %{name}", &[Template::SigilBrace]),
         ("keyword-insertion-is-refused", "Buy {KeyWord:Shoes}", &[Template::SingleBrace]),
         ("a-customizer-with-space-is-refused", "Buy { keyword : Shoes }", &[Template::SingleBrace]),
         ("an-if-function-is-refused", "{=IF(device=mobile,Call):Visit}", &[Template::SingleBrace]),

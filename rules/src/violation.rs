@@ -85,6 +85,13 @@ pub enum Rule {
         /// The most that there are.
         found: usize,
     },
+    /// A variable that the campaign does not declare.
+    UndeclaredVariable {
+        /// Its name; each is reported once.
+        name: String,
+        /// Those that are declared.
+        declared: Vec<String>,
+    },
     /// Text that a template language or a browser would act on.
     Template {
         /// Which; each is reported once.
@@ -132,7 +139,7 @@ pub enum Rule {
     },
     /// A word that no row of the box holds.
     WordTooWide {
-        /// The first such word.
+        /// The first such word, with variables by their names.
         word: String,
         /// How wide a row is, in pixels.
         limit: usize,
@@ -146,6 +153,8 @@ pub enum Rule {
         /// The seconds that it takes to read all lines.
         found: usize,
     },
+    /// No address of a picture or video with its digest.
+    NotMedia,
     /// A word that the brand forbids.
     ForbiddenWord {
         /// The word as the brand wrote it.
@@ -185,6 +194,7 @@ impl Rule {
             Self::TooManyLines { .. } => "TooManyLines",
             Self::Character { .. } => "Character",
             Self::OvergrownCharacter { .. } => "OvergrownCharacter",
+            Self::UndeclaredVariable { .. } => "UndeclaredVariable",
             Self::Template { .. } => "Template",
             Self::Editorial { check, .. } => check.name(),
             Self::DuplicateAsset { .. } => "DuplicateAsset",
@@ -194,6 +204,7 @@ impl Rule {
             Self::TooManyRows { .. } => "TooManyRows",
             Self::WordTooWide { .. } => "WordTooWide",
             Self::TooLongToRead { .. } => "TooLongToRead",
+            Self::NotMedia => "NotMedia",
             Self::ForbiddenWord { .. } => "ForbiddenWord",
             Self::RequiredWord { .. } => "RequiredWord",
         }
@@ -283,6 +294,16 @@ impl fmt::Display for Rule {
                     "has {found} code points on one character, at most {limit} are allowed: remove the stacked marks"
                 )
             }
+            Self::UndeclaredVariable { name, declared } if declared.is_empty() => {
+                write!(
+                    f,
+                    "uses {{{name}}}, which is no declared variable: declare it, or write the words that the reader shall see"
+                )
+            }
+            Self::UndeclaredVariable { name, declared } => {
+                let declared = declared.join("}, {");
+                write!(f, "uses {{{name}}}, which is no declared variable: declare it, or use {{{declared}}}")
+            }
             Self::Template { kind, excerpt } => {
                 write!(f, "contains {kind} at {excerpt:?}: {}", kind.remedy())
             }
@@ -308,6 +329,12 @@ impl fmt::Display for Rule {
             Self::TooManyRows { limit, found, width } => {
                 write!(f, "fills {found} rows of {width} pixels, the box has {limit}: shorten it")
             }
+            Self::WordTooWide { word, limit, found } if word.contains('{') => {
+                write!(
+                    f,
+                    "has {word:?} of {found} pixels at its longest, a row has {limit}: lower its maximumLength, or leave it out"
+                )
+            }
             Self::WordTooWide { word, limit, found } => {
                 write!(f, "has {word:?} of {found} pixels, a row has {limit}: use a shorter word")
             }
@@ -316,6 +343,12 @@ impl fmt::Display for Rule {
                 write!(
                     f,
                     "takes {found} seconds to read, at most {limit} are allowed: shorten its lines by {excess} seconds"
+                )
+            }
+            Self::NotMedia => {
+                write!(
+                    f,
+                    "is no address with a digest: write https://<address>@sha256:<64 small hexadecimal digits>"
                 )
             }
             Self::ForbiddenWord { word } => {

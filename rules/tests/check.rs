@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rules::{BrandRules, Severity, Violation};
+use rules::{BrandRules, Severity, Variable, Variables, Violation};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -16,6 +16,9 @@ struct Case {
     forbidden: Vec<String>,
     #[serde(default)]
     required: Vec<String>,
+    /// Name, longest value and fallback of each.
+    #[serde(default)]
+    variables: Vec<(String, u32, String)>,
     copy: BTreeMap<String, String>,
     expect: Vec<String>,
 }
@@ -35,7 +38,12 @@ fn judge(path: &Path) {
     let case: Case =
         serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let format = rules::format(&case.format).expect("a known format");
+    let variable = |(name, maximum, fallback): &(String, u32, String)| {
+        Variable::new(name, *maximum, fallback).expect("a good variable")
+    };
+    let variables = Variables::new(case.variables.iter().map(variable).collect()).expect("good variables");
     let brand = BrandRules::new(&case.forbidden, &case.required).expect("good word lists");
+    let brand = brand.with_variables(variables);
     let found: Vec<String> = rules::check(format, &brand, &case.copy).iter().map(line).collect();
     assert_eq!(found, case.expect, "{}", path.display());
 }

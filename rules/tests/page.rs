@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use rules::{Delivery, Duplicates, Editorial, Format, Requirement, Severity, Slot, Space, formats};
+use rules::{
+    Delivery, Duplicates, Editorial, Format, MediaSlot, Requirement, Severity, Slot, Space, formats,
+};
 
 const REFRESH: &str = "UPDATE=1 cargo test -p broadside-rules --test page";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/formats.md");
@@ -97,7 +99,7 @@ fn need(slot: &Slot) -> String {
 /// What a table of limits does not say: first what bounds the whole, then how slots belong together, then style.
 fn notes(format: &Format) -> Vec<String> {
     let source = format!("Read on {}: {}", format.checked(), format.source());
-    [whole(format), room(format), relations(format), style(format), vec![source]].concat()
+    [whole(format), room(format), media(format), relations(format), style(format), vec![source]].concat()
 }
 
 fn whole(format: &Format) -> Vec<String> {
@@ -120,6 +122,11 @@ fn room(format: &Format) -> Vec<String> {
         Some(format!("Room of `{name}`: {rows} {row} of {width} pixels, set in `{font:?}` of {size} pixels."))
     };
     parts(format).filter_map(room).collect()
+}
+
+fn media(format: &Format) -> Vec<String> {
+    let note = |slot: &MediaSlot| format!("`{}`, optional [media](#media): {}", slot.name, slot.purpose);
+    format.media().iter().map(note).collect()
 }
 
 fn relations(format: &Format) -> Vec<String> {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{AdCampaign, Slots};
+use api::{AdCampaign, AdCampaignSpec, Slots};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
-use rules::{BrandRules, Format};
+use rules::{Brand, BrandRules, Format, Formats, Variable, VariableError, Variables};
 
 use crate::brief::Brief;
 
@@ -20,8 +21,10 @@ pub struct Campaign {
     pub language: String,
     /// What the copy is about.
     pub brief: Brief,
-    /// Words that the brand forbids or demands.
+    /// Words that the brand forbids or demands, and the variables of its copy.
     pub brand: BrandRules,
+    /// The version of the rules that copy is judged by, and where the campaign names a brand, the digest of its files.
+    pub rules_version: String,
     /// What is to be written, one for each placement that asks for variants.
     pub assignments: Vec<Assignment>,
     /// Where the object lives, if it comes from a cluster.
@@ -43,11 +46,21 @@ pub struct Assignment {
     /// The placement's name.
     pub placement: String,
     /// Its format.
-    pub format: &'static Format,
+    pub format: Format,
     /// How many variants it asks for.
     pub variants: u32,
     /// Copy by people, which no variant may repeat.
     pub people: Vec<Slots>,
+}
+
+impl Assignment {
+    /// The texts of a draft beside the control's pictures and videos: where words are tested all else stays.
+    #[must_use]
+    pub fn beside_media(&self, texts: Slots) -> Slots {
+        let control = self.people.first();
+        let media = self.format.media().iter().filter_map(|slot| control?.get_key_value(&slot.name));
+        texts.into_iter().chain(media.map(|(name, address)| (name.clone(), address.clone()))).collect()
+    }
 }
 
 /// Why a campaign cannot be written for. Each is for a person to mend.
@@ -82,13 +95,30 @@ pub enum CampaignError {
         /// What there is.
         known: String,
     },
+    /// The ConfigMap of the brand is not in the file.
+    #[error(
+        "spec.rules.brand: the file has no ConfigMap {0}: put it behind the campaign, after a line of ---"
+    )]
+    NoBrand(String),
+    /// The brand's files cannot be used.
+    #[error("spec.rules.brand: ConfigMap {name}, {error}")]
+    BrandFiles {
+        /// The ConfigMap.
+        name: String,
+        /// The first thing that is wrong.
+        error: rules::BrandError,
+    },
     /// The brand's words cannot be used.
     #[error("spec.rules cannot be used")]
     Brand(#[from] rules::BrandRulesError),
+    /// The variables cannot be used.
+    #[error("spec.variables cannot be used")]
+    Variables(#[from] VariableError),
 }
 
 impl Campaign {
-    /// Reads the first `AdCampaign` of a YAML file, which may hold other objects beside it.
+    /// Reads the first `AdCampaign` of a YAML file, which may hold other objects beside it: the ConfigMap of the brand
+    /// that the campaign names is one.
     ///
     /// # Errors
     /// When the file cannot be read or holds no campaign that can be written for.
@@ -96,10 +126,73 @@ impl Campaign {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CampaignError::Read { path: path.to_owned(), source })?;
         let parse = |source| CampaignError::Parse { path: path.to_owned(), source: Box::new(source) };
-        let document = documents(&text).into_iter().find(|document| is_campaign(document));
-        let object: AdCampaign = serde_saphyr::from_str(&document.unwrap_or(text)).map_err(parse)?;
-        Self::try_from(&object)
+        let documents = documents(&text);
+        let document = documents.iter().find(|document| Head::of(document).kind == "AdCampaign");
+        let object: AdCampaign = serde_saphyr::from_str(document.unwrap_or(&text)).map_err(parse)?;
+        let is_named = |name: &&str| object.spec.brand() == Some(name);
+        let brand = documents.iter().find(|document| {
+            let head = Head::of(document);
+            head.kind == "ConfigMap" && head.metadata.name.as_deref().is_some_and(|name| is_named(&name))
+        });
+        let brand: Option<ConfigMap> =
+            brand.map(|document| serde_saphyr::from_str(document)).transpose().map_err(parse)?;
+        Self::read(&object, brand.as_ref())
     }
+
+    /// Reads a campaign; `brand` is the ConfigMap that it names.
+    ///
+    /// # Errors
+    /// When the campaign cannot be written for.
+    pub fn read(object: &AdCampaign, brand: Option<&ConfigMap>) -> Result<Self, CampaignError> {
+        let spec = &object.spec;
+        let words = spec.rules.clone().unwrap_or_default();
+        let files = brand_files(spec, brand)?;
+        let brand = read_brand(spec, files)?;
+        let rules = brand.rules(&words.forbidden, &words.required)?;
+        let required = rules.required().to_vec();
+        Ok(Self {
+            name: object.metadata.name.clone().ok_or(CampaignError::Unnamed)?,
+            seed: spec.generation.as_ref().map_or(0, |it| it.seed),
+            language: spec.brief.language.clone(),
+            brief: Brief::new(&spec.brief, &required),
+            brand: rules.with_variables(variables(spec)?),
+            rules_version: rules_version(files),
+            assignments: spec
+                .placements
+                .iter()
+                .filter(|it| it.variants > 0)
+                .map(|placement| assignment(placement, brand.formats()))
+                .collect::<Result<_, _>>()?,
+            home: home(object),
+        })
+    }
+}
+
+type Files = std::collections::BTreeMap<String, String>;
+
+fn brand_files<'b>(
+    spec: &AdCampaignSpec,
+    brand: Option<&'b ConfigMap>,
+) -> Result<Option<&'b Files>, CampaignError> {
+    match (spec.brand(), brand) {
+        (None, _) => Ok(None),
+        (Some(name), None) => Err(CampaignError::NoBrand(name.to_owned())),
+        (Some(_), Some(brand)) => Ok(brand.data.as_ref()),
+    }
+}
+
+fn read_brand(spec: &AdCampaignSpec, files: Option<&Files>) -> Result<Brand, CampaignError> {
+    let Some(files) = files else { return Ok(Brand::default()) };
+    Brand::parse(files).map_err(|errors| CampaignError::BrandFiles {
+        name: spec.brand().unwrap_or_default().to_owned(),
+        error: errors.into_iter().next().expect("what is not parsed has an error"),
+    })
+}
+
+/// The digest is that of any texts by name; twelve digits tell the states of one ConfigMap apart.
+fn rules_version(files: Option<&Files>) -> String {
+    let digest = files.map(|files| format!("+{}", &api::name::copy_digest(files)[..12]));
+    format!("{}{}", rules::VERSION, digest.unwrap_or_default())
 }
 
 /// The documents of a YAML stream. Each keeps the lines of those before it as empty ones, so that an error in it names
@@ -117,35 +210,40 @@ fn documents(text: &str) -> Vec<String> {
     documents
 }
 
-fn is_campaign(document: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Kind {
-        kind: String,
+/// What tells which object a document is.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Head {
+    kind: String,
+    metadata: Metadata,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Metadata {
+    name: Option<String>,
+}
+
+impl Head {
+    /// Of what is no object, nothing.
+    fn of(document: &str) -> Self {
+        serde_saphyr::from_str(document).unwrap_or_default()
     }
-    serde_saphyr::from_str::<Kind>(document).is_ok_and(|it| it.kind == "AdCampaign")
 }
 
 impl TryFrom<&AdCampaign> for Campaign {
     type Error = CampaignError;
 
+    /// Reads a campaign that names no brand.
     fn try_from(object: &AdCampaign) -> Result<Self, CampaignError> {
-        let spec = &object.spec;
-        let rules = spec.rules.clone().unwrap_or_default();
-        Ok(Self {
-            name: object.metadata.name.clone().ok_or(CampaignError::Unnamed)?,
-            seed: spec.generation.as_ref().map_or(0, |it| it.seed),
-            language: spec.brief.language.clone(),
-            brief: Brief::new(&spec.brief, &rules.required),
-            brand: BrandRules::new(&rules.forbidden, &rules.required)?,
-            assignments: spec
-                .placements
-                .iter()
-                .filter(|it| it.variants > 0)
-                .map(assignment)
-                .collect::<Result<_, _>>()?,
-            home: home(object),
-        })
+        Self::read(object, None)
     }
+}
+
+fn variables(spec: &AdCampaignSpec) -> Result<Variables, VariableError> {
+    let declared = spec.variables.iter().flatten();
+    let declared = declared.map(|it| Variable::new(&it.name, it.maximum_length, &it.fallback));
+    Variables::new(declared.collect::<Result<_, _>>()?)
 }
 
 /// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
@@ -154,16 +252,16 @@ fn home(object: &AdCampaign) -> Option<Home> {
     Some(Home { namespace: object.metadata.namespace.clone()?, owner })
 }
 
-fn assignment(placement: &api::Placement) -> Result<Assignment, CampaignError> {
+fn assignment(placement: &api::Placement, formats: &Formats) -> Result<Assignment, CampaignError> {
     let unknown = || CampaignError::Format {
         placement: placement.name.clone(),
         format: placement.format.clone(),
-        known: rules::formats().map(Format::name).collect::<Vec<_>>().join(", "),
+        known: formats.iter().map(Format::name).collect::<Vec<_>>().join(", "),
     };
     let challengers = placement.challengers.iter().flatten().cloned();
     Ok(Assignment {
         placement: placement.name.clone(),
-        format: rules::format(&placement.format).ok_or_else(unknown)?,
+        format: formats.get(&placement.format).ok_or_else(unknown)?.clone(),
         variants: placement.variants,
         people: std::iter::once(placement.control.clone()).chain(challengers).collect(),
     })
@@ -226,6 +324,43 @@ spec:
     }
 
     #[test]
+    fn generated_texts_stand_beside_the_controls_picture() {
+        let picture = format!("https://example.com/a.webp@sha256:{}", "0a".repeat(32));
+        let with_picture = format!("headline: Aero Trail 3, image: \"{picture}\"");
+        let campaign = open(&CAMPAIGN.replacen("headline: Aero Trail 3", &with_picture, 1)).expect("valid");
+        let texts = Slots::from([("headline".to_owned(), "Run".to_owned())]);
+        let variant = campaign.assignments[0].beside_media(texts);
+        assert_eq!(variant.keys().collect::<Vec<_>>(), ["headline", "image"]);
+        assert_eq!(variant["image"], picture);
+    }
+
+    const BRAND: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: acme}
+data:
+  brand.yaml: 'required: [Terms apply]'
+  tile.yaml: |
+    {name: ShopTile, version: 1, summary: A tile., counting: Graphemes, deliveries: [Gateway], source: Ours.,
+    checked: 2026-11-29, slots: [{name: title, purpose: Name., required: true, hardLimit: 30, maximumLines: 1}]}
+";
+
+    #[test]
+    fn a_brand_behind_the_campaign_adds_its_words_and_formats() {
+        let named = CAMPAIGN.replace("[cheap]", "[cheap], brand: acme");
+        let named = named.replacen("format: WebBanner", "format: ShopTile", 1);
+        let campaign = open(&format!("{named}---{BRAND}")).expect("valid");
+        assert_eq!(campaign.assignments[0].format.name(), "ShopTile");
+        assert_eq!(campaign.brief.words, ["Terms apply"]);
+        assert_eq!(campaign.brand.forbidden(), ["cheap"]);
+        let (version, digest) = campaign.rules_version.split_once('+').expect("a digest");
+        assert_eq!((version, digest.len()), (rules::VERSION, 12));
+        assert!(shown(&named).contains("the file has no ConfigMap acme: put it behind the campaign"));
+        let bad = format!("{named}---{}", BRAND.replace("hardLimit: 30", "hardLimit: 0"));
+        assert!(shown(&bad).contains("ConfigMap acme, tile.yaml: format \"ShopTile\""), "{}", shown(&bad));
+    }
+
+    #[test]
     fn what_a_person_has_to_mend_is_named() {
         assert!(shown("kind: AdModel\n").contains("is not an AdCampaign"));
         assert!(shown(&CAMPAIGN.replace("{name: cart}", "{}")).contains("metadata.name is missing"));
@@ -233,6 +368,8 @@ spec:
         assert!(shown_format.contains("placement hero: format \"Billboard\" is unknown"), "{shown_format}");
         assert!(shown_format.contains("WebBanner"), "{shown_format}");
         assert!(shown(&CAMPAIGN.replace("[cheap]", "['']")).contains("spec.rules cannot be used"));
+        let variable = "variables: [{name: Name, maximumLength: 9, fallback: you}]\n  rules:";
+        assert!(shown(&CAMPAIGN.replace("rules:", variable)).contains("spec.variables cannot be used"));
         let second = format!("kind: Other\n---{}", CAMPAIGN.replace("product: Aero Trail 3, ", ""));
         assert!(shown(&second).contains("product"), "{}", shown(&second));
     }

@@ -21,7 +21,7 @@ pub const UNFINISHED: &str = "Unfinished";
 /// Judges the drafts of one placement against its rules and against what was chosen before.
 #[derive(Debug)]
 pub struct Choice<'a> {
-    format: &'static Format,
+    format: &'a Format,
     brand: &'a BrandRules,
     brief: &'a Brief,
     chosen: Vec<Fingerprint>,
@@ -31,7 +31,7 @@ impl<'a> Choice<'a> {
     /// Begins with what exists: people's copy and earlier variants.
     #[must_use]
     pub fn new<'c>(
-        format: &'static Format,
+        format: &'a Format,
         brand: &'a BrandRules,
         brief: &'a Brief,
         existing: impl Iterator<Item = &'c Slots>,

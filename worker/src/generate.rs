@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         let (campaign, assignment) = (self.campaign, self.places[missing.place].assignment);
         let mut random = Random::from_seed(seed(campaign, assignment, missing.index, attempt));
         let prompt = campaign.brief.prompt(assignment.format.name(), &mut random);
-        Task { prompt, format: assignment.format, brand: &campaign.brand, random }
+        Task { prompt, format: &assignment.format, brand: &campaign.brand, random }
     }
 
     /// Delivers a draft that holds, and counts one that does not.
@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
         let provenance = Provenance {
             model_digest: self.author.model_digest().to_owned(),
             prompt_digest: format!("sha256:{}", draft.trace.prompt_digest),
-            rules_version: rules::VERSION.to_owned(),
+            rules_version: self.campaign.rules_version.clone(),
             engine_version: ENGINE.to_owned(),
             seed: self.campaign.seed,
             index,
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
             campaign: self.campaign.name.clone(),
             placement: assignment.placement.clone(),
             origin: Origin::Generated,
-            slots: draft.slots,
+            slots: assignment.beside_media(draft.slots),
             provenance: Some(provenance),
         })?;
         info!(placement = assignment.placement, index, attempt, "variant delivered");
@@ -237,7 +237,7 @@ mod tests {
     fn campaign(words: String) -> Campaign {
         let assignment = Assignment {
             placement: "hero".into(),
-            format: rules::format("WebBanner").expect("a format of ours"),
+            format: rules::format("WebBanner").expect("a format of ours").clone(),
             variants: 1,
             people: Vec::new(),
         };
@@ -247,6 +247,7 @@ mod tests {
             language: "en".into(),
             brief: Brief { product: "Velta".into(), words: vec![words], ..Brief::default() },
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
+            rules_version: self.campaign.rules_version.clone(),
             assignments: vec![assignment],
             home: None,
         }

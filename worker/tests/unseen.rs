@@ -113,7 +113,7 @@ fn handbill() -> Model {
 fn campaign(name: String, brief: Brief) -> Campaign {
     let assignment = |placement: &str, format| Assignment {
         placement: placement.to_owned(),
-        format: rules::format(format).expect("a format of ours"),
+        format: rules::format(format).expect("a format of ours").clone(),
         variants: VARIANTS,
         people: Vec::new(),
     };
@@ -123,6 +123,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
         language: "en".to_owned(),
         brief,
         brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
+        rules_version: rules::VERSION.to_owned(),
         assignments: vec![assignment("hero", "WebBanner"), assignment("mail", "Email")],
         home: None,
     }
@@ -151,7 +152,7 @@ fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
 /// Whether no rule of format or brand stands against a draft. Its slots tell its format: none has all of another's.
 fn passes_rules(slots: &Slots, campaign: &Campaign) -> bool {
     let passes = |it: &Assignment| {
-        !rules::check(it.format, &campaign.brand, slots).iter().any(rules::Violation::is_hard)
+        !rules::check(&it.format, &campaign.brand, slots).iter().any(rules::Violation::is_hard)
     };
     campaign.assignments.iter().any(passes)
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Slots;
+use crate::{Slots, Variable};
 
 /// The question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,10 @@ pub struct DecideResponse {
     /// Its texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<Slots>,
+    /// The variables that its texts refer to, as `{first_name}`. The caller fills them in: with a value that is one line
+    /// and within the maximum, or else with the fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Vec<Variable>>,
     /// What exposure and reward must carry. Given only where the decision counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

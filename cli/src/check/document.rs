@@ -6,8 +6,8 @@ use serde_json::Value;
 pub(super) enum Document {
     /// Of our API group.
     Ours(Value),
-    /// Empty, or of another group: not ours to judge.
-    Foreign,
+    /// Empty, or of another group: not ours to judge, but for the ConfigMap of a brand.
+    Foreign(Value),
 }
 
 /// The documents of a file with the line on which each begins, from 1.
@@ -37,14 +37,14 @@ fn leading_lines(text: &str) -> usize {
 pub(super) fn read(text: &str) -> Result<Document, String> {
     let object: Value = match serde_saphyr::from_str(text) {
         Ok(object) => object,
-        Err(_) if is_blank(text) => return Ok(Document::Foreign),
+        Err(_) if is_blank(text) => return Ok(Document::Foreign(Value::Null)),
         Err(error) => return Err(one_line(&error.to_string())),
     };
     let is_ours = |version: &str| version.split('/').next() == Some(api::GROUP);
     match object["apiVersion"].as_str() {
         Some(version) if is_ours(version) => Ok(Document::Ours(object)),
-        Some(_) => Ok(Document::Foreign),
-        None if object.is_null() => Ok(Document::Foreign),
+        Some(_) => Ok(Document::Foreign(object)),
+        None if object.is_null() => Ok(Document::Foreign(object)),
         None => Err("apiVersion is missing: begin the document with apiVersion and kind".to_owned()),
     }
 }

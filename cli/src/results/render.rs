@@ -181,13 +181,16 @@ impl Section<'_> {
         std::iter::once(wrap(&head, self.width, "  ")).chain(copy).collect()
     }
 
-    /// All texts of a variant, in the reading order of its format.
+    /// All texts of a variant, in the reading order of its format; a brand's own format is not known here.
     fn copy(&self, name: &str) -> Option<String> {
         let slots = &self.text(name)?.spec.slots;
         let placements = &self.campaign.spec.placements;
         let format = placements.iter().find(|placement| placement.name == self.placement.name)?;
-        let order = rules::format(&format.format)?.slots().iter();
-        let texts: Vec<&str> = order.filter_map(|slot| slots.get(&slot.name)).map(String::as_str).collect();
+        let order = rules::format(&format.format).map(|format| format.slots().iter().map(|slot| &slot.name));
+        let texts: Vec<&str> = match order {
+            Some(names) => names.filter_map(|name| slots.get(name)).map(String::as_str).collect(),
+            None => slots.values().map(String::as_str).collect(),
+        };
         Some(format!("{} “{}”", self.short(name), texts.join(" · ")))
     }
 }

@@ -49,6 +49,7 @@ impl Sample<'_> {
         TablePlacement {
             name: "hero".to_owned(),
             format: "WebBanner".to_owned(),
+            rules: None,
             seed: self.seed,
             metric: TableMetric {
                 name: "product-view".to_owned(),

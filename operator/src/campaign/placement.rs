@@ -3,9 +3,9 @@
 use api::Slots;
 use experiment::{Control, Direction, PartsPerMillion, Policy, PolicyError, Rule, Stopping, StoppingError};
 use jiff::SignedDuration;
-use rules::{BrandRules, Delivery, Format};
+use rules::{Delivery, Format};
 
-use super::{Copy, Faults, Placement, Round};
+use super::{Copy, Faults, Judges, Placement, Round};
 
 /// Reads one placement.
 pub(super) struct Reader<'a> {
@@ -18,8 +18,8 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// The placement, unless something in it is missing; what is wrong is added to `faults`.
-    pub(super) fn read(&self, faults: &mut Faults, brand: &BrandRules) -> Option<Placement> {
-        let format = self.format(faults);
+    pub(super) fn read(&self, faults: &mut Faults, judges: &Judges) -> Option<Placement> {
+        let format = self.format(faults, judges);
         let metric = self.metric(faults);
         let policy = self.policy(faults);
         let round = self.round(faults);
@@ -27,7 +27,7 @@ impl Reader<'_> {
         let maximum_duration = self.maximum_duration(faults);
         self.something_to_test(faults);
         let format = format?;
-        let (control, challengers) = self.people(faults, format, brand);
+        let (control, challengers) = self.people(faults, &format, judges);
         Some(Placement {
             name: self.placement.name.clone(),
             format,
@@ -51,11 +51,14 @@ impl Reader<'_> {
         format!("{}.{field}", self.path)
     }
 
-    fn format(&self, faults: &mut Faults) -> Option<&'static Format> {
+    fn format(&self, faults: &mut Faults, judges: &Judges) -> Option<Format> {
         let name = &self.placement.format;
-        let Some(format) = rules::format(name) else {
-            let known: Vec<&str> = rules::formats().map(Format::name).collect();
-            faults.add(self.at("format"), format!("{name} is not known: use one of {}", known.join(", ")));
+        let Some(format) = judges.formats.get(name) else {
+            let known: Vec<&str> = judges.formats.iter().map(Format::name).collect();
+            if !faults.blames_brand() {
+                faults
+                    .add(self.at("format"), format!("{name} is not known: use one of {}", known.join(", ")));
+            }
             return None;
         };
         if !format.allows(Delivery::Gateway) {
@@ -64,7 +67,7 @@ impl Reader<'_> {
                 format!("{name} can't be delivered by the gateway: use another format"),
             );
         }
-        Some(format)
+        Some(format.clone())
     }
 
     fn metric(&self, faults: &mut Faults) -> Option<api::TableMetric> {
@@ -198,14 +201,14 @@ impl Reader<'_> {
         }
     }
 
-    fn people(&self, faults: &mut Faults, format: &Format, brand: &BrandRules) -> (Copy, Vec<Copy>) {
+    fn people(&self, faults: &mut Faults, format: &Format, judges: &Judges) -> (Copy, Vec<Copy>) {
         let control = self.copy(&self.placement.control);
-        self.check(faults, "control", format, brand, &control);
+        self.check(faults, "control", format, judges, &control);
         let mut challengers: Vec<Copy> = Vec::new();
         for (index, slots) in self.placement.challengers.iter().flatten().enumerate() {
             let field = format!("challengers[{index}]");
             let copy = self.copy(slots);
-            self.check(faults, &field, format, brand, &copy);
+            self.check(faults, &field, format, judges, &copy);
             if copy == control || challengers.contains(&copy) {
                 faults.add(self.at(&field), "is the same copy as another one: change its text or remove it");
             }
@@ -219,8 +222,8 @@ impl Reader<'_> {
         Copy { name, slots: slots.clone() }
     }
 
-    fn check(&self, faults: &mut Faults, field: &str, format: &Format, brand: &BrandRules, copy: &Copy) {
-        for violation in rules::check(format, brand, &copy.slots) {
+    fn check(&self, faults: &mut Faults, field: &str, format: &Format, judges: &Judges, copy: &Copy) {
+        for violation in rules::check(format, &judges.brand, &copy.slots) {
             if violation.is_hard() {
                 faults.add(self.at(field), violation);
             }

@@ -1,5 +1,5 @@
-//! The ConfigMap that the worker reads: the campaign itself, so that the worker has one way of reading, with a cluster
-//! or without.
+//! The ConfigMap that the worker reads: the campaign itself, and behind it the brand that it names, so that the worker
+//! has one way of reading, with a cluster or without.
 
 use std::collections::BTreeMap;
 
@@ -25,10 +25,23 @@ pub fn brief(campaign: &Campaign, object: &AdCampaign) -> ConfigMap {
         spec: object.spec.clone(),
         status: None,
     };
-    let yaml = serde_saphyr::to_string(&stripped).expect("a campaign is plain data");
+    let mut yaml = serde_saphyr::to_string(&stripped).expect("a campaign is plain data");
+    if let Some(brand) = brand(campaign, object) {
+        yaml.push_str("---\n");
+        yaml.push_str(&serde_saphyr::to_string(&brand).expect("a ConfigMap is plain data"));
+    }
     ConfigMap {
         metadata: metadata(campaign, api::name::brief_config(&campaign.name)),
         data: Some(BTreeMap::from([(FILE.to_owned(), yaml)])),
         ..ConfigMap::default()
     }
+}
+
+/// The brand as this campaign was judged by it.
+fn brand(campaign: &Campaign, object: &AdCampaign) -> Option<ConfigMap> {
+    Some(ConfigMap {
+        metadata: ObjectMeta { name: Some(object.spec.brand()?.to_owned()), ..ObjectMeta::default() },
+        data: Some(campaign.brand_files.clone()?),
+        ..ConfigMap::default()
+    })
 }

@@ -49,8 +49,7 @@ pub fn job(campaign: &Campaign, generation: &Generation, model: &AdModel, image:
         },
         ..JobSpec::default()
     };
-    let name = api::name::generation_job(&campaign.name, &generation.inputs);
-    Job { metadata: metadata(campaign, name), spec: Some(spec), status: None }
+    Job { metadata: metadata(campaign, generation.job.clone()), spec: Some(spec), status: None }
 }
 
 fn failure_policy() -> PodFailurePolicy {

@@ -99,7 +99,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn job_name(&self) -> String {
-        api::name::generation_job(&self.campaign.name, &self.generation.inputs)
+        self.generation.job.clone()
     }
 
     /// The outcome that status holds already: finished work is never repeated, though its Job be gone.

@@ -124,7 +124,10 @@ impl Situation<'_> {
             row.variants.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>()
         };
         let arms: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
-        names(row) == arms && row.metric == *metric && row.format == format.name()
+        names(row) == arms
+            && row.metric == *metric
+            && row.format == format.name()
+            && row.rules == self.campaign.table_rules(self.placement)
     }
 
     fn first_row(&self, seed: i64, number: u32) -> TablePlacement {
@@ -132,6 +135,7 @@ impl Situation<'_> {
         TablePlacement {
             name: self.placement.name.clone(),
             format: self.placement.format.name().to_owned(),
+            rules: self.campaign.table_rules(self.placement),
             seed,
             metric: self.placement.metric.clone(),
             variants: self.arms.iter().map(variants::table_variant).collect(),

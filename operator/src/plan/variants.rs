@@ -64,7 +64,7 @@ impl SortedOut {
         if variant.name_any() != api::name::variant(&campaign.name, &placement.name, &spec.slots) {
             return Judgment::Refused("its name is not that of its copy".to_owned());
         }
-        let hard = rules::check(placement.format, &campaign.brand, &spec.slots)
+        let hard = rules::check(&placement.format, &campaign.brand, &spec.slots)
             .into_iter()
             .find(|found| found.is_hard());
         if let Some(violation) = hard {

@@ -4,11 +4,17 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Delivery, Duplicates, Format, FormatError, Requirement, Series, Slot};
-use crate::{Counting, Editorial, Payload, Space, Timing};
+use super::{Data, Delivery, Duplicates, FormatError, Requirement, Series, Slot};
+use crate::{Counting, Editorial, MediaSlot, Payload, Space, Timing};
 
 /// The most slots that a series may have: more are a typing error.
 const MAX_SERIES: usize = 20;
+/// The most slots that an object may hold.
+const MAX_SLOTS: usize = 32;
+/// The longest name that a placement may give.
+const MAX_NAME: usize = 40;
+/// The longest name of a slot that an object may hold.
+const MAX_SLOT_NAME: usize = 32;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +31,15 @@ pub(super) struct File {
     source: String,
     checked: String,
     slots: Vec<FileSlot>,
+    #[serde(default)]
+    media: Vec<FileMedia>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMedia {
+    name: String,
+    purpose: String,
 }
 
 #[derive(Deserialize)]
@@ -70,17 +85,49 @@ struct Limits {
 
 impl File {
     /// Checks what the types do not, and writes every series out.
-    pub(super) fn into_format(self) -> Result<Format, FormatError> {
+    pub(super) fn into_data(self, file: &str) -> Result<Data, FormatError> {
         self.validate()?;
         let slots: Vec<Slot> = self.slots.iter().flat_map(|slot| self.expand(slot)).collect();
         self.validate_slots(&slots)?;
-        let Self { name, version, summary, counting, deliveries, payload, timing, source, checked, .. } =
-            self;
-        Ok(Format { name, version, summary, deliveries, source, checked, counting, payload, timing, slots })
+        let Self {
+            name,
+            version,
+            summary,
+            counting,
+            deliveries,
+            editorial: _,
+            payload,
+            timing,
+            source,
+            checked,
+            slots: _,
+            media,
+        } = self;
+        let media =
+            media.into_iter().map(|FileMedia { name, purpose }| MediaSlot { name, purpose }).collect();
+        let file = file.to_owned();
+        Ok(Data {
+            file,
+            name,
+            version,
+            summary,
+            deliveries,
+            source,
+            checked,
+            counting,
+            payload,
+            timing,
+            slots,
+            media,
+        })
     }
 
     fn validate(&self) -> Result<(), FormatError> {
         self.require(!self.name.is_empty(), "has no name: give it one")?;
+        self.require(
+            is_word(&self.name, char::is_uppercase, MAX_NAME),
+            "has a name that no placement can give: write a capital, then at most 39 letters and digits",
+        )?;
         self.require(self.version > 0, "has version 0: count from 1")?;
         self.require(!self.summary.is_empty(), "has no summary: say in a sentence what it is for")?;
         self.require(!self.deliveries.is_empty(), "allows no delivery: name one")?;
@@ -110,10 +157,25 @@ impl File {
     }
 
     fn validate_slots(&self, slots: &[Slot]) -> Result<(), FormatError> {
+        self.require(
+            slots.len() + self.media.len() <= MAX_SLOTS,
+            "has more than 32 slots and media: leave some out",
+        )?;
         let mut names = BTreeSet::new();
         for slot in slots {
             self.require(names.insert(slot.name.as_str()), "has two slots of one name: rename one")?;
+            self.require(
+                is_word(&slot.name, char::is_lowercase, MAX_SLOT_NAME),
+                "has a slot name that is none: write a small letter, then at most 31 letters and digits",
+            )?;
             self.require(is_ordered(slot), "has a slot whose limits are not 0 < soft <= hard: correct them")?;
+        }
+        for FileMedia { name, purpose } in &self.media {
+            self.require(names.insert(name), "has media of the name of another part: rename one")?;
+            self.require(
+                is_word(name, char::is_lowercase, MAX_SLOT_NAME) && !purpose.is_empty(),
+                "has media without a purpose, or whose name is none: complete it",
+            )?;
         }
         let mut others = slots.iter().flat_map(|slot| slot.needs.iter().chain(&slot.differs_from));
         self.require(
@@ -201,6 +263,11 @@ impl Repeat {
     fn is_ordered(&self) -> bool {
         self.least <= self.most && (2..=MAX_SERIES).contains(&self.most)
     }
+}
+
+/// Whether a name is of ASCII letters and digits, begins so, and is no longer.
+fn is_word(name: &str, begins: fn(char) -> bool, longest: usize) -> bool {
+    name.len() <= longest && name.starts_with(begins) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn is_ordered(slot: &Slot) -> bool {

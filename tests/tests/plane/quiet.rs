@@ -47,7 +47,7 @@ spec:
 ";
 
 /// A clock that the test moves.
-struct HandClock(Mutex<Timestamp>);
+pub(crate) struct HandClock(Mutex<Timestamp>);
 
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
@@ -56,7 +56,11 @@ impl Clock for HandClock {
 }
 
 impl HandClock {
-    fn advance(&self) {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Timestamp::now()))
+    }
+
+    pub(crate) fn advance(&self) {
         *self.0.lock().expect("nobody panics while holding it") += SignedDuration::from_secs(1);
     }
 }
@@ -67,7 +71,7 @@ async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Resul
     let ledger = LedgerProcess::start(&server.kubeconfig()).await?;
     let writes = Arc::new(AtomicUsize::new(0));
     let client = counting(server.config().await?, Arc::clone(&writes))?;
-    let clock = Arc::new(HandClock(Mutex::new(Timestamp::now())));
+    let clock = Arc::new(HandClock::new());
     let context = context(client.clone(), &ledger.url, Arc::clone(&clock))?;
 
     let campaigns: Api<AdCampaign> = Api::namespaced(client, "default");
@@ -110,7 +114,8 @@ fn counting(config: Config, writes: Arc<AtomicUsize>) -> anyhow::Result<Client> 
     Ok(ClientBuilder::try_from(config)?.with_layer(&count).build())
 }
 
-fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> anyhow::Result<Arc<Context>> {
+/// What passes of the operator share.
+pub(crate) fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> anyhow::Result<Arc<Context>> {
     Ok(Arc::new(Context {
         ledger: Ledger::new(ledger.parse()?)?,
         clock,

@@ -105,7 +105,32 @@ async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards(
     campaigns.0.patch_status("trail", &PatchParams::default(), &Patch::Merge(&begun())).await?;
     campaigns.check("suspended", &campaign("Meet it now", true), None).await?;
     campaigns.check("resumed", &campaign("Meet it now", false), None).await?;
-    campaigns.check("other copy", &campaign("Meet it", false), Some("only suspend may change")).await
+    let frozen = Some("only suspend may change");
+    campaigns.check("other copy", &campaign("Meet it", false), frozen).await?;
+    let changed = |field: &str, value: Value| {
+        let mut changed = campaign("Meet it now", false);
+        changed["spec"][field] = value;
+        changed
+    };
+    let variables = json!([{"name": "first_name", "maximumLength": 9, "fallback": "you"}]);
+    campaigns.check("a variable", &changed("variables", variables), frozen).await?;
+    campaigns.check("a brand", &changed("rules", json!({"brand": "acme"})), frozen).await
+}
+
+/// What a piece of copy of the largest format needs, and no more than an object should hold.
+#[tokio::test]
+async fn copy_has_room_for_thirty_two_texts() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let campaigns: Objects<AdCampaign> = Objects::of(&server).await?;
+    let campaign = |slots: usize| {
+        let mut campaign = campaign("Meet it", false);
+        let texts: api::Slots =
+            (1..=slots).map(|number| (format!("headline{number}"), "Run".to_owned())).collect();
+        campaign["spec"]["placements"][0]["control"] = json!(texts);
+        campaign
+    };
+    campaigns.check("thirty-two", &campaign(32), None).await?;
+    campaigns.check("one more", &campaign(33), Some("at most 32")).await
 }
 
 #[tokio::test]
