@@ -18,6 +18,8 @@ pub struct Task<'a> {
     pub format: &'a Format,
     /// Words that it may not use, and words that it must.
     pub brand: &'a BrandRules,
+    /// The language of the copy, as a tag such as `en`.
+    pub language: &'a str,
     /// Its dice.
     pub random: Random,
 }

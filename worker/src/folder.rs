@@ -8,8 +8,9 @@ use engine::Sampling;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::form::Plain;
 use crate::model::ModelError;
-use crate::tokens::Tokens;
+use crate::tokens::{Tokens, TokensError};
 use crate::train::model::Decoder;
 use crate::train::recipe::Shape;
 
@@ -59,7 +60,7 @@ pub enum SaveError {
     Weights(#[from] candle_core::Error),
     /// The tokenizer cannot be written.
     #[error("cannot write the model's tokenizer")]
-    Tokens(#[from] crate::tokens::TokensError),
+    Tokens(#[from] TokensError),
 }
 
 /// What `config.json` says of a model that was trained here.
@@ -86,8 +87,9 @@ struct Config {
 }
 
 impl Config {
-    fn new(shape: Shape, tokens: &Tokens) -> Self {
-        Self {
+    fn new(shape: Shape, tokens: &Tokens) -> Result<Self, TokensError> {
+        let Plain { opening, closing, line_break: _ } = Plain::of(tokens)?;
+        Ok(Self {
             architectures: ["LlamaForCausalLM"],
             model_type: "llama",
             hidden_act: "silu",
@@ -103,10 +105,10 @@ impl Config {
             tie_word_embeddings: true,
             attention_bias: false,
             mlp_bias: false,
-            bos_token_id: tokens.opening(),
-            eos_token_id: tokens.closing(),
+            bos_token_id: opening,
+            eos_token_id: closing,
             torch_dtype: "float16",
-        }
+        })
     }
 }
 
@@ -123,7 +125,7 @@ pub fn save(
     advice: &Advice,
 ) -> Result<(), SaveError> {
     std::fs::create_dir_all(folder)?;
-    write_json(&folder.join(CONFIG), &Config::new(shape, tokens))?;
+    write_json(&folder.join(CONFIG), &Config::new(shape, tokens)?)?;
     write_json(&folder.join(GENERATION), advice)?;
     tokens.save(&folder.join(TOKENIZER))?;
     let halves =

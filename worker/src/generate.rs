@@ -146,7 +146,8 @@ impl<'a> Run<'a> {
         let (campaign, assignment) = (self.campaign, self.places[missing.place].assignment);
         let mut random = Random::from_seed(seed(campaign, assignment, missing.index, attempt));
         let prompt = campaign.brief.prompt(assignment.format.name(), &mut random);
-        Task { prompt, format: &assignment.format, brand: &campaign.brand, random }
+        let (brand, language) = (&campaign.brand, campaign.language.as_str());
+        Task { prompt, format: &assignment.format, brand, language, random }
     }
 
     /// Delivers a draft that holds, and counts one that does not.
@@ -247,7 +248,7 @@ mod tests {
             language: "en".into(),
             brief: Brief { product: "Velta".into(), words: vec![words], ..Brief::default() },
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
-            rules_version: self.campaign.rules_version.clone(),
+            rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
             home: None,
         }
@@ -267,7 +268,7 @@ mod tests {
             |campaign: &Campaign| model.tokens().encode(&(head(campaign) + "headline:")).expect("encoded");
         let fitting = campaigns.take_while(|it| prompt(it).len() < model.decoder().shape().positions);
         let campaign = fitting.last().expect("a short head fits");
-        let writer = Writer { model: &model, sampling: model.sampling(), rows: 8 };
+        let writer = Writer::new(&model, 8).expect("it has a form");
         let report = generate(&writer, &campaign, 3, &mut Nowhere).expect("no error");
         let hero = &report.placements[0];
         assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 3, 3));

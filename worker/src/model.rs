@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use api::name::hex;
-use engine::cpu::Form;
+use engine::cpu;
 use engine::{Decoder, EngineError, NotFinite, Sampling, Weights};
 use sha2::{Digest, Sha256};
 
 use crate::folder::{Advice, GENERATION, TOKENIZER};
+use crate::form::{Form, FormError};
 use crate::tokens::{Tokens, TokensError};
 
 /// Why a model cannot write.
@@ -34,6 +35,9 @@ pub enum ModelError {
     /// The tokenizer cannot be used.
     #[error("the model's tokenizer cannot be used")]
     Tokens(#[from] TokensError),
+    /// There is no form in which it can be asked.
+    #[error(transparent)]
+    Form(#[from] FormError),
     /// The prompt does not fit.
     #[error(
         "the prompt has {found} tokens and the model {positions} positions: shorten spec.rules.required or the brief"
@@ -59,6 +63,7 @@ pub struct Model {
     tokens: Tokens,
     advice: Advice,
     digest: String,
+    folder: PathBuf,
 }
 
 impl Model {
@@ -66,19 +71,27 @@ impl Model {
     ///
     /// # Errors
     /// When a file is missing or not what its name says, or the model is of a kind that this worker cannot run.
-    pub fn open(folder: &Path, form: Form) -> Result<Self, ModelError> {
+    pub fn open(folder: &Path, form: cpu::Form) -> Result<Self, ModelError> {
         let (weights, shape) = Weights::open(folder)?;
         let advice = folder.join(GENERATION);
         let advice = if advice.exists() { Advice::open(&advice)? } else { Advice::default() };
         let decoder = Decoder::load(&weights, shape, form)?;
         let tokens = Tokens::open(&folder.join(TOKENIZER))?;
-        Ok(Self { decoder, tokens, advice, digest: digest(&weights)? })
+        Ok(Self { decoder, tokens, advice, digest: digest(&weights)?, folder: folder.to_owned() })
     }
 
     /// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The form in which it is asked for copy.
+    ///
+    /// # Errors
+    /// When its folder has neither a chat template that can be used nor the tokens of the plain form.
+    pub fn form(&self) -> Result<Form, FormError> {
+        Form::of(&self.folder, &self.tokens)
     }
 
     /// How its makers advise to sample.

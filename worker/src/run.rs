@@ -79,10 +79,9 @@ fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
     let model = Model::open(&arguments.model, arguments.weights.into())?;
     check_language(&model, &campaign)?;
-    let sampling = sampling(arguments, model.sampling());
-    let rows = arguments.rows as usize;
-    info!(campaign = campaign.name, model = model.digest(), ?sampling, rows, "writing begins");
-    let writer = Writer { model: &model, sampling, rows };
+    let mut writer = Writer::new(&model, arguments.rows as usize)?;
+    writer.sampling = sampling(arguments, writer.sampling);
+    info!(campaign = campaign.name, model = model.digest(), sampling = ?writer.sampling, "writing begins");
     let mut destination: Box<dyn Destination> = match &arguments.output {
         Some(folder) => Box::new(Folder::open(folder)?),
         None => Box::new(Cluster::connect(campaign.home.as_ref())?),

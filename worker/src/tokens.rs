@@ -7,8 +7,6 @@ use std::path::Path;
 
 use tokenizers::{DecoderWrapper, Tokenizer};
 
-use crate::prompt::{CLOSING, OPENING};
-
 /// Why a tokenizer cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
@@ -17,7 +15,8 @@ pub enum TokensError {
     Read(String),
     /// The tokenizer lacks a token that the prompt's form needs.
     #[error(
-        "the tokenizer has no token {0:?}, which the prompt's form needs: use the model's own tokenizer.json"
+        "the tokenizer has no token {0:?}, which the plain form of prompts needs: use the model's own tokenizer.json, \
+         or add its chat template as chat_template.jinja"
     )]
     Missing(&'static str),
     /// A text could not be encoded or decoded.
@@ -25,13 +24,12 @@ pub enum TokensError {
     Text(String),
 }
 
-/// A tokenizer and the tokens that the prompt's form needs.
+/// A tokenizer, and what each of its tokens adds to a text.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     tokenizer: Tokenizer,
-    opening: u32,
-    closing: u32,
-    line_break: u32,
+    /// What marks tokens that are no text, such as `</s>`.
+    marks: Vec<String>,
     /// What each token adds to a text; nothing for those that are no text.
     bytes: Vec<Vec<u8>>,
 }
@@ -40,34 +38,74 @@ impl Tokens {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// When it is no tokenizer, or lacks a token that the prompt's form needs.
+    /// When it is no tokenizer.
     pub fn open(path: &Path) -> Result<Self, TokensError> {
-        Self::new(Tokenizer::from_file(path).map_err(|error| TokensError::Read(error.to_string()))?)
+        let tokenizer = Tokenizer::from_file(path).map_err(|error| TokensError::Read(error.to_string()))?;
+        Ok(Self::new(tokenizer))
     }
 
-    /// Takes a tokenizer and finds the tokens of the prompt's form.
-    ///
-    /// # Errors
-    /// When a token is missing, or a line break is more than one token.
-    pub fn new(mut tokenizer: Tokenizer) -> Result<Self, TokensError> {
-        // A brief that spells `</s>` must stay text: it may not end the prompt or open another.
-        tokenizer.set_encode_special_tokens(true);
-        let special = |token| tokenizer.token_to_id(token).ok_or(TokensError::Missing(token));
-        let (opening, closing) = (special(OPENING)?, special(CLOSING)?);
-        let line_break = match encode(&tokenizer, "\n")?[..] {
-            [only] => only,
-            _ => return Err(TokensError::Missing("\n")),
-        };
+    /// Takes a tokenizer.
+    #[must_use]
+    pub fn new(tokenizer: Tokenizer) -> Self {
+        let added = tokenizer.get_added_tokens_decoder();
+        let special = added.into_values().filter(|token| token.special);
+        let mut marks: Vec<String> = special.map(|token| token.content).collect();
+        marks.sort_unstable();
         let bytes = bytes(&tokenizer);
-        Ok(Self { tokenizer, opening, closing, line_break, bytes })
+        Self { tokenizer, marks, bytes }
     }
 
-    /// The tokens of one piece of text.
+    /// The tokens of one piece of text. What marks a special token stays text: a brief that spells `</s>` may not end the
+    /// prompt or open another.
     ///
     /// # Errors
     /// When the tokenizer fails, which a byte-level one never does.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokensError> {
-        encode(&self.tokenizer, text)
+        let mut tokens = Vec::new();
+        for piece in apart(text, &self.marks) {
+            tokens.extend(self.encode_marked(piece)?);
+        }
+        Ok(tokens)
+    }
+
+    /// The tokens of a text in which special tokens are meant as such.
+    ///
+    /// # Errors
+    /// When the tokenizer fails, which a byte-level one never does.
+    pub fn encode_marked(&self, text: &str) -> Result<Vec<u32>, TokensError> {
+        self.encoded(text, Frame::Bare)
+    }
+
+    /// The tokens of a text with the special ones around it that the tokenizer adds by itself.
+    ///
+    /// # Errors
+    /// When the tokenizer fails, which a byte-level one never does.
+    pub fn encode_framed(&self, text: &str) -> Result<Vec<u32>, TokensError> {
+        self.encoded(text, Frame::Added)
+    }
+
+    /// The tokens of a piece of text that goes on behind another one. Some tokenizers put a space before a text that
+    /// stands alone.
+    ///
+    /// # Errors
+    /// When the tokenizer fails, which a byte-level one never does.
+    pub fn encode_behind(&self, text: &str) -> Result<Vec<u32>, TokensError> {
+        let (line, both) = (self.encode("\n")?, self.encode(&format!("\n{text}"))?);
+        both.strip_prefix(&line[..]).map_or_else(|| self.encode(text), |rest| Ok(rest.to_vec()))
+    }
+
+    fn encoded(&self, text: &str, frame: Frame) -> Result<Vec<u32>, TokensError> {
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, frame == Frame::Added)
+            .map_err(|error| TokensError::Text(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// A text in which no special token is spelled: each mark is broken by a space.
+    #[must_use]
+    pub fn unmarked(&self, text: &str) -> String {
+        apart(text, &self.marks).join(" ")
     }
 
     /// The text of some tokens. Bytes that are no UTF-8 become U+FFFD.
@@ -78,28 +116,10 @@ impl Tokens {
         self.tokenizer.decode(tokens, true).map_err(|error| TokensError::Text(error.to_string()))
     }
 
-    /// The token that opens every text.
+    /// The token of this text, if there is one.
     #[must_use]
-    pub fn opening(&self) -> u32 {
-        self.opening
-    }
-
-    /// The token that closes every text.
-    #[must_use]
-    pub fn closing(&self) -> u32 {
-        self.closing
-    }
-
-    /// The token that ends the copy of a slot.
-    #[must_use]
-    pub fn line_break(&self) -> u32 {
-        self.line_break
-    }
-
-    /// Whether a token ends the copy of a slot.
-    #[must_use]
-    pub fn ends_line(&self, token: u32) -> bool {
-        [self.line_break, self.closing, self.opening].contains(&token)
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
     }
 
     /// What a token adds to a text, which may be a part of a character; nothing for a token that is no text.
@@ -123,10 +143,28 @@ impl Tokens {
     }
 }
 
-fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, TokensError> {
-    let encoding =
-        tokenizer.encode_fast(text, false).map_err(|error| TokensError::Text(error.to_string()))?;
-    Ok(encoding.get_ids().to_vec())
+/// Whether a tokenizer adds the special tokens that stand around a text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Frame {
+    Bare,
+    Added,
+}
+
+/// The text in pieces of which none holds a mark: each mark is cut behind its first character.
+fn apart<'t>(text: &'t str, marks: &[String]) -> Vec<&'t str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    let first_mark = |rest: &str| {
+        marks.iter().filter(|mark| !mark.is_empty()).filter_map(|mark| rest.find(mark.as_str())).min()
+    };
+    while let Some(start) = first_mark(rest) {
+        let length = rest[start..].chars().next().map_or(1, char::len_utf8);
+        let (piece, behind) = rest.split_at(start + length);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 /// The bytes of every token of the vocabulary.
@@ -189,6 +227,17 @@ mod tests {
     }
 
     #[test]
+    fn marks_are_cut_and_nothing_else_is() {
+        let marks = ["</s>".to_owned(), "<|end|>".to_owned()];
+        let check = |text: &str, pieces: &[&str]| assert_eq!(apart(text, &marks), pieces, "{text}");
+        check("plain <s text>", &["plain <s text>"]);
+        check("a</s>b", &["a<", "/s>b"]);
+        check("<|end|></s>", &["<", "|end|><", "/s>"]);
+        check("<</s></s>", &["<<", "/s><", "/s>"]);
+        check("", &[""]);
+    }
+
+    #[test]
     fn the_bytes_of_a_text_s_tokens_are_the_text() {
         let tokens = Tokens::open(Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -205,6 +254,6 @@ mod tests {
                 .collect();
             assert_eq!(String::from_utf8(bytes).expect("whole characters"), text);
         }
-        assert_eq!(tokens.bytes(tokens.opening()), b"");
+        assert_eq!(tokens.bytes(tokens.id("<s>").expect("it opens texts")), b"");
     }
 }

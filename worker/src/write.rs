@@ -2,37 +2,89 @@
 //!
 //! ```text
 //! tasks ─▶ prompts, read as a tree ─▶ rows ─┬▶ read what comes next in every row, together
-//!                                          └─ draw for each, by its own dice ◀┘
+//!                                           └─ draw for each, by its own dice ◀┘
 //! ```
 //!
 //! A draft depends on its task alone: on the prompt, the slots, the rules and the dice, and neither on the other rows nor
 //! on how many there are.
 
+mod line;
+mod reserve;
+mod row;
+
 use std::collections::VecDeque;
 
-use api::name::hex;
-use engine::{Begun, Drawn, Input, Sampling, Text, begin, draw};
+use engine::{Input, Sampling, begin};
 use rayon::prelude::*;
-use rules::{BrandRules, Requirement, Rule, Slot};
-use sha2::{Digest, Sha256};
 
-use crate::author::{Author, AuthorError, Done, Draft, Task, Trace};
+use crate::author::{Author, AuthorError, Done, Task};
+use crate::form::Form;
 use crate::model::{Model, ModelError};
-use crate::prompt;
-use crate::tokens::Tokens;
-
-/// Of what a model would rather have written than the end, this share was refused: the text was cut off, not ended.
-const CUT_OFF: f64 = 0.5;
+use row::Row;
 
 /// A model that writes in this process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Writer<'m> {
-    /// With which model.
-    pub model: &'m Model,
+    model: &'m Model,
+    form: Form,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// The most rows at once.
-    pub rows: usize,
+    rows: usize,
+}
+
+impl<'m> Writer<'m> {
+    /// Prepares to write `rows` drafts at once, in the form that the model was made for and with its makers' advice.
+    ///
+    /// # Errors
+    /// When there is no form in which the model can be asked.
+    pub fn new(model: &'m Model, rows: usize) -> Result<Self, ModelError> {
+        Ok(Self { model, form: model.form()?, sampling: model.sampling(), rows: rows.max(1) })
+    }
+
+    fn write_rows(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), ModelError> {
+        let mut waiting = self.begin(tasks)?;
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        loop {
+            let free = self.rows - rows.len();
+            rows.extend(waiting.drain(..free.min(waiting.len())));
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.step(&mut rows)?;
+            for row in rows.extract_if(.., |row| row.is_done()) {
+                if done(row.place(), row.finish()).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn begin<'t>(&self, tasks: Vec<Task<'t>>) -> Result<VecDeque<Row<'t>>, ModelError> {
+        let tokens = self.model.tokens();
+        let told = tasks.iter().map(|task| self.form.told(task, tokens)).collect::<Result<Vec<_>, _>>()?;
+        let prompts = told.iter().zip(&tasks).map(|(told, task)| self.prompt(told, task));
+        let begun = begin(self.model.decoder(), &prompts.collect::<Result<Vec<_>, _>>()?)?;
+        let begun = begun.into_iter().zip(told).zip(tasks).enumerate();
+        Ok(begun.map(|(place, ((begun, told), task))| Row::new(place, begun, &told, task)).collect())
+    }
+
+    /// What the model is told, and the cue of the first slot.
+    fn prompt(&self, told: &str, task: &Task<'_>) -> Result<Vec<u32>, ModelError> {
+        let (tokens, positions) = (self.model.tokens(), self.model.decoder().shape().positions);
+        let mut prompt = self.form.read(told, tokens)?;
+        if let Some(slot) = task.format.slots().first() {
+            prompt.extend(self.form.cue(None, slot, tokens)?);
+        }
+        let found = prompt.len();
+        if found > positions { Err(ModelError::TooLong { found, positions }) } else { Ok(prompt) }
+    }
+
+    fn step(&self, rows: &mut [Row<'_>]) -> Result<(), ModelError> {
+        let inputs = rows.iter_mut().map(Row::input);
+        let logits = self.model.decoder().read(&mut inputs.collect::<Vec<Input<'_>>>())?;
+        rows.par_iter_mut().enumerate().try_for_each(|(index, row)| row.go_on(self, &logits, index))
+    }
 }
 
 impl Author for Writer<'_> {
@@ -42,239 +94,5 @@ impl Author for Writer<'_> {
 
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
         Ok(self.write_rows(tasks, done)?)
-    }
-}
-
-impl Writer<'_> {
-    fn write_rows(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), ModelError> {
-        let mut waiting = self.begin(tasks)?;
-        let mut rows: Vec<Row<'_>> = Vec::new();
-        loop {
-            let free = self.rows.max(1) - rows.len();
-            rows.extend(waiting.drain(..free.min(waiting.len())));
-            if rows.is_empty() {
-                return Ok(());
-            }
-            self.step(&mut rows)?;
-            for row in rows.extract_if(.., |row| row.is_done()) {
-                if done(row.place, row.finish()).is_break() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    fn begin<'j>(&self, tasks: Vec<Task<'j>>) -> Result<VecDeque<Row<'j>>, ModelError> {
-        let heads: Vec<String> = tasks.iter().map(|task| task.prompt.head()).collect();
-        let prompts = heads.iter().zip(&tasks).map(|(head, task)| self.prompt(head, task));
-        let begun = begin(self.model.decoder(), &prompts.collect::<Result<Vec<_>, _>>()?)?;
-        let begun = begun.into_iter().zip(heads).zip(tasks).enumerate();
-        Ok(begun.map(|(place, ((begun, head), task))| Row::new(place, begun, &head, task)).collect())
-    }
-
-    /// The head and the cue of the first slot.
-    fn prompt(&self, head: &str, task: &Task<'_>) -> Result<Vec<u32>, ModelError> {
-        let (tokens, positions) = (self.model.tokens(), self.model.decoder().shape().positions);
-        let mut prompt = vec![tokens.opening()];
-        prompt.extend(tokens.encode(head)?);
-        if let Some(slot) = task.format.slots().first() {
-            prompt.extend(tokens.encode(&prompt::cue(&slot.name))?);
-        }
-        let found = prompt.len();
-        if found > positions { Err(ModelError::TooLong { found, positions }) } else { Ok(prompt) }
-    }
-
-    fn step(&self, rows: &mut [Row<'_>]) -> Result<(), ModelError> {
-        let inputs = rows.iter_mut().map(|row| Input { text: &mut row.text, tokens: &row.next });
-        let logits = self.model.decoder().read(&mut inputs.collect::<Vec<_>>())?;
-        rows.par_iter_mut().enumerate().try_for_each(|(index, row)| {
-            logits.read_row(index, &mut row.logits);
-            row.go_on(self)
-        })
-    }
-}
-
-/// A draft that grows.
-struct Row<'j> {
-    place: usize,
-    task: Task<'j>,
-    text: Text,
-    /// What is read next.
-    next: Vec<u32>,
-    /// What may follow what was read.
-    logits: Vec<f32>,
-    /// The slot that is being written, by its place in the format.
-    slot: usize,
-    written: Vec<u32>,
-    line: Line,
-    slots: api::Slots,
-    finished: bool,
-    trace: Totals,
-}
-
-/// Sums over the tokens of a draft.
-#[derive(Clone, Debug, Default)]
-struct Totals {
-    prompt_digest: String,
-    tokens: u32,
-    log_probability: f64,
-    refused: f64,
-}
-
-impl Totals {
-    fn add(&mut self, drawn: &Drawn) {
-        self.tokens += 1;
-        self.log_probability += f64::from(drawn.log_probability);
-        self.refused += drawn.refused;
-    }
-
-    fn mean(self) -> Trace {
-        let Self { prompt_digest, tokens, log_probability, refused } = self;
-        let mean = |sum: f64| (tokens > 0).then(|| sum / f64::from(tokens));
-        Trace { prompt_digest, tokens, log_probability: mean(log_probability), refused: mean(refused) }
-    }
-}
-
-impl<'j> Row<'j> {
-    fn new(place: usize, begun: Begun, head: &str, task: Task<'j>) -> Self {
-        let Begun { text, rest } = begun;
-        Self {
-            place,
-            task,
-            text,
-            next: rest,
-            logits: Vec::new(),
-            slot: 0,
-            written: Vec::new(),
-            line: Line::default(),
-            slots: api::Slots::new(),
-            finished: true,
-            trace: Totals { prompt_digest: hex(&Sha256::digest(head.as_bytes())), ..Totals::default() },
-        }
-    }
-
-    fn finish(self) -> Draft {
-        Draft { slots: self.slots, finished: self.finished, trace: self.trace.mean() }
-    }
-
-    fn is_done(&self) -> bool {
-        self.slot == self.task.format.slots().len()
-    }
-
-    /// Draws a token, and ends the slot with it or reads it next.
-    fn go_on(&mut self, writer: &Writer<'_>) -> Result<(), ModelError> {
-        let tokens = writer.model.tokens();
-        let (slot, brand) = (&self.task.format.slots()[self.slot], self.task.brand);
-        let room = writer.model.decoder().shape().positions - self.text.tokens();
-        let (line, random) = (&self.line, &mut self.task.random);
-        let allows = |token| line.allows(token, tokens, slot, brand);
-        let drawn = draw(&mut self.logits, &writer.sampling, &self.written, allows, || random.unit())?;
-        if let Some(drawn) = &drawn {
-            self.trace.add(drawn);
-        }
-        match drawn {
-            Some(drawn) if tokens.ends_line(drawn.token) => self.end_slot(writer, drawn.refused < CUT_OFF),
-            // One position is kept for the line's end.
-            Some(drawn) if room > 1 && self.written.len() < longest(slot) => {
-                self.written.push(drawn.token);
-                self.line.push(tokens.bytes(drawn.token));
-                self.next = vec![drawn.token];
-                Ok(())
-            }
-            _ => self.end_slot(writer, false),
-        }
-    }
-
-    /// Keeps what was written and asks for the next slot, or leaves the rest empty where there is no room for it. A
-    /// draft that runs out of the model's positions is unfinished and no error: the next attempt may be shorter.
-    fn end_slot(&mut self, writer: &Writer<'_>, finished: bool) -> Result<(), ModelError> {
-        let tokens = writer.model.tokens();
-        let slots = self.task.format.slots();
-        let text = std::mem::take(&mut self.line).finish();
-        self.finished &= finished;
-        if !text.is_empty() {
-            self.slots.insert(slots[self.slot].name.clone(), text);
-        }
-        self.written.clear();
-        self.slot += 1;
-        let Some(slot) = slots.get(self.slot) else { return Ok(()) };
-        self.next = vec![tokens.line_break()];
-        self.next.extend(tokens.encode(&prompt::cue(&slot.name))?);
-        let room = writer.model.decoder().shape().positions - self.text.tokens();
-        if self.next.len() >= room {
-            self.finished = false;
-            self.slot = slots.len();
-        }
-        Ok(())
-    }
-}
-
-/// The most tokens of a slot. A token is a byte at least, and a character of English copy one byte, so a text that is
-/// longer cannot hold; the double leaves room for names with accents.
-fn longest(slot: &Slot) -> usize {
-    2 * slot.letters()
-}
-
-/// The text of a slot as far as it is written.
-#[derive(Clone, Debug, Default)]
-struct Line {
-    text: String,
-    /// The first bytes of a character whose others are still to come.
-    begun: Vec<u8>,
-}
-
-impl Line {
-    /// Whether a token may come next: no text that is on its way to breaking a hard rule is begun, by the same check
-    /// that judges it when it is finished.
-    fn allows(&self, token: u32, tokens: &Tokens, slot: &Slot, brand: &BrandRules) -> bool {
-        if tokens.ends_line(token) {
-            let may_be_empty = slot.required == Requirement::Optional;
-            return self.begun.is_empty() && (may_be_empty || !self.text.trim().is_empty());
-        }
-        let bytes = tokens.bytes(token);
-        // Of ASCII letters and digits every way of counting counts each.
-        let plain = |text: &[u8]| text.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-        if bytes.is_empty() || plain(self.text.as_bytes()) + plain(bytes) > slot.letters() {
-            return false;
-        }
-        let mut next = self.clone();
-        next.push(bytes);
-        next.is_valid() && next.breaks_nothing(slot, brand)
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.begun.extend_from_slice(bytes);
-        let whole = match std::str::from_utf8(&self.begun) {
-            Ok(text) => text.len(),
-            Err(error) => error.valid_up_to(),
-        };
-        let rest = self.begun.split_off(whole);
-        // What was valid a line above is so still.
-        self.text.push_str(&String::from_utf8_lossy(&self.begun));
-        self.begun = rest;
-    }
-
-    /// Whether what is begun can become a character.
-    fn is_valid(&self) -> bool {
-        std::str::from_utf8(&self.begun).map_or_else(|error| error.error_len().is_none(), |_| true)
-    }
-
-    fn breaks_nothing(&self, slot: &Slot, brand: &BrandRules) -> bool {
-        let (text, mut room) = (self.text.trim(), usize::from(!self.begun.is_empty()));
-        if text.is_empty() {
-            return true;
-        }
-        room += slot.count(text);
-        let breaks = |rule: &Rule| !matches!(rule, Rule::EmptyText);
-        room <= slot.hard_limit
-            && !rules::check_slot(slot, brand, text).iter().any(|it| it.is_hard() && breaks(&it.rule))
-    }
-
-    /// The text without outer white space; a character that was begun and not finished is broken.
-    fn finish(mut self) -> String {
-        if !self.begun.is_empty() {
-            self.text.push(char::REPLACEMENT_CHARACTER);
-        }
-        self.text.trim().to_owned()
     }
 }

@@ -95,15 +95,25 @@ fn a_second_run_finds_everything_done_and_a_variant_taken_away_comes_back_as_it_
 
 #[test]
 fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
-    // Forbidden words are not written in the first place; demanded ones that the model can't spell stay missing.
-    let place =
-        Place::new(&CAMPAIGN.replace("[cheap]", "[cheap], required: [最低价格, Quizhüpfwyxk, jumblevexing]"));
+    // Forbidden words are not written in the first place, and demanded ones are put where they have room; these have none.
+    let words = ["Quizhüpfwyxk", "jumblevexing"].map(|word| [word; 6].join(" ")).join(", ");
+    let place = Place::new(&CAMPAIGN.replace("[cheap]", &format!("[cheap], required: [{words}]")));
     let (outcome, report) = place.generate(&["--attempts", "2"]);
     assert_eq!((outcome, report.outcome, outcome.exit_code()), (Outcome::Shortfall, Outcome::Shortfall, 3));
     let hero = &report.placements[0];
     assert_eq!((hero.asked, hero.delivered, hero.written), (3, 0, 6));
     assert_eq!(hero.rejected["RequiredWord"], 6);
     assert!(report.message.expect("a message").contains("most often by RequiredWord (6 times)"));
+}
+
+#[test]
+fn words_that_the_model_does_not_say_are_put_behind_its_copy() {
+    let place = Place::new(&CAMPAIGN.replace("[cheap]", "[cheap], required: [最低价格, jumblevexing]"));
+    let (outcome, report) = place.generate(&["--attempts", "2"]);
+    assert_eq!((outcome, report.placements[0].delivered), (Outcome::Complete, 3), "{report:?}");
+    for (name, manifest) in place.manifests() {
+        assert!(manifest.contains("最低价格.") && manifest.contains("Jumblevexing."), "{name}: {manifest}");
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
 
 fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
     let mut memory = Memory::default();
-    let writer = Writer { model, sampling: model.sampling(), rows: 32 };
+    let writer = Writer::new(model, 32).expect("it has a form");
     let report = generate(&writer, campaign, 12, &mut memory).expect("the model writes");
     let mut figures = Figures::default();
     for placement in &report.placements {
@@ -233,7 +233,7 @@ fn a_run_that_goes_on_writes_what_the_first_would_have_written() {
     let model = handbill();
     let campaign = campaign("again".to_owned(), by_hand().remove(1));
     let whole = write(&model, &campaign).1;
-    let writer = Writer { model: &model, sampling: model.sampling(), rows: 32 };
+    let writer = Writer::new(&model, 32).expect("it has a form");
     for kept in 0..whole.len() {
         let mut memory = Memory { variants: whole[..kept].to_vec(), ..Memory::default() };
         let report = generate(&writer, &campaign, 12, &mut memory).expect("the model writes");
@@ -318,9 +318,9 @@ fn write_one(model: &Model, product: &str) -> Result<Draft, AuthorError> {
     let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
     let format = rules::format("WebBanner").expect("a format of ours");
     let prompt = Prompt { format: "WebBanner".into(), product: product.to_owned(), ..Prompt::default() };
-    let task = Task { prompt, format, brand: &brand, random: Random::from_seed(1) };
+    let task = Task { prompt, format, brand: &brand, language: "en", random: Random::from_seed(1) };
     let mut written = None;
-    Writer { model, sampling: model.sampling(), rows: 1 }.write(vec![task], &mut |_, draft| {
+    Writer::new(model, 1).expect("it has a form").write(vec![task], &mut |_, draft| {
         written = Some(draft);
         ControlFlow::Continue(())
     })?;
@@ -352,10 +352,11 @@ fn copy_that_its_limit_cut_off_is_told_from_copy_that_ended() {
         prompt: prompt.clone(),
         format: &format,
         brand: &brand,
+        language: "en",
         random: Random::from_seed(seed),
     };
     let mut drafts = Vec::new();
-    let writer = Writer { model: &model, sampling: model.sampling(), rows: 16 };
+    let writer = Writer::new(&model, 16).expect("it has a form");
     let written = writer.write((0..16).map(task).collect(), &mut |_, draft| {
         drafts.push(draft);
         ControlFlow::Continue(())

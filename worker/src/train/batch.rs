@@ -3,6 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 
 use super::corpus::Row;
+use crate::form::Plain;
 use crate::prompt;
 use crate::tokens::{Tokens, TokensError};
 
@@ -22,14 +23,15 @@ impl Sequence {
     /// # Errors
     /// When the tokenizer fails.
     pub fn new(row: &Row, tokens: &Tokens) -> std::result::Result<Self, TokensError> {
-        let mut sequence = Self { tokens: vec![tokens.opening()], asked: vec![false] };
+        let Plain { opening, closing, line_break } = Plain::of(tokens)?;
+        let mut sequence = Self { tokens: vec![opening], asked: vec![false] };
         sequence.push(&tokens.encode(&row.prompt.head())?, false);
         for (slot, text) in &row.copy {
             sequence.push(&tokens.encode(&prompt::cue(slot))?, false);
             sequence.push(&tokens.encode(&format!(" {text}"))?, true);
-            sequence.push(&[tokens.line_break()], true);
+            sequence.push(&[line_break], true);
         }
-        sequence.push(&[tokens.closing()], true);
+        sequence.push(&[closing], true);
         Ok(sequence)
     }
 

@@ -35,7 +35,7 @@ pub fn train<'a>(texts: impl Iterator<Item = &'a str> + Send, size: usize) -> Re
             .map_err(|error| TokensError::Text(error.to_string()))?;
     tokenizer.train(&mut trainer, texts).map_err(|error| TokensError::Text(error.to_string()))?;
     let json = tokenizer.to_string(false).map_err(|error| TokensError::Text(error.to_string()))?;
-    Tokens::new(json.parse::<Tokenizer>().map_err(|error| TokensError::Read(error.to_string()))?)
+    Ok(Tokens::new(json.parse::<Tokenizer>().map_err(|error| TokensError::Read(error.to_string()))?))
 }
 
 #[cfg(test)]

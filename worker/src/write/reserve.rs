@@ -1,0 +1,71 @@
+//! Room for the words that copy must hold.
+//!
+//! A model is told which words its copy has to hold, and may forget them. So one slot, the longest, keeps room for those
+//! that no text holds yet; what the model did not say by its end is put behind it, as a sentence of its own.
+
+use api::Slots;
+use rules::{BrandRules, Slot};
+
+use crate::author::Task;
+use crate::prompt;
+
+/// Which slot keeps room, and for what.
+#[derive(Clone, Debug)]
+pub(super) struct Reserve {
+    /// The slot's name; nothing where no word is demanded, or none has room.
+    slot: Option<String>,
+    brand: BrandRules,
+    /// The product's name. A demanded word that it holds is not put behind a text: whoever names the product says it.
+    product: String,
+    manner: Manner,
+}
+
+/// How sentences stand one behind the other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Manner {
+    /// `One. Two.`
+    Spaced,
+    /// `一。二。`
+    Close,
+}
+
+impl Reserve {
+    pub(super) fn of(task: &Task<'_>) -> Self {
+        let close = ["zh", "ja"].contains(&task.language.split('-').next().unwrap_or_default());
+        let manner = if close { Manner::Close } else { Manner::Spaced };
+        let product = task.prompt.product.to_lowercase();
+        let mut reserve = Self { slot: None, brand: task.brand.clone(), product, manner };
+        let largest = task.format.slots().iter().rev().max_by_key(|slot| slot.hard_limit);
+        let all = reserve.sentences(reserve.demanded(std::iter::empty()), "");
+        let fits = |slot: &&Slot| !all.is_empty() && slot.count(&all) <= slot.hard_limit;
+        reserve.slot = largest.filter(fits).map(|slot| slot.name.clone());
+        reserve
+    }
+
+    /// What is to stand behind `text` in a slot, where other slots hold `slots`: nothing, unless the slot keeps room.
+    pub(super) fn tail(&self, slot: &Slot, slots: &Slots, text: &str) -> String {
+        if self.slot.as_ref() != Some(&slot.name) {
+            return String::new();
+        }
+        let texts = slots.values().map(String::as_str).chain(std::iter::once(text));
+        self.sentences(self.demanded(texts), text)
+    }
+
+    fn demanded<'s>(&'s self, texts: impl Iterator<Item = &'s str>) -> Vec<&'s str> {
+        let mut missing = self.brand.missing_from(texts);
+        missing.retain(|word| !self.product.contains(&word.to_lowercase()));
+        missing
+    }
+
+    fn sentences(&self, words: Vec<&str>, before: &str) -> String {
+        let (stop, space) = match self.manner {
+            Manner::Spaced => (".", " "),
+            Manner::Close => ("。", ""),
+        };
+        let open = before.trim_end().chars().last().is_some_and(char::is_alphanumeric);
+        let first = if open && !words.is_empty() { stop } else { "" };
+        let sentence = |word: &str| format!("{space}{}{stop}", prompt::sentence(word));
+        let sentences: String = words.into_iter().map(sentence).collect();
+        format!("{first}{sentences}")
+    }
+}

@@ -1,0 +1,201 @@
+//! A draft that grows.
+
+use api::Slots;
+use api::name::hex;
+use engine::{Begun, Drawn, Input, Logits, Text, draw};
+use rules::Slot;
+use sha2::{Digest, Sha256};
+
+use super::Writer;
+use super::line::{Line, Refusal};
+use super::reserve::Reserve;
+use crate::author::{Draft, Task, Trace};
+use crate::form::{Next, Piece};
+use crate::model::ModelError;
+
+/// Where this share of what a model would rather have written was refused, the text was cut off and did not end.
+const CUT_OFF: f64 = 0.5;
+
+/// A draft that grows, with what the decoder remembers of it.
+pub(super) struct Row<'t> {
+    place: usize,
+    task: Task<'t>,
+    text: Text,
+    /// What is read next.
+    next: Vec<u32>,
+    /// What may follow what was read.
+    logits: Vec<f32>,
+    /// The slot that is being written, by its place in the format.
+    slot: usize,
+    written: Vec<u32>,
+    line: Line,
+    reserve: Reserve,
+    slots: Slots,
+    end: End,
+    totals: Totals,
+}
+
+/// How a text came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    /// By itself.
+    Own,
+    /// By a limit.
+    CutOff,
+}
+
+/// Sums over the tokens of a draft.
+#[derive(Clone, Debug, Default)]
+struct Totals {
+    prompt_digest: String,
+    tokens: u32,
+    log_probability: f64,
+    refused: f64,
+}
+
+impl<'t> Row<'t> {
+    pub(super) fn new(place: usize, begun: Begun, told: &str, task: Task<'t>) -> Self {
+        let Begun { text, rest } = begun;
+        Self {
+            place,
+            text,
+            next: rest,
+            logits: Vec::new(),
+            slot: 0,
+            written: Vec::new(),
+            line: Line::default(),
+            reserve: Reserve::of(&task),
+            slots: Slots::new(),
+            end: End::Own,
+            totals: Totals { prompt_digest: hex(&Sha256::digest(told.as_bytes())), ..Totals::default() },
+            task,
+        }
+    }
+
+    /// The place of its task.
+    pub(super) fn place(&self) -> usize {
+        self.place
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.slot == self.task.format.slots().len()
+    }
+
+    pub(super) fn finish(self) -> Draft {
+        Draft { slots: self.slots, finished: self.end == End::Own, trace: self.totals.mean() }
+    }
+
+    /// What is to be read before the next token is drawn.
+    pub(super) fn input(&mut self) -> Input<'_> {
+        Input { text: &mut self.text, tokens: &self.next }
+    }
+
+    /// Draws a token behind what was read, and ends the slot with it or reads it next.
+    pub(super) fn go_on(
+        &mut self,
+        writer: &Writer<'_>,
+        logits: &Logits,
+        row: usize,
+    ) -> Result<(), ModelError> {
+        logits.read_row(row, &mut self.logits);
+        let (Some(drawn), too_long) = self.draw(writer)? else { return self.end_slot(writer, End::CutOff) };
+        self.totals.add(&drawn);
+        if too_long && drawn.refused >= CUT_OFF {
+            self.end = End::CutOff;
+        }
+        let piece = writer
+            .form
+            .piece(drawn.token, writer.model.tokens())
+            .expect("what is allowed has a place in a text");
+        self.line.push(piece.bytes);
+        match piece.next {
+            Next::End if drawn.refused < CUT_OFF => self.end_slot(writer, End::Own),
+            // One position is kept for what ends the slot.
+            Next::More if self.room(writer) > 1 && self.written.len() < longest(self.at()) => {
+                self.written.push(drawn.token);
+                self.next = vec![drawn.token];
+                Ok(())
+            }
+            Next::End | Next::More => self.end_slot(writer, End::CutOff),
+        }
+    }
+
+    /// A token that may come next, and whether one was refused because the text would become too long with it.
+    fn draw(&mut self, writer: &Writer<'_>) -> Result<(Option<Drawn>, bool), ModelError> {
+        let tokens = writer.model.tokens();
+        let (task, slot) = (&self.task, &self.task.format.slots()[self.slot]);
+        let (line, reserve, slots) = (&self.line, &self.reserve, &self.slots);
+        let mut too_long = false;
+        let mut random = task.random.clone();
+        let takes = |piece: Piece<'_>| {
+            let behind = |text: &str| reserve.tail(slot, slots, text);
+            line.takes(piece, slot, task.brand, behind)
+        };
+        let allows = |token| match writer.form.piece(token, tokens).map(takes) {
+            Some(Ok(())) => true,
+            Some(Err(Refusal::TooLong)) => {
+                too_long = true;
+                false
+            }
+            Some(Err(Refusal::Rule | Refusal::Broken | Refusal::Empty)) | None => false,
+        };
+        let drawn = draw(&mut self.logits, &writer.sampling, &self.written, allows, || random.unit())?;
+        self.task.random = random;
+        Ok((drawn, too_long))
+    }
+
+    fn at(&self) -> &Slot {
+        &self.task.format.slots()[self.slot]
+    }
+
+    /// Positions that are left.
+    fn room(&self, writer: &Writer<'_>) -> usize {
+        writer.model.decoder().shape().positions - self.text.tokens()
+    }
+
+    /// Keeps what was written and asks for the next slot, or leaves the rest empty where there is no room for it. A
+    /// draft that runs out of the model's positions is unfinished and no error: the next attempt may be shorter.
+    fn end_slot(&mut self, writer: &Writer<'_>, end: End) -> Result<(), ModelError> {
+        let tokens = writer.model.tokens();
+        let (format, here) = (self.task.format, self.slot);
+        let slot = &format.slots()[here];
+        let text = std::mem::take(&mut self.line).finish();
+        let tail = self.reserve.tail(slot, &self.slots, &text);
+        if end == End::CutOff {
+            self.end = End::CutOff;
+        }
+        if !text.is_empty() || !tail.is_empty() {
+            self.slots.insert(slot.name.clone(), format!("{text}{tail}").trim().to_owned());
+        }
+        self.written.clear();
+        self.slot += 1;
+        let Some(following) = format.slots().get(self.slot) else { return Ok(()) };
+        self.next = writer.form.copy(&tail, tokens)?;
+        self.next.extend(writer.form.cue(Some(slot), following, tokens)?);
+        if self.next.len() >= self.room(writer) {
+            self.end = End::CutOff;
+            self.slot = format.slots().len();
+        }
+        Ok(())
+    }
+}
+
+/// The most tokens of a slot. A token is a byte at least, and a character of English copy one byte, so a text that is
+/// longer cannot hold; the double leaves room for names with accents.
+fn longest(slot: &Slot) -> usize {
+    2 * slot.letters()
+}
+
+impl Totals {
+    fn add(&mut self, drawn: &Drawn) {
+        self.tokens += 1;
+        self.log_probability += f64::from(drawn.log_probability);
+        self.refused += drawn.refused;
+    }
+
+    fn mean(self) -> Trace {
+        let Self { prompt_digest, tokens, log_probability, refused } = self;
+        let mean = |sum: f64| (tokens > 0).then(|| sum / f64::from(tokens));
+        Trace { prompt_digest, tokens, log_probability: mean(log_probability), refused: mean(refused) }
+    }
+}
