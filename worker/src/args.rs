@@ -32,6 +32,8 @@ pub struct Arguments {
 pub enum Command {
     /// Write the variants that a campaign asks for.
     Generate(GenerateArguments),
+    /// Go on with a raw prompt, without rules, to check a model.
+    Complete(CompleteArguments),
     /// Train a small model from a recipe.
     Train(TrainArguments),
 }
@@ -70,6 +72,41 @@ pub struct GenerateArguments {
     /// Share of probability that is kept, the likeliest tokens first, from 0 to 1; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", value_parser = share)]
     pub top_p: Option<f64>,
+}
+
+/// Go on with a raw prompt, without rules, to check a model.
+///
+/// Each completion is printed with its tokens and the logarithms of their probabilities where --json is given. Special
+/// tokens that the prompt spells are such, and those that the tokenizer puts around a text are added.
+#[derive(Args, Clone, Debug)]
+pub struct CompleteArguments {
+    /// Folder of the model.
+    #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER")]
+    pub model: PathBuf,
+    /// The prompt; `-` reads it from standard input.
+    #[arg(long, env = "BROADSIDE_PROMPT", value_name = "TEXT")]
+    pub prompt: String,
+    /// The most tokens of a completion.
+    #[arg(long, env = "BROADSIDE_MAX_TOKENS", value_name = "N", default_value_t = 64)]
+    pub max_tokens: u32,
+    /// How many completions are written.
+    #[arg(long, env = "BROADSIDE_COUNT", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub count: u32,
+    /// Starts the dice of the first completion; each that follows has the next number.
+    #[arg(long, env = "BROADSIDE_SEED", value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Divides the logits, from 0 (the likeliest token) to 2.
+    #[arg(long, env = "BROADSIDE_TEMPERATURE", value_name = "NUMBER", default_value_t = 1.0, value_parser = temperature)]
+    pub temperature: f64,
+    /// Share of probability that is kept, the likeliest tokens first, from 0 to 1.
+    #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    pub top_p: f64,
+    /// In which form weights are kept: as the files have them, or rounded to 8 bits.
+    #[arg(long, env = "BROADSIDE_WEIGHTS", value_name = "FORM", value_enum, default_value_t = WeightForm::AsStored)]
+    pub weights: WeightForm,
+    /// Print each completion as a JSON object in a line: text, tokens, logProbabilities, finish.
+    #[arg(long, env = "BROADSIDE_JSON")]
+    pub json: bool,
 }
 
 /// In which form weights are kept in memory.

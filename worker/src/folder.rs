@@ -5,7 +5,7 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use engine::Sampling;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::form::Plain;
@@ -32,10 +32,32 @@ pub struct Advice {
     /// The languages that it writes, as primary tags such as `en`; empty where its makers do not say.
     #[serde(default)]
     pub languages: Vec<String>,
+    /// The tokens with which it ends a text; empty where `config.json` says them.
+    #[serde(
+        default,
+        rename = "eos_token_id",
+        deserialize_with = "one_or_several",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub ends: Vec<u32>,
+}
+
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Ids {
+        One(u32),
+        Several(Vec<u32>),
+    }
+    Ok(match Ids::deserialize(deserializer)? {
+        Ids::One(id) => vec![id],
+        Ids::Several(ids) => ids,
+    })
 }
 
 impl Advice {
-    /// Reads a `generation_config.json`. What stands there as `null` is not said.
+    /// Reads a `generation_config.json`, or a `config.json`, in which older models have some of it. What stands there as
+    /// `null` is not said.
     ///
     /// # Errors
     /// When it cannot be read or is none.

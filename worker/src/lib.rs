@@ -4,6 +4,7 @@
 //! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ model ─▶ draft ─▶ choice ─▶ destination
 //!                                         ▲                │ refused
 //!                                         └────────────────┘
+//! complete   raw prompt ─▶ model ─▶ text, tokens, log-probabilities
 //! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod brief;
 pub mod campaign;
 pub mod choose;
 pub mod cluster;
+pub mod complete;
 pub mod destination;
 pub mod folder;
 pub mod form;

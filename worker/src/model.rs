@@ -9,7 +9,7 @@ use engine::cpu;
 use engine::{Decoder, EngineError, NotFinite, Sampling, Weights};
 use sha2::{Digest, Sha256};
 
-use crate::folder::{Advice, GENERATION, TOKENIZER};
+use crate::folder::{Advice, CONFIG, GENERATION, TOKENIZER};
 use crate::form::{Form, FormError};
 use crate::tokens::{Tokens, TokensError};
 
@@ -73,8 +73,7 @@ impl Model {
     /// When a file is missing or not what its name says, or the model is of a kind that this worker cannot run.
     pub fn open(folder: &Path, form: cpu::Form) -> Result<Self, ModelError> {
         let (weights, shape) = Weights::open(folder)?;
-        let advice = folder.join(GENERATION);
-        let advice = if advice.exists() { Advice::open(&advice)? } else { Advice::default() };
+        let advice = advice(folder)?;
         let decoder = Decoder::load(&weights, shape, form)?;
         let tokens = Tokens::open(&folder.join(TOKENIZER))?;
         Ok(Self { decoder, tokens, advice, digest: digest(&weights)?, folder: folder.to_owned() })
@@ -106,6 +105,12 @@ impl Model {
         &self.advice.languages
     }
 
+    /// The tokens with which it ends a text.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        &self.advice.ends
+    }
+
     /// What reads texts.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
@@ -117,6 +122,19 @@ impl Model {
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }
+}
+
+/// What its makers advise; the tokens that end a text may stand in the configuration instead.
+fn advice(folder: &Path) -> Result<Advice, ModelError> {
+    let read = |name| {
+        let path = folder.join(name);
+        if path.exists() { Advice::open(&path) } else { Ok(Advice::default()) }
+    };
+    let mut advice = read(GENERATION)?;
+    if advice.ends.is_empty() {
+        advice.ends = read(CONFIG)?.ends;
+    }
+    Ok(advice)
 }
 
 fn digest(weights: &Weights) -> Result<String, ModelError> {

@@ -7,10 +7,11 @@ use engine::Sampling;
 use thiserror::Error;
 use tracing::{error, info};
 
-use crate::args::{Command, GenerateArguments, TrainArguments};
+use crate::args::{Command, CompleteArguments, GenerateArguments, TrainArguments};
 use crate::author::AuthorError;
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
+use crate::complete::{Request, complete, print_json, print_texts};
 use crate::destination::{Destination, DestinationError, Folder};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
@@ -36,6 +37,10 @@ enum RunError {
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
     Generate(#[from] GenerateError),
+    #[error("the prompt is empty: give --prompt TEXT, or - and a text on standard input")]
+    EmptyPrompt,
+    #[error("standard input or output failed")]
+    Stream(#[from] std::io::Error),
     #[error("the recipe cannot be used")]
     Recipe(#[from] RecipeError),
     #[error("training stopped")]
@@ -46,16 +51,18 @@ impl RunError {
     /// Whether the same inputs would fail again.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Campaign(_) | Self::Model(_) | Self::Language { .. } | Self::Recipe(_) => {
-                Outcome::Misconfigured
-            }
+            Self::Campaign(_)
+            | Self::Model(_)
+            | Self::Language { .. }
+            | Self::EmptyPrompt
+            | Self::Recipe(_) => Outcome::Misconfigured,
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
             Self::Generate(GenerateError::Author(AuthorError::Model(
                 ModelError::TooLong { .. } | ModelError::NotFinite(_),
             ))) => Outcome::Misconfigured,
-            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
+            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) | Self::Stream(_) => Outcome::Failed,
         }
     }
 }
@@ -68,6 +75,9 @@ pub fn run(command: &Command) -> Outcome {
             let report = written(arguments).unwrap_or_else(|error| failure(&error));
             let kept = arguments.report.as_deref().map_or(Ok(()), |path| write_report(path, &report));
             if kept.is_err() { Outcome::Failed } else { report.outcome }
+        }
+        Command::Complete(arguments) => {
+            completed(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
         Command::Train(arguments) => {
             trained(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
@@ -107,6 +117,23 @@ fn check_language(model: &Model, campaign: &Campaign) -> Result<(), RunError> {
         return Ok(());
     }
     Err(RunError::Language { language: campaign.language.clone(), known: known.join(", ") })
+}
+
+fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {
+    let model = Model::open(&arguments.model, arguments.weights.into())?;
+    let text = match arguments.prompt.as_str() {
+        "-" => std::io::read_to_string(std::io::stdin())?,
+        text => text.to_owned(),
+    };
+    let prompt = model.tokens().encode_framed(&text).map_err(ModelError::from)?;
+    if prompt.is_empty() {
+        return Err(RunError::EmptyPrompt);
+    }
+    let CompleteArguments { count, max_tokens, seed, temperature, top_p, .. } = *arguments;
+    let sampling = Sampling { temperature, top_p, ..Sampling::default() };
+    let completions = complete(&model, &Request { prompt, count, max_tokens, sampling, seed })?;
+    let print = if arguments.json { print_json } else { print_texts };
+    Ok(print(&completions, &mut std::io::stdout().lock())?)
 }
 
 fn trained(arguments: &TrainArguments) -> Result<(), RunError> {

@@ -90,7 +90,7 @@ pub fn train(recipe: &Recipe, output: &Path) -> Result<Outcome, TrainError> {
     let decoder = Decoder::new(recipe.model, tokens.vocabulary(), &mut Random::from_seed(recipe.seed ^ 2))?;
     info!(parameters = decoder.parameters(), vocabulary = tokens.vocabulary(), "training begins");
     let validation_loss = fit(recipe, &corpus, &tokens, &decoder)?;
-    let advice = Advice { sampling: SAMPLING, languages: recipe.corpus.languages.clone() };
+    let advice = Advice { sampling: SAMPLING, languages: recipe.corpus.languages.clone(), ends: Vec::new() };
     folder::save(output, recipe.model, &decoder, &tokens, &advice)?;
     Ok(Outcome { validation_loss, parameters: decoder.parameters() })
 }
