@@ -35,6 +35,7 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
     printcolumn(name = "Samples", type_ = "integer", json_path = ".status.summary.samples", description = "Exposures whose window has passed"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.summary.verdict", description = "What the numbers allow one to say"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.summary.reason", description = "Why the campaign stands where it stands", priority = 1),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.generation.cost", description = "What the GPU time of writing cost, where the model has a price", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -24,6 +24,8 @@ pub struct Draft {
     pub slots: Slots,
     /// Whether the model ended every slot itself.
     pub finished: bool,
+    /// How many tokens the model wrote for it.
+    pub tokens: usize,
 }
 
 /// Judges the drafts of one placement against its rules and against what was chosen before.
@@ -81,7 +83,11 @@ mod tests {
 
     fn draft(headline: &str, finished: bool) -> Draft {
         let slots = [("headline", headline), ("button", "Shop now")];
-        Draft { slots: slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into(), finished }
+        Draft {
+            slots: slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into(),
+            finished,
+            tokens: 0,
+        }
     }
 
     fn check(headline: &str, finished: bool, broken: &[&str]) {

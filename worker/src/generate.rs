@@ -21,6 +21,7 @@ use crate::campaign::{Assignment, Campaign};
 use crate::choose::{Choice, Draft};
 use crate::destination::{Destination, DestinationError};
 use crate::model::{Model, ModelError};
+use crate::progress::Progress;
 use crate::random::Random;
 use crate::write::{Job, Writer};
 use api::wire::report::{PlacementReport, Report};
@@ -62,7 +63,8 @@ pub fn generate(
     destination: &mut dyn Destination,
 ) -> Result<Report, GenerateError> {
     let existing = destination.existing(&campaign.name)?;
-    let mut run = Run { model, campaign, settings, places: Vec::new() };
+    let asked = campaign.assignments.iter().map(|it| it.variants).sum();
+    let mut run = Run { model, campaign, settings, places: Vec::new(), progress: Progress::begin(asked) };
     run.places = campaign.assignments.iter().map(|it| Place::new(campaign, it, &existing)).collect();
     let mut missing = run.missing(&existing);
     for attempt in 0..settings.attempts {
@@ -75,7 +77,8 @@ pub fn generate(
         let placement = &run.places[place].assignment.placement;
         info!(placement, index, attempts = settings.attempts, "variant given up");
     }
-    Ok(Report::of_run(model.digest(), run.places.into_iter().map(|place| place.report).collect()))
+    let effort = run.progress.effort();
+    Ok(Report::of_run(model.digest(), effort, run.places.into_iter().map(|place| place.report).collect()))
 }
 
 /// A placement while it is written for.
@@ -109,6 +112,7 @@ struct Run<'a> {
     campaign: &'a Campaign,
     settings: Settings,
     places: Vec<Place<'a>>,
+    progress: Progress,
 }
 
 impl Run<'_> {
@@ -120,6 +124,7 @@ impl Run<'_> {
             let (there, absent): (Vec<u32>, Vec<u32>) = (0..assignment.variants)
                 .partition(|index| of_placement().any(|variant| is_of_index(variant, *index)));
             report.existing = u32::try_from(there.len()).expect("as many as were asked for at most");
+            self.progress.found(report.existing);
             missing.extend(absent.into_iter().map(|index| Missing { place, index }));
         }
         missing
@@ -172,6 +177,7 @@ impl Run<'_> {
         let Missing { place, index } = missing;
         let Place { assignment, choice, report } = &mut self.places[place];
         report.written += 1;
+        self.progress.wrote(draft.tokens);
         if let Err(broken) = choice.judge(&draft) {
             debug!(index, attempt, ?broken, "draft refused");
             destination.refused(&draft);
@@ -196,6 +202,7 @@ impl Run<'_> {
             provenance: Some(provenance),
         })?;
         info!(placement = assignment.placement, index, attempt, "variant delivered");
+        self.progress.delivered();
         Ok(true)
     }
 }

@@ -26,6 +26,7 @@ pub mod generate;
 pub mod likeness;
 pub mod model;
 pub mod process;
+pub mod progress;
 pub mod prompt;
 pub mod random;
 pub mod run;

@@ -70,8 +70,12 @@ impl Model {
         let (weights, shape) = Weights::open(folder)?;
         let advice = folder.join(GENERATION);
         let advice = if advice.exists() { Advice::open(&advice)? } else { Advice::default() };
+        let tokenizer = folder.join(TOKENIZER);
+        // Before the weights, which take long to load.
+        std::fs::metadata(&tokenizer)
+            .map_err(|source| ModelError::Read { path: tokenizer.clone(), source })?;
         let decoder = Decoder::load(&weights, shape, form)?;
-        let tokens = Tokens::open(&folder.join(TOKENIZER))?;
+        let tokens = Tokens::open(&tokenizer)?;
         Ok(Self { decoder, tokens, advice, digest: digest(&weights)? })
     }
 

@@ -1,9 +1,10 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use engine::Sampling;
+use engine::{EngineError, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
 
@@ -15,7 +16,8 @@ use crate::generate::{GenerateError, Settings, generate};
 use crate::model::{Model, ModelError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
-use api::wire::report::{Outcome, Report};
+use api::GenerationFailure;
+use api::wire::report::{Effort, Outcome, Report};
 
 /// Why a command ended early.
 #[derive(Debug, Error)]
@@ -44,6 +46,7 @@ impl RunError {
     /// Whether the same inputs would fail again.
     fn outcome(&self) -> Outcome {
         match self {
+            Self::Model(error) if is_of_machine(error) => Outcome::Failed,
             Self::Campaign(_) | Self::Model(_) | Self::Language { .. } | Self::Recipe(_) => {
                 Outcome::Misconfigured
             }
@@ -55,6 +58,45 @@ impl RunError {
             }
             Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
         }
+    }
+
+    /// The known way in which it failed, if it is one.
+    fn failure(&self) -> Option<GenerationFailure> {
+        match self {
+            Self::Model(error) => failure_of(error),
+            _ => None,
+        }
+    }
+}
+
+fn failure_of(error: &ModelError) -> Option<GenerationFailure> {
+    match error {
+        ModelError::Engine(EngineError::Family(_)) => Some(GenerationFailure::ModelFamilyUnknown),
+        ModelError::Engine(
+            EngineError::Malformed { .. } | EngineError::Truncated { .. } | EngineError::Weight { .. },
+        )
+        | ModelError::Parse { .. }
+        | ModelError::Tokens(_) => Some(GenerationFailure::ModelFilesDamaged),
+        _ => match unreadable(error)? {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => Some(GenerationFailure::ModelFilesMissing),
+            ErrorKind::UnexpectedEof => Some(GenerationFailure::ModelFilesDamaged),
+            _ => None,
+        },
+    }
+}
+
+/// Whether reading failed for a reason that is not the model's, such as a disk or network that is away.
+fn is_of_machine(error: &ModelError) -> bool {
+    unreadable(error).is_some() && failure_of(error).is_none()
+}
+
+/// Why the system could not read a file of the model.
+fn unreadable(error: &ModelError) -> Option<ErrorKind> {
+    match error {
+        ModelError::Read { source, .. } | ModelError::Engine(EngineError::Read { source, .. }) => {
+            Some(source.kind())
+        }
+        _ => None,
     }
 }
 
@@ -83,7 +125,8 @@ fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
         Some(folder) => generate(&model, &campaign, settings, &mut Folder::open(folder)?)?,
         None => generate(&model, &campaign, settings, &mut Cluster::connect(campaign.home.as_ref())?)?,
     };
-    info!(outcome = ?report.outcome, placements = ?report.placements, "writing ended");
+    let tokens_per_second = report.effort.and_then(Effort::tokens_per_second);
+    info!(outcome = ?report.outcome, placements = ?report.placements, tokens_per_second, "writing ended");
     Ok(report)
 }
 
@@ -116,7 +159,7 @@ fn trained(arguments: &TrainArguments) -> Result<(), RunError> {
 fn failure(error: &RunError) -> Report {
     let chain = chain(error);
     error!(error = chain, "the run ended early");
-    Report::of_failure(error.outcome(), &chain)
+    Report::of_failure(error.outcome(), error.failure(), &chain)
 }
 
 fn write_report(path: &Path, report: &Report) -> std::io::Result<()> {

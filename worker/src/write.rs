@@ -124,7 +124,7 @@ struct Row<'j> {
 impl<'j> Row<'j> {
     fn new(place: usize, begun: Begun, job: Job<'j>) -> Self {
         let Begun { text, rest } = begun;
-        let draft = Draft { slots: api::Slots::new(), finished: true };
+        let draft = Draft { slots: api::Slots::new(), finished: true, tokens: 0 };
         let (written, line, logits) = (Vec::new(), Line::default(), Vec::new());
         Self { place, job, text, next: rest, logits, slot: 0, written, line, draft }
     }
@@ -141,6 +141,7 @@ impl<'j> Row<'j> {
         let (line, random) = (&self.line, &mut self.job.random);
         let allows = |token| line.allows(token, tokens, slot, brand);
         let drawn = draw(&mut self.logits, &writer.sampling, &self.written, allows, || random.unit())?;
+        self.draft.tokens += usize::from(drawn.is_some());
         match drawn {
             Some(drawn) if tokens.ends_line(drawn.token) => self.end_slot(writer, drawn.refused < CUT_OFF),
             // One position is kept for the line's end.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use api::GenerationFailure;
 use api::wire::report::{Outcome, Report};
 use clap::Parser;
 use worker::args::Arguments;
@@ -104,6 +105,46 @@ fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
     assert_eq!((hero.asked, hero.delivered, hero.written), (3, 0, 6));
     assert_eq!(hero.rejected["RequiredWord"], 6);
     assert!(report.message.expect("a message").contains("most often by RequiredWord (6 times)"));
+}
+
+/// Handbill's folder with one file changed or taken away.
+fn damaged(name: &str, change: impl Fn(Vec<u8>) -> Option<Vec<u8>>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let handbill = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
+    for file in ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors"] {
+        let bytes = fs::read(handbill.join(file)).expect("the shipped model is complete");
+        if let Some(bytes) = if file == name { change(bytes) } else { Some(bytes) } {
+            fs::write(folder.path().join(file), bytes).expect("written");
+        }
+    }
+    folder
+}
+
+#[test]
+fn each_way_in_which_a_model_cannot_be_used_has_a_name_and_is_not_tried_again() {
+    let check = |file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>, failure, words: &str| {
+        let model = damaged(file, change);
+        let path = model.path().to_str().expect("a path in UTF-8");
+        let (outcome, report) = Place::new(CAMPAIGN).generate(&["--model", path]);
+        let message = report.message.expect("a message");
+        assert!(message.contains(words), "{file}: {message}");
+        assert_eq!((outcome.exit_code(), report.failure), (2, Some(failure)), "{file}: {message}");
+    };
+    let gone = |_| None;
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        check(file, &gone, GenerationFailure::ModelFilesMissing, file);
+    }
+    let half = |bytes: Vec<u8>| Some(bytes[..bytes.len() / 2].to_vec());
+    check("model.safetensors", &half, GenerationFailure::ModelFilesDamaged, "fetch the model again");
+    check("tokenizer.json", &half, GenerationFailure::ModelFilesDamaged, "cannot read the tokenizer");
+    check("config.json", &half, GenerationFailure::ModelFilesDamaged, "is not what its name says");
+    let with = |from: &'static str, to: &'static str| {
+        move |bytes: Vec<u8>| Some(String::from_utf8(bytes).expect("text").replace(from, to).into_bytes())
+    };
+    let gemma = with("\"llama\"", "\"gemma\"");
+    check("config.json", &gemma, GenerationFailure::ModelFamilyUnknown, "this engine knows llama");
+    let wider = with("\"hidden_size\": 192", "\"hidden_size\": 384");
+    check("config.json", &wider, GenerationFailure::ModelFilesDamaged, "belong to two models");
 }
 
 #[test]
