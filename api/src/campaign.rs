@@ -145,6 +145,15 @@ pub struct Generation {
     #[serde(default)]
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub seed: i64,
+    /// Pods that write at the same time, each for its share of the placements; more than there are placements are not
+    /// started. What is written does not depend on it.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 32))]
+    pub parallelism: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// One spot in one format, with its own metric: an experiment of its own.

@@ -53,6 +53,8 @@ pub struct Generation {
     pub model: String,
     /// Variants over all placements.
     pub asked: u32,
+    /// Pods that share the placements, at most as many as there are placements that ask for variants.
+    pub pods: u32,
     /// All that decides what is written, as one text. Its digest names the Job.
     pub inputs: String,
 }
@@ -221,7 +223,14 @@ impl Faults {
                 None
             }
             Some(generation) if asked > 0 => {
-                Some(Generation { model: generation.model.clone(), asked, inputs: inputs(object) })
+                let asking = spec.placements.iter().filter(|placement| placement.variants > 0).count();
+                let most = u32::try_from(asking).unwrap_or(u32::MAX);
+                Some(Generation {
+                    model: generation.model.clone(),
+                    asked,
+                    pods: generation.parallelism.clamp(1, most.max(1)),
+                    inputs: inputs(object),
+                })
             }
             _ => None,
         }
@@ -233,7 +242,8 @@ fn unblocking(owner: OwnerReference) -> OwnerReference {
     OwnerReference { block_owner_deletion: None, ..owner }
 }
 
-/// All that decides what is written, and nothing else: shares, windows and rounds do not.
+/// All that decides what is written, and nothing else: shares, windows and rounds do not, and neither does how many pods
+/// share the work.
 fn inputs(object: &AdCampaign) -> String {
     let spec = &object.spec;
     let placements: Vec<_> = spec
@@ -249,5 +259,7 @@ fn inputs(object: &AdCampaign) -> String {
             )
         })
         .collect();
-    serde_json::json!([object.uid(), spec.brief, spec.rules, spec.generation, placements]).to_string()
+    let generation =
+        spec.generation.as_ref().map(|it| serde_json::json!({ "model": it.model, "seed": it.seed }));
+    serde_json::json!([object.uid(), spec.brief, spec.rules, generation, placements]).to_string()
 }

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::cpu::Form;
 use tracing_subscriber::EnvFilter;
 
+use crate::share::Share;
+
 /// Writes ad copy with a language model, and trains small ones.
 ///
 /// Exit codes: 0 all that was asked for is done; 1 something failed that may go well another time; 2 flags, campaign,
@@ -64,6 +66,9 @@ pub struct GenerateArguments {
     /// of the memory.
     #[arg(long, env = "BROADSIDE_WEIGHTS", value_name = "FORM", value_enum, default_value_t = WeightForm::AsStored)]
     pub weights: WeightForm,
+    /// Which of several workers this is, such as `0/4` for the first of four: each writes for every fourth placement.
+    #[arg(long, env = "BROADSIDE_SHARE", value_name = "INDEX/COUNT", default_value = "0/1")]
+    pub share: Share,
     /// Divides the logits, from 0 (the likeliest token) to 2; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TEMPERATURE", value_name = "NUMBER", value_parser = temperature)]
     pub temperature: Option<f64>,
@@ -153,6 +158,7 @@ mod tests {
             ("--attempts", "0"),
             ("--rows", "0"),
             ("--weights", "q2"),
+            ("--share", "4/4"),
             ("--threads", "0"),
             ("--log", "a=b=c"),
         ] {

@@ -30,6 +30,7 @@ pub mod progress;
 pub mod prompt;
 pub mod random;
 pub mod run;
+pub mod share;
 pub mod tokens;
 pub mod train;
 pub mod write;

@@ -117,6 +117,7 @@ pub fn run(command: &Command) -> Outcome {
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
+    let campaign = Campaign { assignments: arguments.share.of(campaign.assignments), ..campaign };
     let model = Model::open(&arguments.model, arguments.weights.into())?;
     check_language(&model, &campaign)?;
     let settings = settings(arguments, model.sampling());

@@ -107,6 +107,26 @@ fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
     assert!(report.message.expect("a message").contains("most often by RequiredWord (6 times)"));
 }
 
+#[test]
+fn workers_that_share_the_placements_write_what_one_alone_would() {
+    let second =
+        CAMPAIGN.split_once("    - name: hero").expect("a placement").1.replace("variants: 3", "variants: 2");
+    let two = format!("{CAMPAIGN}    - name: side{second}");
+    let (alone, shared) = (Place::new(&two), Place::new(&two));
+    let (_, whole) = alone.generate(&[]);
+    let reports: Vec<Report> =
+        ["0/3", "1/3", "2/3"].map(|share| shared.generate(&["--share", share]).1).into();
+    let texts = |place: &Place| place.manifests().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    assert_eq!((texts(&alone).len(), texts(&alone)), (5, texts(&shared)));
+    assert!(reports[2].placements.is_empty(), "there are two placements for three workers");
+    let sum = Report::of_all(reports).expect("three reports");
+    assert_eq!((sum.outcome, &sum.placements), (whole.outcome, &whole.placements));
+    let tokens = |report: &Report| report.effort.expect("it ended well").tokens;
+    assert_eq!(tokens(&sum), tokens(&whole));
+    // Eleven words at the least, and a token is a word or less.
+    assert!(tokens(&whole) > 5 * 5, "{} tokens", tokens(&whole));
+}
+
 /// Handbill's folder with one file changed or taken away.
 fn damaged(name: &str, change: impl Fn(Vec<u8>) -> Option<Vec<u8>>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");

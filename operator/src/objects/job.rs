@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::api::ObjectMeta;
 
+use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
 
@@ -51,7 +52,7 @@ pub fn job(campaign: &Campaign, generation: &Generation, model: &AdModel, image:
         ..JobSpec::default()
     };
     let name = api::name::generation_job(&campaign.name, &generation.inputs);
-    Job { metadata: metadata(campaign, name), spec: Some(spec), status: None }
+    Job { metadata: metadata(campaign, name), spec: Some(spread(spec, generation.pods)), status: None }
 }
 
 fn failure_policy() -> PodFailurePolicy {
