@@ -4,6 +4,7 @@
 //! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ model ─▶ draft ─▶ choice ─▶ destination
 //!                                         ▲                │ refused
 //!                                         └────────────────┘
+//! plan       config.json, device ─▶ memory, speed ─▶ which model, and what to ask of the cluster
 //! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod folder;
 pub mod generate;
 pub mod likeness;
 pub mod model;
+pub mod plan;
 pub mod process;
 pub mod progress;
 pub mod prompt;

@@ -1,19 +1,20 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use engine::{EngineError, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
 
-use crate::args::{Command, GenerateArguments, TrainArguments};
+use crate::args::{Command, GenerateArguments, PlanArguments, TrainArguments};
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
 use crate::destination::{DestinationError, Folder};
 use crate::generate::{GenerateError, Settings, generate};
 use crate::model::{Model, ModelError};
+use crate::plan::{self, PlanError, plan};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
 use api::GenerationFailure;
@@ -36,6 +37,10 @@ enum RunError {
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
     Generate(#[from] GenerateError),
+    #[error("the plan cannot be made")]
+    Plan(#[from] PlanError),
+    #[error("the answer could not be printed")]
+    Print(#[source] std::io::Error),
     #[error("the recipe cannot be used")]
     Recipe(#[from] RecipeError),
     #[error("training stopped")]
@@ -47,7 +52,7 @@ impl RunError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Model(error) if is_of_machine(error) => Outcome::Failed,
-            Self::Campaign(_) | Self::Model(_) | Self::Language { .. } | Self::Recipe(_) => {
+            Self::Campaign(_) | Self::Model(_) | Self::Language { .. } | Self::Recipe(_) | Self::Plan(_) => {
                 Outcome::Misconfigured
             }
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
@@ -56,7 +61,7 @@ impl RunError {
             Self::Generate(GenerateError::Model(ModelError::TooLong { .. } | ModelError::NotFinite(_))) => {
                 Outcome::Misconfigured
             }
-            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
+            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) | Self::Print(_) => Outcome::Failed,
         }
     }
 
@@ -109,6 +114,7 @@ pub fn run(command: &Command) -> Outcome {
             let kept = arguments.report.as_deref().map_or(Ok(()), |path| write_report(path, &report));
             if kept.is_err() { Outcome::Failed } else { report.outcome }
         }
+        Command::Plan(arguments) => planned(arguments).unwrap_or_else(|error| failure(&error).outcome),
         Command::Train(arguments) => {
             trained(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
@@ -121,7 +127,8 @@ fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let model = Model::open(&arguments.model, arguments.weights.into())?;
     check_language(&model, &campaign)?;
     let settings = settings(arguments, model.sampling());
-    info!(campaign = campaign.name, model = model.digest(), ?settings, "writing begins");
+    let weights_bytes = model.decoder().bytes();
+    info!(campaign = campaign.name, model = model.digest(), weights_bytes, ?settings, "writing begins");
     let report = match &arguments.output {
         Some(folder) => generate(&model, &campaign, settings, &mut Folder::open(folder)?)?,
         None => generate(&model, &campaign, settings, &mut Cluster::connect(campaign.home.as_ref())?)?,
@@ -148,6 +155,16 @@ fn check_language(model: &Model, campaign: &Campaign) -> Result<(), RunError> {
         return Ok(());
     }
     Err(RunError::Language { language: campaign.language.clone(), known: known.join(", ") })
+}
+
+fn planned(arguments: &PlanArguments) -> Result<Outcome, RunError> {
+    let answer = plan(arguments)?;
+    let text = match arguments.json {
+        true => serde_json::to_string_pretty(&answer).expect("an answer is text and numbers") + "\n",
+        false => plan::text(&answer),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(RunError::Print)?;
+    Ok(if answer.recommended.is_some() { Outcome::Complete } else { Outcome::Shortfall })
 }
 
 fn trained(arguments: &TrainArguments) -> Result<(), RunError> {
