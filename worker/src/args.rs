@@ -113,8 +113,8 @@ pub struct PlanArguments {
     /// The GPU, such as L4, or the value of a node's label nvidia.com/gpu.product; `none` for CPUs.
     #[arg(long, env = "BROADSIDE_PLAN_GPU", value_name = "MODEL|none")]
     pub gpu: String,
-    /// The model's folder, or its config.json alone; without it, each class of models that is known.
-    #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER")]
+    /// The model's folder, its config.json alone, or a GGUF file; without it, each class of models that is known.
+    #[arg(long, env = "BROADSIDE_MODEL", value_name = "PATH")]
     pub model: Option<PathBuf>,
     /// In which form weights are kept; without it, the most faithful one that fits.
     #[arg(long, env = "BROADSIDE_PLAN_WEIGHTS", value_name = "FORM", value_enum)]

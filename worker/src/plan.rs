@@ -16,8 +16,6 @@ pub mod speed;
 pub mod training;
 mod words;
 
-use std::path::PathBuf;
-
 use api::{Price, PriceError};
 use engine::EngineError;
 use serde::Serialize;
@@ -145,18 +143,13 @@ pub enum Obstacle {
 /// When what was typed names nothing that is known.
 pub fn plan(arguments: &PlanArguments) -> Result<Answer, PlanError> {
     let device = device(arguments)?;
-    let given = arguments.model.as_ref().map(|path| Model::open(&configuration(path))).transpose()?;
+    let given = arguments.model.as_ref().map(|path| Model::open(path)).transpose()?;
     let models = given.map_or_else(Model::classes, |model| vec![model]);
     let question = Question { arguments, device, within: arguments.within.seconds()? };
     match arguments.task {
         Task::Generate => question.writing(&models),
         Task::Train => question.training(models),
     }
-}
-
-/// A model's folder, or its configuration.
-fn configuration(path: &std::path::Path) -> PathBuf {
-    if path.is_dir() { path.join(crate::folder::CONFIG) } else { path.to_owned() }
 }
 
 fn device(arguments: &PlanArguments) -> Result<Device, PlanError> {

@@ -1,11 +1,11 @@
-//! A model as far as its size is concerned: what its `config.json` says, without its weights.
+//! A model as far as its size is concerned: what its `config.json` says, without its weights, or the head of a GGUF file.
 
 use std::path::Path;
 
-use engine::{EngineError, Shape};
+use engine::{EngineError, Shape, Weights};
 use serde::Deserialize;
 
-use crate::folder::Advice;
+use crate::folder::{Advice, CONFIG};
 
 /// A model whose weights need not be there.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,16 +51,34 @@ impl Matrices {
 }
 
 impl Model {
-    /// Reads a `config.json`; the name is that of its folder.
+    /// Reads a model's folder, its `config.json` alone, or a GGUF file; the name is that of the folder or the GGUF file.
     ///
     /// # Errors
     /// When it can't be read, or is of a model that the engine does not know.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
+        let config = if path.is_dir() { path.join(CONFIG) } else { path.to_owned() };
+        let is_gguf = path.extension().is_some_and(|extension| extension == "gguf");
+        if is_gguf || (path.is_dir() && !config.exists()) {
+            return Self::of_weights(path);
+        }
         let json =
-            std::fs::read(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
-        let folder = path.parent().and_then(Path::file_name);
-        let name = folder.map_or_else(|| "the model".to_owned(), |name| name.to_string_lossy().into_owned());
-        Self::new(name, Vec::new(), &json, path)
+            std::fs::read(&config).map_err(|source| EngineError::Read { path: config.clone(), source })?;
+        Self::new(name(config.parent()), Vec::new(), &json, &config)
+    }
+
+    /// A GGUF file has no configuration beside it, and tells by its weights what a configuration tells by its family.
+    fn of_weights(path: &Path) -> Result<Self, EngineError> {
+        let (weights, mut shape) = Weights::open(path)?;
+        let Shape { hidden, layers, heads, key_heads, head_width, .. } = shape;
+        shape.tied.get_or_insert(!weights.has("lm_head.weight"));
+        let parts = [
+            ("q_proj.bias", (heads + 2 * key_heads) * head_width),
+            ("o_proj.bias", hidden),
+            ("q_norm.weight", 2 * head_width),
+        ];
+        let there = parts.iter().filter(|(part, _)| weights.has(&format!("model.layers.0.self_attn.{part}")));
+        let extra = there.map(|(_, numbers)| (layers * numbers) as u64).sum();
+        Ok(Self { name: name(Some(path)), languages: Vec::new(), shape, extra })
     }
 
     fn new(name: String, languages: Vec<String>, json: &[u8], path: &Path) -> Result<Self, EngineError> {
@@ -140,6 +158,11 @@ impl Model {
     }
 }
 
+fn name(path: Option<&Path>) -> String {
+    let last = path.and_then(Path::file_name);
+    last.map_or_else(|| "the model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// Qwen2 adds something to queries, keys and values, and a Llama that says so to the attention's output too; Qwen3 has
 /// norms of heads.
 fn extra(family: &Family, shape: &Shape) -> u64 {
@@ -182,8 +205,9 @@ mod tests {
 
     #[test]
     fn a_model_is_known_by_its_folder() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill/config.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
         let shipped = Model::open(&path).expect("the shipped model has a configuration");
+        assert_eq!(Model::open(&path.join("config.json")).expect("its configuration alone"), shipped);
         let class = &Model::classes()[0];
         assert_eq!((shipped.name.as_str(), &shipped.shape), ("handbill", &class.shape));
         assert!(shipped.writes(&["sw".to_owned()]), "a folder's configuration does not say");

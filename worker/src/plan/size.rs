@@ -140,15 +140,17 @@ mod tests {
     /// own.
     fn checkpoints() -> Vec<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let oracles = ["llama", "mistral", "qwen2", "qwen3"];
-        let oracles = oracles.map(|family| root.join("engine/tests/oracles").join(family));
-        oracles.into_iter().chain([root.join("models/handbill")]).collect()
+        let families = ["llama", "mistral", "qwen2", "qwen3"];
+        let oracle = |name: String| root.join("engine/tests/oracles").join(name);
+        let folders = families.map(|family| oracle(family.to_owned()));
+        let files = families.map(|family| oracle(format!("{family}.gguf")));
+        folders.into_iter().chain(files).chain([root.join("models/handbill")]).collect()
     }
 
     #[test]
     fn weights_take_what_the_engine_allocates_to_the_last_byte() {
         for folder in checkpoints() {
-            let model = Model::open(&folder.join("config.json")).expect("a configuration");
+            let model = Model::open(&folder).expect("a model");
             for (form, ours) in [(engine::cpu::Form::AsStored, Form::Bf16), (engine::cpu::Form::Q8, Form::Q8)]
             {
                 let (weights_on_disk, shape) = Weights::open(&folder).expect("a model");
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn keys_and_values_take_what_the_engine_allocates_to_the_last_byte() {
         for folder in checkpoints() {
-            let model = Model::open(&folder.join("config.json")).expect("a configuration");
+            let model = Model::open(&folder).expect("a model");
             let (weights, shape) = Weights::open(&folder).expect("a model");
             let decoder = Decoder::load(&weights, shape, engine::cpu::Form::AsStored).expect("a decoder");
             for (prompt, tokens) in [(1, 1), (16, 16), (17, 31), (40, 9), (63, 2)] {
