@@ -85,6 +85,7 @@ generate: ## Write every generated file anew: definitions, formats, help, scenar
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions
 	UPDATE=1 cargo test --locked --package broadside --test help --test render --test offline
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
+	UPDATE=1 cargo test --locked --package broadside-worker --test help --test plan
 
 model: ## Train Handbill anew (ten minutes on two cores)
 	cargo run --locked --release --package broadside-worker --bin worker -- \

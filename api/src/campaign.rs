@@ -35,6 +35,7 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
     printcolumn(name = "Samples", type_ = "integer", json_path = ".status.summary.samples", description = "Exposures whose window has passed"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.summary.verdict", description = "What the numbers allow one to say"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.summary.reason", description = "Why the campaign stands where it stands", priority = 1),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.generation.cost", description = "What the GPU time of writing cost, where the model has a price", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -170,6 +171,15 @@ pub struct Generation {
     #[serde(default)]
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub seed: i64,
+    /// Pods that write at the same time, each for its share of the placements; more than there are placements are not
+    /// started. What is written does not depend on it.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 32))]
+    pub parallelism: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// One spot in one format, with its own metric: an experiment of its own.

@@ -100,10 +100,43 @@ pub struct GenerationStatus {
     pub asked: i64,
     /// Variants that exist and pass the rules.
     pub delivered: i64,
+    /// Why the Job failed, where that is one of the known ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<GenerationFailure>,
     /// What is known of the cause, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
+    /// Tokens that the model wrote, those of refused copy included. This and all below is said once, when the Job has
+    /// ended, and only of what is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<i64>,
+    /// Seconds of writing, those of all workers added, without loading the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<i64>,
+    /// Tokens for each second of a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<i64>,
+    /// Seconds for which GPUs were held, from a pod's start to its end, those of lost pods included, times their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_seconds: Option<i64>,
+    /// What these cost at the model's price, such as `0.0467 USD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub cost: Option<String>,
+}
+
+/// Ways in which a Job fails that the platform team can mend.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GenerationFailure {
+    /// The worker was killed because it used more memory than its limit, or than its node had.
+    OutOfMemory,
+    /// The model's configuration, tokenizer or weights are not where they should be, or may not be read.
+    ModelFilesMissing,
+    /// The model is of a family that the engine does not know.
+    ModelFamilyUnknown,
+    /// A file of the model ends too early, is not what its name says, or belongs to another model.
+    ModelFilesDamaged,
 }
 
 /// How a generation stands.

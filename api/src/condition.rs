@@ -54,13 +54,23 @@ pub enum Reason {
     NotAsked,
     /// `VariantsReady=False`: the Job runs.
     Generating,
-    /// `VariantsReady=False`: the Job's pod can't start; the message has the scheduler's or kubelet's words.
+    /// `VariantsReady=False`: no node takes the Job's pod; the message has the scheduler's words.
+    Unschedulable,
+    /// `VariantsReady=False`: the Job's pod can't start on its node; the message has the kubelet's words.
     PodNotStarted,
     /// `VariantsReady=True`: all exist.
     Complete,
     /// `VariantsReady=False`: fewer than asked pass the rules.
     Shortfall,
-    /// `VariantsReady=False`: the Job failed.
+    /// `VariantsReady=False`: the worker used more memory than it may.
+    OutOfMemory,
+    /// `VariantsReady=False`: configuration, tokenizer or weights of the model are not where they should be.
+    ModelFilesMissing,
+    /// `VariantsReady=False`: the engine does not know the model's family.
+    ModelFamilyUnknown,
+    /// `VariantsReady=False`: a file of the model ends too early, or is not what its name says.
+    ModelFilesDamaged,
+    /// `VariantsReady=False`: the Job failed in another way.
     GenerationFailed,
     /// `VariantsReady=False`, `Decided=False`: the campaign is suspended.
     Suspended,

@@ -18,6 +18,7 @@ pub mod condition;
 pub mod figure;
 mod model;
 pub mod name;
+mod price;
 mod quantity;
 mod schema;
 mod table;
@@ -30,10 +31,11 @@ pub use campaign::{
     Stopping, Variable,
 };
 pub use campaign_status::{
-    AdCampaignStatus, GenerationOutcome, GenerationStatus, LiftStatus, Phase, PlacementStatus, RoundStatus,
-    Summary, VariantFigures, VerdictReason, VerdictStatus,
+    AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,
+    PlacementStatus, RoundStatus, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
 pub use model::{AdModel, AdModelSpec, ImageSource, ModelResources, ModelSource, Price, PullPolicy};
+pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use table::{
     AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableException, TableMetric, TablePlacement,

@@ -83,6 +83,15 @@ impl Decoder {
         &self.shape
     }
 
+    /// Bytes of all weights in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let vector = |vector: &Vec<f32>| size_of_val(vector.as_slice());
+        let outside =
+            self.embeddings.bytes() + self.head.as_ref().map_or(0, Matrix::bytes) + vector(&self.norm);
+        self.layers.iter().map(Layer::bytes).sum::<usize>() + outside
+    }
+
     /// An empty text, behind `above` if there is one.
     #[must_use]
     pub fn text(&self, above: Option<Arc<Text>>) -> Text {
@@ -219,6 +228,26 @@ impl Layer {
             )?,
             down: stacked(&[("mlp.down_proj.weight", hidden)], feed_forward)?,
         })
+    }
+
+    fn bytes(&self) -> usize {
+        let Self {
+            attention_norm,
+            queries_keys_values,
+            bias,
+            head_norms,
+            output,
+            output_bias,
+            feed_forward_norm,
+            gates_values,
+            down,
+        } = self;
+        let head_norms = head_norms.iter().flat_map(|norms| [&norms.query, &norms.key]);
+        let vectors =
+            [attention_norm, feed_forward_norm].into_iter().chain(bias).chain(output_bias).chain(head_norms);
+        let matrices = [queries_keys_values, output, gates_values, down];
+        matrices.into_iter().map(Matrix::bytes).sum::<usize>()
+            + vectors.map(|vector| size_of_val(vector.as_slice())).sum::<usize>()
     }
 
     fn step(

@@ -28,6 +28,12 @@ impl Text {
         self.start + self.layers.first().map_or(0, LayerMemory::tokens)
     }
 
+    /// Bytes of the keys and values of this stretch, without those above it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(LayerMemory::bytes).sum()
+    }
+
     /// The position of this stretch's first token.
     pub(crate) fn start(&self) -> usize {
         self.start

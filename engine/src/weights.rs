@@ -69,7 +69,9 @@ impl Weights {
         self.files.iter().map(|(path, _)| path.as_path())
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// Whether there is a weight of this name, by the names of Hugging Face.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 

@@ -60,6 +60,8 @@ pub struct Generation {
     pub model: String,
     /// Variants over all placements.
     pub asked: u32,
+    /// Pods that share the placements, at most as many as there are placements that ask for variants.
+    pub pods: u32,
     /// The Job. Its name is the digest of all that decides what is written, as it was when writing began.
     pub job: String,
 }
@@ -242,7 +244,14 @@ impl Faults {
                 None
             }
             Some(generation) if asked > 0 => {
-                Some(Generation { model: generation.model.clone(), asked, job: job(object, brand) })
+                let asking = spec.placements.iter().filter(|placement| placement.variants > 0).count();
+                let most = u32::try_from(asking).unwrap_or(u32::MAX);
+                Some(Generation {
+                    model: generation.model.clone(),
+                    asked,
+                    pods: generation.parallelism.clamp(1, most.max(1)),
+                    job: job(object, brand),
+                })
             }
             _ => None,
         }
@@ -264,7 +273,8 @@ fn job(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> String 
     )
 }
 
-/// All that decides what is written, and nothing else: shares, windows and rounds do not.
+/// All that decides what is written, and nothing else: shares, windows and rounds do not, and neither does how many pods
+/// share the work.
 fn inputs(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> String {
     let spec = &object.spec;
     let placements: Vec<_> = spec
@@ -280,7 +290,8 @@ fn inputs(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> Stri
             )
         })
         .collect();
-    let mut inputs = vec![json!([object.uid(), spec.brief, spec.rules, spec.generation, placements])];
+    let generation = spec.generation.as_ref().map(|it| json!({ "model": it.model, "seed": it.seed }));
+    let mut inputs = vec![json!([object.uid(), spec.brief, spec.rules, generation, placements])];
     // What a campaign leaves out is no input, so that the name of its Job is the one that it has always been.
     inputs.extend(spec.variables.as_ref().map(|variables| json!(variables)));
     inputs.extend(brand.map(|brand| json!(brand)));

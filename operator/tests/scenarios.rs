@@ -71,8 +71,16 @@ struct Happens {
     job: Option<String>,
     /// What the worker says at its end.
     report: Option<Report>,
+    /// What the workers of several pods say at their end.
+    reports: Vec<Report>,
+    /// Why the kubelet killed the worker.
+    killed: Option<String>,
+    /// How long each of the ended pods was there.
+    held: Option<api::Duration>,
     /// What the scheduler says of the worker's pod.
     unscheduled: Option<String>,
+    /// Why the kubelet lets the worker's pod wait, and its words.
+    waiting: Option<(String, String)>,
     /// Copy that the worker creates.
     written: Vec<Slots>,
     /// Sets `spec.suspend`.
@@ -81,6 +89,8 @@ struct Happens {
     model: Option<bool>,
     /// The files of the brand, as somebody applies them.
     brand: Option<BTreeMap<String, String>>,
+    /// The model has a price, needs a GPU, and may use 2Gi of memory.
+    price: Option<String>,
     /// Passes that follow.
     passes: Option<usize>,
 }
@@ -167,15 +177,24 @@ impl World {
             self.brand = Some(ConfigMap { data: Some(files), ..ConfigMap::default() });
         }
         if step.model == Some(true) {
-            self.seen.model = Some(model());
+            self.seen.model = Some(model(step.price.as_deref()));
         }
         for slots in step.written {
             let index = self.seen.variants.len();
             self.seen.variants.push(written(&self.object, slots, index));
         }
         self.count(step.placement.as_deref(), &step.counted);
-        self.end_job(step.job, step.report);
+        let reports = step.report.iter().chain(&step.reports).map(|report| {
+            let message = serde_json::to_string(report).expect("a report is plain data");
+            serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
+        });
+        let killed = step.killed.map(|reason| serde_json::json!({ "exitCode": 137, "reason": reason }));
+        let ends = reports.chain(killed);
+        let held = step.held.map_or(0, |held| held.seconds().expect("a duration"));
+        let pods = ends.enumerate().map(|(index, end)| ended(index, end, self.now, held)).collect();
+        self.end_job(step.job, pods);
         self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
+        self.seen.pods.extend(step.waiting.as_ref().map(|(reason, words)| waiting(reason, words)));
     }
 
     fn count(&mut self, placement: Option<&str>, counted: &[(u64, u64)]) {
@@ -231,14 +250,13 @@ impl World {
         self.totals.placements = merged;
     }
 
-    fn end_job(&mut self, end: Option<String>, report: Option<Report>) {
+    fn end_job(&mut self, end: Option<String>, pods: Vec<Pod>) {
         let Some(type_) = end else { return };
         let condition = JobCondition { type_, status: "True".to_owned(), ..JobCondition::default() };
         let job = self.seen.job.as_mut().expect("a Job runs");
         job.status = Some(JobStatus { conditions: Some(vec![condition]), ..JobStatus::default() });
-        if let Some(report) = report {
-            let message = serde_json::to_string(&report).expect("a report is plain data");
-            self.seen.pods = vec![ended(&message)];
+        if !pods.is_empty() {
+            self.seen.pods = pods;
         }
     }
 
@@ -312,12 +330,18 @@ impl World {
     }
 }
 
-fn model() -> AdModel {
-    serde_saphyr::from_str(
+fn model(price: Option<&str>) -> AdModel {
+    let mut model: AdModel = serde_saphyr::from_str(
         "{apiVersion: broadside.dev/v1alpha1, kind: AdModel, metadata: {name: handbill, namespace: shop}, \
          spec: {source: {image: {reference: 'registry.example/handbill:1'}}}}",
     )
-    .expect("a model")
+    .expect("a model");
+    if let Some(price) = price {
+        model.spec.price = Some(api::Price { per_gpu_hour: price.to_owned() });
+        let limits = "{limits: {nvidia.com/gpu: '1', memory: 2Gi}}";
+        model.spec.resources = Some(serde_saphyr::from_str(limits).expect("resources"));
+    }
+    model
 }
 
 fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
@@ -350,14 +374,33 @@ fn unscheduled(message: &str) -> Pod {
     .expect("a pod")
 }
 
-fn ended(message: &str) -> Pod {
-    let terminated = serde_json::json!({ "exitCode": 3, "message": message });
+fn waiting(reason: &str, words: &str) -> Pod {
     serde_json::from_value(serde_json::json!({
         "metadata": { "name": "worker-1" },
         "status": { "containerStatuses": [{
             "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-            "state": { "terminated": terminated },
+            "state": { "waiting": { "reason": reason, "message": words } },
         }] },
+    }))
+    .expect("a pod")
+}
+
+/// A pod whose worker ended now, after `held` seconds.
+fn ended(index: usize, mut terminated: serde_json::Value, now: Timestamp, held: u64) -> Pod {
+    let held = SignedDuration::from_secs(i64::try_from(held).expect("few seconds"));
+    terminated["finishedAt"] = now.to_string().into();
+    serde_json::from_value(serde_json::json!({
+        "metadata": {
+            "name": format!("worker-{}", index + 1),
+            "labels": { "batch.kubernetes.io/job-completion-index": index.to_string() },
+        },
+        "status": {
+            "startTime": (now - held).to_string(),
+            "containerStatuses": [{
+                "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "terminated": terminated },
+            }],
+        },
     }))
     .expect("a pod")
 }
@@ -367,7 +410,9 @@ fn tell_plan(plan: &Plan, told: &mut String) {
         writeln!(told, "creates variant {} ({:?})", variant.name_any(), variant.spec.origin).expect("text");
     }
     if let Some(generate) = &plan.generate {
-        writeln!(told, "creates Job {}", generate.job.name_any()).expect("text");
+        let pods = generate.job.spec.as_ref().and_then(|spec| spec.completions);
+        let indexed = pods.map_or_else(String::new, |pods| format!(" of {pods} indexes"));
+        writeln!(told, "creates Job {}{indexed}", generate.job.name_any()).expect("text");
     }
     if let Some(pause) = &plan.pause {
         writeln!(told, "sets Job {} to {:?}", pause.job, pause.activity).expect("text");

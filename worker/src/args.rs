@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::cpu::Form;
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+
+use crate::share::Share;
 
 /// Writes ad copy with a language model, and trains small ones.
 ///
 /// Exit codes: 0 all that was asked for is done; 1 something failed that may go well another time; 2 flags, campaign,
-/// model or recipe cannot be used; 3 the model did not write enough copy that holds.
+/// model or recipe cannot be used; 3 the model did not write enough copy that holds, or no model will do.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "worker", version)]
 pub struct Arguments {
@@ -34,6 +37,11 @@ pub enum Command {
     Generate(GenerateArguments),
     /// Go on with a raw prompt, without rules, to check a model.
     Complete(CompleteArguments),
+    /// Tell which model can be used, what memory it needs and how quickly it writes at best.
+    ///
+    /// Computed from configurations and data sheets, before any GPU is asked for: nothing is loaded and nothing is
+    /// measured. Exit code 3 says that nothing will do.
+    Plan(PlanArguments),
     /// Train a small model from a recipe.
     Train(TrainArguments),
 }
@@ -66,6 +74,9 @@ pub struct GenerateArguments {
     /// of the memory.
     #[arg(long, env = "BROADSIDE_WEIGHTS", value_name = "FORM", value_enum, default_value_t = WeightForm::AsStored)]
     pub weights: WeightForm,
+    /// Which of several workers this is, such as `0/4` for the first of four: each writes for every fourth placement.
+    #[arg(long, env = "BROADSIDE_SHARE", value_name = "INDEX/COUNT", default_value = "0/1")]
+    pub share: Share,
     /// Divides the logits, from 0 (the likeliest token) to 2; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TEMPERATURE", value_name = "NUMBER", value_parser = temperature)]
     pub temperature: Option<f64>,
@@ -127,6 +138,85 @@ impl From<WeightForm> for Form {
     }
 }
 
+/// Tell which model can be used, what memory it needs and how quickly it writes at best.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArguments {
+    /// What is to be done.
+    #[arg(long, env = "BROADSIDE_PLAN_TASK", value_enum, default_value_t = Task::Generate)]
+    pub task: Task,
+    /// How many variants are written, in all languages together; of training, how many rows are learned from.
+    #[arg(long, env = "BROADSIDE_PLAN_DATA", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub data: u64,
+    /// The GPU, such as L4, or the value of a node's label nvidia.com/gpu.product; `none` for CPUs.
+    #[arg(long, env = "BROADSIDE_PLAN_GPU", value_name = "MODEL|none")]
+    pub gpu: String,
+    /// The model's folder, its config.json alone, or a GGUF file; without it, each class of models that is known.
+    #[arg(long, env = "BROADSIDE_MODEL", value_name = "PATH")]
+    pub model: Option<PathBuf>,
+    /// In which form weights are kept; without it, the most faithful one that fits.
+    #[arg(long, env = "BROADSIDE_PLAN_WEIGHTS", value_name = "FORM", value_enum)]
+    pub weights: Option<PlanForm>,
+    /// The languages of the copy, as primary tags with commas between them.
+    #[arg(
+        long,
+        env = "BROADSIDE_PLAN_LANGUAGES",
+        value_name = "TAGS",
+        value_delimiter = ',',
+        default_value = "en"
+    )]
+    pub languages: Vec<String>,
+    /// Texts that are written at once; of training, rows of a step.
+    #[arg(long, env = "BROADSIDE_ROWS", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub rows: u64,
+    /// Tokens of the prompt that all texts share.
+    #[arg(long, env = "BROADSIDE_PLAN_PROMPT", value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub prompt: u64,
+    /// Tokens of one text; of training, of the longest row.
+    #[arg(long, env = "BROADSIDE_PLAN_TOKENS", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub tokens: u64,
+    /// The time in which all is to be written, such as 10m.
+    #[arg(long, env = "BROADSIDE_PLAN_WITHIN", value_name = "TIME", default_value = "1h", value_parser = time)]
+    pub within: api::Duration,
+    /// What a GPU hour costs, such as `2.10 USD`.
+    #[arg(long, env = "BROADSIDE_PLAN_PRICE", value_name = "PRICE")]
+    pub price: Option<String>,
+    /// Without a GPU: how many CPUs.
+    #[arg(long, env = "BROADSIDE_PLAN_CPUS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub cpus: u64,
+    /// Without a GPU: the memory that a pod may use, in GiB.
+    #[arg(long, env = "BROADSIDE_PLAN_MEMORY", value_name = "GIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub memory: u64,
+    /// Without a GPU: what the CPUs read from memory, in GB/s; two cores of a cloud's machine read 25 to 31.
+    #[arg(long, env = "BROADSIDE_PLAN_BANDWIDTH", value_name = "GB/S", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub bandwidth: u64,
+    /// Print the answer as JSON.
+    #[arg(long, env = "BROADSIDE_PLAN_JSON")]
+    pub json: bool,
+}
+
+/// What is planned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum Task {
+    /// Copy is written.
+    Generate,
+    /// A small model is trained.
+    Train,
+}
+
+/// In which form weights are kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum PlanForm {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats; CPUs keep them as 32-bit ones.
+    Bf16,
+    /// 8.5 bits a weight: GGML's Q8_0.
+    Q8,
+    /// 4.5 bits a weight: GGML's Q4_K.
+    Q4,
+}
+
 /// Train a small model from a recipe.
 #[derive(Args, Clone, Debug)]
 pub struct TrainArguments {
@@ -140,6 +230,11 @@ pub struct TrainArguments {
 
 fn directives(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn time(text: &str) -> Result<api::Duration, String> {
+    let time = api::Duration(text.to_owned());
+    time.seconds().map(|_| time.clone()).map_err(|error| error.to_string())
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -190,6 +285,7 @@ mod tests {
             ("--attempts", "0"),
             ("--rows", "0"),
             ("--weights", "q2"),
+            ("--share", "4/4"),
             ("--threads", "0"),
             ("--log", "a=b=c"),
         ] {

@@ -20,6 +20,7 @@ use crate::author::{Author, AuthorError, Draft, Task};
 use crate::campaign::{Assignment, Campaign};
 use crate::choose::Choice;
 use crate::destination::{Destination, DestinationError};
+use crate::progress::Progress;
 use crate::random::Random;
 use api::wire::report::{PlacementReport, Report};
 
@@ -49,7 +50,8 @@ pub fn generate(
     destination: &mut dyn Destination,
 ) -> Result<Report, GenerateError> {
     let existing = destination.existing(&campaign.name)?;
-    let mut run = Run { author, campaign, places: Vec::new() };
+    let asked = campaign.assignments.iter().map(|it| it.variants).sum();
+    let mut run = Run { author, campaign, places: Vec::new(), progress: Progress::begin(asked) };
     run.places = campaign.assignments.iter().map(|it| Place::new(campaign, it, &existing)).collect();
     let mut missing = run.missing(&existing);
     for attempt in 0..attempts {
@@ -62,7 +64,12 @@ pub fn generate(
         let placement = &run.places[place].assignment.placement;
         info!(placement, index, attempts, "variant given up");
     }
-    Ok(Report::of_run(author.model_digest(), run.places.into_iter().map(|place| place.report).collect()))
+    let effort = run.progress.effort();
+    Ok(Report::of_run(
+        author.model_digest(),
+        effort,
+        run.places.into_iter().map(|place| place.report).collect(),
+    ))
 }
 
 /// A placement while it is written for.
@@ -95,6 +102,7 @@ struct Run<'a> {
     author: &'a dyn Author,
     campaign: &'a Campaign,
     places: Vec<Place<'a>>,
+    progress: Progress,
 }
 
 impl<'a> Run<'a> {
@@ -106,6 +114,7 @@ impl<'a> Run<'a> {
             let (there, absent): (Vec<u32>, Vec<u32>) = (0..assignment.variants)
                 .partition(|index| of_placement().any(|variant| is_of_index(variant, *index)));
             report.existing = u32::try_from(there.len()).expect("as many as were asked for at most");
+            self.progress.found(report.existing);
             missing.extend(absent.into_iter().map(|index| Missing { place, index }));
         }
         missing
@@ -161,6 +170,7 @@ impl<'a> Run<'a> {
         let Missing { place, index } = missing;
         let Place { assignment, choice, report } = &mut self.places[place];
         report.written += 1;
+        self.progress.wrote(draft.trace.tokens);
         if let Err(broken) = choice.judge(&draft) {
             debug!(index, attempt, ?broken, "draft refused");
             destination.refused(&draft);
@@ -185,6 +195,7 @@ impl<'a> Run<'a> {
             provenance: Some(provenance),
         })?;
         info!(placement = assignment.placement, index, attempt, "variant delivered");
+        self.progress.delivered();
         Ok(true)
     }
 }

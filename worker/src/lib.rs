@@ -5,6 +5,7 @@
 //!                                         ▲                │ refused
 //!                                         └────────────────┘
 //! complete   raw prompt ─▶ model ─▶ text, tokens, log-probabilities
+//! plan       config.json, device ─▶ memory, speed ─▶ which model, and what to ask of the cluster
 //! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
 //! ```
 //!
@@ -30,10 +31,13 @@ pub mod generate;
 pub mod likeness;
 pub mod message;
 pub mod model;
+pub mod plan;
 pub mod process;
+pub mod progress;
 pub mod prompt;
 pub mod random;
 pub mod run;
+pub mod share;
 pub mod tokens;
 pub mod train;
 pub mod write;

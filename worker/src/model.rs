@@ -74,8 +74,12 @@ impl Model {
     pub fn open(folder: &Path, form: cpu::Form) -> Result<Self, ModelError> {
         let (weights, shape) = Weights::open(folder)?;
         let advice = advice(folder)?;
+        let tokenizer = folder.join(TOKENIZER);
+        // Before the weights, which take long to load.
+        std::fs::metadata(&tokenizer)
+            .map_err(|source| ModelError::Read { path: tokenizer.clone(), source })?;
         let decoder = Decoder::load(&weights, shape, form)?;
-        let tokens = Tokens::open(&folder.join(TOKENIZER))?;
+        let tokens = Tokens::open(&tokenizer)?;
         Ok(Self { decoder, tokens, advice, digest: digest(&weights)?, folder: folder.to_owned() })
     }
 

@@ -1,13 +1,14 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
 use std::fs;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use engine::Sampling;
+use engine::{EngineError, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
 
-use crate::args::{Command, CompleteArguments, GenerateArguments, TrainArguments};
+use crate::args::{Command, CompleteArguments, GenerateArguments, PlanArguments, TrainArguments};
 use crate::author::AuthorError;
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
@@ -15,10 +16,12 @@ use crate::complete::{Request, complete, print_json, print_texts};
 use crate::destination::{Destination, DestinationError, Folder};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
+use crate::plan::{self, PlanError, plan};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
 use crate::write::Writer;
-use api::wire::report::{Outcome, Report};
+use api::GenerationFailure;
+use api::wire::report::{Effort, Outcome, Report};
 
 /// Why a command ended early.
 #[derive(Debug, Error)]
@@ -41,6 +44,8 @@ enum RunError {
     EmptyPrompt,
     #[error("standard input or output failed")]
     Stream(#[from] std::io::Error),
+    #[error("the plan cannot be made")]
+    Plan(#[from] PlanError),
     #[error("the recipe cannot be used")]
     Recipe(#[from] RecipeError),
     #[error("training stopped")]
@@ -51,11 +56,13 @@ impl RunError {
     /// Whether the same inputs would fail again.
     fn outcome(&self) -> Outcome {
         match self {
+            Self::Model(error) if is_of_machine(error) => Outcome::Failed,
             Self::Campaign(_)
             | Self::Model(_)
             | Self::Language { .. }
             | Self::EmptyPrompt
-            | Self::Recipe(_) => Outcome::Misconfigured,
+            | Self::Recipe(_)
+            | Self::Plan(_) => Outcome::Misconfigured,
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
@@ -64,6 +71,45 @@ impl RunError {
             ))) => Outcome::Misconfigured,
             Self::Output(_) | Self::Cluster(_) | Self::Generate(_) | Self::Stream(_) => Outcome::Failed,
         }
+    }
+
+    /// The known way in which it failed, if it is one.
+    fn failure(&self) -> Option<GenerationFailure> {
+        match self {
+            Self::Model(error) => failure_of(error),
+            _ => None,
+        }
+    }
+}
+
+fn failure_of(error: &ModelError) -> Option<GenerationFailure> {
+    match error {
+        ModelError::Engine(EngineError::Family(_)) => Some(GenerationFailure::ModelFamilyUnknown),
+        ModelError::Engine(
+            EngineError::Malformed { .. } | EngineError::Truncated { .. } | EngineError::Weight { .. },
+        )
+        | ModelError::Parse { .. }
+        | ModelError::Tokens(_) => Some(GenerationFailure::ModelFilesDamaged),
+        _ => match unreadable(error)? {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => Some(GenerationFailure::ModelFilesMissing),
+            ErrorKind::UnexpectedEof => Some(GenerationFailure::ModelFilesDamaged),
+            _ => None,
+        },
+    }
+}
+
+/// Whether reading failed for a reason that is not the model's, such as a disk or network that is away.
+fn is_of_machine(error: &ModelError) -> bool {
+    unreadable(error).is_some() && failure_of(error).is_none()
+}
+
+/// Why the system could not read a file of the model.
+fn unreadable(error: &ModelError) -> Option<ErrorKind> {
+    match error {
+        ModelError::Read { source, .. } | ModelError::Engine(EngineError::Read { source, .. }) => {
+            Some(source.kind())
+        }
+        _ => None,
     }
 }
 
@@ -79,6 +125,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Complete(arguments) => {
             completed(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
+        Command::Plan(arguments) => planned(arguments).unwrap_or_else(|error| failure(&error).outcome),
         Command::Train(arguments) => {
             trained(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
@@ -87,17 +134,20 @@ pub fn run(command: &Command) -> Outcome {
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
+    let campaign = Campaign { assignments: arguments.share.of(campaign.assignments), ..campaign };
     let model = Model::open(&arguments.model, arguments.weights.into())?;
     check_language(&model, &campaign)?;
     let mut writer = Writer::new(&model, arguments.rows as usize)?;
     writer.sampling = sampling(arguments, writer.sampling);
-    info!(campaign = campaign.name, model = model.digest(), sampling = ?writer.sampling, "writing begins");
+    let weights_bytes = model.decoder().bytes();
+    info!(campaign = campaign.name, model = model.digest(), weights_bytes, sampling = ?writer.sampling, "writing begins");
     let mut destination: Box<dyn Destination> = match &arguments.output {
         Some(folder) => Box::new(Folder::open(folder)?),
         None => Box::new(Cluster::connect(campaign.home.as_ref())?),
     };
     let report = generate(&writer, &campaign, arguments.attempts, &mut *destination)?;
-    info!(outcome = ?report.outcome, placements = ?report.placements, "writing ended");
+    let tokens_per_second = report.effort.and_then(Effort::tokens_per_second);
+    info!(outcome = ?report.outcome, placements = ?report.placements, tokens_per_second, "writing ended");
     Ok(report)
 }
 
@@ -136,6 +186,16 @@ fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {
     Ok(print(&completions, &mut std::io::stdout().lock())?)
 }
 
+fn planned(arguments: &PlanArguments) -> Result<Outcome, RunError> {
+    let answer = plan(arguments)?;
+    let text = match arguments.json {
+        true => serde_json::to_string_pretty(&answer).expect("an answer is text and numbers") + "\n",
+        false => plan::text(&answer),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(if answer.recommended.is_some() { Outcome::Complete } else { Outcome::Shortfall })
+}
+
 fn trained(arguments: &TrainArguments) -> Result<(), RunError> {
     let recipe = Recipe::open(&arguments.recipe)?;
     let outcome = train(&recipe, &arguments.output)?;
@@ -146,7 +206,7 @@ fn trained(arguments: &TrainArguments) -> Result<(), RunError> {
 fn failure(error: &RunError) -> Report {
     let chain = chain(error);
     error!(error = chain, "the run ended early");
-    Report::of_failure(error.outcome(), &chain)
+    Report::of_failure(error.outcome(), error.failure(), &chain)
 }
 
 fn write_report(path: &Path, report: &Report) -> std::io::Result<()> {

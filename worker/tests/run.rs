@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use api::GenerationFailure;
 use api::wire::report::{Outcome, Report};
 use clap::Parser;
 use worker::args::Arguments;
@@ -114,6 +115,66 @@ fn words_that_the_model_does_not_say_are_put_behind_its_copy() {
     for (name, manifest) in place.manifests() {
         assert!(manifest.contains("最低价格.") && manifest.contains("Jumblevexing."), "{name}: {manifest}");
     }
+}
+
+#[test]
+fn workers_that_share_the_placements_write_what_one_alone_would() {
+    let second =
+        CAMPAIGN.split_once("    - name: hero").expect("a placement").1.replace("variants: 3", "variants: 2");
+    let two = format!("{CAMPAIGN}    - name: side{second}");
+    let (alone, shared) = (Place::new(&two), Place::new(&two));
+    let (_, whole) = alone.generate(&[]);
+    let reports: Vec<Report> =
+        ["0/3", "1/3", "2/3"].map(|share| shared.generate(&["--share", share]).1).into();
+    let texts = |place: &Place| place.manifests().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    assert_eq!((texts(&alone).len(), texts(&alone)), (5, texts(&shared)));
+    assert!(reports[2].placements.is_empty(), "there are two placements for three workers");
+    let sum = Report::of_all(reports).expect("three reports");
+    assert_eq!((sum.outcome, &sum.placements), (whole.outcome, &whole.placements));
+    let tokens = |report: &Report| report.effort.expect("it ended well").tokens;
+    assert_eq!(tokens(&sum), tokens(&whole));
+    // Eleven words at the least, and a token is a word or less.
+    assert!(tokens(&whole) > 5 * 5, "{} tokens", tokens(&whole));
+}
+
+/// Handbill's folder with one file changed or taken away.
+fn damaged(name: &str, change: impl Fn(Vec<u8>) -> Option<Vec<u8>>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let handbill = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
+    for file in ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors"] {
+        let bytes = fs::read(handbill.join(file)).expect("the shipped model is complete");
+        if let Some(bytes) = if file == name { change(bytes) } else { Some(bytes) } {
+            fs::write(folder.path().join(file), bytes).expect("written");
+        }
+    }
+    folder
+}
+
+#[test]
+fn each_way_in_which_a_model_cannot_be_used_has_a_name_and_is_not_tried_again() {
+    let check = |file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>, failure, words: &str| {
+        let model = damaged(file, change);
+        let path = model.path().to_str().expect("a path in UTF-8");
+        let (outcome, report) = Place::new(CAMPAIGN).generate(&["--model", path]);
+        let message = report.message.expect("a message");
+        assert!(message.contains(words), "{file}: {message}");
+        assert_eq!((outcome.exit_code(), report.failure), (2, Some(failure)), "{file}: {message}");
+    };
+    let gone = |_| None;
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        check(file, &gone, GenerationFailure::ModelFilesMissing, file);
+    }
+    let half = |bytes: Vec<u8>| Some(bytes[..bytes.len() / 2].to_vec());
+    check("model.safetensors", &half, GenerationFailure::ModelFilesDamaged, "fetch the model again");
+    check("tokenizer.json", &half, GenerationFailure::ModelFilesDamaged, "cannot read the tokenizer");
+    check("config.json", &half, GenerationFailure::ModelFilesDamaged, "is not what its name says");
+    let with = |from: &'static str, to: &'static str| {
+        move |bytes: Vec<u8>| Some(String::from_utf8(bytes).expect("text").replace(from, to).into_bytes())
+    };
+    let gemma = with("\"llama\"", "\"gemma\"");
+    check("config.json", &gemma, GenerationFailure::ModelFamilyUnknown, "this engine knows llama");
+    let wider = with("\"hidden_size\": 192", "\"hidden_size\": 384");
+    check("config.json", &wider, GenerationFailure::ModelFilesDamaged, "belong to two models");
 }
 
 #[test]

@@ -43,6 +43,12 @@ impl DenseMatrix {
         self.outputs
     }
 
+    /// Bytes of its weights in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.blocks.as_slice())
+    }
+
     /// `x · Wᵀ`: the product of every row of `x` with every output.
     #[must_use]
     pub fn apply(&self, x: &Columns) -> Columns {

@@ -40,6 +40,16 @@ impl Matrix {
         }
     }
 
+    /// Bytes of its weights in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.bytes(),
+            Self::Q8(matrix) => matrix.bytes(),
+            Self::Candle(parts) => parts.iter().map(bytes_in_candle).sum(),
+        }
+    }
+
     /// The weights of some outputs, one row for each: how embeddings are read.
     ///
     /// # Errors
@@ -59,6 +69,15 @@ impl Matrix {
             rows.set_row(row, &weights);
         }
         Ok(rows)
+    }
+}
+
+fn bytes_in_candle(matrix: &QMatMul) -> usize {
+    match matrix {
+        QMatMul::QTensor(tensor) => tensor.storage_size_in_bytes(),
+        QMatMul::Tensor(tensor) | QMatMul::TensorF16(tensor) => {
+            tensor.elem_count() * tensor.dtype().size_in_bytes()
+        }
     }
 }
 

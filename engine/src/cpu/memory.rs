@@ -36,6 +36,12 @@ impl LayerMemory {
         self.tokens
     }
 
+    /// Bytes of its keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.pages.iter().map(|page| size_of_val(&**page)).sum()
+    }
+
     /// Adds a token: row `row` of `x`, whose keys begin at column `first` and whose values follow.
     pub fn push(&mut self, x: &Columns, row: usize, first: usize) {
         let (page, place) = ((self.offset + self.tokens) / PAGE, (self.offset + self.tokens) % PAGE);

@@ -78,6 +78,12 @@ impl Q8Matrix {
         self.outputs
     }
 
+    /// Bytes of its weights in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.quants.as_slice()) + size_of_val(self.scales.as_slice())
+    }
+
     /// `x · Wᵀ`, the rows of `x` rounded to 8 bits in groups of 32.
     #[must_use]
     pub fn apply(&self, x: &Columns) -> Columns {

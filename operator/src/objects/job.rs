@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::api::ObjectMeta;
 
+use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
 
@@ -27,8 +28,9 @@ pub struct WorkerImage {
 /// The worker's name in its pod; the pod's termination message is read from here.
 pub const WORKER: &str = "worker";
 
-/// Exit statuses that a second try would not change; the worker's documentation names them.
-const FINAL_EXIT_STATUSES: [i32; 2] = [2, 3];
+/// Exit statuses that a second try would not change; the worker's documentation names them. The last is that of a
+/// container that was killed, for its memory where its pod was not disrupted: a Job's limits never grow.
+const FINAL_EXIT_STATUSES: [i32; 3] = [2, 3, 137];
 
 /// A pod that is lost is replaced this often.
 const PODS_LOST_AT_MOST: i32 = 6;
@@ -49,6 +51,7 @@ pub fn job(campaign: &Campaign, generation: &Generation, model: &AdModel, image:
         },
         ..JobSpec::default()
     };
+    let spec = spread(spec, generation.pods);
     Job { metadata: metadata(campaign, generation.job.clone()), spec: Some(spec), status: None }
 }
 

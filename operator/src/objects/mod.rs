@@ -2,6 +2,7 @@
 
 pub mod brief;
 pub mod job;
+mod spread;
 pub mod variant;
 pub mod winner;
 pub mod worker_account;

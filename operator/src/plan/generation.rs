@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use api::condition::Reason;
 use api::wire::report::{Outcome, Report};
-use api::{AdCampaign, GenerationOutcome, GenerationStatus};
+use api::{AdCampaign, GenerationFailure, GenerationOutcome, GenerationStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
-use super::{Answer, Note, Pause, Settings, State, is_suspended};
+use super::{Answer, Note, Pause, Settings, State, is_suspended, pods, spent};
 use crate::campaign::{Activity, Campaign, Generation};
 use crate::objects;
 use crate::observe::Seen;
@@ -170,28 +169,38 @@ impl Look<'_> {
             outcome,
             asked: self.generation.asked.into(),
             delivered: i64::try_from(self.delivered).unwrap_or(i64::MAX),
+            failure: None,
             message: message.map(|message| message.chars().take(MESSAGE_CHARACTERS).collect()),
+            tokens: None,
+            seconds: None,
+            tokens_per_second: None,
+            gpu_seconds: None,
+            cost: None,
         }
     }
 
     fn running_or_over(&self, job: &Job) -> Written {
         let complete = i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked);
-        let report = self.report();
-        match () {
+        let pods = &self.seen.pods;
+        let report = pods::report(pods);
+        let shortfall = report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall);
+        let status = match () {
             () if !has_ended(job) => {
                 let obstacle = self.obstacle().or_else(|| self.no_pod(job));
                 let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
                 written.pause = self.pause(job, Activity::Active);
-                written
+                return written;
             }
-            () if complete => self.over(self.status(GenerationOutcome::Complete, None)),
-            () if has(job, "Complete")
-                || report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall) =>
-            {
-                self.over(self.status(GenerationOutcome::Shortfall, report.and_then(|report| report.message)))
+            () if complete => self.status(GenerationOutcome::Complete, None),
+            () if pods::ran_out_of_memory(pods) => self.out_of_memory(job),
+            () if has(job, "Complete") || shortfall => {
+                let message = report.as_ref().and_then(|report| report.message.clone());
+                self.status(GenerationOutcome::Shortfall, message)
             }
-            () => self.over(self.status(GenerationOutcome::Failed, Some(self.failure(job, report)))),
-        }
+            () => self.failed(job, report.as_ref()),
+        };
+        let price = self.seen.model.as_ref().and_then(|model| model.spec.price.as_ref());
+        self.over(spent::with_spent(status, job, pods, report.as_ref(), price))
     }
 
     fn progress(&self) -> Answer {
@@ -199,30 +208,17 @@ impl Look<'_> {
         answer(State::False, Reason::Generating, &message)
     }
 
-    /// What keeps the worker's pod from starting, in the words of the scheduler or the kubelet.
+    /// What keeps a worker's pod from starting, and what helps.
     fn obstacle(&self) -> Option<Answer> {
-        let pod = self.newest_pod()?;
-        let status = pod.status.as_ref()?;
-        let unscheduled = status
-            .conditions
-            .iter()
-            .flatten()
-            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-        let waiting = containers(pod).find_map(|container| container.state.as_ref()?.waiting.as_ref());
-        let words = match (unscheduled, waiting) {
-            (Some(unscheduled), _) => unscheduled.message.clone().unwrap_or_default(),
-            (None, Some(waiting)) if !STARTING.contains(&waiting.reason.as_deref().unwrap_or_default()) => {
-                let reason = waiting.reason.clone().unwrap_or_default();
-                format!("{reason}: {}", waiting.message.clone().unwrap_or_default())
-            }
-            _ => return None,
+        let pods::Obstacle { pod, reason, words } = pods::obstacle(&self.seen.pods)?;
+        let message = match reason {
+            Reason::Unschedulable => format!(
+                "no node takes the worker's pod: {words}; add such a node or wait for one, or change resources, nodeSelector or tolerations of AdModel {}: see kubectl describe pod {pod}",
+                self.generation.model
+            ),
+            _ => format!("the worker's pod can't start: {words}; see kubectl describe pod {pod}"),
         };
-        let remedy = format!("see kubectl describe pod {}", pod.name_any());
-        Some(answer(
-            State::False,
-            Reason::PodNotStarted,
-            &format!("the worker's pod can't start: {words}; {remedy}"),
-        ))
+        Some(answer(State::False, reason, &message))
     }
 
     /// A Job whose pods are refused, by a quota or a policy, has none; what refused them is told on the Job.
@@ -233,25 +229,25 @@ impl Look<'_> {
         waits.then(|| answer(State::False, Reason::PodNotStarted, &message))
     }
 
-    fn newest_pod(&self) -> Option<&Pod> {
-        self.seen.pods.iter().max_by_key(|pod| pod.creation_timestamp())
+    fn out_of_memory(&self, job: &Job) -> GenerationStatus {
+        let limit = memory_limit(job).map_or_else(String::new, |limit| format!(", {limit}"));
+        let message = format!("the worker was killed because it used more memory than it may{limit}");
+        GenerationStatus {
+            failure: Some(GenerationFailure::OutOfMemory),
+            ..self.status(GenerationOutcome::Failed, Some(message))
+        }
     }
 
-    /// What the worker said at its end.
-    fn report(&self) -> Option<Report> {
-        let ended = self.newest_pod().into_iter().flat_map(containers);
-        ended.filter(|container| container.name == objects::job::WORKER).find_map(|container| {
-            let message = container.state.as_ref()?.terminated.as_ref()?.message.as_ref()?;
-            serde_json::from_str(message).ok()
-        })
-    }
-
-    /// The worker's own words, else those of the Job.
-    fn failure(&self, job: &Job, report: Option<Report>) -> String {
+    /// In the worker's own words, else in those of the Job.
+    fn failed(&self, job: &Job, report: Option<&Report>) -> GenerationStatus {
         let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
         let failed = conditions.into_iter().flatten().find(|condition| condition.type_ == "Failed");
         let of_job = failed.and_then(|failed| failed.message.clone());
-        report.and_then(|report| report.message).or(of_job).unwrap_or_default()
+        let message = report.and_then(|report| report.message.clone()).or(of_job).unwrap_or_default();
+        GenerationStatus {
+            failure: report.and_then(|report| report.failure),
+            ..self.status(GenerationOutcome::Failed, Some(message))
+        }
     }
 
     fn over(&self, status: GenerationStatus) -> Written {
@@ -266,11 +262,7 @@ impl Look<'_> {
                 let message = format!("{so_far}: {why}; a new attempt needs a new name");
                 (answer(State::False, Reason::Shortfall, &message), "GenerationShortfall")
             }
-            GenerationOutcome::Failed => {
-                let message =
-                    format!("{so_far}, then the Job failed ({why}): see kubectl logs job/{}", status.job);
-                (answer(State::False, Reason::GenerationFailed, &message), "GenerationFailed")
-            }
+            GenerationOutcome::Failed => (self.failure(&status, &so_far, &why), "GenerationFailed"),
         };
         let mut written = Written::new(Stage::Over, answer);
         if self.recorded().is_none() {
@@ -279,15 +271,44 @@ impl Look<'_> {
         written.status = Some(status);
         written
     }
+
+    fn failure(&self, status: &GenerationStatus, so_far: &str, why: &str) -> Answer {
+        let Some(failure) = status.failure else {
+            let message =
+                format!("{so_far}, then the Job failed ({why}): see kubectl logs job/{}", status.job);
+            return answer(State::False, Reason::GenerationFailed, &message);
+        };
+        let model = &self.generation.model;
+        let (reason, remedy) = match failure {
+            GenerationFailure::OutOfMemory => (
+                Reason::OutOfMemory,
+                format!(
+                    "raise resources.limits.memory of AdModel {model} to what worker plan says, or offer a smaller model"
+                ),
+            ),
+            GenerationFailure::ModelFilesMissing => (
+                Reason::ModelFilesMissing,
+                format!("give AdModel {model} a source with config.json, tokenizer.json and the weights"),
+            ),
+            GenerationFailure::ModelFamilyUnknown => (
+                Reason::ModelFamilyUnknown,
+                format!("give AdModel {model} a source of one of these families"),
+            ),
+            GenerationFailure::ModelFilesDamaged => (
+                Reason::ModelFilesDamaged,
+                format!("give AdModel {model} a source whose files are complete and belong together"),
+            ),
+        };
+        let message = format!("{so_far}: {why}; {remedy}; a new attempt needs a new name");
+        answer(State::False, reason, &message)
+    }
 }
 
-/// Why a container waits when nothing is wrong.
-const STARTING: [&str; 3] = ["", "PodInitializing", "ContainerCreating"];
-
-fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let status = pod.status.as_ref();
-    let init = status.and_then(|status| status.init_container_statuses.as_ref()).into_iter().flatten();
-    init.chain(status.and_then(|status| status.container_statuses.as_ref()).into_iter().flatten())
+/// What the worker may use of memory, where it is bound.
+fn memory_limit(job: &Job) -> Option<&str> {
+    let containers = &job.spec.as_ref()?.template.spec.as_ref()?.containers;
+    let worker = containers.iter().find(|container| container.name == objects::job::WORKER)?;
+    Some(worker.resources.as_ref()?.limits.as_ref()?.get("memory")?.0.as_str())
 }
 
 fn answer(state: State, reason: Reason, message: &str) -> Answer {

@@ -4,13 +4,16 @@
 //! variants    which copy exists, which may be served       generation   is the Job needed, how does it stand
 //! cells       table + totals → what `experiment` reads      placement    round, shares, verdict of one experiment
 //! rounds      questions about a row's rounds                table        the placements as one numbered table
+//! pods        what the Job's pods say                       spent        tokens, GPU time and money
 //! words       figures as people read them
 //! ```
 
 mod cells;
 mod generation;
 mod placement;
+mod pods;
 mod rounds;
+mod spent;
 mod table;
 mod variants;
 mod words;

@@ -1,0 +1,104 @@
+//! What the pods of a Job say of the writing: what keeps one from starting, how it ended, how long it held its GPUs.
+
+use std::collections::BTreeMap;
+
+use api::condition::Reason;
+use api::wire::report::Report;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use kube::ResourceExt;
+
+use crate::objects::job::WORKER;
+
+/// Why a container waits when nothing is wrong.
+const STARTING: [&str; 3] = ["", "PodInitializing", "ContainerCreating"];
+
+/// What the kubelet says of a container that used more memory than it may.
+const OUT_OF_MEMORY: &str = "OOMKilled";
+
+/// The pod of each index of an Indexed Job; of any other Job the only one.
+const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
+
+/// What keeps a pod from starting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    pub(super) pod: String,
+    pub(super) reason: Reason,
+    /// The words of the scheduler or the kubelet.
+    pub(super) words: String,
+}
+
+/// What keeps one of the pods from starting, if anything does.
+pub(super) fn obstacle(pods: &[Pod]) -> Option<Obstacle> {
+    newest(pods).find_map(|pod| {
+        let (reason, words) = unscheduled(pod).or_else(|| waiting(pod))?;
+        Some(Obstacle { pod: pod.name_any(), reason, words })
+    })
+}
+
+fn unscheduled(pod: &Pod) -> Option<(Reason, String)> {
+    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let refused = conditions.into_iter().find(|it| it.type_ == "PodScheduled" && it.status == "False")?;
+    Some((Reason::Unschedulable, refused.message.clone().unwrap_or_default()))
+}
+
+fn waiting(pod: &Pod) -> Option<(Reason, String)> {
+    let waiting = states(pod).find_map(|(_, state)| state.waiting.as_ref())?;
+    let reason = waiting.reason.clone().unwrap_or_default();
+    let is_wrong = !STARTING.contains(&reason.as_str());
+    is_wrong.then(|| {
+        (Reason::PodNotStarted, format!("{reason}: {}", waiting.message.clone().unwrap_or_default()))
+    })
+}
+
+/// What the workers said at their end, all together; nothing where none came so far.
+pub(super) fn report(pods: &[Pod]) -> Option<Report> {
+    let ended = newest(pods).filter_map(|pod| {
+        let message = worker(pod)?.terminated.as_ref()?.message.as_ref()?;
+        serde_json::from_str(message).ok()
+    });
+    Report::of_all(ended.collect())
+}
+
+/// Whether a worker was killed for the memory that it used, and no other came after it.
+pub(super) fn ran_out_of_memory(pods: &[Pod]) -> bool {
+    let ends = newest(pods).filter_map(|pod| worker(pod)?.terminated.as_ref());
+    ends.into_iter().any(|end| end.reason.as_deref() == Some(OUT_OF_MEMORY))
+}
+
+/// The seconds for which pods held what they asked for, all added: from the kubelet's taking a pod to the end of its last
+/// container. A pod of which either is not known counts as nothing; nothing at all where none is known.
+pub(super) fn held_seconds(pods: &[Pod]) -> Option<u64> {
+    let known: Vec<u64> = pods.iter().filter_map(held).collect();
+    (!known.is_empty()).then(|| known.iter().sum())
+}
+
+fn held(pod: &Pod) -> Option<u64> {
+    let start = pod.status.as_ref()?.start_time.as_ref()?.0;
+    let ends = states(pod).filter_map(|(_, state)| state.terminated.as_ref()?.finished_at.as_ref());
+    let end = ends.map(|end| end.0).max()?;
+    u64::try_from(end.duration_since(start).as_secs()).ok()
+}
+
+/// The newest pod of each index.
+fn newest(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
+    let mut newest: BTreeMap<&str, &Pod> = BTreeMap::new();
+    for pod in pods {
+        let index = pod.labels().get(INDEX_LABEL).map_or("", String::as_str);
+        let known = newest.entry(index).or_insert(pod);
+        if pod.creation_timestamp() >= known.creation_timestamp() {
+            *known = pod;
+        }
+    }
+    newest.into_values()
+}
+
+fn worker(pod: &Pod) -> Option<&ContainerState> {
+    states(pod).find(|(container, _)| container.name == WORKER).map(|(_, state)| state)
+}
+
+fn states(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, &ContainerState)> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_ref()).into_iter().flatten();
+    let all = init.chain(status.and_then(|status| status.container_statuses.as_ref()).into_iter().flatten());
+    all.filter_map(|container| Some((container, container.state.as_ref()?)))
+}

@@ -1,0 +1,70 @@
+//! What writing took: tokens, time, GPU time and money.
+
+use api::wire::report::{Effort, Report};
+use api::{GenerationStatus, Price};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Container, Pod};
+
+use super::pods;
+
+/// The status of a Job that has ended, with what it took.
+pub(super) fn with_spent(
+    status: GenerationStatus,
+    job: &Job,
+    pods: &[Pod],
+    report: Option<&Report>,
+    price: Option<&Price>,
+) -> GenerationStatus {
+    let effort = report.and_then(|report| report.effort);
+    let gpu_seconds = gpu_seconds(job, pods);
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    GenerationStatus {
+        tokens: effort.map(|effort| whole(effort.tokens)),
+        seconds: effort.map(|effort| whole(effort.milliseconds.div_ceil(1_000))),
+        tokens_per_second: effort.and_then(Effort::tokens_per_second).map(whole),
+        gpu_seconds: gpu_seconds.map(whole),
+        // A price that is none was refused by the definition of `AdModel`.
+        cost: gpu_seconds.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
+        ..status
+    }
+}
+
+/// GPUs of a pod, times the seconds for which pods held theirs; nothing where no GPU was asked for.
+fn gpu_seconds(job: &Job, pods: &[Pod]) -> Option<u64> {
+    let gpus = gpus(job).filter(|gpus| *gpus > 0)?;
+    Some(pods::held_seconds(pods)?.saturating_mul(gpus))
+}
+
+fn gpus(job: &Job) -> Option<u64> {
+    let containers = &job.spec.as_ref()?.template.spec.as_ref()?.containers;
+    Some(containers.iter().map(gpus_of).sum())
+}
+
+fn gpus_of(container: &Container) -> u64 {
+    let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+    let gpus = limits.into_iter().flatten().filter(|(name, _)| is_gpu(name));
+    // Kubernetes takes whole numbers alone for such resources.
+    gpus.filter_map(|(_, quantity)| quantity.0.parse::<u64>().ok()).sum()
+}
+
+/// Whether a resource is a GPU, or a part of one that is sold like one: `nvidia.com/gpu`, `amd.com/gpu`,
+/// `nvidia.com/mig-1g.10gb`, `gpu.intel.com/xe`.
+fn is_gpu(resource: &str) -> bool {
+    let (domain, name) = resource.split_once('/').unwrap_or(("", resource));
+    name == "gpu" || name.starts_with("mig-") || domain == "gpu.intel.com"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_are_told_from_what_else_a_container_may_use() {
+        for gpu in ["nvidia.com/gpu", "amd.com/gpu", "nvidia.com/mig-1g.10gb", "gpu.intel.com/xe"] {
+            assert!(is_gpu(gpu), "{gpu}");
+        }
+        for other in ["cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "example.com/gpus"] {
+            assert!(!is_gpu(other), "{other}");
+        }
+    }
+}

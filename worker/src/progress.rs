@@ -1,0 +1,88 @@
+//! How far the writing is, said in the log at each tenth, and what it took.
+
+use std::time::Instant;
+
+use api::wire::report::Effort;
+use tracing::info;
+
+/// A run while it writes.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    began: Instant,
+    asked: u32,
+    there: u32,
+    tokens: u64,
+}
+
+impl Progress {
+    /// Begins now, with variants asked for over all placements.
+    #[must_use]
+    pub fn begin(asked: u32) -> Self {
+        Self { began: Instant::now(), asked, there: 0, tokens: 0 }
+    }
+
+    /// Counts variants that an earlier run delivered.
+    pub fn found(&mut self, existing: u32) {
+        self.there += existing;
+    }
+
+    /// Counts a draft, whatever becomes of it.
+    pub fn wrote(&mut self, tokens: u32) {
+        self.tokens += u64::from(tokens);
+    }
+
+    /// Counts a variant, and says so where it is the first of another tenth.
+    pub fn delivered(&mut self) {
+        self.there += 1;
+        if begins_tenth(self.there, self.asked) {
+            let tokens_per_second = self.effort().tokens_per_second();
+            info!(
+                delivered = self.there,
+                asked = self.asked,
+                tokens = self.tokens,
+                tokens_per_second,
+                "writing"
+            );
+        }
+    }
+
+    /// What it took so far.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Effort { tokens: self.tokens, milliseconds }
+    }
+}
+
+/// Whether `there` is the first number of another tenth of `asked`.
+fn begins_tenth(there: u32, asked: u32) -> bool {
+    let tenth = |number: u32| (u64::from(number) * 10).checked_div(u64::from(asked));
+    there > 0 && tenth(there) != tenth(there - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(asked: u32) -> Vec<u32> {
+        (0..=asked).filter(|there| begins_tenth(*there, asked)).collect()
+    }
+
+    #[test]
+    fn each_tenth_is_said_once_and_the_last_variant_always() {
+        assert_eq!(said(20), [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+        assert_eq!(said(25), [3, 5, 8, 10, 13, 15, 18, 20, 23, 25]);
+        assert_eq!((said(3), said(1), said(0)), (vec![1, 2, 3], vec![1], vec![]));
+        assert_eq!((said(400).len(), said(10).len()), (10, 10));
+    }
+
+    #[test]
+    fn refused_drafts_count_as_tokens_and_not_as_variants() {
+        let mut progress = Progress::begin(4);
+        progress.found(1);
+        progress.wrote(30);
+        progress.wrote(12);
+        progress.delivered();
+        assert_eq!((progress.there, progress.effort().tokens), (2, 42));
+    }
+}
