@@ -9,23 +9,25 @@
 //! Nothing is measured and nothing is loaded. Of the CPU the figures are those of our engine, to the last byte where it
 //! keeps weights, keys and values; of a GPU they are what the arithmetic needs, whatever engine does it.
 
+mod advice;
 pub mod device;
 pub mod model;
+mod question;
 pub mod size;
 pub mod speed;
 pub mod training;
 mod words;
 
-use api::{Price, PriceError};
+use api::PriceError;
 use engine::EngineError;
 use serde::Serialize;
 
-use self::device::{Cpu, Device, Form};
+use self::device::{Cpu, Device};
 use self::model::Model;
-use self::size::{Part, Workload};
+use self::question::Question;
+use self::size::Part;
 use self::speed::Speed;
-use self::training::Training;
-use crate::args::{PlanArguments, PlanForm, Task};
+use crate::args::{PlanArguments, Task};
 
 pub use words::text;
 
@@ -43,16 +45,6 @@ pub enum PlanError {
     /// The configuration is of no model that the engine knows.
     #[error("--model cannot be used")]
     Model(#[from] EngineError),
-    /// Prompt and text are longer than the model's positions.
-    #[error("--prompt and --tokens make {found} tokens and {model} has {positions} positions: shorten them")]
-    TooLong {
-        /// The model.
-        model: String,
-        /// Tokens of prompt and text.
-        found: u64,
-        /// Positions of the model.
-        positions: usize,
-    },
     /// The price is none.
     #[error("--price cannot be used")]
     Price(#[from] PriceError),
@@ -133,6 +125,8 @@ pub enum Obstacle {
     Memory,
     /// It does not write all the languages.
     Languages,
+    /// Prompt and text are longer than its positions.
+    Length,
     /// It is not done in time, even at best.
     Time,
 }
@@ -159,182 +153,6 @@ fn device(arguments: &PlanArguments) -> Result<Device, PlanError> {
     }
     let known = || Device::gpus().into_iter().map(|gpu| gpu.name).collect::<Vec<_>>().join(", ");
     Device::gpu(gpu).map(Device::Gpu).ok_or_else(|| PlanError::Gpu { name: gpu.clone(), known: known() })
-}
-
-/// What is asked, in units.
-struct Question<'a> {
-    arguments: &'a PlanArguments,
-    device: Device,
-    within: u64,
-}
-
-impl Question<'_> {
-    fn workload(&self) -> Workload {
-        let PlanArguments { rows, data, prompt, tokens, .. } = self.arguments;
-        Workload { rows: (*rows).min(*data), prompt: *prompt, tokens: *tokens }
-    }
-
-    fn writing(&self, models: &[Model]) -> Result<Answer, PlanError> {
-        let mut estimates =
-            models.iter().map(|model| self.best_form(model)).collect::<Result<Vec<_>, _>>()?;
-        estimates.sort_by_key(|estimate| estimate.parameters);
-        // Of one family, and mostly of several, the larger model writes the better copy.
-        let recommended = estimates.iter().rfind(|estimate| estimate.obstacle.is_none()).cloned();
-        Ok(self.answer(estimates, recommended.as_ref()))
-    }
-
-    /// The model in the most faithful form in which nothing stands against it, else in the smallest.
-    fn best_form(&self, model: &Model) -> Result<Estimate, PlanError> {
-        let (found, positions) = (self.arguments.prompt + self.arguments.tokens, model.shape.positions);
-        if found > positions as u64 {
-            return Err(PlanError::TooLong { model: model.name.clone(), found, positions });
-        }
-        let given = self.arguments.weights.map(Form::from);
-        let forms = given.as_ref().map_or(self.device.forms(), std::slice::from_ref);
-        let estimates =
-            forms.iter().map(|form| self.estimate(model, *form)).collect::<Result<Vec<_>, _>>()?;
-        let best = estimates.iter().find(|it| it.obstacle.is_none()).or(estimates.last());
-        Ok(best.cloned().expect("there is a form at least"))
-    }
-
-    fn estimate(&self, model: &Model, form: Form) -> Result<Estimate, PlanError> {
-        let (device, workload) = (&self.device, self.workload());
-        let memory = size::writing(model, device, form, workload);
-        let speed = speed::at_best(model, device, form, workload);
-        let tokens = self.arguments.data * workload.tokens;
-        let seconds = tokens.div_ceil(speed.tokens_per_second.max(1));
-        let (needed, available) = (total(&memory), device.memory());
-        let without_rows = total(&size::writing(model, device, form, Workload { rows: 0, ..workload }));
-        let of_row = (needed - without_rows) / workload.rows;
-        let obstacle = match () {
-            () if !model.writes(&self.arguments.languages) => Some(Obstacle::Languages),
-            () if needed > available => Some(Obstacle::Memory),
-            () if seconds > self.within => Some(Obstacle::Time),
-            () => None,
-        };
-        Ok(Estimate {
-            speed: Some(speed),
-            seconds: Some(seconds),
-            cost: self.cost(seconds)?,
-            obstacle,
-            most_rows: available.saturating_sub(without_rows) / of_row.max(1),
-            ..self.of_memory(model, device.kept(form), memory)
-        })
-    }
-
-    fn of_memory(&self, model: &Model, form: Form, memory: Vec<Part>) -> Estimate {
-        Estimate {
-            model: model.name.clone(),
-            parameters: model.parameters(),
-            languages: model.languages.clone(),
-            weights: form.name(),
-            needed_bytes: total(&memory),
-            available_bytes: self.device.memory(),
-            memory,
-            most_rows: 0,
-            speed: None,
-            seconds: None,
-            cost: None,
-            obstacle: None,
-        }
-    }
-
-    fn cost(&self, seconds: u64) -> Result<Option<String>, PlanError> {
-        let price = self.arguments.price.clone().map(|per_gpu_hour| Price { per_gpu_hour });
-        Ok(price.map(|price| price.of(seconds)).transpose()?)
-    }
-
-    /// The smallest class is the only one that our trainer makes.
-    fn training(&self, models: Vec<Model>) -> Result<Answer, PlanError> {
-        if matches!(self.device, Device::Gpu(_)) {
-            return Err(PlanError::TrainsOnCpu);
-        }
-        let model = models.into_iter().next().expect("one was given, or there are classes");
-        if model.shape.key_heads != model.shape.heads || !model.is_tied() {
-            return Err(PlanError::TrainsOnly(model.name));
-        }
-        let PlanArguments { rows, tokens, cpus, .. } = *self.arguments;
-        let memory = training::training(&model, Training { rows, tokens, shards: cpus });
-        let mut estimate = self.of_memory(&model, Form::F32, memory);
-        estimate.obstacle = (estimate.needed_bytes > estimate.available_bytes).then_some(Obstacle::Memory);
-        let recommended = estimate.obstacle.is_none().then(|| estimate.clone());
-        Ok(self.answer(vec![estimate], recommended.as_ref()))
-    }
-
-    fn answer(&self, estimates: Vec<Estimate>, recommended: Option<&Estimate>) -> Answer {
-        Answer {
-            task: self.arguments.task,
-            data: self.arguments.data,
-            device: self.device.name(),
-            rows: self.workload().rows,
-            why: self.why(&estimates, recommended),
-            recommended: recommended.map(|it| it.model.clone()),
-            manifest: recommended.map_or_else(String::new, |it| self.manifest(it)),
-            estimates,
-        }
-    }
-
-    fn why(&self, estimates: &[Estimate], recommended: Option<&Estimate>) -> Vec<String> {
-        let mut why = Vec::new();
-        if let Some(chosen) = recommended {
-            let larger = estimates.iter().find(|it| it.parameters > chosen.parameters);
-            why.extend((estimates.len() > 1).then(|| words::chosen(chosen)));
-            why.extend(larger.map(|larger| words::obstacle(larger, self.within)));
-            why.extend(chosen.speed.map(words::bound));
-        } else {
-            why.extend(estimates.iter().map(|it| words::obstacle(it, self.within)));
-            why.extend(self.remedy(estimates));
-        }
-        let rounded =
-            recommended.filter(|it| [Form::Q8, Form::Q4].iter().any(|form| form.name() == it.weights));
-        why.extend(rounded.filter(|_| matches!(self.device, Device::Cpu(_))).map(words::offered));
-        if matches!(self.device, Device::Gpu(_)) {
-            why.push("The worker of this release computes on CPUs: on a GPU let an engine such as vLLM serve the model.".to_owned());
-        }
-        why
-    }
-
-    /// What helps where nothing will do: fewer rows, or the smallest GPU that holds the smallest model.
-    fn remedy(&self, estimates: &[Estimate]) -> Option<String> {
-        let short = estimates.iter().find(|it| it.obstacle == Some(Obstacle::Memory))?;
-        if short.most_rows > 0 {
-            return Some(format!("With --rows {} it fits.", short.most_rows));
-        }
-        let larger = Device::gpus().into_iter().find(|gpu| {
-            let gpu = Device::Gpu(gpu.clone());
-            gpu.memory() > self.device.memory() && gpu.memory() >= short.needed_bytes
-        });
-        larger.map(|gpu| format!("The smallest GPU with so much memory is {}.", gpu.name))
-    }
-
-    fn manifest(&self, chosen: &Estimate) -> String {
-        match &self.device {
-            Device::Gpu(gpu) => format!(
-                "resources:\n  limits:\n    nvidia.com/gpu: \"1\"\nnodeSelector:\n  nvidia.com/gpu.product: {}\n",
-                gpu.product
-            ),
-            Device::Cpu(cpu) => {
-                // A tenth more than is worked out, for what an allocator can't use.
-                let mebibytes = (chosen.needed_bytes / 10 * 11).div_ceil(64 << 20) * 64;
-                format!("resources:\n  limits:\n    cpu: \"{}\"\n    memory: {mebibytes}Mi\n", cpu.cpus)
-            }
-        }
-    }
-}
-
-fn total(parts: &[Part]) -> u64 {
-    parts.iter().map(|part| part.bytes).sum()
-}
-
-impl From<PlanForm> for Form {
-    fn from(form: PlanForm) -> Self {
-        match form {
-            PlanForm::F32 => Self::F32,
-            PlanForm::Bf16 => Self::Bf16,
-            PlanForm::Q8 => Self::Q8,
-            PlanForm::Q4 => Self::Q4,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -392,6 +210,10 @@ mod tests {
             "--data 9 --gpu T4 --weights f32 --languages zh,en",
             &["Qwen3-1.7B is the largest", "Qwen3-4B as f32 needs 16."],
         );
+        check(
+            &format!("{model} --data 9 --gpu none --prompt 500"),
+            &["handbill has no room for prompt and text"],
+        );
         let rows = format!("{model} --data 900000 --gpu none --memory 1 --rows 65536");
         check(&rows, &["most of it for rows", "With --rows "]);
         let most = answer(&rows).expect("an answer").estimates[0].most_rows;
@@ -434,11 +256,6 @@ mod tests {
     fn what_names_nothing_is_refused_with_what_there_is() {
         let refused = |typed: &str| answer(typed).expect_err("refused").to_string();
         assert!(refused("--data 4 --gpu RTX").ends_with("A100-80GB, H100-PCIe, H100, H200, or none"));
-        let long = format!(
-            "--model {}/../models/handbill --data 4 --gpu none --prompt 500",
-            env!("CARGO_MANIFEST_DIR")
-        );
-        assert!(refused(&long).contains("make 564 tokens and handbill has 512 positions"));
         assert!(refused("--data 4 --gpu L4 --task train").contains("CPUs alone"));
     }
 }

@@ -91,7 +91,10 @@ fn failure_of(error: &ModelError) -> Option<GenerationFailure> {
         | ModelError::Parse { .. }
         | ModelError::Tokens(_) => Some(GenerationFailure::ModelFilesDamaged),
         _ => match unreadable(error)? {
-            ErrorKind::NotFound | ErrorKind::PermissionDenied => Some(GenerationFailure::ModelFilesMissing),
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory => Some(GenerationFailure::ModelFilesMissing),
             ErrorKind::UnexpectedEof => Some(GenerationFailure::ModelFilesDamaged),
             _ => None,
         },
@@ -218,4 +221,43 @@ fn write_report(path: &Path, report: &Report) -> std::io::Result<()> {
 fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn read(kind: ErrorKind) -> ModelError {
+        ModelError::Engine(EngineError::Read {
+            path: "model.safetensors".into(),
+            source: io::Error::from(kind),
+        })
+    }
+
+    fn check(error: impl Into<RunError>, exit_code: u8, failure: Option<GenerationFailure>) {
+        let error = error.into();
+        let found = (error.outcome().exit_code(), error.failure());
+        assert_eq!(found, (exit_code, failure), "{}", chain(&error));
+    }
+
+    #[test]
+    fn what_may_go_well_another_time_is_told_from_what_will_not() {
+        let missing = Some(GenerationFailure::ModelFilesMissing);
+        for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::IsADirectory] {
+            check(read(kind), 2, missing);
+        }
+        check(read(ErrorKind::UnexpectedEof), 2, Some(GenerationFailure::ModelFilesDamaged));
+        for kind in [ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle, ErrorKind::Other] {
+            check(read(kind), 1, None);
+        }
+        let family = ModelError::Engine(EngineError::Family("gemma".into()));
+        check(family, 2, Some(GenerationFailure::ModelFamilyUnknown));
+        let truncated = EngineError::Truncated { path: "a".into(), expected: 2, found: 1 };
+        check(ModelError::Engine(truncated), 2, Some(GenerationFailure::ModelFilesDamaged));
+        check(ModelError::TooLong { found: 9, positions: 8 }, 2, None);
+        check(GenerateError::Model(ModelError::TooLong { found: 9, positions: 8 }), 2, None);
+        check(GenerateError::Destination(DestinationError::Other("away".into())), 1, None);
+    }
 }

@@ -56,6 +56,7 @@ fn table(answer: &Answer, text: &mut String) {
             None => it.cost.clone().unwrap_or_default(),
             Some(Obstacle::Memory) => "does not fit".to_owned(),
             Some(Obstacle::Languages) => "not the languages".to_owned(),
+            Some(Obstacle::Length) => "no room".to_owned(),
             Some(Obstacle::Time) => "too slow".to_owned(),
         };
         let (model, parameters) = (format!("{chosen}{}", it.model), count(it.parameters));
@@ -105,6 +106,9 @@ pub(super) fn obstacle(estimate: &Estimate, within: u64) -> String {
         }
         Some(Obstacle::Languages) => {
             format!("{model} writes {} alone.", estimate.languages.join(", "))
+        }
+        Some(Obstacle::Length) => {
+            format!("{model} has no room for prompt and text: shorten --prompt or --tokens.")
         }
         Some(Obstacle::Time) => {
             let seconds = duration(estimate.seconds.unwrap_or(0));
