@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::stock::{KNOWN, KNOWN_GGUF};
+
 /// Why a model cannot be read, or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -32,8 +34,20 @@ pub enum EngineError {
         found: u64,
     },
     /// The model is of a family that this engine does not know.
-    #[error("the model is of the family {0:?}: this engine knows llama, mistral, qwen2 and qwen3")]
+    #[error(
+        "the model is of the family {0:?}: this engine knows llama, mistral, qwen2 and qwen3, and through candle's modules \
+         {known}, and {gguf} as GGUF",
+        known = KNOWN.join(", "), gguf = KNOWN_GGUF.join(", ")
+    )]
     Family(String),
+    /// A module of candle's cannot read the model, or cannot go on.
+    #[error("candle's module for the family {family:?} cannot read the model")]
+    Stock {
+        /// The family.
+        family: &'static str,
+        /// What it said.
+        source: candle_core::Error,
+    },
     /// The model is of a family that this engine knows, with a feature that it does not.
     #[error("the model's {field} is {found}: this engine takes {known}")]
     Unsupported {

@@ -15,7 +15,7 @@ use candle_core::quantized::{GgmlDType, QMatMul, ggml_file};
 use half::{bf16, f16};
 
 use crate::cpu::{DenseMatrix, Form, Matrix, Q8Matrix};
-use crate::{EngineError, Shape};
+use crate::{Configuration, EngineError};
 
 /// Bytes of a matrix that are read at once.
 const AT_ONCE: usize = 1 << 20;
@@ -42,7 +42,7 @@ struct Stored {
 
 impl Stored {
     fn row_bytes(&self) -> usize {
-        let inputs = self.shape.last().copied().unwrap_or(0);
+        let inputs = self.shape.last().copied().unwrap_or(1);
         inputs / self.kind.block_size() * self.kind.type_size()
     }
 
@@ -57,7 +57,7 @@ impl Weights {
     ///
     /// # Errors
     /// When files are missing, are no model, end too early, or are of a family that the engine does not know.
-    pub fn open(path: &Path) -> Result<(Self, Shape), EngineError> {
+    pub fn open(path: &Path) -> Result<(Self, Configuration), EngineError> {
         match gguf_file(path)? {
             Some(file) if !safetensors::is_in(path) => gguf::open(&file?),
             _ => safetensors::open(path),
@@ -84,6 +84,19 @@ impl Weights {
     /// The same, if there is such a weight.
     pub(crate) fn perhaps_vector(&self, name: &str, length: usize) -> Result<Option<Vec<f32>>, EngineError> {
         if self.has(name) { self.vector(name, length).map(Some) } else { Ok(None) }
+    }
+
+    /// A tensor of any shape, or of one that is given, and its shape.
+    pub(crate) fn floats(
+        &self,
+        name: &str,
+        shape: Option<&[usize]>,
+    ) -> Result<(Vec<f32>, Vec<usize>), EngineError> {
+        let any = self.tensors.get(name).map_or(&[][..], |stored| &stored.shape);
+        let stored = self.get(name, shape.unwrap_or(any))?;
+        let mut values = Vec::with_capacity(stored.shape.iter().product());
+        self.read_rows(stored, |_, row| values.extend_from_slice(&row.floats()))?;
+        Ok((values, stored.shape.clone()))
     }
 
     /// Several matrices of as many inputs, one above the other.

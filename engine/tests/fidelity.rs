@@ -35,8 +35,8 @@ fn expected() -> Expected {
 }
 
 fn decoder(file: &str) -> Decoder {
-    let (weights, shape) = Weights::open(&folder().join(file)).expect("a model");
-    Decoder::load(&weights, shape, Form::AsStored).expect("a decoder")
+    let (weights, configuration) = Weights::open(&folder().join(file)).expect("a model");
+    Decoder::load(&weights, configuration, Form::AsStored).expect("a decoder")
 }
 
 fn likeliest(logits: &[f32]) -> u32 {
@@ -157,8 +157,8 @@ fn a_texts_logits_depend_on_its_tokens_alone_to_the_last_bit() {
         ("qwen3", Form::Q8),
         ("llama-q8_0.gguf", Form::AsStored),
     ] {
-        let (weights, shape) = Weights::open(&folder().join(file)).expect("a model");
-        let decoder = Decoder::load(&weights, shape, form).expect("a decoder");
+        let (weights, configuration) = Weights::open(&folder().join(file)).expect("a model");
+        let decoder = Decoder::load(&weights, configuration, form).expect("a decoder");
         let together = together(&decoder, &prompts);
         for (prompt, logits) in prompts.iter().zip(&together) {
             let mut whole = decoder.text(None);

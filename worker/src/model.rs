@@ -8,6 +8,7 @@ use api::name::hex;
 use engine::cpu::Form;
 use engine::{Decoder, EngineError, NotFinite, Sampling, Weights};
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use crate::folder::{Advice, GENERATION, TOKENIZER};
 use crate::tokens::{Tokens, TokensError};
@@ -67,10 +68,16 @@ impl Model {
     /// # Errors
     /// When a file is missing or not what its name says, or the model is of a kind that this worker cannot run.
     pub fn open(folder: &Path, form: Form) -> Result<Self, ModelError> {
-        let (weights, shape) = Weights::open(folder)?;
+        let (weights, configuration) = Weights::open(folder)?;
         let advice = folder.join(GENERATION);
         let advice = if advice.exists() { Advice::open(&advice)? } else { Advice::default() };
-        let decoder = Decoder::load(&weights, shape, form)?;
+        let decoder = Decoder::load(&weights, configuration, form)?;
+        if let Some(family) = decoder.stock_family() {
+            warn!(
+                family,
+                "each draft reads its prompt by itself: the engine has no decoder of its own for the family"
+            );
+        }
         let tokens = Tokens::open(&folder.join(TOKENIZER))?;
         Ok(Self { decoder, tokens, advice, digest: digest(&weights)? })
     }

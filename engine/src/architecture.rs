@@ -9,48 +9,41 @@ use crate::cpu::{LANES, Rotary};
 
 /// Sizes and features of a decoder; valid by construction.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Shape {
+pub(crate) struct Architecture {
     /// Tokens of the vocabulary.
-    pub vocabulary: usize,
+    pub(crate) vocabulary: usize,
     /// Width of what flows through the layers.
-    pub hidden: usize,
+    pub(crate) hidden: usize,
     /// Width inside a feed-forward part.
-    pub feed_forward: usize,
+    pub(crate) feed_forward: usize,
     /// How many layers.
-    pub layers: usize,
+    pub(crate) layers: usize,
     /// Heads of queries.
-    pub heads: usize,
+    pub(crate) heads: usize,
     /// Heads of keys and values, which divide `heads`.
-    pub key_heads: usize,
+    pub(crate) key_heads: usize,
     /// Width of a head.
-    pub head_width: usize,
+    pub(crate) head_width: usize,
     /// The most tokens of a text.
-    pub positions: usize,
+    pub(crate) positions: usize,
     /// Added to a mean square before its root is taken.
-    pub norm_epsilon: f32,
+    pub(crate) norm_epsilon: f32,
     /// How positions turn queries and keys.
-    pub rotary: Rotary,
+    pub(crate) rotary: Rotary,
     /// For each layer, how many tokens one sees, itself included; all where there is nothing.
-    pub windows: Vec<Option<usize>>,
+    pub(crate) windows: Vec<Option<usize>>,
     /// Whether the embeddings also give the logits; where nothing is said, whether there is no other matrix for it.
-    pub tied: Option<bool>,
+    pub(crate) tied: Option<bool>,
 }
 
-impl Shape {
+impl Architecture {
     /// Reads a `config.json`.
-    ///
-    /// # Errors
-    /// When it is none, or of a model that the engine does not know.
-    pub fn from_config(json: &[u8], path: &std::path::Path) -> Result<Self, EngineError> {
+    pub(crate) fn from_config(json: &[u8], path: &std::path::Path) -> Result<Self, EngineError> {
         config::read(json, path)?.checked()
     }
 
     /// Reads the metadata of a GGUF file.
-    ///
-    /// # Errors
-    /// When something is missing, or the model is one that the engine does not know.
-    pub fn from_gguf(
+    pub(crate) fn from_gguf(
         content: &candle_core::quantized::gguf_file::Content,
         factors: Option<&[f32]>,
         path: &std::path::Path,

@@ -1,0 +1,45 @@
+//! Which family a model is of, and so how it is read.
+
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::Content;
+
+use crate::EngineError;
+use crate::architecture::Architecture;
+use crate::stock::Plan;
+
+/// What a model's configuration says.
+#[derive(Clone, Debug)]
+pub struct Configuration(pub(crate) Kind);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Of a family that we read ourselves.
+    Own(Box<Architecture>),
+    /// Of one that is read through candle's own module.
+    Stock(Plan),
+}
+
+impl Configuration {
+    /// Reads a `config.json`.
+    pub(crate) fn from_json(json: &[u8], path: &Path) -> Result<Self, EngineError> {
+        let kind = match Plan::from_json(json, path)? {
+            Some(plan) => Kind::Stock(plan),
+            None => Kind::Own(Box::new(Architecture::from_config(json, path)?)),
+        };
+        Ok(Self(kind))
+    }
+
+    /// Reads the metadata of a GGUF file; `factors` divide the frequencies of rotary positions.
+    pub(crate) fn from_gguf(
+        content: &Content,
+        factors: Option<&[f32]>,
+        path: &Path,
+    ) -> Result<Self, EngineError> {
+        let kind = match Plan::from_gguf(content, path)? {
+            Some(plan) => Kind::Stock(plan),
+            None => Kind::Own(Box::new(Architecture::from_gguf(content, factors, path)?)),
+        };
+        Ok(Self(kind))
+    }
+}
