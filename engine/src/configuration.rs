@@ -4,9 +4,9 @@ use std::path::Path;
 
 use candle_core::quantized::gguf_file::Content;
 
-use crate::EngineError;
 use crate::architecture::Architecture;
 use crate::stock::Plan;
+use crate::{EngineError, Shape};
 
 /// What a model's configuration says.
 #[derive(Clone, Debug)]
@@ -21,6 +21,13 @@ pub(crate) enum Kind {
 }
 
 impl Configuration {
+    pub(crate) fn shape(&self) -> Shape {
+        match &self.0 {
+            Kind::Own(it) => Shape { vocabulary: it.vocabulary, positions: it.positions },
+            Kind::Stock(plan) => plan.shape(),
+        }
+    }
+
     /// Reads a `config.json`.
     pub(crate) fn from_json(json: &[u8], path: &Path) -> Result<Self, EngineError> {
         let kind = match Plan::from_json(json, path)? {

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use crate::backend::{Backend, Rows};
 use crate::configuration::{Configuration, Kind};
-use crate::cpu::{Columns, Form};
+use crate::cpu::Form;
+use crate::device::{Place, Target};
 use crate::own::Own;
 use crate::stock::Stock;
-use crate::text::{Memory, Text};
+use crate::tensors::Tensors;
+use crate::text::Text;
 use crate::{EngineError, Weights};
 
 /// A model that reads texts and says what comes next.
 #[derive(Debug)]
 pub struct Decoder {
     shape: Shape,
-    backend: Backend,
+    backend: Box<dyn Backend>,
+    stock_family: Option<&'static str>,
 }
 
 /// What a text has to keep to.
@@ -24,13 +28,6 @@ pub struct Shape {
     pub vocabulary: usize,
     /// The most tokens of a text.
     pub positions: usize,
-}
-
-/// How the model is read.
-#[derive(Debug)]
-enum Backend {
-    Own(Box<Own>),
-    Stock(Stock),
 }
 
 /// A text and the tokens that come next in it, at least one.
@@ -47,12 +44,6 @@ pub struct Input<'a> {
 pub struct Logits {
     rows: Rows,
     vocabulary: usize,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Rows {
-    Columns(Columns),
-    Lists(Vec<Vec<f32>>),
 }
 
 impl Logits {
@@ -84,25 +75,40 @@ impl Logits {
 }
 
 impl Decoder {
-    /// Reads all weights into memory, in the given form.
-    ///
-    /// A family that is read through candle's own module keeps its weights as 32-bit floats, or in the forms of a GGUF
-    /// file, whatever `form` says.
+    /// Reads all weights into memory, in the given form, for our kernels on the CPU.
     ///
     /// # Errors
     /// When a weight is missing, has another shape than the configuration says, or cannot be read.
     pub fn load(weights: &Weights, configuration: Configuration, form: Form) -> Result<Self, EngineError> {
-        Ok(match configuration.0 {
-            Kind::Own(architecture) => {
-                let own = Own::load(weights, *architecture, form)?;
-                let (vocabulary, positions) = (own.architecture().vocabulary, own.architecture().positions);
-                Self { shape: Shape { vocabulary, positions }, backend: Backend::Own(Box::new(own)) }
+        Self::load_at(weights, configuration, form, Place::Cpu)
+    }
+
+    /// Reads all weights into the memory of a place.
+    ///
+    /// `form` is for our kernels on the CPU: a device keeps 16-bit floats, and a family that is read through candle's own
+    /// module floats, or the forms of a GGUF file.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when the device is missing, too old for this build, or too small.
+    pub fn load_at(
+        weights: &Weights,
+        configuration: Configuration,
+        form: Form,
+        place: Place,
+    ) -> Result<Self, EngineError> {
+        let shape = configuration.shape();
+        let (backend, stock_family): (Box<dyn Backend>, _) = match (configuration.0, place) {
+            (Kind::Stock(plan), place) => {
+                (Box::new(Stock::load(weights, &plan, Target::open(place)?)?), Some(plan.family()))
             }
-            Kind::Stock(plan) => {
-                let shape = plan.shape();
-                Self { shape, backend: Backend::Stock(Stock::load(weights, &plan)?) }
+            (Kind::Own(architecture), Place::Cpu) => {
+                (Box::new(Own::load(weights, *architecture, form)?), None)
             }
-        })
+            (Kind::Own(architecture), place) => {
+                (Box::new(Tensors::load(weights, *architecture, Target::open(place)?)?), None)
+            }
+        };
+        Ok(Self { shape, backend, stock_family })
     }
 
     /// What a text has to keep to.
@@ -115,26 +121,20 @@ impl Decoder {
     /// beginning, and nothing that texts share is kept once.
     #[must_use]
     pub fn stock_family(&self) -> Option<&str> {
-        match &self.backend {
-            Backend::Own(_) => None,
-            Backend::Stock(stock) => Some(stock.family()),
-        }
+        self.stock_family
     }
 
     /// An empty text, behind `above` if there is one.
     #[must_use]
     pub fn text(&self, above: Option<Arc<Text>>) -> Text {
         let start = above.as_ref().map_or(0, |above| above.tokens());
-        let memory = match &self.backend {
-            Backend::Own(own) => Memory::Own(own.memory(start)),
-            Backend::Stock(stock) => Memory::Stock(stock.memory(above.as_deref())),
-        };
+        let memory = self.backend.memory(above.as_deref(), start);
         Text::new(above, start, memory)
     }
 
     /// Reads what comes next in each text, and says what may follow.
     ///
-    /// In the families that we read ourselves a text's logits depend on its tokens alone, to the last bit: neither on
+    /// On the CPU, in the families that we read ourselves, a text's logits depend on its tokens alone, to the last bit: neither on
     /// what is read with it, nor on how it was cut into stretches and steps. Matrices in forms that candle multiplies are
     /// the exception.
     ///
@@ -146,11 +146,7 @@ impl Decoder {
     pub fn read(&self, inputs: &mut [Input<'_>]) -> Result<Logits, EngineError> {
         assert!(inputs.iter().all(|input| !input.tokens.is_empty()), "a text goes on by a token at least");
         inputs.iter().try_for_each(|input| self.check(input))?;
-        let rows = match &self.backend {
-            Backend::Own(own) => Rows::Columns(own.read(inputs)?),
-            Backend::Stock(stock) => Rows::Lists(stock.read(inputs)?),
-        };
-        Ok(Logits { rows, vocabulary: self.shape.vocabulary })
+        Ok(Logits { rows: self.backend.read(inputs)?, vocabulary: self.shape.vocabulary })
     }
 
     fn check(&self, input: &Input<'_>) -> Result<(), EngineError> {

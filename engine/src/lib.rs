@@ -18,19 +18,23 @@
 //! The crate refuses to know what is written, for whom, and by which rules: who draws a token says which are allowed.
 
 mod architecture;
+mod backend;
 mod configuration;
 pub mod cpu;
 mod decoder;
+mod device;
 mod error;
 mod own;
 mod prompts;
 mod sampling;
 mod stock;
+mod tensors;
 mod text;
 mod weights;
 
 pub use configuration::Configuration;
 pub use decoder::{Decoder, Input, Logits, Shape};
+pub use device::Place;
 pub use error::EngineError;
 pub use prompts::{Begun, begin};
 pub use sampling::{Drawn, NotFinite, Sampling, draw};

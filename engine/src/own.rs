@@ -2,14 +2,13 @@
 //! are.
 
 use crate::architecture::Architecture;
+use crate::backend::{Backend, Rows, read_ahead};
 use crate::cpu::{
     Columns, Form, HeadNorms, LayerMemory, Matrix, Span, add, add_bias, attend, gate, rms_norm,
 };
 use crate::decoder::Input;
+use crate::text::Memory;
 use crate::{EngineError, Text, Weights};
-
-/// Tokens of one step: enough to keep the products busy, few enough for what lies between layers to stay small.
-const AT_ONCE: usize = 512;
 
 /// A model of a family that we read ourselves.
 #[derive(Debug)]
@@ -42,40 +41,6 @@ impl Own {
         })
     }
 
-    pub(crate) fn architecture(&self) -> &Architecture {
-        &self.architecture
-    }
-
-    /// What a text remembers that begins at a position.
-    pub(crate) fn memory(&self, start: usize) -> Vec<LayerMemory> {
-        let Architecture { layers, key_heads, head_width, .. } = self.architecture;
-        vec![LayerMemory::new(key_heads, head_width, start); layers]
-    }
-
-    /// A text's logits depend on its tokens alone, to the last bit: neither on what is read with it, nor on how it was
-    /// cut into stretches and steps. Matrices in forms that candle multiplies are the exception.
-    pub(crate) fn read(&self, inputs: &mut [Input<'_>]) -> Result<Columns, EngineError> {
-        // Entering the pool once for all products: see `cpu`.
-        rayon::scope(|_| {
-            self.read_ahead(inputs)?;
-            self.step(inputs)
-        })
-    }
-
-    /// Reads all but the last tokens of long inputs in steps of their own, so that memory does not grow with them.
-    fn read_ahead(&self, inputs: &mut [Input<'_>]) -> Result<(), EngineError> {
-        let mut room = AT_ONCE;
-        for input in inputs {
-            while input.tokens.len() > room.max(1) {
-                let (first, rest) = input.tokens.split_at(input.tokens.len().min(AT_ONCE + 1) - 1);
-                self.step(&mut [Input { text: &mut *input.text, tokens: first }])?;
-                input.tokens = rest;
-            }
-            room = room.saturating_sub(input.tokens.len());
-        }
-        Ok(())
-    }
-
     fn step(&self, inputs: &mut [Input<'_>]) -> Result<Columns, EngineError> {
         let tokens: Vec<u32> = inputs.iter().flat_map(|input| input.tokens).copied().collect();
         let positions = inputs.iter().flat_map(|input| {
@@ -89,6 +54,23 @@ impl Own {
         }
         let x = rms_norm(&last_of_each(&x, inputs), &self.norm, self.architecture.norm_epsilon);
         Ok(self.head.as_ref().unwrap_or(&self.embeddings).apply(&x)?)
+    }
+}
+
+impl Backend for Own {
+    fn memory(&self, _above: Option<&Text>, start: usize) -> Memory {
+        let Architecture { layers, key_heads, head_width, .. } = self.architecture;
+        Memory::Own(vec![LayerMemory::new(key_heads, head_width, start); layers])
+    }
+
+    /// A text's logits depend on its tokens alone, to the last bit: neither on what is read with it, nor on how it was
+    /// cut into stretches and steps. Matrices in forms that candle multiplies are the exception.
+    fn read(&self, inputs: &mut [Input<'_>]) -> Result<Rows, EngineError> {
+        // Entering the pool once for all products: see `cpu`.
+        rayon::scope(|_| {
+            read_ahead(inputs, |input| self.step(std::slice::from_mut(input)).map(drop))?;
+            self.step(inputs).map(Rows::Columns)
+        })
     }
 }
 

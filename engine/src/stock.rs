@@ -7,14 +7,16 @@
 
 mod families;
 mod plan;
-mod weights;
 
 use std::fmt;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
+use crate::backend::{Backend, Rows};
 use crate::decoder::Input;
+use crate::device::Target;
+use crate::text;
 use crate::{EngineError, Text, Weights};
 
 pub(crate) use plan::{KNOWN, KNOWN_GGUF, Plan};
@@ -23,6 +25,7 @@ pub(crate) use plan::{KNOWN, KNOWN_GGUF, Plan};
 #[derive(Debug)]
 pub(crate) struct Stock {
     family: &'static str,
+    target: Target,
     /// Has read nothing and never does.
     fresh: Arc<dyn Module>,
 }
@@ -53,44 +56,41 @@ impl Memory {
 }
 
 impl Stock {
-    pub(crate) fn load(weights: &Weights, plan: &Plan) -> Result<Self, EngineError> {
+    pub(crate) fn load(weights: &Weights, plan: &Plan, target: Target) -> Result<Self, EngineError> {
         let family = plan.family();
-        let fresh = families::load(weights, plan).map_err(|source| EngineError::Stock { family, source })?;
-        Ok(Self { family, fresh: fresh.into() })
+        let fresh =
+            families::load(weights, plan, &target).map_err(|source| EngineError::stock(family, source))?;
+        Ok(Self { family, target, fresh: fresh.into() })
     }
 
-    pub(crate) fn family(&self) -> &'static str {
-        self.family
-    }
-
-    /// What stands above is read anew, with what comes next.
-    pub(crate) fn memory(&self, above: Option<&Text>) -> Memory {
-        let tokens = above.map_or_else(Vec::new, |above| above.stock().tokens.clone());
-        Memory { module: self.fresh.again(), tokens, read: 0 }
-    }
-
-    pub(crate) fn read(&self, inputs: &mut [Input<'_>]) -> Result<Vec<Vec<f32>>, EngineError> {
-        let read = |input: &mut Input<'_>| {
-            let memory = input.text.stock_mut();
-            memory.tokens.extend_from_slice(input.tokens);
-            memory.catch_up().map_err(|source| EngineError::Stock { family: self.family, source })
-        };
-        inputs.iter_mut().map(read).collect()
+    /// Reads what was not read yet: the beginning at once, and then token by token, since several modules hide nothing
+    /// from tokens that are read together behind others.
+    fn catch_up(&self, memory: &mut Memory) -> candle_core::Result<Vec<f32>> {
+        let mut logits = Vec::new();
+        while memory.read < memory.tokens.len() {
+            let end = if memory.read == 0 { memory.tokens.len() } else { memory.read + 1 };
+            let tokens = Tensor::new(&memory.tokens[memory.read..end], &self.target.device)?.unsqueeze(0)?;
+            logits = last_row(&memory.module.read(&tokens, memory.read)?)?;
+            memory.read = end;
+        }
+        Ok(logits)
     }
 }
 
-impl Memory {
-    /// Reads what was not read yet: the beginning at once, and then token by token, since several modules hide nothing
-    /// from tokens that are read together behind others.
-    fn catch_up(&mut self) -> candle_core::Result<Vec<f32>> {
-        let mut logits = Vec::new();
-        while self.read < self.tokens.len() {
-            let end = if self.read == 0 { self.tokens.len() } else { self.read + 1 };
-            let tokens = Tensor::new(&self.tokens[self.read..end], &Device::Cpu)?.unsqueeze(0)?;
-            logits = last_row(&self.module.read(&tokens, self.read)?)?;
-            self.read = end;
-        }
-        Ok(logits)
+impl Backend for Stock {
+    /// What stands above is read anew, with what comes next.
+    fn memory(&self, above: Option<&Text>, _start: usize) -> text::Memory {
+        let tokens = above.map_or_else(Vec::new, |above| above.stock().tokens.clone());
+        text::Memory::Stock(Memory { module: self.fresh.again(), tokens, read: 0 })
+    }
+
+    fn read(&self, inputs: &mut [Input<'_>]) -> Result<Rows, EngineError> {
+        let read = |input: &mut Input<'_>| {
+            let memory = input.text.stock_mut();
+            memory.tokens.extend_from_slice(input.tokens);
+            self.catch_up(memory).map_err(|source| EngineError::stock(self.family, source))
+        };
+        inputs.iter_mut().map(read).collect::<Result<_, _>>().map(Rows::Lists)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cpu::LayerMemory;
 use crate::stock;
+use crate::tensors::Stretch;
 
 /// A stretch of text that a decoder has read, behind the one above it.
 ///
@@ -21,6 +22,8 @@ pub struct Text {
 pub(crate) enum Memory {
     /// Keys and values of each layer.
     Own(Vec<LayerMemory>),
+    /// The same on a device.
+    Tensors(Stretch),
     /// A model of its own, which has read all that stands above too.
     Stock(stock::Memory),
 }
@@ -39,6 +42,7 @@ impl Text {
     pub fn tokens(&self) -> usize {
         match &self.memory {
             Memory::Own(layers) => self.start + layers.first().map_or(0, LayerMemory::tokens),
+            Memory::Tensors(stretch) => self.start + stretch.tokens(),
             Memory::Stock(memory) => memory.tokens().len(),
         }
     }
@@ -58,6 +62,16 @@ impl Text {
         &mut layers[layer]
     }
 
+    pub(crate) fn stretch(&self) -> &Stretch {
+        let Memory::Tensors(stretch) = &self.memory else { panic!("{FOREIGN}") };
+        stretch
+    }
+
+    pub(crate) fn stretch_mut(&mut self) -> &mut Stretch {
+        let Memory::Tensors(stretch) = &mut self.memory else { panic!("{FOREIGN}") };
+        stretch
+    }
+
     pub(crate) fn stock(&self) -> &stock::Memory {
         let Memory::Stock(memory) = &self.memory else { panic!("{FOREIGN}") };
         memory
@@ -66,6 +80,11 @@ impl Text {
     pub(crate) fn stock_mut(&mut self) -> &mut stock::Memory {
         let Memory::Stock(memory) = &mut self.memory else { panic!("{FOREIGN}") };
         memory
+    }
+
+    /// The stretch before this one.
+    pub(crate) fn above(&self) -> Option<&Self> {
+        self.above.as_deref()
     }
 
     /// The stretches from the first one down to this.

@@ -1,6 +1,7 @@
 //! Where a model's weights lie, and how they come into memory: a few rows at a time, so that a matrix never stands there
 //! twice.
 
+mod builder;
 mod gguf;
 mod names;
 mod safetensors;
@@ -11,8 +12,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use candle_core::quantized::{GgmlDType, QMatMul, ggml_file};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor, ggml_file};
 use half::{bf16, f16};
+
+pub(crate) use builder::builder;
 
 use crate::cpu::{DenseMatrix, Form, Matrix, Q8Matrix};
 use crate::{Configuration, EngineError};
@@ -94,6 +97,10 @@ impl Weights {
     ) -> Result<(Vec<f32>, Vec<usize>), EngineError> {
         let any = self.tensors.get(name).map_or(&[][..], |stored| &stored.shape);
         let stored = self.get(name, shape.unwrap_or(any))?;
+        if !is_simple(stored.kind) {
+            let weights = self.quantized(stored)?.dequantize(&Device::Cpu)?;
+            return Ok((weights.flatten_all()?.to_vec1()?, stored.shape.clone()));
+        }
         let mut values = Vec::with_capacity(stored.shape.iter().product());
         self.read_rows(stored, |_, row| values.extend_from_slice(&row.floats()))?;
         Ok((values, stored.shape.clone()))
@@ -127,14 +134,14 @@ impl Weights {
     }
 
     fn through_candle(&self, stored: &[&Stored]) -> Result<Matrix, EngineError> {
-        let read = |stored: &&Stored| {
-            let mut bytes = vec![0; stored.bytes()];
-            self.read_at(stored, 0, &mut bytes)?;
-            let tensor =
-                ggml_file::qtensor_from_ggml(stored.kind, &bytes, stored.shape.clone(), &Device::Cpu)?;
-            Ok(QMatMul::from_qtensor(tensor)?)
-        };
+        let read = |stored: &&Stored| Ok(QMatMul::from_qtensor(self.quantized(stored)?)?);
         Ok(Matrix::Candle(stored.iter().map(read).collect::<Result<_, EngineError>>()?))
+    }
+
+    fn quantized(&self, stored: &Stored) -> Result<QTensor, EngineError> {
+        let mut bytes = vec![0; stored.bytes()];
+        self.read_at(stored, 0, &mut bytes)?;
+        Ok(ggml_file::qtensor_from_ggml(stored.kind, &bytes, stored.shape.clone(), &Device::Cpu)?)
     }
 
     fn get(&self, name: &str, shape: &[usize]) -> Result<&Stored, EngineError> {

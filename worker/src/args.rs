@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::Place;
 use engine::cpu::Form;
 use tracing_subscriber::EnvFilter;
 
@@ -64,12 +65,41 @@ pub struct GenerateArguments {
     /// of the memory.
     #[arg(long, env = "BROADSIDE_WEIGHTS", value_name = "FORM", value_enum, default_value_t = WeightForm::AsStored)]
     pub weights: WeightForm,
+    /// Where the model is reckoned with; weights on a GPU are 16-bit floats.
+    #[arg(long, env = "BROADSIDE_DEVICE", value_name = "DEVICE", value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
     /// Divides the logits, from 0 (the likeliest token) to 2; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TEMPERATURE", value_name = "NUMBER", value_parser = temperature)]
     pub temperature: Option<f64>,
     /// Share of probability that is kept, the likeliest tokens first, from 0 to 1; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", value_parser = share)]
     pub top_p: Option<f64>,
+}
+
+/// Where the model is reckoned with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Device {
+    /// On a GPU where this build is for GPUs, on the CPU where it is not.
+    Auto,
+    /// On the CPU.
+    Cpu,
+    /// On the first GPU of NVIDIA.
+    Cuda,
+    /// On the CPU in the way of a GPU, slowly: to check what a GPU would do.
+    Tensors,
+}
+
+impl Device {
+    /// The place that is meant.
+    #[must_use]
+    pub fn place(self) -> Place {
+        match self {
+            Self::Auto => Place::best(),
+            Self::Cpu => Place::Cpu,
+            Self::Cuda => Place::Cuda,
+            Self::Tensors => Place::Tensors,
+        }
+    }
 }
 
 /// In which form weights are kept in memory.
@@ -153,6 +183,7 @@ mod tests {
             ("--attempts", "0"),
             ("--rows", "0"),
             ("--weights", "q2"),
+            ("--device", "tpu"),
             ("--threads", "0"),
             ("--log", "a=b=c"),
         ] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use api::name::hex;
 use engine::cpu::Form;
-use engine::{Decoder, EngineError, NotFinite, Sampling, Weights};
+use engine::{Decoder, EngineError, NotFinite, Place, Sampling, Weights};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
@@ -68,10 +68,18 @@ impl Model {
     /// # Errors
     /// When a file is missing or not what its name says, or the model is of a kind that this worker cannot run.
     pub fn open(folder: &Path, form: Form) -> Result<Self, ModelError> {
+        Self::open_at(folder, form, Place::Cpu)
+    }
+
+    /// The same, with the model where it is to be reckoned with; `form` is for the CPU.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the device is missing, too old for this build, or too small.
+    pub fn open_at(folder: &Path, form: Form, place: Place) -> Result<Self, ModelError> {
         let (weights, configuration) = Weights::open(folder)?;
         let advice = folder.join(GENERATION);
         let advice = if advice.exists() { Advice::open(&advice)? } else { Advice::default() };
-        let decoder = Decoder::load(&weights, configuration, form)?;
+        let decoder = Decoder::load_at(&weights, configuration, form, place)?;
         if let Some(family) = decoder.stock_family() {
             warn!(
                 family,

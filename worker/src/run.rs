@@ -75,10 +75,11 @@ pub fn run(command: &Command) -> Outcome {
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
-    let model = Model::open(&arguments.model, arguments.weights.into())?;
+    let model = Model::open_at(&arguments.model, arguments.weights.into(), arguments.device.place())?;
     check_language(&model, &campaign)?;
     let settings = settings(arguments, model.sampling());
-    info!(campaign = campaign.name, model = model.digest(), ?settings, "writing begins");
+    let device = arguments.device.place();
+    info!(campaign = campaign.name, model = model.digest(), ?device, ?settings, "writing begins");
     let report = match &arguments.output {
         Some(folder) => generate(&model, &campaign, settings, &mut Folder::open(folder)?)?,
         None => generate(&model, &campaign, settings, &mut Cluster::connect(campaign.home.as_ref())?)?,

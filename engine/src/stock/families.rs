@@ -6,25 +6,29 @@ use std::io::BufReader;
 
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Error, Result, Tensor};
+use candle_nn::VarBuilder;
 use candle_transformers::models::{
     gemma, gemma2, gemma3, glm4_new, helium, mixtral, olmo, olmo2, phi, phi3, quantized_phi3, qwen2_moe,
     qwen3_moe, smol::smollm3, starcoder2,
 };
 use serde::de::DeserializeOwned;
 
+use super::Module;
 use super::plan::{Plan, Source};
-use super::{Module, weights};
 use crate::Weights;
+use crate::device::Target;
+use crate::weights::builder;
 
-pub(super) fn load(weights: &Weights, plan: &Plan) -> Result<Box<dyn Module>> {
+pub(super) fn load(weights: &Weights, plan: &Plan, target: &Target) -> Result<Box<dyn Module>> {
     match &plan.source {
-        Source::Json(config) => from_config(weights, plan.family(), config),
-        Source::Gguf(path) => from_gguf(plan.family(), &mut BufReader::new(File::open(path)?)),
+        Source::Json(config) => from_config(builder(weights, target), plan.family(), config),
+        Source::Gguf(path) => {
+            from_gguf(plan.family(), &mut BufReader::new(File::open(path)?), &target.device)
+        }
     }
 }
 
-fn from_config(weights: &Weights, family: &str, config: &serde_json::Value) -> Result<Box<dyn Module>> {
-    let vb = weights::builder(weights);
+fn from_config(vb: VarBuilder<'_>, family: &str, config: &serde_json::Value) -> Result<Box<dyn Module>> {
     Ok(match family {
         "gemma" => boxed(gemma::Model::new(false, &parsed(config)?, vb)?, gemma::Model::forward),
         "gemma2" => boxed(gemma2::Model::new(false, &parsed(config)?, vb)?, gemma2::Model::forward),
@@ -51,11 +55,11 @@ fn from_config(weights: &Weights, family: &str, config: &serde_json::Value) -> R
     })
 }
 
-fn from_gguf(family: &str, file: &mut BufReader<File>) -> Result<Box<dyn Module>> {
+fn from_gguf(family: &str, file: &mut BufReader<File>, device: &Device) -> Result<Box<dyn Module>> {
     let content = Content::read(file)?;
     Ok(match family {
         "phi3" => boxed(
-            quantized_phi3::ModelWeights::from_gguf(false, content, file, &Device::Cpu)?,
+            quantized_phi3::ModelWeights::from_gguf(false, content, file, device)?,
             quantized_phi3::ModelWeights::forward,
         ),
         other => unreachable!("a plan is of a family that is known, not {other}"),

@@ -1,0 +1,210 @@
+//! The decoder of our own on candle's tensors, for devices.
+//!
+//! It reads the same families as the one for the CPU, from the same files, and writes the same texts but for rounding.
+//! What rows share is kept once, and read once for all rows that stand below each other.
+
+mod attention;
+mod group;
+mod layer;
+
+use candle_core::{DType, Result as Candle, Tensor};
+use candle_nn::ops::rms_norm;
+
+use crate::architecture::Architecture;
+use crate::backend::{Backend, Rows, read_ahead};
+use crate::decoder::Input;
+use crate::device::Target;
+use crate::text::Memory;
+use crate::{EngineError, Text, Weights};
+use group::{Masks, groups};
+use layer::Layer;
+
+/// A model on a device.
+#[derive(Debug)]
+pub(crate) struct Tensors {
+    architecture: Architecture,
+    target: Target,
+    embeddings: Tensor,
+    layers: Vec<Layer>,
+    norm: Tensor,
+    /// What gives the logits: the embeddings, where there is nothing else.
+    head: Tensor,
+}
+
+/// Keys and values of one stretch of text.
+#[derive(Clone, Debug)]
+pub(crate) struct Stretch {
+    tokens: usize,
+    /// Of each layer `[key heads, tokens, width of a head]` twice; nothing before the first token.
+    layers: Vec<Option<(Tensor, Tensor)>>,
+}
+
+impl Stretch {
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// # Panics
+    /// When nothing was read yet.
+    fn keys_values(&self, layer: usize) -> (&Tensor, &Tensor) {
+        let (keys, values) = self.layers[layer].as_ref().expect("a stretch that is read has keys");
+        (keys, values)
+    }
+
+    fn push(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Candle<()> {
+        let grown = match &self.layers[layer] {
+            Some((before, values_before)) => {
+                (Tensor::cat(&[before, keys], 1)?, Tensor::cat(&[values_before, values], 1)?)
+            }
+            None => (keys.contiguous()?, values.contiguous()?),
+        };
+        self.layers[layer] = Some(grown);
+        Ok(())
+    }
+}
+
+/// How far the pairs of each new token turn, `[tokens, half of a head]`.
+struct Turns {
+    cosines: Tensor,
+    sines: Tensor,
+}
+
+/// Puts weights on the device.
+struct Loading<'a> {
+    weights: &'a Weights,
+    target: &'a Target,
+}
+
+impl Loading<'_> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
+        let (values, _) = self.weights.floats(name, Some(shape))?;
+        let tensor = Tensor::from_vec(values, shape, &candle_core::Device::Cpu)?;
+        // Rounded before it is sent: half as much, and nothing of it lies on the device twice.
+        Ok(tensor.to_dtype(self.target.dtype)?.to_device(&self.target.device)?)
+    }
+
+    fn perhaps_tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, EngineError> {
+        if self.weights.has(name) { self.tensor(name, shape).map(Some) } else { Ok(None) }
+    }
+
+    /// Matrices of as many inputs, one above the other.
+    fn stacked(&self, parts: &[(String, usize)], inputs: usize) -> Result<Tensor, EngineError> {
+        let parts = parts.iter().map(|(name, outputs)| self.tensor(name, &[*outputs, inputs]));
+        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>, _>>()?, 0)?)
+    }
+}
+
+impl Tensors {
+    pub(crate) fn load(
+        weights: &Weights,
+        architecture: Architecture,
+        target: Target,
+    ) -> Result<Self, EngineError> {
+        let loading = Loading { weights, target: &target };
+        let Architecture { vocabulary, hidden, layers, .. } = architecture;
+        let embeddings = loading.tensor("model.embed_tokens.weight", &[vocabulary, hidden])?;
+        let tied = architecture.tied.unwrap_or(!weights.has("lm_head.weight"));
+        let head = match tied {
+            true => embeddings.clone(),
+            false => loading.tensor("lm_head.weight", &[vocabulary, hidden])?,
+        };
+        let layers = (0..layers).map(|layer| Layer::load(&loading, &architecture, layer));
+        Ok(Self {
+            layers: layers.collect::<Result<_, _>>()?,
+            norm: loading.tensor("model.norm.weight", &[hidden])?,
+            embeddings,
+            head,
+            architecture,
+            target,
+        })
+    }
+
+    fn step(&self, inputs: &mut [Input<'_>]) -> Candle<Tensor> {
+        let tokens: Vec<u32> = inputs.iter().flat_map(|input| input.tokens).copied().collect();
+        let turns = self.turns(inputs)?;
+        let masks = Masks::new(&self.architecture.windows, &groups(inputs), &self.target.device)?;
+        let mut x = self.embeddings.index_select(&Tensor::new(tokens, &self.target.device)?, 0)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = layer.step(&self.architecture, index, (&turns, &masks), &x, inputs)?;
+        }
+        for input in &mut *inputs {
+            input.text.stretch_mut().tokens += input.tokens.len();
+        }
+        let x = x.index_select(&self.last_of_each(inputs)?, 0)?;
+        let x = rms_norm(&x, &self.norm, self.architecture.norm_epsilon)?;
+        x.matmul(&self.head.t()?)?.to_dtype(DType::F32)
+    }
+
+    /// The rows of the last token of each text: no other says what follows.
+    fn last_of_each(&self, inputs: &[Input<'_>]) -> Candle<Tensor> {
+        let mut end = 0;
+        let rows = inputs.iter().map(|input| {
+            end += input.tokens.len();
+            u32::try_from(end - 1).expect("a step has few tokens")
+        });
+        Tensor::new(rows.collect::<Vec<_>>(), &self.target.device)
+    }
+
+    fn turns(&self, inputs: &[Input<'_>]) -> Candle<Turns> {
+        let rotary = &self.architecture.rotary;
+        let positions = inputs.iter().flat_map(|input| {
+            let first = input.text.tokens();
+            first..first + input.tokens.len()
+        });
+        let (cosines, sines): (Vec<f32>, Vec<f32>) =
+            positions.flat_map(|position| rotary.turns(position)).unzip();
+        let pairs = rotary.frequencies.len();
+        let tensor = |values: Vec<f32>| {
+            let rows = values.len() / pairs;
+            Tensor::from_vec(values, (rows, pairs), &self.target.device)?.to_dtype(self.target.dtype)
+        };
+        Ok(Turns { cosines: tensor(cosines)?, sines: tensor(sines)? })
+    }
+}
+
+impl Backend for Tensors {
+    fn memory(&self, _above: Option<&Text>, _start: usize) -> Memory {
+        Memory::Tensors(Stretch { tokens: 0, layers: vec![None; self.layers.len()] })
+    }
+
+    fn read(&self, inputs: &mut [Input<'_>]) -> Result<Rows, EngineError> {
+        read_ahead(inputs, |input| {
+            self.step(std::slice::from_mut(input))?;
+            Ok(())
+        })?;
+        Ok(Rows::Lists(self.step(inputs)?.to_vec2()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::configuration::Kind;
+    use crate::{Decoder, Place};
+
+    /// Devices keep weights in 16 bits; the CPU multiplies one of the two forms.
+    #[test]
+    fn weights_in_16_bits_give_the_same_logits_within_their_rounding() {
+        let oracles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles");
+        let tokens: Vec<u32> = (2..90).map(|index| index * 7 % 500).collect();
+        for name in ["llama-scaled", "mistral", "qwen2", "qwen3"] {
+            let (weights, configuration) = Weights::open(&oracles.join(name)).expect("a model");
+            let Kind::Own(architecture) = configuration.clone().0 else { panic!("{name} is ours") };
+            let target = Target { device: candle_core::Device::Cpu, dtype: DType::F16 };
+            let halves = Tensors::load(&weights, *architecture, target).expect("its weights are right");
+            let mut text = Text::new(None, 0, halves.memory(None, 0));
+            let rows = halves.read(&mut [Input { text: &mut text, tokens: &tokens }]).expect("it fits");
+            let Rows::Lists(rows) = rows else { panic!("a device gives lists") };
+            let form = crate::cpu::Form::AsStored;
+            let whole = Decoder::load_at(&weights, configuration, form, Place::Tensors).expect("a decoder");
+            let mut text = whole.text(None);
+            let exact =
+                whole.read(&mut [Input { text: &mut text, tokens: &tokens }]).expect("it fits").row(0);
+            let scale = exact.iter().fold(0.0f32, |most, logit| most.max(logit.abs()));
+            let apart = exact.iter().zip(&rows[0]).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(apart > 0.0 && apart < 0.02 * scale, "{name}: {apart} of {scale}");
+        }
+    }
+}
