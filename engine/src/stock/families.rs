@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::BufReader;
 
 use candle_core::quantized::gguf_file::Content;
-use candle_core::{Device, Error, Result, Tensor};
+use candle_core::{DType, Device, Error, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{
-    gemma, gemma2, gemma3, glm4_new, helium, mixtral, olmo, olmo2, phi, phi3, quantized_phi3, qwen2_moe,
-    qwen3_moe, smol::smollm3, starcoder2,
+    falcon, gemma, gemma2, gemma3, glm4_new, helium, lfm2, mixtral, olmo, olmo2, phi, phi3, quantized_glm4,
+    quantized_phi3, qwen2_moe, qwen3_moe, smol::smollm3, starcoder2,
 };
 use serde::de::DeserializeOwned;
 
@@ -30,6 +30,9 @@ pub(super) fn load(weights: &Weights, plan: &Plan, target: &Target) -> Result<Bo
 
 fn from_config(vb: VarBuilder<'_>, family: &str, config: &serde_json::Value) -> Result<Box<dyn Module>> {
     Ok(match family {
+        "falcon" => {
+            boxed(falcon::Falcon::load(vb, parsed(config)?)?, |model, tokens, _| model.forward(tokens))
+        }
         "gemma" => boxed(gemma::Model::new(false, &parsed(config)?, vb)?, gemma::Model::forward),
         "gemma2" => boxed(gemma2::Model::new(false, &parsed(config)?, vb)?, gemma2::Model::forward),
         "gemma3_text" => boxed(gemma3::Model::new(false, &parsed(config)?, vb)?, gemma3::Model::forward),
@@ -37,6 +40,13 @@ fn from_config(vb: VarBuilder<'_>, family: &str, config: &serde_json::Value) -> 
             boxed(glm4_new::ModelForCausalLM::new(&parsed(config)?, vb)?, glm4_new::ModelForCausalLM::forward)
         }
         "helium" => boxed(helium::Model::new(&parsed(config)?, vb)?, helium::Model::forward),
+        "lfm2" => {
+            let config = parsed::<lfm2::Lfm2Config>(config)?.into_config(false);
+            let cache = lfm2::Cache::new(true, vb.dtype(), &config, vb.device())?;
+            boxed((lfm2::Model::new(&config, vb)?, cache), |(model, cache), tokens, position| {
+                model.forward(tokens, position, cache)
+            })
+        }
         "mixtral" => boxed(mixtral::Model::new(&parsed(config)?, vb)?, mixtral::Model::forward),
         "olmo" => boxed(olmo::Model::new(&parsed(config)?, vb)?, olmo::Model::forward),
         "olmo2" => boxed(olmo2::Model::new(&parsed(config)?, vb)?, olmo2::Model::forward),
@@ -58,6 +68,10 @@ fn from_config(vb: VarBuilder<'_>, family: &str, config: &serde_json::Value) -> 
 fn from_gguf(family: &str, file: &mut BufReader<File>, device: &Device) -> Result<Box<dyn Module>> {
     let content = Content::read(file)?;
     Ok(match family {
+        "glm4" => boxed(
+            quantized_glm4::ModelWeights::from_gguf(content, file, device, DType::F32)?,
+            quantized_glm4::ModelWeights::forward,
+        ),
         "phi3" => boxed(
             quantized_phi3::ModelWeights::from_gguf(false, content, file, device)?,
             quantized_phi3::ModelWeights::forward,

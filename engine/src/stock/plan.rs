@@ -8,12 +8,14 @@ use serde_json::{Map, Value, json};
 use crate::{EngineError, Shape};
 
 /// By the names of `model_type` in a `config.json`.
-pub(crate) const KNOWN: [&str; 14] = [
+pub(crate) const KNOWN: [&str; 16] = [
+    "falcon",
     "gemma",
     "gemma2",
     "gemma3_text",
     "glm4",
     "helium",
+    "lfm2",
     "mixtral",
     "olmo",
     "olmo2",
@@ -25,7 +27,7 @@ pub(crate) const KNOWN: [&str; 14] = [
     "starcoder2",
 ];
 /// By the names of `general.architecture` in a GGUF file.
-pub(crate) const KNOWN_GGUF: [&str; 1] = ["phi3"];
+pub(crate) const KNOWN_GGUF: [&str; 2] = ["glm4", "phi3"];
 
 /// A family and what its module needs.
 #[derive(Clone, Debug)]
@@ -129,6 +131,8 @@ fn complete(config: &mut Map<String, Value>) {
         ("use_flash_attn", json!(false)),
         ("qk_layernorm", json!(false)),
         ("rope_theta", json!(10_000.0)),
+        // Falcon's configurations have none.
+        ("max_position_embeddings", json!(2048)),
         ("tie_word_embeddings", json!(false)),
         // No window: as wide as the text may be long.
         ("sliding_window", config.get("max_position_embeddings").cloned().unwrap_or_default()),

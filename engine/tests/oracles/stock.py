@@ -38,6 +38,26 @@ SLIDING = {"query_pre_attn_scalar": 16, "sliding_window": 128, "attn_logit_softc
 EXPERTS = {"num_experts_per_tok": 2}
 
 FAMILIES = {
+    "falcon": {
+        "vocab_size": make.VOCAB,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "layer_norm_epsilon": 1e-3,
+        "initializer_range": 0.02,
+        "use_cache": True,
+        "bos_token_id": make.BOS,
+        "eos_token_id": make.EOS,
+        "hidden_dropout": 0.0,
+        "attention_dropout": 0.0,
+        "alibi": False,
+        "new_decoder_architecture": False,
+        "multi_query": True,
+        "parallel_attn": True,
+        "bias": False,
+        "tie_word_embeddings": False,
+        "dtype": "bfloat16",
+    },
     "gemma": GEMMA,
     "gemma2": GEMMA | SLIDING | {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},
     "gemma3_text": GEMMA | SLIDING | {"num_key_value_heads": 1, "num_hidden_layers": 3, "sliding_window_pattern": 3, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0},
@@ -51,6 +71,19 @@ FAMILIES = {
         "tie_word_embeddings": False,
     },
     "phi3": RMS | {"sliding_window": None, "original_max_position_embeddings": 256, "tie_word_embeddings": False},
+    "lfm2": SMALL
+    | {
+        "norm_eps": 1e-3,
+        "layer_types": ["conv", "full_attention", "conv"],
+        "num_hidden_layers": 3,
+        "conv_L_cache": 3,
+        "conv_bias": False,
+        "block_auto_adjust_ff_dim": True,
+        "block_ff_dim": 192,
+        "block_ffn_dim_multiplier": 1.0,
+        "block_multiple_of": 16,
+        "tie_embedding": True,
+    },
     "mixtral": RMS | EXPERTS | {"num_local_experts": 4, "sliding_window": None, "tie_word_embeddings": False},
     "qwen2_moe": RMS
     | EXPERTS
@@ -100,7 +133,7 @@ def drawn(name, config, seed):
             else:
                 # Gemma multiplies its embeddings by the root of their width, and would write its last token again.
                 values.normal_(0, 0.1 if "gemma" in name and "embed_tokens" in key else 0.3)
-                if "embed_tokens" in key or "lm_head" in key:
+                if "embed" in key or "lm_head" in key:
                     values[[make.BOS, make.EOS]] = 0
         return model
 
@@ -129,6 +162,8 @@ def expectation(model):
 GGUF_NAMES = make.GGUF_NAMES | {
     "self_attn.qkv_proj": "attn_qkv",
     "mlp.gate_up_proj": "ffn_up",
+    "post_self_attn_layernorm": "post_attention_norm",
+    "post_mlp_layernorm": "post_ffw_norm",
 }
 
 
@@ -142,6 +177,9 @@ def write_gguf(path, config, model):
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    writer.add_rope_freq_base(10000.0)
+    if config.model_type == "glm4":
+        writer.add_key_length(config.head_dim)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("no_vocab")
@@ -171,8 +209,8 @@ def family(name, written):
             continue
         print(f"{name}, seed {seed}", flush=True)
         files = [name]
-        if name == "phi3":
-            files.append("phi3.gguf")
+        if name in ("glm4", "phi3"):
+            files.append(f"{name}.gguf")
             write_gguf(FOLDER / files[1], config, model)
         return {"files": files, "seed": seed, "next": rows}
     raise SystemExit(f"{name}: no seed does")
