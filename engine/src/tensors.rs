@@ -4,10 +4,11 @@
 //! What rows share is kept once, and read once for all rows that stand below each other.
 
 mod attention;
-mod group;
 mod layer;
+mod pages;
+mod step;
 
-use candle_core::{DType, Result as Candle, Tensor};
+use candle_core::{DType, Device, Result as Candle, Tensor};
 use candle_nn::ops::rms_norm;
 
 use crate::architecture::Architecture;
@@ -16,8 +17,11 @@ use crate::decoder::Input;
 use crate::device::Target;
 use crate::text::Memory;
 use crate::{EngineError, Text, Weights};
-use group::{Masks, groups};
 use layer::Layer;
+use pages::Pages;
+use step::Step;
+
+pub(crate) use pages::Stretch;
 
 /// A model on a device.
 #[derive(Debug)]
@@ -29,44 +33,7 @@ pub(crate) struct Tensors {
     norm: Tensor,
     /// What gives the logits: the embeddings, where there is nothing else.
     head: Tensor,
-}
-
-/// Keys and values of one stretch of text.
-#[derive(Clone, Debug)]
-pub(crate) struct Stretch {
-    tokens: usize,
-    /// Of each layer `[key heads, tokens, width of a head]` twice; nothing before the first token.
-    layers: Vec<Option<(Tensor, Tensor)>>,
-}
-
-impl Stretch {
-    pub(crate) fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// # Panics
-    /// When nothing was read yet.
-    fn keys_values(&self, layer: usize) -> (&Tensor, &Tensor) {
-        let (keys, values) = self.layers[layer].as_ref().expect("a stretch that is read has keys");
-        (keys, values)
-    }
-
-    fn push(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Candle<()> {
-        let grown = match &self.layers[layer] {
-            Some((before, values_before)) => {
-                (Tensor::cat(&[before, keys], 1)?, Tensor::cat(&[values_before, values], 1)?)
-            }
-            None => (keys.contiguous()?, values.contiguous()?),
-        };
-        self.layers[layer] = Some(grown);
-        Ok(())
-    }
-}
-
-/// How far the pairs of each new token turn, `[tokens, half of a head]`.
-struct Turns {
-    cosines: Tensor,
-    sines: Tensor,
+    pages: Pages,
 }
 
 /// Puts weights on the device.
@@ -76,21 +43,25 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
+    /// As it is sent: rounded before, so that it is half as much.
+    fn rounded(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
         let (values, _) = self.weights.floats(name, Some(shape))?;
-        let tensor = Tensor::from_vec(values, shape, &candle_core::Device::Cpu)?;
-        // Rounded before it is sent: half as much, and nothing of it lies on the device twice.
-        Ok(tensor.to_dtype(self.target.dtype)?.to_device(&self.target.device)?)
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.target.dtype)?)
+    }
+
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
+        Ok(self.rounded(name, shape)?.to_device(&self.target.device)?)
     }
 
     fn perhaps_tensor(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, EngineError> {
         if self.weights.has(name) { self.tensor(name, shape).map(Some) } else { Ok(None) }
     }
 
-    /// Matrices of as many inputs, one above the other.
+    /// Matrices of as many inputs, one above the other, which is done before they are sent: nothing lies on the device
+    /// twice.
     fn stacked(&self, parts: &[(String, usize)], inputs: usize) -> Result<Tensor, EngineError> {
-        let parts = parts.iter().map(|(name, outputs)| self.tensor(name, &[*outputs, inputs]));
-        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>, _>>()?, 0)?)
+        let parts = parts.iter().map(|(name, outputs)| self.rounded(name, &[*outputs, inputs]));
+        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>, _>>()?, 0)?.to_device(&self.target.device)?)
     }
 }
 
@@ -108,12 +79,14 @@ impl Tensors {
             true => embeddings.clone(),
             false => loading.tensor("lm_head.weight", &[vocabulary, hidden])?,
         };
+        let pages = Pages::new(layers, architecture.key_heads * architecture.head_width, &target)?;
         let layers = (0..layers).map(|layer| Layer::load(&loading, &architecture, layer));
         Ok(Self {
             layers: layers.collect::<Result<_, _>>()?,
             norm: loading.tensor("model.norm.weight", &[hidden])?,
             embeddings,
             head,
+            pages,
             architecture,
             target,
         })
@@ -121,14 +94,13 @@ impl Tensors {
 
     fn step(&self, inputs: &mut [Input<'_>]) -> Candle<Tensor> {
         let tokens: Vec<u32> = inputs.iter().flat_map(|input| input.tokens).copied().collect();
-        let turns = self.turns(inputs)?;
-        let masks = Masks::new(&self.architecture.windows, &groups(inputs), &self.target.device)?;
+        let step = Step::new(&self.pages, &self.architecture, &self.target, inputs)?;
         let mut x = self.embeddings.index_select(&Tensor::new(tokens, &self.target.device)?, 0)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.step(&self.architecture, index, (&turns, &masks), &x, inputs)?;
+            x = layer.step(&self.architecture, index, &step, &x)?;
         }
         for input in &mut *inputs {
-            input.text.stretch_mut().tokens += input.tokens.len();
+            input.text.stretch_mut().grow(input.tokens.len());
         }
         let x = x.index_select(&self.last_of_each(inputs)?, 0)?;
         let x = rms_norm(&x, &self.norm, self.architecture.norm_epsilon)?;
@@ -144,27 +116,11 @@ impl Tensors {
         });
         Tensor::new(rows.collect::<Vec<_>>(), &self.target.device)
     }
-
-    fn turns(&self, inputs: &[Input<'_>]) -> Candle<Turns> {
-        let rotary = &self.architecture.rotary;
-        let positions = inputs.iter().flat_map(|input| {
-            let first = input.text.tokens();
-            first..first + input.tokens.len()
-        });
-        let (cosines, sines): (Vec<f32>, Vec<f32>) =
-            positions.flat_map(|position| rotary.turns(position)).unzip();
-        let pairs = rotary.frequencies.len();
-        let tensor = |values: Vec<f32>| {
-            let rows = values.len() / pairs;
-            Tensor::from_vec(values, (rows, pairs), &self.target.device)?.to_dtype(self.target.dtype)
-        };
-        Ok(Turns { cosines: tensor(cosines)?, sines: tensor(sines)? })
-    }
 }
 
 impl Backend for Tensors {
     fn memory(&self, _above: Option<&Text>, _start: usize) -> Memory {
-        Memory::Tensors(Stretch { tokens: 0, layers: vec![None; self.layers.len()] })
+        Memory::Tensors(self.pages.stretch())
     }
 
     fn read(&self, inputs: &mut [Input<'_>]) -> Result<Rows, EngineError> {
@@ -192,7 +148,7 @@ mod tests {
         for name in ["llama-scaled", "mistral", "qwen2", "qwen3"] {
             let (weights, configuration) = Weights::open(&oracles.join(name)).expect("a model");
             let Kind::Own(architecture) = configuration.clone().0 else { panic!("{name} is ours") };
-            let target = Target { device: candle_core::Device::Cpu, dtype: DType::F16 };
+            let target = Target { device: Device::Cpu, dtype: DType::F16 };
             let halves = Tensors::load(&weights, *architecture, target).expect("its weights are right");
             let mut text = Text::new(None, 0, halves.memory(None, 0));
             let rows = halves.read(&mut [Input { text: &mut text, tokens: &tokens }]).expect("it fits");

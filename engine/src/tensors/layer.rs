@@ -4,13 +4,12 @@ use candle_core::{Result as Candle, Tensor};
 use candle_nn::ops::{rms_norm, silu};
 use candle_nn::rotary_emb::{rope, rope_i};
 
+use super::Loading;
 use super::attention::attend;
-use super::group::Masks;
-use super::{Loading, Turns};
+use super::step::Step;
 use crate::EngineError;
 use crate::architecture::Architecture;
 use crate::cpu::Pairing;
-use crate::decoder::Input;
 
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -64,19 +63,18 @@ impl Layer {
         })
     }
 
-    /// `x` has a row for each new token of each input.
+    /// `x` has a row for each new token.
     pub(super) fn step(
         &self,
         architecture: &Architecture,
         index: usize,
-        (turns, masks): (&Turns, &Masks),
+        step: &Step<'_>,
         x: &Tensor,
-        inputs: &mut [Input<'_>],
     ) -> Candle<Tensor> {
         let epsilon = architecture.norm_epsilon;
         let normal = rms_norm(x, &self.attention_norm, epsilon)?;
-        let queries = self.remember(architecture, index, turns, &normal, inputs)?;
-        let seen = attend(architecture, index, &queries, masks, inputs)?;
+        let queries = self.remember(architecture, index, step, &normal)?;
+        let seen = attend(architecture, index, &queries, step)?;
         let x = (x + biased(&seen.matmul(&self.output.t()?)?, self.output_bias.as_ref())?)?;
         let normal = rms_norm(&x, &self.feed_forward_norm, epsilon)?;
         let both = normal.matmul(&self.gates_values.t()?)?.chunk(2, 1)?;
@@ -84,39 +82,33 @@ impl Layer {
         x + gated.matmul(&self.down.t()?)?
     }
 
-    /// Keys and values of the new tokens go to their texts; what is left are queries, `[heads, tokens, width]`.
+    /// Keys and values of the new tokens go to their pages; what is left are queries, `[heads, tokens, width]`.
     fn remember(
         &self,
         architecture: &Architecture,
         index: usize,
-        turns: &Turns,
+        step: &Step<'_>,
         x: &Tensor,
-        inputs: &mut [Input<'_>],
     ) -> Candle<Tensor> {
         let Architecture { heads, key_heads, norm_epsilon, .. } = *architecture;
         let x = biased(&x.matmul(&self.queries_keys_values.t()?)?, self.bias.as_ref())?;
-        let x = x.reshape((x.dim(0)?, heads + 2 * key_heads, architecture.head_width))?.transpose(0, 1)?;
+        let tokens = x.dim(0)?;
+        let x = x.reshape((tokens, heads + 2 * key_heads, architecture.head_width))?;
         let turned = |first, count, norm: Option<&Tensor>| {
-            let x = x.narrow(0, first, count)?.contiguous()?;
+            let x = x.narrow(1, first, count)?.transpose(0, 1)?.contiguous()?;
             let x = norm.map_or(Ok(x.clone()), |norm| rms_norm(&x, norm, norm_epsilon))?.unsqueeze(0)?;
             let turn = match architecture.rotary.pairing {
                 Pairing::Halves => rope,
                 Pairing::Neighbours => rope_i,
             };
-            turn(&x, &turns.cosines, &turns.sines)?.squeeze(0)
+            turn(&x, &step.turns.0, &step.turns.1)?.squeeze(0)
         };
         let norms = self.head_norms.as_ref();
-        let queries = turned(0, heads, norms.map(|it| &it.0))?;
-        let keys = turned(heads, key_heads, norms.map(|it| &it.1))?;
-        let values = x.narrow(0, heads + key_heads, key_heads)?.contiguous()?;
-        let mut first = 0;
-        for input in inputs {
-            let count = input.tokens.len();
-            let (keys, values) = (keys.narrow(1, first, count)?, values.narrow(1, first, count)?);
-            input.text.stretch_mut().push(index, &keys, &values)?;
-            first += count;
-        }
-        Ok(queries)
+        let keys = turned(heads, key_heads, norms.map(|it| &it.1))?.transpose(0, 1)?;
+        let values = x.narrow(1, heads + key_heads, key_heads)?;
+        let flat = |tensor: &Tensor| tensor.contiguous()?.reshape((tokens, ()));
+        step.remember(index, &flat(&keys)?, &flat(&values)?)?;
+        turned(0, heads, norms.map(|it| &it.0))
     }
 }
 
