@@ -1,24 +1,33 @@
-//! The decoder: one for all families, driven by [`Shape`] and by the weights that there are.
+//! What reads texts, whichever way its family is read.
 
 use std::sync::Arc;
 
-use crate::cpu::{
-    Columns, Form, HeadNorms, LayerMemory, Matrix, Span, add, add_bias, attend, gate, rms_norm,
-};
-use crate::{EngineError, Shape, Text, Weights};
-
-/// Tokens of one step: enough to keep the products busy, few enough for what lies between layers to stay small.
-const AT_ONCE: usize = 512;
+use crate::backend::{Backend, Rows};
+use crate::configuration::{Configuration, Kind};
+use crate::cpu::Form;
+use crate::device::{Place, Target};
+use crate::own::Own;
+use crate::stock::Stock;
+use crate::tensors::Tensors;
+use crate::text::Text;
+use crate::{EngineError, Weights};
 
 /// A model that reads texts and says what comes next.
 #[derive(Debug)]
 pub struct Decoder {
     shape: Shape,
-    embeddings: Matrix,
-    layers: Vec<Layer>,
-    norm: Vec<f32>,
-    /// What gives the logits, where the embeddings do not.
-    head: Option<Matrix>,
+    backend: Box<dyn Backend>,
+    stock_family: Option<&'static str>,
+}
+
+/// What a text has to keep to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Shape {
+    /// Tokens of the vocabulary.
+    pub vocabulary: usize,
+    /// The most tokens of a text.
+    pub positions: usize,
 }
 
 /// A text and the tokens that come next in it, at least one.
@@ -33,7 +42,7 @@ pub struct Input<'a> {
 /// How likely each token is to come next, one row for each text that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logits {
-    columns: Columns,
+    rows: Rows,
     vocabulary: usize,
 }
 
@@ -41,281 +50,120 @@ impl Logits {
     /// How many rows there are.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.columns.rows()
+        match &self.rows {
+            Rows::Columns(columns) => columns.rows(),
+            Rows::Lists(lists) => lists.len(),
+        }
     }
 
     /// One row: a logit for each token.
     #[must_use]
     pub fn row(&self, row: usize) -> Vec<f32> {
-        self.columns.row(row, self.vocabulary)
+        let mut logits = Vec::new();
+        self.read_row(row, &mut logits);
+        logits
     }
 
     /// The same, into a buffer that is used again.
     pub fn read_row(&self, row: usize, logits: &mut Vec<f32>) {
-        self.columns.read_row(row, logits);
+        match &self.rows {
+            Rows::Columns(columns) => columns.read_row(row, logits),
+            Rows::Lists(lists) => logits.clone_from(&lists[row]),
+        }
         logits.truncate(self.vocabulary);
     }
 }
 
 impl Decoder {
-    /// Reads all weights into memory, in the given form.
+    /// Reads all weights into memory, in the given form, for our kernels on the CPU.
     ///
     /// # Errors
     /// When a weight is missing, has another shape than the configuration says, or cannot be read.
-    pub fn load(weights: &Weights, shape: Shape, form: Form) -> Result<Self, EngineError> {
-        let Shape { vocabulary, hidden, layers, .. } = shape;
-        let tied = shape.tied.unwrap_or(!weights.has("lm_head.weight"));
-        let head = |name| weights.stacked(&[(name, vocabulary)], hidden, form);
-        Ok(Self {
-            embeddings: head("model.embed_tokens.weight")?,
-            layers: (0..layers)
-                .map(|layer| Layer::load(weights, &shape, form, layer))
-                .collect::<Result<_, _>>()?,
-            norm: weights.vector("model.norm.weight", hidden)?,
-            head: if tied { None } else { Some(head("lm_head.weight")?) },
-            shape,
-        })
+    pub fn load(weights: &Weights, configuration: Configuration, form: Form) -> Result<Self, EngineError> {
+        Self::load_at(weights, configuration, form, Place::Cpu)
     }
 
-    /// Sizes and features.
-    #[must_use]
-    pub fn shape(&self) -> &Shape {
-        &self.shape
+    /// Reads all weights into the memory of a place.
+    ///
+    /// `form` is for our kernels on the CPU: a device keeps 16-bit floats, and a family that is read through candle's own
+    /// module floats, or the forms of a GGUF file.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when the device is missing, too old for this build, or too small.
+    pub fn load_at(
+        weights: &Weights,
+        configuration: Configuration,
+        form: Form,
+        place: Place,
+    ) -> Result<Self, EngineError> {
+        let shape = configuration.shape();
+        let (backend, stock_family): (Box<dyn Backend>, _) = match (configuration.0, place) {
+            (Kind::Stock(plan), place) => {
+                (Box::new(Stock::load(weights, &plan, Target::open(place)?)?), Some(plan.family()))
+            }
+            (Kind::Own(architecture), Place::Cpu) => {
+                (Box::new(Own::load(weights, *architecture, form)?), None)
+            }
+            (Kind::Own(architecture), place) => {
+                (Box::new(Tensors::load(weights, *architecture, Target::open(place)?)?), None)
+            }
+        };
+        Ok(Self { shape, backend, stock_family })
     }
 
-    /// Bytes of all weights in memory.
+    /// What a text has to keep to.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        let vector = |vector: &Vec<f32>| size_of_val(vector.as_slice());
-        let outside =
-            self.embeddings.bytes() + self.head.as_ref().map_or(0, Matrix::bytes) + vector(&self.norm);
-        self.layers.iter().map(Layer::bytes).sum::<usize>() + outside
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The family, where it is read through candle's own module: then each text is read by itself and from its
+    /// beginning, and nothing that texts share is kept once.
+    #[must_use]
+    pub fn stock_family(&self) -> Option<&str> {
+        self.stock_family
+    }
+
+    /// Bytes of all weights in memory; nothing on a device, and where candle keeps them.
+    #[must_use]
+    pub fn bytes(&self) -> Option<usize> {
+        self.backend.bytes()
     }
 
     /// An empty text, behind `above` if there is one.
     #[must_use]
     pub fn text(&self, above: Option<Arc<Text>>) -> Text {
-        let Shape { layers, key_heads, head_width, .. } = self.shape;
-        Text::new(above, |start| vec![LayerMemory::new(key_heads, head_width, start); layers])
+        let start = above.as_ref().map_or(0, |above| above.tokens());
+        let memory = self.backend.memory(above.as_deref(), start);
+        Text::new(above, start, memory)
     }
 
     /// Reads what comes next in each text, and says what may follow.
     ///
-    /// A text's logits depend on its tokens alone, to the last bit: neither on what is read with it, nor on how it was
-    /// cut into stretches and steps. Matrices in forms that candle multiplies are the exception.
+    /// On the CPU, in the families that we read ourselves, a text's logits depend on its tokens alone, to the last bit: neither on
+    /// what is read with it, nor on how it was cut into stretches and steps. Matrices in forms that candle multiplies are
+    /// the exception.
     ///
     /// # Errors
     /// When a text would become too long or a token is none of the vocabulary; then nothing was read.
     ///
     /// # Panics
-    /// When an input has no tokens.
+    /// When an input has no tokens, or its text was made by another decoder.
     pub fn read(&self, inputs: &mut [Input<'_>]) -> Result<Logits, EngineError> {
         assert!(inputs.iter().all(|input| !input.tokens.is_empty()), "a text goes on by a token at least");
         inputs.iter().try_for_each(|input| self.check(input))?;
-        // Entering the pool once for all products: see `cpu`.
-        rayon::scope(|_| {
-            self.read_ahead(inputs)?;
-            self.step(inputs)
-        })
-    }
-
-    /// Reads all but the last tokens of long inputs in steps of their own, so that memory does not grow with them.
-    fn read_ahead(&self, inputs: &mut [Input<'_>]) -> Result<(), EngineError> {
-        let mut room = AT_ONCE;
-        for input in inputs {
-            while input.tokens.len() > room.max(1) {
-                let (first, rest) = input.tokens.split_at(input.tokens.len().min(AT_ONCE + 1) - 1);
-                self.step(&mut [Input { text: &mut *input.text, tokens: first }])?;
-                input.tokens = rest;
-            }
-            room = room.saturating_sub(input.tokens.len());
-        }
-        Ok(())
+        Ok(Logits { rows: self.backend.read(inputs)?, vocabulary: self.shape.vocabulary })
     }
 
     fn check(&self, input: &Input<'_>) -> Result<(), EngineError> {
-        let (found, positions) = (input.text.tokens() + input.tokens.len(), self.shape.positions);
+        let Shape { vocabulary, positions } = self.shape;
+        let found = input.text.tokens() + input.tokens.len();
         if found > positions {
             return Err(EngineError::TooLong { found, positions });
         }
-        let vocabulary = self.shape.vocabulary;
         match input.tokens.iter().find(|token| **token as usize >= vocabulary) {
             Some(token) => Err(EngineError::Token { token: *token, vocabulary }),
             None => Ok(()),
         }
     }
-
-    fn step(&self, inputs: &mut [Input<'_>]) -> Result<Logits, EngineError> {
-        let tokens: Vec<u32> = inputs.iter().flat_map(|input| input.tokens).copied().collect();
-        let positions = inputs.iter().flat_map(|input| {
-            let first = input.text.tokens();
-            first..first + input.tokens.len()
-        });
-        let positions: Vec<usize> = positions.collect();
-        let mut x = self.embeddings.rows(&tokens, self.shape.hidden)?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            layer.step(&self.shape, index, &positions, &mut x, inputs)?;
-        }
-        let x = rms_norm(&last_of_each(&x, inputs), &self.norm, self.shape.norm_epsilon);
-        let columns = self.head.as_ref().unwrap_or(&self.embeddings).apply(&x)?;
-        Ok(Logits { columns, vocabulary: self.shape.vocabulary })
-    }
-}
-
-/// The rows of the last token of each text: no other says what follows.
-fn last_of_each(x: &Columns, inputs: &[Input<'_>]) -> Columns {
-    let mut end = 0;
-    let rows = inputs.iter().map(|input| {
-        end += input.tokens.len();
-        end - 1
-    });
-    x.select(&rows.collect::<Vec<_>>())
-}
-
-/// One layer: attention, then a feed-forward part, each added to what flows through.
-#[derive(Debug)]
-struct Layer {
-    attention_norm: Vec<f32>,
-    /// Queries, keys and values, one above the other.
-    queries_keys_values: Matrix,
-    bias: Option<Vec<f32>>,
-    head_norms: Option<HeadNorms>,
-    output: Matrix,
-    output_bias: Option<Vec<f32>>,
-    feed_forward_norm: Vec<f32>,
-    /// Gates and values, one above the other.
-    gates_values: Matrix,
-    down: Matrix,
-}
-
-impl Layer {
-    fn load(weights: &Weights, shape: &Shape, form: Form, layer: usize) -> Result<Self, EngineError> {
-        let name = |part: &str| format!("model.layers.{layer}.{part}");
-        let vector = |part: &str, length| weights.vector(&name(part), length);
-        let perhaps = |part: &str, length| weights.perhaps_vector(&name(part), length);
-        let stacked = |parts: &[(&str, usize)], inputs| {
-            let parts: Vec<(String, usize)> =
-                parts.iter().map(|(part, outputs)| (name(part), *outputs)).collect();
-            let parts: Vec<(&str, usize)> =
-                parts.iter().map(|(part, outputs)| (part.as_str(), *outputs)).collect();
-            weights.stacked(&parts, inputs, form)
-        };
-        let Shape { hidden, feed_forward, head_width, norm_epsilon, .. } = *shape;
-        let (queries, keys) = (shape.heads * head_width, shape.key_heads * head_width);
-        let biases = [("q", queries), ("k", keys), ("v", keys)].map(|(which, width)| {
-            perhaps(&format!("self_attn.{which}_proj.bias"), width).map(|bias| (bias, width))
-        });
-        let head_norm = |which| perhaps(&format!("self_attn.{which}_norm.weight"), head_width);
-        let head_norms = head_norm("q")?.zip(head_norm("k")?);
-        Ok(Self {
-            attention_norm: vector("input_layernorm.weight", hidden)?,
-            queries_keys_values: stacked(
-                &[
-                    ("self_attn.q_proj.weight", queries),
-                    ("self_attn.k_proj.weight", keys),
-                    ("self_attn.v_proj.weight", keys),
-                ],
-                hidden,
-            )?,
-            bias: joined(biases.into_iter().collect::<Result<Vec<_>, _>>()?),
-            head_norms: head_norms.map(|(query, key)| HeadNorms { query, key, epsilon: norm_epsilon }),
-            output: stacked(&[("self_attn.o_proj.weight", hidden)], queries)?,
-            output_bias: perhaps("self_attn.o_proj.bias", hidden)?,
-            feed_forward_norm: vector("post_attention_layernorm.weight", hidden)?,
-            gates_values: stacked(
-                &[("mlp.gate_proj.weight", feed_forward), ("mlp.up_proj.weight", feed_forward)],
-                hidden,
-            )?,
-            down: stacked(&[("mlp.down_proj.weight", hidden)], feed_forward)?,
-        })
-    }
-
-    fn bytes(&self) -> usize {
-        let Self {
-            attention_norm,
-            queries_keys_values,
-            bias,
-            head_norms,
-            output,
-            output_bias,
-            feed_forward_norm,
-            gates_values,
-            down,
-        } = self;
-        let head_norms = head_norms.iter().flat_map(|norms| [&norms.query, &norms.key]);
-        let vectors =
-            [attention_norm, feed_forward_norm].into_iter().chain(bias).chain(output_bias).chain(head_norms);
-        let matrices = [queries_keys_values, output, gates_values, down];
-        matrices.into_iter().map(Matrix::bytes).sum::<usize>()
-            + vectors.map(|vector| size_of_val(vector.as_slice())).sum::<usize>()
-    }
-
-    fn step(
-        &self,
-        shape: &Shape,
-        index: usize,
-        positions: &[usize],
-        x: &mut Columns,
-        inputs: &mut [Input<'_>],
-    ) -> Result<(), EngineError> {
-        let normal = rms_norm(x, &self.attention_norm, shape.norm_epsilon);
-        let mut attention = self.output.apply(&self.attention(shape, index, positions, &normal, inputs)?)?;
-        if let Some(bias) = &self.output_bias {
-            add_bias(&mut attention, bias);
-        }
-        add(x, &attention);
-        let normal = rms_norm(x, &self.feed_forward_norm, shape.norm_epsilon);
-        add(x, &self.down.apply(&gate(&self.gates_values.apply(&normal)?))?);
-        Ok(())
-    }
-
-    fn attention(
-        &self,
-        shape: &Shape,
-        index: usize,
-        positions: &[usize],
-        x: &Columns,
-        inputs: &mut [Input<'_>],
-    ) -> Result<Columns, EngineError> {
-        let Shape { heads, key_heads, head_width, .. } = *shape;
-        let mut x = self.queries_keys_values.apply(x)?;
-        if let Some(bias) = &self.bias {
-            add_bias(&mut x, bias);
-        }
-        shape.rotary.apply(&mut x, positions, heads, key_heads, self.head_norms.as_ref());
-        let mut row = 0;
-        for input in &mut *inputs {
-            for _ in input.tokens {
-                input.text.layer_mut(index).push(&x, row, heads * head_width);
-                row += 1;
-            }
-        }
-        let spans: Vec<Vec<Span<'_>>> =
-            inputs.iter().flat_map(|input| spans(input, index, shape.windows[index])).collect();
-        Ok(attend(&x, &spans, heads, key_heads, head_width))
-    }
-}
-
-/// What each new token of a text sees: everything before it and itself, or a window of that.
-fn spans<'a>(input: &'a Input<'_>, layer: usize, window: Option<usize>) -> Vec<Vec<Span<'a>>> {
-    let (end, chain) = (input.text.tokens(), input.text.chain());
-    let seen = |position: usize| {
-        let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
-        let part = |text: &&'a Text| {
-            let (memory, start) = (text.layer(layer), text.start());
-            let from = first.saturating_sub(start);
-            let to = (position + 1).saturating_sub(start).min(memory.tokens());
-            (from < to).then(|| Span::new(memory, from, to))
-        };
-        chain.iter().filter_map(part).collect()
-    };
-    (end - input.tokens.len()..end).map(seen).collect()
-}
-
-/// The biases of matrices that stand one above the other, zeros where one has none; nothing if none has.
-fn joined(biases: Vec<(Option<Vec<f32>>, usize)>) -> Option<Vec<f32>> {
-    let any = biases.iter().any(|(bias, _)| bias.is_some());
-    any.then(|| {
-        biases.into_iter().flat_map(|(bias, width)| bias.unwrap_or_else(|| vec![0.0; width])).collect()
-    })
 }

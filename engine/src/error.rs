@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::stock::{KNOWN, KNOWN_GGUF};
+
 /// Why a model cannot be read, or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -32,8 +34,20 @@ pub enum EngineError {
         found: u64,
     },
     /// The model is of a family that this engine does not know.
-    #[error("the model is of the family {0:?}: this engine knows llama, mistral, qwen2 and qwen3")]
+    #[error(
+        "the model is of the family {0:?}: this engine knows llama, mistral, qwen2 and qwen3, and through candle's modules \
+         {known}, and {gguf} as GGUF",
+        known = KNOWN.join(", "), gguf = KNOWN_GGUF.join(", ")
+    )]
     Family(String),
+    /// A module of candle's cannot read the model, or cannot go on.
+    #[error("candle's module for the family {family:?} cannot read the model")]
+    Stock {
+        /// The family.
+        family: &'static str,
+        /// What it said.
+        source: candle_core::Error,
+    },
     /// The model is of a family that this engine knows, with a feature that it does not.
     #[error("the model's {field} is {found}: this engine takes {known}")]
     Unsupported {
@@ -72,7 +86,64 @@ pub enum EngineError {
         /// How many there are.
         vocabulary: usize,
     },
+    /// This build reckons on the CPU alone.
+    #[error("this build has no CUDA: take --device cpu, or the image that is built for GPUs")]
+    NoCuda,
+    /// There is no device, or it does not answer.
+    #[error("no CUDA device can be opened: give the pod one (nvidia.com/gpu: 1), or take --device cpu")]
+    Device {
+        /// What the driver said.
+        source: candle_core::Error,
+    },
+    /// The device is older than the one that was compiled for.
+    #[error(
+        "this build is for compute capability {compiled} and the device has {present}: build with CUDA_COMPUTE_CAP of the \
+         device, or take a newer one"
+    )]
+    Capability {
+        /// What was compiled for.
+        compiled: String,
+        /// What the device has.
+        present: String,
+    },
+    /// The device's memory is full.
+    #[error("the device has no memory left: lower --rows, or take a smaller model or a larger device")]
+    OutOfMemory {
+        /// What the driver said.
+        source: candle_core::Error,
+    },
     /// A tensor operation failed.
     #[error("the arithmetic failed")]
-    Arithmetic(#[from] candle_core::Error),
+    Arithmetic(#[source] candle_core::Error),
+}
+
+impl EngineError {
+    pub(crate) fn stock(family: &'static str, source: candle_core::Error) -> Self {
+        if is_out_of_memory(&source) { Self::OutOfMemory { source } } else { Self::Stock { family, source } }
+    }
+}
+
+impl From<candle_core::Error> for EngineError {
+    fn from(source: candle_core::Error) -> Self {
+        if is_out_of_memory(&source) { Self::OutOfMemory { source } } else { Self::Arithmetic(source) }
+    }
+}
+
+/// The driver's code stands in the text alone: the type behind it is known only to builds with CUDA.
+fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    let text = error.to_string();
+    ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"].iter().any(|code| text.contains(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_device_is_told_from_arithmetic_that_fails() {
+        let error = |text: &str| EngineError::from(candle_core::Error::Msg(text.to_owned())).to_string();
+        let full = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+        assert!(error(full).contains("lower --rows"), "{}", error(full));
+        assert_eq!(error("shapes differ"), "the arithmetic failed");
+    }
 }

@@ -14,7 +14,8 @@ pub struct Begun {
     pub rest: Vec<u32>,
 }
 
-/// Reads what prompts share, each stretch once and the stretches of one depth together.
+/// Reads what prompts share, each stretch once and the stretches of one depth together; nothing where the family is one
+/// whose texts share nothing.
 ///
 /// # Errors
 /// When a prompt is longer than the model's positions or a token is none of the vocabulary.
@@ -23,6 +24,9 @@ pub struct Begun {
 /// When a prompt has no tokens.
 pub fn begin(decoder: &Decoder, prompts: &[Vec<u32>]) -> Result<Vec<Begun>, EngineError> {
     assert!(prompts.iter().all(|prompt| !prompt.is_empty()), "a prompt has a token at least");
+    if decoder.stock_family().is_some() {
+        return Ok(prompts.iter().map(|it| Begun { text: decoder.text(None), rest: it.clone() }).collect());
+    }
     let mut begun: Vec<Option<Begun>> = prompts.iter().map(|_| None).collect();
     let mut groups = vec![Group { above: None, read: 0, members: (0..prompts.len()).collect() }];
     while !groups.is_empty() {

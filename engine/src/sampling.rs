@@ -1,9 +1,11 @@
 //! Which token comes next.
 
+use std::cell::Cell;
+
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::{LANES, exponentials, log_sum_exp};
+use crate::cpu::{LANES, exponentials, highest, log_sum_exp};
 
 /// Tokens less likely than this share of the likeliest are drawn only where all others are refused. Together they hold
 /// less than any top-p cuts off.
@@ -74,13 +76,16 @@ pub fn draw(
         return Err(NotFinite);
     }
     let penalized = penalize(logits, sampling.repetition_penalty, before);
-    let mut pool = Pool::new(logits, sampling);
+    let mut pool = POOL.take();
+    pool.fill(logits, sampling);
     let drawn = pool.draw(&mut allows, unit).or_else(|| pool.first_of_the_rest(logits, &mut allows));
-    Ok(drawn.map(|token| {
+    let drawn = drawn.map(|token| {
         let was = penalized.iter().find(|(other, _)| *other == token).map(|(_, logit)| *logit);
         let logit = was.unwrap_or(logits[token as usize]);
         Drawn { token, log_probability: logit - log_total, refused: pool.refused }
-    }))
+    });
+    POOL.set(pool);
+    Ok(drawn)
 }
 
 /// Returns what the logits were.
@@ -100,29 +105,31 @@ fn penalize(logits: &mut [f32], penalty: f64, before: &[u32]) -> Vec<(u32, f32)>
     tokens.iter().filter_map(penalize).collect()
 }
 
+/// Tokens whose weights have one sum.
+const STRETCH: usize = 64;
+
 /// The tokens that can be drawn, each with its weight relative to the likeliest one; nothing for those that the cuts
 /// leave out.
+#[derive(Default)]
 struct Pool {
     weights: Vec<f32>,
+    /// The sum of each [`STRETCH`] of weights, so that nobody goes along all of them.
+    sums: Vec<f64>,
     total: f64,
     refused: f64,
 }
 
+thread_local! {
+    /// Memory that is used again: a row of weights is large enough for the allocator to give it back to the system each
+    /// time, and fetching it anew takes as long as half of the drawing.
+    static POOL: Cell<Pool> = Cell::default();
+}
+
 impl Pool {
-    fn new(logits: &[f32], sampling: &Sampling) -> Self {
-        let mut weights = Vec::new();
-        if sampling.temperature > 0.0 {
-            let scale = (1.0 / sampling.temperature) as f32;
-            exponentials(logits, highest(logits), scale, &mut weights);
-            Arch::new().dispatch(Cutting { logits, weights: &mut weights, sampling });
-        } else {
-            weights.resize(logits.len(), 0.0);
-            let highest = highest(logits);
-            let likeliest = logits.iter().position(|logit| *logit == highest);
-            weights[likeliest.expect("finite logits have a highest")] = 1.0;
-        }
-        let total = sum(&weights);
-        Self { weights, total, refused: 0.0 }
+    fn fill(&mut self, logits: &[f32], sampling: &Sampling) {
+        Arch::new().dispatch(Filling { logits, pool: self, sampling });
+        self.total = self.sums.iter().sum();
+        self.refused = 0.0;
     }
 
     fn draw(&mut self, allows: &mut impl FnMut(u32) -> bool, mut unit: impl FnMut() -> f64) -> Option<u32> {
@@ -132,15 +139,21 @@ impl Pool {
             if allows(token) {
                 return Some(token);
             }
-            self.weights[token as usize] = 0.0;
+            self.refuse(token);
             refusals += 1;
             if refusals == ONE_BY_ONE {
                 self.refuse_all(allows);
             }
-            self.total = sum(&self.weights);
+            self.total = self.sums.iter().sum();
             self.refused = 1.0 - self.total / whole;
         }
         None
+    }
+
+    fn refuse(&mut self, token: u32) {
+        let stretch = token as usize / STRETCH;
+        self.weights[token as usize] = 0.0;
+        self.sums[stretch] = self.weights.chunks(STRETCH).nth(stretch).map_or(0.0, sum);
     }
 
     /// Asks of all that are left at once: where so many are refused, most are.
@@ -150,32 +163,32 @@ impl Pool {
                 *weight = 0.0;
             }
         }
+        for (sum_of, stretch) in self.sums.iter_mut().zip(self.weights.chunks(STRETCH)) {
+            *sum_of = sum(stretch);
+        }
     }
 
     /// Goes along the tokens until their weights exceed a share of them all, whole stretches at a time.
     fn pick(&self, unit: f64) -> Option<u32> {
-        const STRETCH: usize = 64;
         let (mut left, mut chosen) = (unit * self.total, None);
-        for (index, stretch) in self.weights.chunks(STRETCH).enumerate() {
-            let here = sum(stretch);
-            if here > 0.0 {
-                chosen = Some((index, stretch));
-                if left < here {
-                    break;
-                }
-                left -= here;
+        for (stretch, here) in self.sums.iter().enumerate().filter(|(_, here)| **here > 0.0) {
+            chosen = Some(stretch);
+            if left < *here {
+                break;
             }
+            left -= here;
         }
-        let (index, stretch) = chosen?;
-        let mut last = 0;
-        for (place, weight) in stretch.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-            last = place;
+        let first = chosen? * STRETCH;
+        let mut last = first;
+        let stretch = self.weights.iter().enumerate().skip(first).take(STRETCH);
+        for (token, weight) in stretch.filter(|(_, weight)| **weight > 0.0) {
+            last = token;
             if left < f64::from(*weight) {
                 break;
             }
             left -= f64::from(*weight);
         }
-        u32::try_from(index * STRETCH + last).ok()
+        u32::try_from(last).ok()
     }
 
     /// The likeliest token that is allowed: none of those that could be drawn is.
@@ -185,21 +198,6 @@ impl Pool {
         tokens.sort_unstable_by(|a, b| logit(b).total_cmp(&logit(a)).then(a.cmp(b)));
         tokens.into_iter().find(|token| allows(*token))
     }
-}
-
-#[inline(always)]
-fn highest(logits: &[f32]) -> f32 {
-    let mut most = [f32::NEG_INFINITY; LANES];
-    let (blocks, rest) = logits.as_chunks::<LANES>();
-    for block in blocks {
-        for lane in 0..LANES {
-            most[lane] = if block[lane] > most[lane] { block[lane] } else { most[lane] };
-        }
-    }
-    most.iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most })
 }
 
 #[inline(always)]
@@ -218,43 +216,62 @@ fn sum(weights: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
+/// Weighs all tokens, takes the weights of what the cuts leave out, and sums up.
+struct Filling<'a> {
+    logits: &'a [f32],
+    pool: &'a mut Pool,
+    sampling: &'a Sampling,
+}
+
+impl WithSimd for Filling<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { logits, pool: Pool { weights, sums, .. }, sampling } = self;
+        weights.clear();
+        let highest = highest(logits);
+        if sampling.temperature > 0.0 {
+            weights.extend_from_slice(logits);
+            exponentials(weights, highest, (1.0 / sampling.temperature) as f32);
+            cut(simd, logits, highest, weights, sampling);
+        } else {
+            weights.resize(logits.len(), 0.0);
+            let likeliest = logits.iter().position(|logit| *logit == highest);
+            weights[likeliest.expect("finite logits have a highest")] = 1.0;
+        }
+        sums.clear();
+        for stretch in weights.chunks(STRETCH) {
+            sums.push(sum(stretch));
+        }
+    }
+}
+
+/// Top-k, min-p and top-p, in this order.
+#[inline(always)]
+fn cut<S: Simd>(simd: S, logits: &[f32], highest: f32, weights: &mut [f32], sampling: &Sampling) {
+    let least = (sampling.min_p as f32).clamp(NEGLIGIBLE, 1.0);
+    for weight in &mut *weights {
+        *weight = if *weight >= least { *weight } else { 0.0 };
+    }
+    if sampling.top_k > 0 {
+        let mut ones = weights.to_vec();
+        for one in &mut ones {
+            *one = if *one > 0.0 { 1.0 } else { 0.0 };
+        }
+        keep(logits, weights, border(simd, logits, highest, &ones, sampling.top_k as f64));
+    }
+    if sampling.top_p < 1.0 {
+        let asked = sampling.top_p * sum(weights);
+        keep(logits, weights, border(simd, logits, highest, weights, asked));
+    }
+}
+
 /// The last token that is kept, in the order of falling logits, among equal ones of rising tokens.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
     logit: f32,
     token: usize,
-}
-
-/// Takes the weights of what the cuts leave out.
-struct Cutting<'a> {
-    logits: &'a [f32],
-    weights: &'a mut [f32],
-    sampling: &'a Sampling,
-}
-
-impl WithSimd for Cutting<'_> {
-    type Output = ();
-
-    /// Top-k, min-p and top-p, in this order.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { logits, weights, sampling } = self;
-        let least = (sampling.min_p as f32).clamp(NEGLIGIBLE, 1.0);
-        for weight in &mut *weights {
-            *weight = if *weight >= least { *weight } else { 0.0 };
-        }
-        if sampling.top_k > 0 {
-            let mut ones = weights.to_vec();
-            for one in &mut ones {
-                *one = if *one > 0.0 { 1.0 } else { 0.0 };
-            }
-            keep(logits, weights, border(simd, logits, &ones, sampling.top_k as f64));
-        }
-        if sampling.top_p < 1.0 {
-            let asked = sampling.top_p * sum(weights);
-            keep(logits, weights, border(simd, logits, weights, asked));
-        }
-    }
 }
 
 #[inline(always)]
@@ -274,8 +291,8 @@ fn keep(logits: &[f32], weights: &mut [f32], cut: Option<Cut>) {
 ///
 /// The border is closed in by halves, each one sweep over all, and only what is left between is sorted.
 #[inline(always)]
-fn border<S: Simd>(simd: S, logits: &[f32], values: &[f32], asked: f64) -> Option<Cut> {
-    let (mut low, mut high) = (f32::NEG_INFINITY, highest(logits));
+fn border<S: Simd>(simd: S, logits: &[f32], highest: f32, values: &[f32], asked: f64) -> Option<Cut> {
+    let (mut low, mut high) = (f32::NEG_INFINITY, highest);
     if sum_beyond(simd, logits, values, low) < asked {
         return None;
     }
@@ -290,18 +307,32 @@ fn border<S: Simd>(simd: S, logits: &[f32], values: &[f32], asked: f64) -> Optio
         }
         middle = if low == f32::NEG_INFINITY { high + 2.0 * NEGLIGIBLE.ln() } else { 0.5 * (low + high) };
     }
-    let mut tokens = Vec::new();
-    for token in 0..logits.len() {
-        if logits[token] > low && logits[token] <= high && values[token] > 0.0 {
-            tokens.push(token);
-        }
-    }
+    let mut tokens = between(logits, values, low, high);
     tokens.sort_unstable_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
     let last = tokens.iter().find(|token| {
         reached += f64::from(values[**token]);
         reached >= asked
     });
     last.or(tokens.last()).map(|token| Cut { logit: logits[*token], token: *token })
+}
+
+/// The tokens of any value whose logits lie above `low` and not above `high`: few, so whole blocks are passed over.
+#[inline(always)]
+fn between(logits: &[f32], values: &[f32], low: f32, high: f32) -> Vec<usize> {
+    let mut tokens = Vec::new();
+    for (block, logits) in logits.chunks(LANES).enumerate() {
+        let mut any = 0;
+        for logit in logits {
+            any |= u32::from(*logit > low) & u32::from(*logit <= high);
+        }
+        if any != 0 {
+            let of_block = (block * LANES..).zip(logits);
+            let lies_between =
+                |(token, logit): &(usize, &f32)| **logit > low && **logit <= high && values[*token] > 0.0;
+            tokens.extend(of_block.filter(lies_between).map(|(token, _)| token));
+        }
+    }
+    tokens
 }
 
 /// The sum of the values of tokens above a logit.
@@ -385,7 +416,8 @@ mod tests {
             .collect();
         for (top_k, top_p) in [(0, 0.9), (0, 0.1), (7, 1.0), (40, 0.5), (2999, 0.999), (1, 1.0), (0, 1.0)] {
             let sampling = Sampling { top_k, top_p, ..Sampling::default() };
-            let pool = Pool::new(&logits, &sampling);
+            let mut pool = Pool::default();
+            pool.fill(&logits, &sampling);
             let mut sorted: Vec<usize> = (0..logits.len()).collect();
             sorted.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
             sorted.truncate(if top_k == 0 { sorted.len() } else { top_k });

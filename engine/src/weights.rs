@@ -1,6 +1,7 @@
 //! Where a model's weights lie, and how they come into memory: a few rows at a time, so that a matrix never stands there
 //! twice.
 
+mod builder;
 mod gguf;
 mod names;
 mod safetensors;
@@ -11,11 +12,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use candle_core::quantized::{GgmlDType, QMatMul, ggml_file};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor, ggml_file};
 use half::{bf16, f16};
 
+pub(crate) use builder::builder;
+
 use crate::cpu::{DenseMatrix, Form, Matrix, Q8Matrix};
-use crate::{EngineError, Shape};
+use crate::{Configuration, EngineError};
 
 /// Bytes of a matrix that are read at once.
 const AT_ONCE: usize = 1 << 20;
@@ -42,7 +45,7 @@ struct Stored {
 
 impl Stored {
     fn row_bytes(&self) -> usize {
-        let inputs = self.shape.last().copied().unwrap_or(0);
+        let inputs = self.shape.last().copied().unwrap_or(1);
         inputs / self.kind.block_size() * self.kind.type_size()
     }
 
@@ -57,7 +60,7 @@ impl Weights {
     ///
     /// # Errors
     /// When files are missing, are no model, end too early, or are of a family that the engine does not know.
-    pub fn open(path: &Path) -> Result<(Self, Shape), EngineError> {
+    pub fn open(path: &Path) -> Result<(Self, Configuration), EngineError> {
         match gguf_file(path)? {
             Some(file) if !safetensors::is_in(path) => gguf::open(&file?),
             _ => safetensors::open(path),
@@ -88,6 +91,23 @@ impl Weights {
         if self.has(name) { self.vector(name, length).map(Some) } else { Ok(None) }
     }
 
+    /// A tensor of any shape, or of one that is given, and its shape.
+    pub(crate) fn floats(
+        &self,
+        name: &str,
+        shape: Option<&[usize]>,
+    ) -> Result<(Vec<f32>, Vec<usize>), EngineError> {
+        let any = self.tensors.get(name).map_or(&[][..], |stored| &stored.shape);
+        let stored = self.get(name, shape.unwrap_or(any))?;
+        if !is_simple(stored.kind) {
+            let weights = self.quantized(stored)?.dequantize(&Device::Cpu)?;
+            return Ok((weights.flatten_all()?.to_vec1()?, stored.shape.clone()));
+        }
+        let mut values = Vec::with_capacity(stored.shape.iter().product());
+        self.read_rows(stored, |_, row| values.extend_from_slice(&row.floats()))?;
+        Ok((values, stored.shape.clone()))
+    }
+
     /// Several matrices of as many inputs, one above the other.
     pub(crate) fn stacked(
         &self,
@@ -116,14 +136,14 @@ impl Weights {
     }
 
     fn through_candle(&self, stored: &[&Stored]) -> Result<Matrix, EngineError> {
-        let read = |stored: &&Stored| {
-            let mut bytes = vec![0; stored.bytes()];
-            self.read_at(stored, 0, &mut bytes)?;
-            let tensor =
-                ggml_file::qtensor_from_ggml(stored.kind, &bytes, stored.shape.clone(), &Device::Cpu)?;
-            Ok(QMatMul::from_qtensor(tensor)?)
-        };
+        let read = |stored: &&Stored| Ok(QMatMul::from_qtensor(self.quantized(stored)?)?);
         Ok(Matrix::Candle(stored.iter().map(read).collect::<Result<_, EngineError>>()?))
+    }
+
+    fn quantized(&self, stored: &Stored) -> Result<QTensor, EngineError> {
+        let mut bytes = vec![0; stored.bytes()];
+        self.read_at(stored, 0, &mut bytes)?;
+        Ok(ggml_file::qtensor_from_ggml(stored.kind, &bytes, stored.shape.clone(), &Device::Cpu)?)
     }
 
     fn get(&self, name: &str, shape: &[usize]) -> Result<&Stored, EngineError> {

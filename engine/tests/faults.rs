@@ -35,8 +35,8 @@ fn cut(path: &Path, bytes: u64) {
 }
 
 fn check(path: &Path, said: &str) {
-    let loaded =
-        Weights::open(path).and_then(|(weights, shape)| Decoder::load(&weights, shape, Form::AsStored));
+    let loaded = Weights::open(path)
+        .and_then(|(weights, configuration)| Decoder::load(&weights, configuration, Form::AsStored));
     let error = loaded.expect_err(said).to_string();
     assert!(error.contains(said), "{error:?} says nothing of {said:?}");
 }
@@ -50,12 +50,44 @@ fn a_folder_that_is_no_model_says_what_is_wrong_with_it() {
     check(Path::new("/nowhere"), "cannot read /nowhere/config.json");
     let config =
         |from: &'static str, to: &'static str| move |folder: &Path| replace(folder, "config.json", from, to);
-    check_spoilt("qwen2", "family \"gpt2\"", config("\"qwen2\"", "\"gpt2\""));
+    check_spoilt(
+        "qwen2",
+        "family \"gpt2\": this engine knows llama, mistral, qwen2 and qwen3, and through candle's modules falcon",
+        config("\"qwen2\"", "\"gpt2\""),
+    );
     check_spoilt("qwen2", "activation is \"gelu\"", config("\"silu\"", "\"gelu\""));
     check_spoilt("llama-scaled", "rope type is \"dynamic\"", config("\"llama3\"", "\"dynamic\""));
     check_spoilt("qwen2", "is not what its name says", config("{", "["));
     check_spoilt("qwen2", "not of shape [1024, 64]", config("\"vocab_size\": 512", "\"vocab_size\": 1024"));
     check_spoilt("qwen3", "head size is 24", config("\"head_dim\": 32", "\"head_dim\": 24"));
+}
+
+#[test]
+fn a_folder_that_a_module_of_candle_cannot_read_says_what_is_wrong_with_it() {
+    let error = |spoil: &dyn Fn(&Path)| {
+        let folder = spoilt("stock/olmo", spoil);
+        let loaded = Weights::open(folder.path())
+            .and_then(|(weights, configuration)| Decoder::load(&weights, configuration, Form::AsStored));
+        let error = loaded.expect_err("it is spoilt");
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        format!("{error}: {source}")
+    };
+    for (from, to, said) in [
+        (
+            "\"vocab_size\": 512",
+            "\"vocab_size\": 1024",
+            "the weight model.embed_tokens.weight is missing or not",
+        ),
+        ("\"clip_qkv\": null", "\"rope_scaling\": {\"type\": \"linear\"}", "rope type is \"linear\""),
+        (
+            "\"hidden_act\": \"silu\"",
+            "\"hidden_act\": \"none\"",
+            "the family \"olmo\" cannot read the model: unknown variant",
+        ),
+    ] {
+        let error = error(&|folder| replace(folder, "config.json", from, to));
+        assert!(error.contains(said), "{error:?} says nothing of {said:?}");
+    }
 }
 
 #[test]
@@ -87,8 +119,8 @@ fn gguf_files_are_checked_alike() {
 
 #[test]
 fn a_text_that_does_not_fit_is_an_error_and_nothing_of_it_is_read() {
-    let (weights, shape) = Weights::open(&oracle("qwen2")).expect("a model");
-    let decoder = Decoder::load(&weights, shape, Form::AsStored).expect("a decoder");
+    let (weights, configuration) = Weights::open(&oracle("qwen2")).expect("a model");
+    let decoder = Decoder::load(&weights, configuration, Form::AsStored).expect("a decoder");
     let mut text = decoder.text(None);
     let mut read = |tokens: &[u32]| {
         let read = decoder.read(&mut [Input { text: &mut text, tokens }]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::cpu::Form;
-use engine::{Decoder, Input, Text, Weights, begin};
+use engine::{Decoder, Input, Place, Text, Weights, begin};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -34,9 +34,9 @@ fn expected() -> Expected {
     serde_json::from_str(&text).expect("the oracle's figures are JSON")
 }
 
-fn decoder(file: &str) -> Decoder {
-    let (weights, shape) = Weights::open(&folder().join(file)).expect("a model");
-    Decoder::load(&weights, shape, Form::AsStored).expect("a decoder")
+fn decoder(file: &str, place: Place) -> Decoder {
+    let (weights, configuration) = Weights::open(&folder().join(file)).expect("a model");
+    Decoder::load_at(&weights, configuration, Form::AsStored, place).expect("a decoder")
 }
 
 fn likeliest(logits: &[f32]) -> u32 {
@@ -98,19 +98,23 @@ fn alone(decoder: &Decoder, prefix: &[u32]) -> (Text, Vec<u32>) {
     (text, vec![*last])
 }
 
-fn check(name: &str, checkpoint: &Checkpoint, expected: &Expected) {
+fn check(name: &str, checkpoint: &Checkpoint, expected: &Expected, place: Place, at_once: &[usize]) {
     for file in &checkpoint.files {
-        let decoder = decoder(file);
+        let decoder = decoder(file, place);
         let lengths: Vec<usize> = checkpoint.next.iter().map(Vec::len).collect();
-        for at_once in [1, 8, 32] {
+        for at_once in at_once.iter().copied() {
             let written = write(&decoder, expected, &lengths, at_once);
-            assert_eq!(written, checkpoint.next, "{name}, {file}, {at_once} rows at once");
+            assert_eq!(written, checkpoint.next, "{name}, {file}, {place:?}, {at_once} rows at once");
         }
         // Rows that end at different times leave gaps which others fill.
         let lengths: Vec<usize> = (0..lengths.len()).map(|index| 1 + index * 7 % lengths[index]).collect();
         let written = write(&decoder, expected, &lengths, 5);
         for (index, (written, next)) in written.iter().zip(&checkpoint.next).enumerate() {
-            assert_eq!(written, &next[..lengths[index]], "{name}, {file}, row {index} beside others");
+            assert_eq!(
+                written,
+                &next[..lengths[index]],
+                "{name}, {file}, {place:?}, row {index} beside others"
+            );
         }
     }
 }
@@ -120,7 +124,15 @@ fn every_token_is_the_one_that_transformers_writes() {
     let expected = expected();
     // Products in 8 bits round the activations too, so only their logits are held to the oracle's, below.
     for (name, checkpoint) in expected.checkpoints.iter().filter(|(name, _)| !name.contains("q8_0")) {
-        check(name, checkpoint, &expected);
+        check(name, checkpoint, &expected, Place::Cpu, &[1, 8, 32]);
+    }
+}
+
+#[test]
+fn tensors_as_devices_reckon_with_them_write_the_same() {
+    let expected = expected();
+    for (name, checkpoint) in &expected.checkpoints {
+        check(name, checkpoint, &expected, Place::Tensors, &[32]);
     }
 }
 
@@ -128,18 +140,20 @@ fn every_token_is_the_one_that_transformers_writes() {
 fn logits_are_those_of_transformers_within_rounding() {
     let expected = expected();
     for (name, checkpoint) in &expected.checkpoints {
-        for file in &checkpoint.files {
-            let decoder = decoder(file);
+        let at = |place| checkpoint.files.iter().map(move |file| (file, place));
+        for (file, place) in at(Place::Cpu).chain(at(Place::Tensors)) {
+            let decoder = decoder(file, place);
             let mut text = decoder.text(None);
             let tokens: Vec<u32> = expected.prefix.iter().chain(&expected.rows[0]).copied().collect();
             let logits =
                 decoder.read(&mut [Input { text: &mut text, tokens: &tokens }]).expect("it fits").row(0);
             let scale = checkpoint.first_logits.iter().fold(0.0f32, |most, logit| most.max(logit.abs()));
             for (token, (found, wanted)) in logits.iter().zip(&checkpoint.first_logits).enumerate() {
-                let tolerance = scale * if file.contains("q8_0") { 5e-2 } else { 1e-5 };
+                let rounds = file.contains("q8_0") && place == Place::Cpu;
+                let tolerance = scale * if rounds { 5e-2 } else { 1e-5 };
                 assert!(
                     (found - wanted).abs() <= tolerance,
-                    "{name}, {file}, token {token}: {found} {wanted}"
+                    "{name}, {file}, {place:?}, token {token}: {found} {wanted}"
                 );
             }
         }
@@ -157,8 +171,8 @@ fn a_texts_logits_depend_on_its_tokens_alone_to_the_last_bit() {
         ("qwen3", Form::Q8),
         ("llama-q8_0.gguf", Form::AsStored),
     ] {
-        let (weights, shape) = Weights::open(&folder().join(file)).expect("a model");
-        let decoder = Decoder::load(&weights, shape, form).expect("a decoder");
+        let (weights, configuration) = Weights::open(&folder().join(file)).expect("a model");
+        let decoder = Decoder::load(&weights, configuration, form).expect("a decoder");
         let together = together(&decoder, &prompts);
         for (prompt, logits) in prompts.iter().zip(&together) {
             let mut whole = decoder.text(None);
@@ -169,6 +183,29 @@ fn a_texts_logits_depend_on_its_tokens_alone_to_the_last_bit() {
             let last = prompt.chunks(1).map(|tokens| decoder.read(&mut [Input { text: &mut slow, tokens }]));
             let last = last.last().expect("a token").expect("it fits").row(0);
             assert_eq!(&last, logits, "{file}: read token by token");
+        }
+    }
+}
+
+/// A long text is read in steps, and its tree has several stretches.
+#[test]
+fn tensors_give_the_logits_of_our_kernels_however_a_text_is_cut() {
+    let expected = expected();
+    let prompts: Vec<Vec<u32>> = [0, 1, 9, 400]
+        .iter()
+        .flat_map(|more| [(more, 3), (more, 7)])
+        .map(|(more, last)| {
+            let cycle = expected.prefix.iter().cycle().take(40 + more);
+            cycle.chain(&[5, last, last]).copied().collect()
+        })
+        .collect();
+    for file in ["llama-scaled", "mistral", "qwen3"] {
+        let (ours, theirs) = (decoder(file, Place::Cpu), decoder(file, Place::Tensors));
+        let (ours, theirs) = (together(&ours, &prompts), together(&theirs, &prompts));
+        for (prompt, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            let scale = ours.iter().fold(0.0f32, |most, logit| most.max(logit.abs()));
+            let apart = ours.iter().zip(theirs).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(apart <= 2e-5 * scale, "{file}, prompt {prompt}: {apart} of {scale}");
         }
     }
 }

@@ -41,7 +41,7 @@ fn there_are_no_more_pods_than_placements_that_ask_for_variants() {
 
 #[test]
 fn the_job_is_the_same_however_many_pods_share_it() {
-    let inputs = |parallelism| generation(parallelism, &[2, 2]).inputs;
+    let inputs = |parallelism| generation(parallelism, &[2, 2]).job;
     assert_eq!((inputs(None), inputs(Some(1))), (inputs(Some(2)), inputs(Some(32))));
-    assert_ne!(inputs(None), generation(None, &[2, 3]).inputs);
+    assert_ne!(inputs(None), generation(None, &[2, 3]).job);
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::Place;
 use engine::cpu::Form;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -77,6 +78,9 @@ pub struct GenerateArguments {
     /// Which of several workers this is, such as `0/4` for the first of four: each writes for every fourth placement.
     #[arg(long, env = "BROADSIDE_SHARE", value_name = "INDEX/COUNT", default_value = "0/1")]
     pub share: Share,
+    /// Where the model is reckoned with; weights on a GPU are 16-bit floats.
+    #[arg(long, env = "BROADSIDE_DEVICE", value_name = "DEVICE", value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
     /// Divides the logits, from 0 (the likeliest token) to 2; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TEMPERATURE", value_name = "NUMBER", value_parser = temperature)]
     pub temperature: Option<f64>,
@@ -118,6 +122,32 @@ pub struct CompleteArguments {
     /// Print each completion as a JSON object in a line: text, tokens, logProbabilities, finish.
     #[arg(long, env = "BROADSIDE_JSON")]
     pub json: bool,
+}
+
+/// Where the model is reckoned with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Device {
+    /// On a GPU where this build is for GPUs, on the CPU where it is not.
+    Auto,
+    /// On the CPU.
+    Cpu,
+    /// On the first GPU of NVIDIA.
+    Cuda,
+    /// On the CPU in the way of a GPU, slowly: to check what a GPU would do.
+    Tensors,
+}
+
+impl Device {
+    /// The place that is meant.
+    #[must_use]
+    pub fn place(self) -> Place {
+        match self {
+            Self::Auto => Place::best(),
+            Self::Cpu => Place::Cpu,
+            Self::Cuda => Place::Cuda,
+            Self::Tensors => Place::Tensors,
+        }
+    }
 }
 
 /// In which form weights are kept in memory.
@@ -286,6 +316,7 @@ mod tests {
             ("--rows", "0"),
             ("--weights", "q2"),
             ("--share", "4/4"),
+            ("--device", "tpu"),
             ("--threads", "0"),
             ("--log", "a=b=c"),
         ] {

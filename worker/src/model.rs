@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use api::name::hex;
 use engine::cpu;
-use engine::{Decoder, EngineError, NotFinite, Sampling, Weights};
+use engine::{Decoder, EngineError, NotFinite, Place, Sampling, Weights};
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use crate::folder::{Advice, CONFIG, GENERATION, TOKENIZER};
 use crate::form::{Form, FormError};
@@ -72,13 +73,27 @@ impl Model {
     /// # Errors
     /// When a file is missing or not what its name says, or the model is of a kind that this worker cannot run.
     pub fn open(folder: &Path, form: cpu::Form) -> Result<Self, ModelError> {
-        let (weights, shape) = Weights::open(folder)?;
+        Self::open_at(folder, form, Place::Cpu)
+    }
+
+    /// The same, with the model where it is to be reckoned with; `form` is for the CPU.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the device is missing, too old for this build, or too small.
+    pub fn open_at(folder: &Path, form: cpu::Form, place: Place) -> Result<Self, ModelError> {
+        let (weights, configuration) = Weights::open(folder)?;
         let advice = advice(folder)?;
         let tokenizer = folder.join(TOKENIZER);
         // Before the weights, which take long to load.
         std::fs::metadata(&tokenizer)
             .map_err(|source| ModelError::Read { path: tokenizer.clone(), source })?;
-        let decoder = Decoder::load(&weights, shape, form)?;
+        let decoder = Decoder::load_at(&weights, configuration, form, place)?;
+        if let Some(family) = decoder.stock_family() {
+            warn!(
+                family,
+                "each draft reads its prompt by itself: the engine has no decoder of its own for the family"
+            );
+        }
         let tokens = Tokens::open(&tokenizer)?;
         Ok(Self { decoder, tokens, advice, digest: digest(&weights)?, folder: folder.to_owned() })
     }

@@ -138,12 +138,13 @@ pub fn run(command: &Command) -> Outcome {
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
     let campaign = Campaign { assignments: arguments.share.of(campaign.assignments), ..campaign };
-    let model = Model::open(&arguments.model, arguments.weights.into())?;
+    let device = arguments.device.place();
+    let model = Model::open_at(&arguments.model, arguments.weights.into(), device)?;
     check_language(&model, &campaign)?;
     let mut writer = Writer::new(&model, arguments.rows as usize)?;
     writer.sampling = sampling(arguments, writer.sampling);
     let weights_bytes = model.decoder().bytes();
-    info!(campaign = campaign.name, model = model.digest(), weights_bytes, sampling = ?writer.sampling, "writing begins");
+    info!(campaign = campaign.name, model = model.digest(), ?device, weights_bytes, sampling = ?writer.sampling, "writing begins");
     let mut destination: Box<dyn Destination> = match &arguments.output {
         Some(folder) => Box::new(Folder::open(folder)?),
         None => Box::new(Cluster::connect(campaign.home.as_ref())?),
@@ -257,7 +258,8 @@ mod tests {
         let truncated = EngineError::Truncated { path: "a".into(), expected: 2, found: 1 };
         check(ModelError::Engine(truncated), 2, Some(GenerationFailure::ModelFilesDamaged));
         check(ModelError::TooLong { found: 9, positions: 8 }, 2, None);
-        check(GenerateError::Model(ModelError::TooLong { found: 9, positions: 8 }), 2, None);
+        let too_long = ModelError::TooLong { found: 9, positions: 8 };
+        check(GenerateError::Author(AuthorError::Model(too_long)), 2, None);
         check(GenerateError::Destination(DestinationError::Other("away".into())), 1, None);
     }
 }

@@ -95,6 +95,13 @@ fn a_second_run_finds_everything_done_and_a_variant_taken_away_comes_back_as_it_
 }
 
 #[test]
+fn what_devices_reckon_with_writes_as_many_variants() {
+    let place = Place::new(CAMPAIGN);
+    let (outcome, report) = place.generate(&["--device", "tensors"]);
+    assert_eq!((outcome, report.placements[0].delivered), (Outcome::Complete, 3));
+}
+
+#[test]
 fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
     // Forbidden words are not written in the first place, and demanded ones are put where they have room; these have none.
     let words = ["Quizhüpfwyxk", "jumblevexing"].map(|word| [word; 6].join(" ")).join(", ");
@@ -200,6 +207,8 @@ fn what_a_person_has_to_mend_ends_with_its_own_code_and_a_message() {
     );
     check("kind: [", &[], "is not an AdCampaign");
     check(CAMPAIGN, &["--model", "/nowhere"], "cannot read /nowhere/config.json");
+    #[cfg(not(feature = "cuda"))]
+    check(CAMPAIGN, &["--device", "cuda"], "this build has no CUDA: take --device cpu");
     // As many required words, and as long, as a campaign may hold.
     let words = ('a'..='h').map(|first| format!("{first}{}", "4Q-7z".repeat(16)).chars().take(80).collect());
     let words: Vec<String> = words.collect();

@@ -136,26 +136,17 @@ impl WithSimd for LogSumExp<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> f32 {
         let (blocks, rest) = self.0.as_chunks::<LANES>();
-        let mut highest = [f32::NEG_INFINITY; LANES];
-        let mut broken = 0.0f32;
+        let most = highest(self.0);
+        let (mut sums, mut broken) = ([0.0f32; LANES], [0.0f32; LANES]);
         for block in blocks {
             for lane in 0..LANES {
-                highest[lane] = if block[lane] > highest[lane] { block[lane] } else { highest[lane] };
-            }
-        }
-        let mut most = f32::NEG_INFINITY;
-        for value in highest.iter().chain(rest) {
-            most = if *value > most { *value } else { most };
-        }
-        let mut sums = [0.0f32; LANES];
-        for block in blocks {
-            for lane in 0..LANES {
-                // No number times nothing is no number still, which the exponential's borders would hide.
-                broken += block[lane] * 0.0;
+                // No number times nothing is no number still, which the exponential's borders would hide. A sum for
+                // each lane, or the compiler takes one number after the other, exponentials too.
+                broken[lane] += block[lane] * 0.0;
                 sums[lane] += exp(block[lane] - most);
             }
         }
-        let mut sum = broken;
+        let mut sum: f32 = broken.iter().sum();
         for lane in 0..LANES {
             sum += sums[lane];
         }
@@ -166,27 +157,29 @@ impl WithSimd for LogSumExp<'_> {
     }
 }
 
-/// `exp((x - highest) · scale)` of each number, into a buffer that is used again.
-pub fn exponentials(values: &[f32], highest: f32, scale: f32, out: &mut Vec<f32>) {
-    out.clear();
-    out.extend_from_slice(values);
-    Arch::new().dispatch(Exponentials { values: out, highest, scale });
-}
-
-struct Exponentials<'a> {
-    values: &'a mut [f32],
-    highest: f32,
-    scale: f32,
-}
-
-impl WithSimd for Exponentials<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        for value in self.values {
-            *value = exp((*value - self.highest) * self.scale);
+/// The highest number; what is no number is passed over.
+#[inline(always)]
+#[must_use]
+pub(crate) fn highest(values: &[f32]) -> f32 {
+    let mut most = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        for lane in 0..LANES {
+            most[lane] = if block[lane] > most[lane] { block[lane] } else { most[lane] };
         }
+    }
+    let mut highest = f32::NEG_INFINITY;
+    for value in most.iter().chain(rest) {
+        highest = if *value > highest { *value } else { highest };
+    }
+    highest
+}
+
+/// `exp((x - highest) · scale)` of each number, in place.
+#[inline(always)]
+pub(crate) fn exponentials(values: &mut [f32], highest: f32, scale: f32) {
+    for value in values {
+        *value = exp((*value - highest) * scale);
     }
 }
 

@@ -78,7 +78,7 @@ impl Rotary {
     }
 
     /// Cosine and sine of each pair at a position. The angle is rounded to 32 bits as the models were trained with.
-    fn turns(&self, position: usize) -> Vec<(f32, f32)> {
+    pub(crate) fn turns(&self, position: usize) -> Vec<(f32, f32)> {
         let turn = |frequency: &f32| {
             let angle = f64::from(position as f32 * frequency);
             ((angle.cos() as f32) * self.magnitude, (angle.sin() as f32) * self.magnitude)

@@ -8,12 +8,12 @@ use candle_core::quantized::gguf_file::Content;
 
 use super::names::by_hugging_face;
 use super::{Stored, Weights, open_file};
-use crate::{EngineError, Shape};
+use crate::{Configuration, EngineError};
 
 /// Divides the frequencies of rotary positions.
 const FACTORS: &str = "rope_freqs.weight";
 
-pub(super) fn open(path: &Path) -> Result<(Weights, Shape), EngineError> {
+pub(super) fn open(path: &Path) -> Result<(Weights, Configuration), EngineError> {
     let file = open_file(path)?;
     let content = Content::read(&mut BufReader::new(&file))
         .map_err(|error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() })?;
@@ -26,6 +26,6 @@ pub(super) fn open(path: &Path) -> Result<(Weights, Shape), EngineError> {
     let weights = Weights { files: vec![(path.to_owned(), file)], tensors }.check_lengths()?;
     let count = content.tensor_infos.get(FACTORS).map(|info| info.shape.elem_count());
     let factors = count.map(|count| weights.vector(FACTORS, count)).transpose()?;
-    let shape = Shape::from_gguf(&content, factors.as_deref(), path)?;
-    Ok((weights, shape))
+    let configuration = Configuration::from_gguf(&content, factors.as_deref(), path)?;
+    Ok((weights, configuration))
 }

@@ -11,7 +11,7 @@ use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
 use super::{Stored, Weights, open_file};
-use crate::{EngineError, Shape};
+use crate::{Configuration, EngineError};
 
 /// Headers above this are none: the format's own bound.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -24,15 +24,15 @@ pub(super) fn is_in(folder: &Path) -> bool {
     folder.join(WEIGHTS).exists() || folder.join(INDEX).exists()
 }
 
-pub(super) fn open(folder: &Path) -> Result<(Weights, Shape), EngineError> {
+pub(super) fn open(folder: &Path) -> Result<(Weights, Configuration), EngineError> {
     let config = folder.join("config.json");
-    let shape = Shape::from_config(&read(&config)?, &config)?;
+    let configuration = Configuration::from_json(&read(&config)?, &config)?;
     let mut weights = Weights { files: Vec::new(), tensors: HashMap::new() };
     for path in shards(folder)? {
         let file = open_file(&path)?;
         add(&mut weights, path, file)?;
     }
-    Ok((weights.check_lengths()?, shape))
+    Ok((weights.check_lengths()?, configuration))
 }
 
 /// `model.safetensors`, or the files that `model.safetensors.index.json` names.

@@ -31,8 +31,8 @@ impl Run {
 }
 
 pub(crate) fn load(model: &Path, form: Form) -> Decoder {
-    let (weights, shape) = Weights::open(model).expect("a model: run make bench-peers");
-    Decoder::load(&weights, shape, form).expect("the model's weights")
+    let (weights, configuration) = Weights::open(model).expect("a model: run make bench-peers");
+    Decoder::load(&weights, configuration, form).expect("the model's weights")
 }
 
 /// The prompt of the peers: see peers.py.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::{EngineError, Shape, Weights};
+use engine::{Architecture, EngineError, Weights};
 use serde::Deserialize;
 
 use crate::folder::{Advice, CONFIG};
@@ -15,7 +15,7 @@ pub struct Model {
     /// The languages that it writes, as primary tags; `*` for more than a hundred, and empty where nobody says.
     pub languages: Vec<String>,
     /// The sizes.
-    pub shape: Shape,
+    pub shape: Architecture,
     /// Numbers that are added behind products or scale heads, over all layers.
     extra: u64,
 }
@@ -68,8 +68,10 @@ impl Model {
 
     /// A GGUF file has no configuration beside it, and tells by its weights what a configuration tells by its family.
     fn of_weights(path: &Path) -> Result<Self, EngineError> {
-        let (weights, mut shape) = Weights::open(path)?;
-        let Shape { hidden, layers, heads, key_heads, head_width, .. } = shape;
+        let (weights, configuration) = Weights::open(path)?;
+        let family = configuration.stock_family().unwrap_or_default().to_owned();
+        let mut shape = configuration.architecture().cloned().ok_or(EngineError::Family(family))?;
+        let Architecture { hidden, layers, heads, key_heads, head_width, .. } = shape;
         shape.tied.get_or_insert(!weights.has("lm_head.weight"));
         let parts = [
             ("q_proj.bias", (heads + 2 * key_heads) * head_width),
@@ -82,7 +84,7 @@ impl Model {
     }
 
     fn new(name: String, languages: Vec<String>, json: &[u8], path: &Path) -> Result<Self, EngineError> {
-        let shape = Shape::from_config(json, path)?;
+        let shape = Architecture::from_config(json, path)?;
         let malformed = |error: serde_json::Error| EngineError::Malformed {
             path: path.to_owned(),
             what: error.to_string(),
@@ -132,7 +134,8 @@ impl Model {
     /// All matrices that every token is multiplied with, those of the logits first.
     #[must_use]
     pub fn products(&self) -> [Matrices; 5] {
-        let Shape { vocabulary, hidden, feed_forward, layers, heads, key_heads, head_width, .. } = self.shape;
+        let Architecture { vocabulary, hidden, feed_forward, layers, heads, key_heads, head_width, .. } =
+            self.shape;
         let (queries, keys) = (heads * head_width, key_heads * head_width);
         [
             Matrices::new(1, vocabulary, hidden),
@@ -146,7 +149,7 @@ impl Model {
     /// Numbers that stand in no matrix: norms and biases.
     #[must_use]
     pub fn vectors(&self) -> u64 {
-        let Shape { hidden, layers, .. } = self.shape;
+        let Architecture { hidden, layers, .. } = self.shape;
         ((2 * layers + 1) * hidden) as u64 + self.extra
     }
 
@@ -165,8 +168,8 @@ fn name(path: Option<&Path>) -> String {
 
 /// Qwen2 adds something to queries, keys and values, and a Llama that says so to the attention's output too; Qwen3 has
 /// norms of heads.
-fn extra(family: &Family, shape: &Shape) -> u64 {
-    let Shape { hidden, layers, heads, key_heads, head_width, .. } = *shape;
+fn extra(family: &Family, shape: &Architecture) -> u64 {
+    let Architecture { hidden, layers, heads, key_heads, head_width, .. } = *shape;
     let of_queries = (heads + 2 * key_heads) * head_width;
     let biased = family.attention_bias == Some(true);
     let of_layer = match family.model_type.as_str() {

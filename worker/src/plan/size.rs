@@ -157,7 +157,7 @@ mod tests {
                 let decoder = Decoder::load(&weights_on_disk, shape, form).expect("a decoder");
                 assert_eq!(
                     weights(&model, &cpu(), ours),
-                    decoder.bytes() as u64,
+                    decoder.bytes().expect("ours") as u64,
                     "{} {ours:?}",
                     folder.display()
                 );
@@ -178,13 +178,13 @@ mod tests {
                     decoder.read(&mut [Input { text, tokens: &tokens }]).expect("it fits");
                 };
                 read(&mut above, prompt);
-                let of_prompt = above.bytes() as u64;
+                let of_prompt = above.bytes().expect("ours") as u64;
                 let mut row = decoder.text(Some(Arc::new(above)));
                 read(&mut row, tokens);
                 let workload = Workload { rows: 1, prompt: prompt as u64, tokens: tokens as u64 };
                 let case = format!("{} {workload:?}", folder.display());
                 assert_eq!(keys_and_values(&model, &cpu(), 0, workload.prompt), of_prompt, "{case}");
-                assert_eq!(of_row(&model, &cpu(), workload), row.bytes() as u64, "{case}");
+                assert_eq!(of_row(&model, &cpu(), workload), row.bytes().expect("ours") as u64, "{case}");
             }
         }
     }

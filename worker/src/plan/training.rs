@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn weights_are_those_of_the_trainer() {
         let handbill = &Model::classes()[0];
-        let engine::Shape { hidden, layers, heads, feed_forward, positions, vocabulary, .. } = handbill.shape;
+        let engine::Architecture { hidden, layers, heads, feed_forward, positions, vocabulary, .. } =
+            handbill.shape;
         let shape =
             Shape { hidden, layers, heads, feed_forward, positions, rope_theta: 1e4, norm_epsilon: 1e-5 };
         let decoder = Decoder::new(shape, vocabulary, &mut Random::from_seed(1)).expect("a decoder");

@@ -9,8 +9,7 @@ use crate::cpu::{LANES, Rotary};
 
 /// Sizes and features of a decoder; valid by construction.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Shape {
+pub struct Architecture {
     /// Tokens of the vocabulary.
     pub vocabulary: usize,
     /// Width of what flows through the layers.
@@ -37,20 +36,17 @@ pub struct Shape {
     pub tied: Option<bool>,
 }
 
-impl Shape {
+impl Architecture {
     /// Reads a `config.json`.
     ///
     /// # Errors
-    /// When it is none, or of a model that the engine does not know.
+    /// When it is none, or of a family that is not read by a decoder of ours.
     pub fn from_config(json: &[u8], path: &std::path::Path) -> Result<Self, EngineError> {
         config::read(json, path)?.checked()
     }
 
     /// Reads the metadata of a GGUF file.
-    ///
-    /// # Errors
-    /// When something is missing, or the model is one that the engine does not know.
-    pub fn from_gguf(
+    pub(crate) fn from_gguf(
         content: &candle_core::quantized::gguf_file::Content,
         factors: Option<&[f32]>,
         path: &std::path::Path,

@@ -5,12 +5,16 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::{Content, Value};
 
 use super::rope::{Scaling, rotary};
-use super::{Shape, bounded_layers, bounded_width};
+use super::{Architecture, bounded_layers, bounded_width};
 use crate::EngineError;
 use crate::cpu::Pairing;
 
 /// `factors` divide the frequencies: the tensor `rope_freqs.weight`, where the file has one.
-pub(super) fn read(content: &Content, factors: Option<&[f32]>, path: &Path) -> Result<Shape, EngineError> {
+pub(super) fn read(
+    content: &Content,
+    factors: Option<&[f32]>,
+    path: &Path,
+) -> Result<Architecture, EngineError> {
     let metadata = Metadata { content, path, family: String::new() };
     let family = metadata.text("general.architecture")?;
     let pairing = match family.as_str() {
@@ -28,7 +32,7 @@ struct Metadata<'a> {
 }
 
 impl Metadata<'_> {
-    fn shape(&self, factors: Option<&[f32]>, pairing: Pairing) -> Result<Shape, EngineError> {
+    fn shape(&self, factors: Option<&[f32]>, pairing: Pairing) -> Result<Architecture, EngineError> {
         let hidden = bounded_width("hidden size", self.count("embedding_length")?)?;
         let heads = bounded_width("number of heads", self.count("attention.head_count")?)?;
         let head_width = self.perhaps_count("attention.key_length").unwrap_or(hidden / heads.max(1));
@@ -41,7 +45,7 @@ impl Metadata<'_> {
             rotary.frequencies.iter_mut().zip(factors).for_each(|(frequency, factor)| *frequency /= factor);
         }
         let window = self.perhaps_count("attention.sliding_window");
-        Ok(Shape {
+        Ok(Architecture {
             vocabulary: self.vocabulary()?,
             hidden,
             feed_forward: bounded_width("feed-forward size", self.count("feed_forward_length")?)?,

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::rope::{Scaling, rotary};
-use super::{Shape, bounded_layers, bounded_width};
+use super::{Architecture, bounded_layers, bounded_width};
 use crate::EngineError;
 use crate::cpu::Pairing;
 
@@ -43,7 +43,7 @@ struct Kind {
     model_type: String,
 }
 
-pub(super) fn read(json: &[u8], path: &Path) -> Result<Shape, EngineError> {
+pub(super) fn read(json: &[u8], path: &Path) -> Result<Architecture, EngineError> {
     let malformed =
         |error: serde_json::Error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() };
     let Kind { model_type } = serde_json::from_slice(json).map_err(malformed)?;
@@ -54,7 +54,7 @@ pub(super) fn read(json: &[u8], path: &Path) -> Result<Shape, EngineError> {
 }
 
 impl Config {
-    fn shape(&self) -> Result<Shape, EngineError> {
+    fn shape(&self) -> Result<Architecture, EngineError> {
         self.check_activation()?;
         let (heads, layers) = (self.num_attention_heads, bounded_layers(self.num_hidden_layers)?);
         let hidden = bounded_width("hidden size", self.hidden_size)?;
@@ -63,7 +63,7 @@ impl Config {
         let scaling = self.rope_parameters.clone().or_else(|| self.rope_scaling.clone()).unwrap_or_default();
         let theta = scaling.rope_theta.or(self.rope_theta).unwrap_or(10_000.0);
         let positions = self.max_position_embeddings;
-        Ok(Shape {
+        Ok(Architecture {
             vocabulary: self.vocab_size,
             hidden,
             feed_forward: bounded_width("feed-forward size", self.intermediate_size)?,
