@@ -41,7 +41,9 @@ pub use table::{
     AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableException, TableMetric, TablePlacement,
     TableRound, TableRules, TableVariant,
 };
-pub use variant::{AdVariant, AdVariantSpec, AdVariantStatus, Origin, Provenance, VariantState};
+pub use variant::{
+    AdVariant, AdVariantSpec, AdVariantStatus, Appraisal, Drawing, Origin, Provenance, VariantState,
+};
 
 use std::collections::BTreeMap;
 

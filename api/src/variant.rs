@@ -33,6 +33,8 @@ use crate::{Percent, Slots, schema};
     printcolumn(name = "Text", type_ = "string", json_path = ".spec.slots['headline','subject']"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Share", type_ = "string", json_path = ".status.share"),
+    printcolumn(name = "Score", type_ = "string", json_path = ".spec.appraisal.score", priority = 1),
+    printcolumn(name = "Claims", type_ = "string", json_path = ".spec.appraisal.claims", priority = 1),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -52,6 +54,9 @@ pub struct AdVariantSpec {
     /// What made it, for generated copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
+    /// How the worker judged it, for generated copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appraisal: Option<Appraisal>,
 }
 
 /// Who wrote a variant.
@@ -89,6 +94,61 @@ pub struct Provenance {
     /// How often copy for this place was refused before, by a rule or as a near-duplicate.
     #[schemars(range(min = 0, max = 65_535))]
     pub attempt: u32,
+    /// In which form the weights were kept, such as `as-stored` or `q8`; nothing where an engine elsewhere wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub quantization: Option<String>,
+    /// How tokens were drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawing: Option<Drawing>,
+}
+
+/// How tokens were drawn. Numbers are decimal, and as exact as they were in use.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drawing {
+    /// What divided the logits.
+    #[schemars(length(max = 24))]
+    pub temperature: String,
+    /// The most tokens to draw from; 0 for all.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub top_k: u32,
+    /// The share of probability that was kept.
+    #[schemars(length(max = 24))]
+    pub top_p: String,
+    /// Tokens less likely than this share of the likeliest were left out.
+    #[schemars(length(max = 24))]
+    pub min_p: String,
+    /// What divided the logits of tokens that came before.
+    #[schemars(length(max = 24))]
+    pub repetition_penalty: String,
+}
+
+/// How the worker judged a generated variant before anybody saw it. It orders drafts and never enters a verdict.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Appraisal {
+    /// The weighted mean of the parts, from 0 to 1.
+    #[schemars(length(max = 8))]
+    pub score: String,
+    /// How surely the model wrote it: the geometric mean of its tokens' probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8))]
+    pub fluency: Option<String>,
+    /// How little the rules had to force: one minus the mean share that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8))]
+    pub freedom: Option<String>,
+    /// How much of what the model was told the copy says.
+    #[schemars(length(max = 8))]
+    pub cover: String,
+    /// How few of its texts go beyond a recommended limit or against a soft rule.
+    #[schemars(length(max = 8))]
+    pub fit: String,
+    /// Superlatives and names that the brief does not hold: a person should look at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 120)))]
+    pub claims: Vec<String>,
 }
 
 /// What the operator says of a variant; moved when a round opens.

@@ -50,6 +50,7 @@ fn variants(campaign: &AdCampaign) -> Vec<AdVariant> {
                 origin,
                 slots: slots.clone(),
                 provenance: None,
+                appraisal: None,
             };
             AdVariant::new(&api::name::variant(&spec.campaign, &spec.placement, slots), spec)
         };

@@ -355,6 +355,8 @@ fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
         seed: 7,
         index: u32::try_from(index).expect("few"),
         attempt: 0,
+        quantization: None,
+        drawing: None,
     };
     let spec = AdVariantSpec {
         campaign: campaign.name_any(),
@@ -362,6 +364,7 @@ fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
         origin: Origin::Generated,
         slots,
         provenance: Some(provenance),
+        appraisal: None,
     };
     AdVariant::new(&name, spec)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use api::Slots;
+use api::{Drawing, Slots};
 use rules::{BrandRules, Format};
 
 use crate::model::ModelError;
@@ -57,6 +57,12 @@ pub type Done<'a> = dyn FnMut(usize, Draft) -> ControlFlow<()> + 'a;
 pub trait Author {
     /// What identifies the model: `sha256:` and the digest of its weights, or `endpoint:` and a name.
     fn model_digest(&self) -> &str;
+
+    /// In which form it keeps the weights; nothing where it does not know.
+    fn quantization(&self) -> Option<&str>;
+
+    /// How it draws tokens.
+    fn drawing(&self) -> Drawing;
 
     /// Writes one draft for each task, in any order, and gives each to `done` once.
     ///

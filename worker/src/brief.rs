@@ -79,11 +79,17 @@ impl Brief {
         figures(text).all(|figure| said.contains(&figure))
     }
 
-    fn figures(&self) -> Vec<&str> {
+    /// Everything that the brief says, value by value.
+    #[must_use]
+    pub fn said(&self) -> Vec<&str> {
         let Self { product, audience, offer, facts, tones: _, action, words } = self;
         let values =
             std::iter::once(product).chain(audience).chain(offer).chain(facts).chain(action).chain(words);
-        values.flat_map(|value| figures(value)).collect()
+        values.map(String::as_str).collect()
+    }
+
+    fn figures(&self) -> Vec<&str> {
+        self.said().into_iter().flat_map(figures).collect()
     }
 }
 

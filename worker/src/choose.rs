@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::Slots;
-use rules::{BrandRules, Fingerprint, Format};
+use rules::{BrandRules, Fingerprint, Format, Violation};
 
 use crate::author::Draft;
 use crate::brief::Brief;
@@ -39,12 +39,15 @@ impl<'a> Choice<'a> {
         Self { format, brand, brief, chosen: existing.map(Fingerprint::new).collect() }
     }
 
-    /// Takes the draft and remembers it, or says everything that it breaks.
+    /// Takes the draft and remembers it, with the soft rules that it breaks, or says everything hard that it breaks.
     ///
     /// # Errors
     /// With the names of what is broken, in alphabetical order, each once.
-    pub fn judge(&mut self, draft: &Draft) -> Result<(), BTreeSet<&'static str>> {
-        let mut broken: BTreeSet<&'static str> = self.broken_rules(draft);
+    pub fn judge(&mut self, draft: &Draft) -> Result<Vec<Violation>, BTreeSet<&'static str>> {
+        let (hard, soft): (Vec<_>, Vec<_>) =
+            rules::check(self.format, self.brand, &draft.slots).into_iter().partition(Violation::is_hard);
+        let mut broken: BTreeSet<&'static str> = hard.iter().map(|violation| violation.rule.name()).collect();
+        broken.extend(self.own_faults(draft));
         let fingerprint = Fingerprint::new(&draft.slots);
         if self.chosen.iter().any(|it| it.is_near_duplicate(&fingerprint)) {
             broken.insert(NEAR_DUPLICATE);
@@ -53,17 +56,15 @@ impl<'a> Choice<'a> {
             return Err(broken);
         }
         self.chosen.push(fingerprint);
-        Ok(())
+        Ok(soft)
     }
 
-    fn broken_rules(&self, draft: &Draft) -> BTreeSet<&'static str> {
-        let violations = rules::check(self.format, self.brand, &draft.slots);
-        let hard =
-            violations.iter().filter(|violation| violation.is_hard()).map(|violation| violation.rule.name());
+    /// What is wrong although no rule of format or brand says so.
+    fn own_faults(&self, draft: &Draft) -> impl Iterator<Item = &'static str> {
         let invented = draft.slots.values().any(|text| !self.brief.knows_figures_of(text));
         let misspelled = draft.slots.values().any(|text| misspells(text, &self.brief.product));
         let own = [(invented, INVENTED_FIGURE), (misspelled, MISSPELLED_NAME), (!draft.finished, UNFINISHED)];
-        hard.chain(own.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name)).collect()
+        own.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name)
     }
 }
 

@@ -123,6 +123,7 @@ mod tests {
             origin: Origin::Generated,
             slots: Slots::from([("headline".into(), headline.into())]),
             provenance: None,
+            appraisal: None,
         }
     }
 

@@ -1,28 +1,30 @@
 //! `worker generate`: writes the variants that a campaign asks for.
 //!
 //! ```text
-//! assignments ─▶ for each variant that is missing: prompt ─▶ draft, all together
-//!                    ▲                                         │ in the order of variants
-//!                    └──────── next attempt ◀── refused ◀── judged ─▶ delivered
+//! assignments ─▶ for each draft that is missing: prompt ─▶ draft, all together
+//!                    ▲                                       │ in the order of drafts
+//!                    └──────── next attempt ◀── refused ◀── judged ─▶ pool ─▶ taken, best first ─▶ delivered
 //! ```
 //!
-//! Every attempt has a seed of its own, made from the campaign, its seed, placement, variant and attempt. So a variant
-//! does not depend on how long another took, and a run that goes on after a restart writes what the first would have.
+//! Every attempt has a seed of its own, made from the campaign, its seed, placement, draft and attempt. So a draft does
+//! not depend on how long another took, and a run that goes on after a restart writes what the first would have.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use api::{AdVariantSpec, Origin, Provenance};
+use api::wire::report::Report;
+use api::{AdVariantSpec, Appraisal, Origin, Provenance};
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use crate::author::{Author, AuthorError, Draft, Task};
 use crate::campaign::{Assignment, Campaign};
-use crate::choose::Choice;
 use crate::destination::{Destination, DestinationError};
+use crate::pool::{Candidate, Pool, claims};
 use crate::progress::Progress;
+use crate::prompt::Prompt;
 use crate::random::Random;
-use api::wire::report::{PlacementReport, Report};
+use crate::score::Score;
 
 /// What wrote a variant, for its provenance.
 pub const ENGINE: &str = concat!("broadside-worker ", env!("CARGO_PKG_VERSION"));
@@ -38,7 +40,7 @@ pub enum GenerateError {
     Destination(#[from] DestinationError),
 }
 
-/// Writes what is missing, delivers each variant as soon as it is chosen, and reports.
+/// Writes what is missing, delivers each variant as soon as it is taken, and reports.
 ///
 /// # Errors
 /// When the model cannot write or the destination does not take a variant. What was delivered stays delivered, and the
@@ -51,47 +53,30 @@ pub fn generate(
 ) -> Result<Report, GenerateError> {
     let existing = destination.existing(&campaign.name)?;
     let asked = campaign.assignments.iter().map(|it| it.variants).sum();
-    let mut run = Run { author, campaign, places: Vec::new(), progress: Progress::begin(asked) };
-    run.places = campaign.assignments.iter().map(|it| Place::new(campaign, it, &existing)).collect();
-    let mut missing = run.missing(&existing);
+    let pools = campaign.assignments.iter().map(|it| Pool::new(campaign, it, &existing)).collect();
+    let mut run = Run { author, campaign, pools, progress: Progress::begin(asked) };
+    run.pools.iter().for_each(|pool| run.progress.found(pool.report.existing));
     for attempt in 0..attempts {
-        missing = run.write(&missing, attempt, destination)?;
-        if missing.is_empty() {
-            break;
-        }
+        run.write(attempt, destination)?;
     }
-    for Missing { place, index } in missing {
-        let placement = &run.places[place].assignment.placement;
-        info!(placement, index, attempts, "variant given up");
+    for place in 0..run.pools.len() {
+        run.deliver(place, destination)?;
     }
     let effort = run.progress.effort();
-    Ok(Report::of_run(
-        author.model_digest(),
-        effort,
-        run.places.into_iter().map(|place| place.report).collect(),
-    ))
+    let reports = run.pools.into_iter().map(|pool| pool.report).collect();
+    Ok(Report::of_run(author.model_digest(), effort, reports))
 }
 
-/// A placement while it is written for.
-struct Place<'a> {
-    assignment: &'a Assignment,
-    choice: Choice<'a>,
-    report: PlacementReport,
+/// What one attempt at one draft is made from; nothing else bears on what is written.
+#[must_use]
+pub fn task<'a>(campaign: &'a Campaign, assignment: &'a Assignment, index: u32, attempt: u32) -> Task<'a> {
+    let mut random = Random::from_seed(seed(campaign, assignment, index, attempt));
+    let prompt = campaign.brief.prompt(assignment.format.name(), &mut random);
+    let (brand, language) = (&campaign.brand, campaign.language.as_str());
+    Task { prompt, format: &assignment.format, brand, language, random }
 }
 
-impl<'a> Place<'a> {
-    fn new(campaign: &'a Campaign, assignment: &'a Assignment, existing: &[AdVariantSpec]) -> Self {
-        let Assignment { placement, format, variants, people } = assignment;
-        let existing = existing.iter().filter(|variant| variant.placement == *placement);
-        let known = people.iter().chain(existing.map(|variant| &variant.slots));
-        let choice = Choice::new(format, &campaign.brand, &campaign.brief, known);
-        let report =
-            PlacementReport { name: placement.clone(), asked: *variants, ..PlacementReport::default() };
-        Self { assignment, choice, report }
-    }
-}
-
-/// A variant that is still to be written: the place of its placement, and its own number there.
+/// A draft that is still to be written: the place of its placement, and its own number there.
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     place: usize,
@@ -101,102 +86,110 @@ struct Missing {
 struct Run<'a> {
     author: &'a dyn Author,
     campaign: &'a Campaign,
-    places: Vec<Place<'a>>,
+    pools: Vec<Pool<'a>>,
     progress: Progress,
 }
 
 impl<'a> Run<'a> {
-    /// What nobody wrote yet; what exists is counted.
-    fn missing(&mut self, existing: &[AdVariantSpec]) -> Vec<Missing> {
-        let mut missing = Vec::new();
-        for (place, Place { assignment, report, .. }) in self.places.iter_mut().enumerate() {
-            let of_placement = || existing.iter().filter(|it| it.placement == assignment.placement);
-            let (there, absent): (Vec<u32>, Vec<u32>) = (0..assignment.variants)
-                .partition(|index| of_placement().any(|variant| is_of_index(variant, *index)));
-            report.existing = u32::try_from(there.len()).expect("as many as were asked for at most");
-            self.progress.found(report.existing);
-            missing.extend(absent.into_iter().map(|index| Missing { place, index }));
-        }
-        missing
-    }
-
-    /// One attempt at everything that is missing; returns what was refused. Drafts are judged in the order of `missing`,
-    /// whichever is finished first, since what is chosen before bears on what is a near-duplicate.
-    fn write(
-        &mut self,
-        missing: &[Missing],
-        attempt: u32,
-        destination: &mut dyn Destination,
-    ) -> Result<Vec<Missing>, GenerateError> {
-        let (author, tasks) = (self.author, missing.iter().map(|it| self.task(*it, attempt)).collect());
-        let mut refused = Vec::new();
+    /// One attempt at every draft that is missing. Drafts are judged in their order, whichever is finished first, since
+    /// what is kept before bears on what is a near-duplicate; and once all of a placement are, variants are taken.
+    fn write(&mut self, attempt: u32, destination: &mut dyn Destination) -> Result<(), GenerateError> {
+        let missing: Vec<Missing> = self.missing().collect();
+        let (author, campaign) = (self.author, self.campaign);
+        let task = |it: &Missing| task(campaign, &campaign.assignments[it.place], it.index, attempt);
+        let tasks: Vec<Task<'a>> = missing.iter().map(task).collect();
+        let prompts: Vec<Prompt> = tasks.iter().map(|task| task.prompt.clone()).collect();
         let mut finished = BTreeMap::new();
         let mut next = 0;
         let mut result = Ok(());
         author.write(tasks, &mut |place, draft| {
             finished.insert(place, draft);
             while let Some(draft) = finished.remove(&next) {
-                match self.judge(missing[next], draft, attempt, destination) {
-                    Ok(true) => {}
-                    Ok(false) => refused.push(missing[next]),
-                    Err(error) => {
-                        result = Err(error);
-                        return ControlFlow::Break(());
-                    }
-                }
+                let Missing { place, index } = missing[next];
+                self.judge(place, (index, attempt), draft, &prompts[next], destination);
                 next += 1;
+                let last = missing.get(next).is_none_or(|following| following.place != place);
+                if last && self.pools[place].is_ready(attempt) {
+                    result = self.deliver(place, destination);
+                }
+                if result.is_err() {
+                    return ControlFlow::Break(());
+                }
             }
             ControlFlow::Continue(())
         })?;
-        result.map(|()| refused)
+        result
     }
 
-    fn task(&self, missing: Missing, attempt: u32) -> Task<'a> {
-        let (campaign, assignment) = (self.campaign, self.places[missing.place].assignment);
-        let mut random = Random::from_seed(seed(campaign, assignment, missing.index, attempt));
-        let prompt = campaign.brief.prompt(assignment.format.name(), &mut random);
-        let (brand, language) = (&campaign.brand, campaign.language.as_str());
-        Task { prompt, format: &assignment.format, brand, language, random }
+    fn missing(&self) -> impl Iterator<Item = Missing> {
+        let of_pool = |(place, pool): (usize, &Pool<'a>)| {
+            pool.missing().iter().map(|index| Missing { place, index: *index }).collect::<Vec<_>>()
+        };
+        self.pools.iter().enumerate().flat_map(of_pool)
     }
 
-    /// Delivers a draft that holds, and counts one that does not.
     fn judge(
         &mut self,
-        missing: Missing,
+        place: usize,
+        (index, attempt): (u32, u32),
         draft: Draft,
-        attempt: u32,
+        prompt: &Prompt,
         destination: &mut dyn Destination,
-    ) -> Result<bool, GenerateError> {
-        let Missing { place, index } = missing;
-        let Place { assignment, choice, report } = &mut self.places[place];
-        report.written += 1;
+    ) {
         self.progress.wrote(draft.trace.tokens);
-        if let Err(broken) = choice.judge(&draft) {
+        let kept = draft.clone();
+        if let Err(broken) = self.pools[place].judge((index, attempt), draft, prompt) {
             debug!(index, attempt, ?broken, "draft refused");
-            destination.refused(&draft);
-            broken.into_iter().for_each(|rule| *report.rejected.entry(rule.to_owned()).or_default() += 1);
-            return Ok(false);
+            destination.refused(&kept);
         }
-        report.delivered += 1;
-        let provenance = Provenance {
-            model_digest: self.author.model_digest().to_owned(),
-            prompt_digest: format!("sha256:{}", draft.trace.prompt_digest),
-            rules_version: self.campaign.rules_version.clone(),
-            engine_version: ENGINE.to_owned(),
-            seed: self.campaign.seed,
-            index,
-            attempt,
-        };
-        destination.deliver(&AdVariantSpec {
-            campaign: self.campaign.name.clone(),
-            placement: assignment.placement.clone(),
+    }
+
+    /// Delivers what a placement takes of its drafts.
+    fn deliver(&mut self, place: usize, destination: &mut dyn Destination) -> Result<(), GenerateError> {
+        while let Some(candidate) = self.pools[place].take() {
+            let pool = &self.pools[place];
+            destination.deliver(&self.variant(pool, &candidate))?;
+            let Candidate { index, attempt, .. } = candidate;
+            info!(placement = pool.assignment.placement, index, attempt, "variant delivered");
+            self.progress.delivered();
+        }
+        Ok(())
+    }
+
+    fn variant(&self, pool: &Pool<'_>, candidate: &Candidate) -> AdVariantSpec {
+        let Candidate { index, attempt, draft, score, fingerprint: _ } = candidate;
+        let campaign = self.campaign;
+        AdVariantSpec {
+            campaign: campaign.name.clone(),
+            placement: pool.assignment.placement.clone(),
             origin: Origin::Generated,
-            slots: assignment.beside_media(draft.slots),
-            provenance: Some(provenance),
-        })?;
-        info!(placement = assignment.placement, index, attempt, "variant delivered");
-        self.progress.delivered();
-        Ok(true)
+            slots: pool.assignment.beside_media(draft.slots.clone()),
+            provenance: Some(Provenance {
+                model_digest: self.author.model_digest().to_owned(),
+                prompt_digest: format!("sha256:{}", draft.trace.prompt_digest),
+                rules_version: campaign.rules_version.clone(),
+                engine_version: ENGINE.to_owned(),
+                seed: campaign.seed,
+                index: *index,
+                attempt: *attempt,
+                quantization: self.author.quantization().map(str::to_owned),
+                drawing: Some(self.author.drawing()),
+            }),
+            appraisal: Some(appraisal(score, claims(draft, &campaign.brief, &campaign.language))),
+        }
+    }
+}
+
+fn appraisal(score: &Score, claims: Vec<String>) -> Appraisal {
+    let figure = |number: f64| format!("{number:.3}");
+    let Score { fluency, freedom, cover, fit } = *score;
+    Appraisal {
+        score: figure(score.total()),
+        fluency: fluency.map(figure),
+        freedom: freedom.map(figure),
+        cover: figure(cover),
+        fit: figure(fit),
+        claims,
     }
 }
 
@@ -213,10 +206,6 @@ fn seed(campaign: &Campaign, assignment: &Assignment, index: u32, attempt: u32) 
     hash.update(attempt.to_be_bytes());
     let digest = hash.finalize();
     digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
-}
-
-fn is_of_index(variant: &AdVariantSpec, index: u32) -> bool {
-    variant.provenance.as_ref().is_some_and(|provenance| provenance.index == index)
 }
 
 #[cfg(test)]
@@ -282,6 +271,6 @@ mod tests {
         let writer = Writer::new(&model, 8).expect("it has a form");
         let report = generate(&writer, &campaign, 3, &mut Nowhere).expect("no error");
         let hero = &report.placements[0];
-        assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 3, 3));
+        assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 6, 6));
     }
 }

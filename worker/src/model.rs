@@ -14,6 +14,11 @@ use crate::folder::{Advice, CONFIG, GENERATION, TOKENIZER};
 use crate::form::{Form, FormError};
 use crate::tokens::{Tokens, TokensError};
 
+/// Weights in the form in which the files have them.
+pub const AS_STORED: &str = "as-stored";
+/// Weights that were rounded to 8 bits.
+pub const Q8: &str = "q8";
+
 /// Why a model cannot write.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -65,6 +70,7 @@ pub struct Model {
     advice: Advice,
     digest: String,
     folder: PathBuf,
+    quantization: &'static str,
 }
 
 impl Model {
@@ -95,13 +101,20 @@ impl Model {
             );
         }
         let tokens = Tokens::open(&tokenizer)?;
-        Ok(Self { decoder, tokens, advice, digest: digest(&weights)?, folder: folder.to_owned() })
+        let (digest, quantization) = (digest(&weights)?, quantization(form, place));
+        Ok(Self { decoder, tokens, advice, digest, folder: folder.to_owned(), quantization })
     }
 
     /// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// In which form its weights are kept, as provenance names it.
+    #[must_use]
+    pub fn quantization(&self) -> &str {
+        self.quantization
     }
 
     /// The form in which it is asked for copy.
@@ -154,6 +167,15 @@ fn advice(folder: &Path) -> Result<Advice, ModelError> {
         advice.ends = read(CONFIG)?.ends;
     }
     Ok(advice)
+}
+
+/// Devices keep 16-bit floats, whatever was asked for.
+fn quantization(form: cpu::Form, place: Place) -> &'static str {
+    match (form, place) {
+        (cpu::Form::AsStored, Place::Cpu) => AS_STORED,
+        (cpu::Form::Q8, Place::Cpu) => Q8,
+        (_, _) => "device",
+    }
 }
 
 fn digest(weights: &Weights) -> Result<String, ModelError> {

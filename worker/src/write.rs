@@ -14,6 +14,7 @@ mod row;
 
 use std::collections::VecDeque;
 
+use api::Drawing;
 use engine::{Input, Sampling, begin};
 use rayon::prelude::*;
 
@@ -92,7 +93,41 @@ impl Author for Writer<'_> {
         self.model.digest()
     }
 
+    fn quantization(&self) -> Option<&str> {
+        Some(self.model.quantization())
+    }
+
+    fn drawing(&self) -> Drawing {
+        drawing(&self.sampling)
+    }
+
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
         Ok(self.write_rows(tasks, done)?)
     }
+}
+
+/// A sampling as provenance tells it.
+#[must_use]
+pub fn drawing(sampling: &Sampling) -> Drawing {
+    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty } = *sampling;
+    Drawing {
+        temperature: temperature.to_string(),
+        top_k: u32::try_from(top_k).unwrap_or(u32::MAX),
+        top_p: top_p.to_string(),
+        min_p: min_p.to_string(),
+        repetition_penalty: repetition_penalty.to_string(),
+    }
+}
+
+/// The sampling that a provenance tells; nothing where it holds what is no number.
+#[must_use]
+pub fn sampling(drawing: &Drawing) -> Option<Sampling> {
+    let Drawing { temperature, top_k, top_p, min_p, repetition_penalty } = drawing;
+    Some(Sampling {
+        temperature: temperature.parse().ok()?,
+        top_k: *top_k as usize,
+        top_p: top_p.parse().ok()?,
+        min_p: min_p.parse().ok()?,
+        repetition_penalty: repetition_penalty.parse().ok()?,
+    })
 }

@@ -109,9 +109,9 @@ fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
     let (outcome, report) = place.generate(&["--attempts", "2"]);
     assert_eq!((outcome, report.outcome, outcome.exit_code()), (Outcome::Shortfall, Outcome::Shortfall, 3));
     let hero = &report.placements[0];
-    assert_eq!((hero.asked, hero.delivered, hero.written), (3, 0, 6));
-    assert_eq!(hero.rejected["RequiredWord"], 6);
-    assert!(report.message.expect("a message").contains("most often by RequiredWord (6 times)"));
+    assert_eq!((hero.asked, hero.delivered, hero.written), (3, 0, 10));
+    assert_eq!(hero.rejected["RequiredWord"], 10);
+    assert!(report.message.expect("a message").contains("most often by RequiredWord (10 times)"));
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn each_way_in_which_a_model_cannot_be_used_has_a_name_and_is_not_tried_again() 
     let with = |from: &'static str, to: &'static str| {
         move |bytes: Vec<u8>| Some(String::from_utf8(bytes).expect("text").replace(from, to).into_bytes())
     };
-    let gemma = with("\"llama\"", "\"gemma\"");
-    check("config.json", &gemma, GenerationFailure::ModelFamilyUnknown, "this engine knows llama");
+    let unknown = with("\"llama\"", "\"rwkv\"");
+    check("config.json", &unknown, GenerationFailure::ModelFamilyUnknown, "this engine knows llama");
     let wider = with("\"hidden_size\": 192", "\"hidden_size\": 384");
     check("config.json", &wider, GenerationFailure::ModelFilesDamaged, "belong to two models");
 }

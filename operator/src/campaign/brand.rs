@@ -147,6 +147,12 @@ mod tests {
             asked: 1,
             delivered: 0,
             message: None,
+            failure: None,
+            tokens: None,
+            seconds: None,
+            tokens_per_second: None,
+            gpu_seconds: None,
+            cost: None,
         };
         object.status = Some(api::AdCampaignStatus { generation: Some(begun), ..Default::default() });
         assert_eq!(first, job(&object, "forbidden: [free]"));

@@ -18,6 +18,7 @@ pub fn variant(campaign: &Campaign, placement: &Placement, copy: &Copy, origin: 
         origin,
         slots: copy.slots.clone(),
         provenance: None,
+        appraisal: None,
     };
     AdVariant { metadata, spec, status: None }
 }

@@ -1,0 +1,133 @@
+//! The drafts of one placement that hold, and which of them are taken.
+//!
+//! More drafts are asked for than variants, and of those that hold the best are taken one by one, each as unlike those
+//! before it as it can be. A run that goes on after a restart takes what the first would have taken: the drafts that hold
+//! are the same, and so is what was taken before.
+
+use std::collections::BTreeSet;
+
+use api::wire::report::PlacementReport;
+use api::{AdVariantSpec, Provenance};
+use rules::Fingerprint;
+
+use crate::author::Draft;
+use crate::brief::Brief;
+use crate::campaign::{Assignment, Campaign};
+use crate::choose::Choice;
+use crate::prompt::Prompt;
+use crate::score::{Score, next};
+
+/// Drafts that are written for two variants. Of three, the worst and those that repeat the others can be left; more
+/// would cost more tokens than they improve copy (1.5 to 2 is customary).
+const DRAFTS_FOR_TWO: u32 = 3;
+
+/// A draft that holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) index: u32,
+    pub(crate) attempt: u32,
+    pub(crate) draft: Draft,
+    pub(crate) score: Score,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// A placement while it is written for.
+pub(crate) struct Pool<'a> {
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) report: PlacementReport,
+    choice: Choice<'a>,
+    /// What the next one should be unlike: people's copy, and variants that were taken.
+    taken: Vec<Fingerprint>,
+    /// At which attempt each variant was written that exists.
+    existing: Vec<u32>,
+    candidates: Vec<Candidate>,
+    /// Drafts that are still to be written.
+    missing: Vec<u32>,
+}
+
+impl<'a> Pool<'a> {
+    pub(crate) fn new(
+        campaign: &'a Campaign,
+        assignment: &'a Assignment,
+        existing: &[AdVariantSpec],
+    ) -> Self {
+        let Assignment { placement, format, variants, people } = assignment;
+        let ours: Vec<&AdVariantSpec> = existing.iter().filter(|it| it.placement == *placement).collect();
+        let known = || people.iter().chain(ours.iter().map(|variant| &variant.slots));
+        let written: Vec<&Provenance> = ours.iter().filter_map(|it| it.provenance.as_ref()).collect();
+        let indices: BTreeSet<u32> = written.iter().map(|provenance| provenance.index).collect();
+        let drafts = (variants * DRAFTS_FOR_TWO).div_ceil(2);
+        let count = u32::try_from(indices.len()).unwrap_or(u32::MAX).min(*variants);
+        Self {
+            assignment,
+            report: PlacementReport {
+                name: placement.clone(),
+                asked: *variants,
+                existing: count,
+                ..PlacementReport::default()
+            },
+            choice: Choice::new(format, &campaign.brand, &campaign.brief, known()),
+            taken: known().map(Fingerprint::new).collect(),
+            existing: written.iter().map(|provenance| provenance.attempt).collect(),
+            candidates: Vec::new(),
+            missing: (0..drafts).filter(|index| !indices.contains(index)).collect(),
+        }
+    }
+
+    /// The drafts to be written next; none where no variant is wanted any more.
+    pub(crate) fn missing(&self) -> &[u32] {
+        if self.report.missing() == 0 { &[] } else { &self.missing }
+    }
+
+    /// Keeps a draft that holds, and counts one that does not.
+    ///
+    /// # Errors
+    /// With the names of what is broken.
+    pub(crate) fn judge(
+        &mut self,
+        (index, attempt): (u32, u32),
+        draft: Draft,
+        prompt: &Prompt,
+    ) -> Result<(), BTreeSet<&'static str>> {
+        self.report.written += 1;
+        let soft = self.choice.judge(&draft).inspect_err(|broken| {
+            for rule in broken {
+                *self.report.rejected.entry((*rule).to_owned()).or_default() += 1;
+            }
+        })?;
+        let score = Score::of(&draft, prompt, &soft);
+        let fingerprint = Fingerprint::new(&draft.slots);
+        self.missing.retain(|it| *it != index);
+        self.candidates.push(Candidate { index, attempt, draft, score, fingerprint });
+        Ok(())
+    }
+
+    /// Whether what was written up to an attempt is enough to take from. Variants that a later attempt of an earlier run
+    /// gave do not count: that run had not had them either.
+    pub(crate) fn is_ready(&self, attempt: u32) -> bool {
+        let there = self.existing.iter().filter(|it| **it <= attempt).count() + self.candidates.len();
+        there >= self.report.asked as usize
+    }
+
+    /// Takes the next one, while a variant is wanted and there is one.
+    pub(crate) fn take(&mut self) -> Option<Candidate> {
+        if self.report.missing() == 0 {
+            return None;
+        }
+        let likeness = |it: &Candidate| {
+            self.taken.iter().map(|other| other.similarity(&it.fingerprint)).fold(0.0, f64::max)
+        };
+        let place = next(&self.candidates, |it| it.score.total(), likeness)?;
+        let candidate = self.candidates.remove(place);
+        self.taken.push(candidate.fingerprint.clone());
+        self.report.delivered += 1;
+        Some(candidate)
+    }
+}
+
+/// The claims of a draft that its brief does not make, as many and as long as an object holds.
+pub(crate) fn claims(draft: &Draft, brief: &Brief, language: &str) -> Vec<String> {
+    let mut claims = crate::claims::claims(draft.slots.values().map(String::as_str), brief, language);
+    claims.truncate(32);
+    claims.iter().map(|claim| claim.chars().take(120).collect()).collect()
+}
