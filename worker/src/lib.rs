@@ -25,6 +25,7 @@ pub mod destination;
 pub mod folder;
 pub mod generate;
 pub mod likeness;
+pub mod message;
 pub mod model;
 pub mod process;
 pub mod prompt;
