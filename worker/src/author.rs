@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use api::Slots;
 use rules::{BrandRules, Format};
 
+use crate::endpoint::EndpointError;
 use crate::model::ModelError;
 use crate::prompt::Prompt;
 use crate::random::Random;
@@ -69,4 +70,7 @@ pub enum AuthorError {
     /// The model in this process can't.
     #[error("the model could not write")]
     Model(#[from] ModelError),
+    /// The engine elsewhere can't.
+    #[error("the endpoint could not write")]
+    Endpoint(#[from] EndpointError),
 }

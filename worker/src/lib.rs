@@ -22,6 +22,7 @@ pub mod campaign;
 pub mod choose;
 pub mod cluster;
 pub mod destination;
+pub mod endpoint;
 pub mod folder;
 pub mod generate;
 pub mod likeness;

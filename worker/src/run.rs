@@ -1,6 +1,7 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use engine::Sampling;
@@ -8,10 +9,11 @@ use thiserror::Error;
 use tracing::{error, info};
 
 use crate::args::{Command, GenerateArguments, TrainArguments};
-use crate::author::AuthorError;
+use crate::author::{Author, AuthorError};
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
 use crate::destination::{Destination, DestinationError, Folder};
+use crate::endpoint::{Access, AccessError, Endpoint, EndpointError, Patience, Settings};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
 use crate::train::recipe::{Recipe, RecipeError};
@@ -30,6 +32,10 @@ enum RunError {
         "the brief is written in {language:?} and the model writes {known}: name another model in spec.generation"
     )]
     Language { language: String, known: String },
+    #[error("the endpoint's Secret cannot be used")]
+    Access(#[from] AccessError),
+    #[error("the endpoint cannot be used")]
+    Endpoint(#[from] EndpointError),
     #[error("the output cannot be used")]
     Output(#[from] DestinationError),
     #[error("the cluster cannot be used")]
@@ -46,7 +52,14 @@ impl RunError {
     /// Whether the same inputs would fail again.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Campaign(_) | Self::Model(_) | Self::Language { .. } | Self::Recipe(_) => {
+            Self::Campaign(_)
+            | Self::Model(_)
+            | Self::Language { .. }
+            | Self::Access(_)
+            | Self::Recipe(_) => Outcome::Misconfigured,
+            Self::Endpoint(error) | Self::Generate(GenerateError::Author(AuthorError::Endpoint(error)))
+                if error.is_lasting() =>
+            {
                 Outcome::Misconfigured
             }
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
@@ -55,7 +68,7 @@ impl RunError {
             Self::Generate(GenerateError::Author(AuthorError::Model(
                 ModelError::TooLong { .. } | ModelError::NotFinite(_),
             ))) => Outcome::Misconfigured,
-            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
+            Self::Endpoint(_) | Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
         }
     }
 }
@@ -77,19 +90,54 @@ pub fn run(command: &Command) -> Outcome {
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
-    let model = Model::open(&arguments.model, arguments.weights.into())?;
-    check_language(&model, &campaign)?;
+    let report = match &arguments.endpoint {
+        Some(folder) => written_elsewhere(folder, arguments, &campaign)?,
+        None => written_here(arguments, &campaign)?,
+    };
+    info!(outcome = ?report.outcome, placements = ?report.placements, "writing ended");
+    Ok(report)
+}
+
+fn written_here(arguments: &GenerateArguments, campaign: &Campaign) -> Result<Report, RunError> {
+    let folder = arguments.model.as_ref().expect("the arguments demand it where there is no endpoint");
+    let model = Model::open(folder, arguments.weights.into())?;
+    check_language(&model, campaign)?;
     let sampling = sampling(arguments, model.sampling());
     let rows = arguments.rows as usize;
     info!(campaign = campaign.name, model = model.digest(), ?sampling, rows, "writing begins");
-    let writer = Writer { model: &model, sampling, rows };
+    deliver(&Writer { model: &model, sampling, rows }, arguments, campaign)
+}
+
+fn written_elsewhere(
+    folder: &Path,
+    arguments: &GenerateArguments,
+    campaign: &Campaign,
+) -> Result<Report, RunError> {
+    let access = Access::open(folder)?;
+    let settings = Settings {
+        model: arguments.endpoint_model.clone().expect("the arguments demand it beside an endpoint"),
+        language: campaign.language.clone(),
+        concurrency: NonZeroUsize::new(arguments.endpoint_concurrency.into())
+            .expect("the arguments begin at one"),
+        temperature: arguments.temperature,
+        top_p: arguments.top_p,
+        patience: Patience::default(),
+    };
+    let (host, model, concurrency) = (access.host(), &settings.model, settings.concurrency);
+    info!(campaign = campaign.name, host, model, concurrency, "writing begins");
+    deliver(&Endpoint::new(access, settings)?, arguments, campaign)
+}
+
+fn deliver(
+    author: &dyn Author,
+    arguments: &GenerateArguments,
+    campaign: &Campaign,
+) -> Result<Report, RunError> {
     let mut destination: Box<dyn Destination> = match &arguments.output {
         Some(folder) => Box::new(Folder::open(folder)?),
         None => Box::new(Cluster::connect(campaign.home.as_ref())?),
     };
-    let report = generate(&writer, &campaign, arguments.attempts, &mut *destination)?;
-    info!(outcome = ?report.outcome, placements = ?report.placements, "writing ended");
-    Ok(report)
+    Ok(generate(author, campaign, arguments.attempts, &mut *destination)?)
 }
 
 fn sampling(arguments: &GenerateArguments, advice: Sampling) -> Sampling {
