@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo demo-down test bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo demo-down test test-endpoint bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ demo-down: ## Remove the demonstration's cluster and everything of it (root, as 
 
 test: ready ## Run every test, those on a real cluster too (Linux, root)
 	cargo test --locked --workspace --no-fail-fast
+
+# pip compiles the server from source, eleven minutes of CPU: too long for `make test` on every new machine.
+test-endpoint: ## Install llama-cpp-python's server and test generation against it (Python 3.11, internet)
+	@python3 -m venv "$(CACHE)/endpoint/venv"
+	"$(CACHE)/endpoint/venv/bin/pip" install --quiet --requirement worker/tests/endpoint/requirements.txt
+	BROADSIDE_TEST_ENDPOINT=demanded cargo test --locked --workspace --test endpoint
 
 bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::Place;
 use engine::cpu::Form;
@@ -36,6 +37,8 @@ pub struct Arguments {
 pub enum Command {
     /// Write the variants that a campaign asks for.
     Generate(GenerateArguments),
+    /// Write a variant again from its provenance, and say whether it came out the same.
+    Regenerate(RegenerateArguments),
     /// Go on with a raw prompt, without rules, to check a model.
     Complete(CompleteArguments),
     /// Tell which model can be used, what memory it needs and how quickly it writes at best.
@@ -54,8 +57,24 @@ pub struct GenerateArguments {
     #[arg(long, env = "BROADSIDE_CAMPAIGN", value_name = "FILE")]
     pub campaign: PathBuf,
     /// Folder of the model: config.json, tokenizer.json, model.safetensors.
-    #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER")]
-    pub model: PathBuf,
+    #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER", required_unless_present = "endpoint")]
+    pub model: Option<PathBuf>,
+    /// Folder of a mounted Secret of type broadside.dev/model-endpoint, in place of a model: url, and where they are
+    /// needed key and ca.crt. The engine there speaks the OpenAI-compatible chat API.
+    #[arg(
+        long,
+        env = "BROADSIDE_ENDPOINT",
+        value_name = "FOLDER",
+        conflicts_with = "model",
+        requires = "endpoint_model"
+    )]
+    pub endpoint: Option<PathBuf>,
+    /// The name of the model at the endpoint.
+    #[arg(long, env = "BROADSIDE_ENDPOINT_MODEL", value_name = "NAME", requires = "endpoint", value_parser = NonEmptyStringValueParser::new())]
+    pub endpoint_model: Option<String>,
+    /// The most requests to the endpoint at once. Engines batch by themselves: as many as they take without queueing.
+    #[arg(long, env = "BROADSIDE_ENDPOINT_CONCURRENCY", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub endpoint_concurrency: u16,
     /// Folder that takes each variant as a manifest; what is there already is not written again.
     #[arg(long, env = "BROADSIDE_OUTPUT", value_name = "FOLDER", required_unless_present = "cluster")]
     pub output: Option<PathBuf>,
@@ -87,6 +106,23 @@ pub struct GenerateArguments {
     /// Share of probability that is kept, the likeliest tokens first, from 0 to 1; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", value_parser = share)]
     pub top_p: Option<f64>,
+}
+
+/// Write a variant again from its provenance, and say whether it came out the same.
+///
+/// The texts are printed as YAML. The same build on the same kind of processor gives the same bytes; exit code 3 says that
+/// it did not.
+#[derive(Args, Clone, Debug)]
+pub struct RegenerateArguments {
+    /// File with the AdVariant.
+    #[arg(env = "BROADSIDE_VARIANT", value_name = "VARIANT")]
+    pub variant: PathBuf,
+    /// File with the AdCampaign that it was written for, as it was then.
+    #[arg(long, env = "BROADSIDE_CAMPAIGN", value_name = "FILE")]
+    pub campaign: PathBuf,
+    /// Folder of the model that wrote it.
+    #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER")]
+    pub model: PathBuf,
 }
 
 /// Go on with a raw prompt, without rules, to check a model.
@@ -317,11 +353,30 @@ mod tests {
             ("--weights", "q2"),
             ("--share", "4/4"),
             ("--device", "tpu"),
+            ("--endpoint-concurrency", "0"),
+            ("--endpoint-concurrency", "257"),
             ("--threads", "0"),
             ("--log", "a=b=c"),
         ] {
             let typed = ["worker", "generate", "--campaign=c", "--model=m", "--output=o", flag, value];
             assert!(Arguments::try_parse_from(typed).is_err(), "{flag} {value}");
+        }
+    }
+
+    #[test]
+    fn copy_is_written_by_a_model_or_by_an_endpoint_with_its_models_name() {
+        let (model, endpoint, name) = ("--model=m", "--endpoint=e", "--endpoint-model=n");
+        for (author, good) in [
+            (vec![model], true),
+            (vec![endpoint, name], true),
+            (vec![], false),
+            (vec![endpoint], false),
+            (vec![name], false),
+            (vec![model, endpoint, name], false),
+            (vec![endpoint, "--endpoint-model="], false),
+        ] {
+            let typed = [vec!["worker", "generate", "--campaign=c", "--output=o"], author].concat();
+            assert_eq!(Arguments::try_parse_from(&typed).is_ok(), good, "{typed:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use api::{Drawing, Slots};
 use rules::{BrandRules, Format};
 
+use crate::endpoint::EndpointError;
 use crate::model::ModelError;
 use crate::prompt::Prompt;
 use crate::random::Random;
@@ -61,8 +62,8 @@ pub trait Author {
     /// In which form it keeps the weights; nothing where it does not know.
     fn quantization(&self) -> Option<&str>;
 
-    /// How it draws tokens.
-    fn drawing(&self) -> Drawing;
+    /// How it draws tokens; nothing where it does not know all of it.
+    fn drawing(&self) -> Option<Drawing>;
 
     /// Writes one draft for each task, in any order, and gives each to `done` once.
     ///
@@ -77,4 +78,7 @@ pub enum AuthorError {
     /// The model in this process can't.
     #[error("the model could not write")]
     Model(#[from] ModelError),
+    /// The engine elsewhere can't.
+    #[error("the endpoint could not write")]
+    Endpoint(#[from] EndpointError),
 }

@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
                 index: *index,
                 attempt: *attempt,
                 quantization: self.author.quantization().map(str::to_owned),
-                drawing: Some(self.author.drawing()),
+                drawing: self.author.drawing(),
             }),
             appraisal: Some(appraisal(score, claims(draft, &campaign.brief, &campaign.language))),
         }

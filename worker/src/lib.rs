@@ -4,6 +4,7 @@
 //! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ model ─▶ draft ─▶ choice ─▶ destination
 //!                                         ▲                │ refused
 //!                                         └────────────────┘
+//! regenerate AdVariant, AdCampaign ─▶ the same copy, byte for byte
 //! complete   raw prompt ─▶ model ─▶ text, tokens, log-probabilities
 //! plan       config.json, device ─▶ memory, speed ─▶ which model, and what to ask of the cluster
 //! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
@@ -26,6 +27,7 @@ pub mod claims;
 pub mod cluster;
 pub mod complete;
 pub mod destination;
+pub mod endpoint;
 pub mod folder;
 pub mod form;
 pub mod generate;
@@ -38,6 +40,7 @@ pub mod process;
 pub mod progress;
 pub mod prompt;
 pub mod random;
+pub mod regenerate;
 pub mod run;
 pub mod score;
 pub mod share;

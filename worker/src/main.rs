@@ -12,7 +12,9 @@ use worker::run::run;
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let work = match arguments.command {
-        Command::Generate(_) | Command::Complete(_) | Command::Plan(_) => Work::Writing,
+        Command::Generate(_) | Command::Regenerate(_) | Command::Complete(_) | Command::Plan(_) => {
+            Work::Writing
+        }
         Command::Train(_) => Work::Training,
     };
     prepare(work, arguments.threads)?;

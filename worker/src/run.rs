@@ -2,21 +2,26 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use engine::{EngineError, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
 
-use crate::args::{Command, CompleteArguments, GenerateArguments, PlanArguments, TrainArguments};
-use crate::author::AuthorError;
+use crate::args::{
+    Command, CompleteArguments, GenerateArguments, PlanArguments, RegenerateArguments, TrainArguments,
+};
+use crate::author::{Author, AuthorError};
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
 use crate::complete::{Request, complete, print_json, print_texts};
 use crate::destination::{Destination, DestinationError, Folder};
+use crate::endpoint::{Access, AccessError, Endpoint, EndpointError, Patience, Settings};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
 use crate::plan::{self, PlanError, plan};
+use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
 use crate::write::Writer;
@@ -34,12 +39,18 @@ enum RunError {
         "the brief is written in {language:?} and the model writes {known}: name another model in spec.generation"
     )]
     Language { language: String, known: String },
+    #[error("the endpoint's Secret cannot be used")]
+    Access(#[from] AccessError),
+    #[error("the endpoint cannot be used")]
+    Endpoint(#[from] EndpointError),
     #[error("the output cannot be used")]
     Output(#[from] DestinationError),
     #[error("the cluster cannot be used")]
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
     Generate(#[from] GenerateError),
+    #[error("the variant cannot be written again")]
+    Regenerate(#[from] RegenerateError),
     #[error("the prompt is empty: give --prompt TEXT, or - and a text on standard input")]
     EmptyPrompt,
     #[error("standard input or output failed")]
@@ -60,16 +71,25 @@ impl RunError {
             Self::Campaign(_)
             | Self::Model(_)
             | Self::Language { .. }
+            | Self::Access(_)
+            | Self::Regenerate(_)
             | Self::EmptyPrompt
             | Self::Recipe(_)
             | Self::Plan(_) => Outcome::Misconfigured,
+            Self::Endpoint(error) | Self::Generate(GenerateError::Author(AuthorError::Endpoint(error)))
+                if error.is_lasting() =>
+            {
+                Outcome::Misconfigured
+            }
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
             Self::Generate(GenerateError::Author(AuthorError::Model(
                 ModelError::TooLong { .. } | ModelError::NotFinite(_),
             ))) => Outcome::Misconfigured,
-            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) | Self::Stream(_) => Outcome::Failed,
+            Self::Endpoint(_) | Self::Output(_) | Self::Cluster(_) | Self::Generate(_) | Self::Stream(_) => {
+                Outcome::Failed
+            }
         }
     }
 
@@ -125,6 +145,9 @@ pub fn run(command: &Command) -> Outcome {
             let kept = arguments.report.as_deref().map_or(Ok(()), |path| write_report(path, &report));
             if kept.is_err() { Outcome::Failed } else { report.outcome }
         }
+        Command::Regenerate(arguments) => {
+            regenerated(arguments).unwrap_or_else(|error| failure(&error).outcome)
+        }
         Command::Complete(arguments) => {
             completed(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
@@ -138,21 +161,63 @@ pub fn run(command: &Command) -> Outcome {
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
     let campaign = Campaign { assignments: arguments.share.of(campaign.assignments), ..campaign };
+    let report = match &arguments.endpoint {
+        Some(folder) => written_elsewhere(folder, arguments, &campaign)?,
+        None => written_here(arguments, &campaign)?,
+    };
+    let tokens_per_second = report.effort.and_then(Effort::tokens_per_second);
+    info!(outcome = ?report.outcome, placements = ?report.placements, tokens_per_second, "writing ended");
+    Ok(report)
+}
+
+fn written_here(arguments: &GenerateArguments, campaign: &Campaign) -> Result<Report, RunError> {
+    let folder = arguments.model.as_ref().expect("the arguments demand it where there is no endpoint");
     let device = arguments.device.place();
-    let model = Model::open_at(&arguments.model, arguments.weights.into(), device)?;
-    check_language(&model, &campaign)?;
+    let model = Model::open_at(folder, arguments.weights.into(), device)?;
+    check_language(&model, campaign)?;
     let mut writer = Writer::new(&model, arguments.rows as usize)?;
     writer.sampling = sampling(arguments, writer.sampling);
-    let weights_bytes = model.decoder().bytes();
-    info!(campaign = campaign.name, model = model.digest(), ?device, weights_bytes, sampling = ?writer.sampling, "writing begins");
+    let (weights_bytes, sampling) = (model.decoder().bytes(), writer.sampling);
+    info!(
+        campaign = campaign.name,
+        model = model.digest(),
+        ?device,
+        weights_bytes,
+        ?sampling,
+        "writing begins"
+    );
+    deliver(&writer, arguments, campaign)
+}
+
+fn written_elsewhere(
+    folder: &Path,
+    arguments: &GenerateArguments,
+    campaign: &Campaign,
+) -> Result<Report, RunError> {
+    let access = Access::open(folder)?;
+    let settings = Settings {
+        model: arguments.endpoint_model.clone().expect("the arguments demand it beside an endpoint"),
+        concurrency: NonZeroUsize::new(arguments.endpoint_concurrency.into())
+            .expect("the arguments begin at one"),
+        temperature: arguments.temperature,
+        top_p: arguments.top_p,
+        patience: Patience::default(),
+    };
+    let (host, model, concurrency) = (access.host(), &settings.model, settings.concurrency);
+    info!(campaign = campaign.name, host, model, concurrency, "writing begins");
+    deliver(&Endpoint::new(access, settings)?, arguments, campaign)
+}
+
+fn deliver(
+    author: &dyn Author,
+    arguments: &GenerateArguments,
+    campaign: &Campaign,
+) -> Result<Report, RunError> {
     let mut destination: Box<dyn Destination> = match &arguments.output {
         Some(folder) => Box::new(Folder::open(folder)?),
         None => Box::new(Cluster::connect(campaign.home.as_ref())?),
     };
-    let report = generate(&writer, &campaign, arguments.attempts, &mut *destination)?;
-    let tokens_per_second = report.effort.and_then(Effort::tokens_per_second);
-    info!(outcome = ?report.outcome, placements = ?report.placements, tokens_per_second, "writing ended");
-    Ok(report)
+    Ok(generate(author, campaign, arguments.attempts, &mut *destination)?)
 }
 
 fn sampling(arguments: &GenerateArguments, advice: Sampling) -> Sampling {
@@ -171,6 +236,21 @@ fn check_language(model: &Model, campaign: &Campaign) -> Result<(), RunError> {
         return Ok(());
     }
     Err(RunError::Language { language: campaign.language.clone(), known: known.join(", ") })
+}
+
+fn regenerated(arguments: &RegenerateArguments) -> Result<Outcome, RunError> {
+    let record = Record::open(&arguments.variant)?;
+    let campaign = Campaign::open(&arguments.campaign)?;
+    let model = Model::open(&arguments.model, record.form())?;
+    let again = record.again(&campaign, &model)?;
+    let text = serde_saphyr::to_string(&again.slots).expect("texts by name are YAML");
+    std::io::stdout().write_all(text.as_bytes())?;
+    if again.slots == again.was {
+        info!("the variant came out the same");
+        return Ok(Outcome::Complete);
+    }
+    error!("the variant came out differently: another build, or another kind of processor, wrote it");
+    Ok(Outcome::Shortfall)
 }
 
 fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {

@@ -97,8 +97,8 @@ impl Author for Writer<'_> {
         Some(self.model.quantization())
     }
 
-    fn drawing(&self) -> Drawing {
-        drawing(&self.sampling)
+    fn drawing(&self) -> Option<Drawing> {
+        Some(drawing(&self.sampling))
     }
 
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {

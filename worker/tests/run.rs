@@ -114,6 +114,47 @@ fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
     assert!(report.message.expect("a message").contains("most often by RequiredWord (10 times)"));
 }
 
+/// Runs `worker regenerate` on a manifest and returns its exit code.
+fn regenerate(place: &Place, variant: &str) -> u8 {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/handbill");
+    let campaign = place.path("campaign.yaml");
+    let typed = ["worker", "regenerate", variant, "--campaign", &campaign, "--model", model];
+    run(&Arguments::try_parse_from(typed).expect("valid arguments").command).exit_code()
+}
+
+#[test]
+fn a_variant_is_written_again_from_its_provenance_alone() {
+    let place = Place::new(CAMPAIGN);
+    for more in [&["--rows", "7"][..], &["--weights", "q8", "--temperature", "0.7"]] {
+        assert_eq!(place.generate(more).0, Outcome::Complete);
+        let manifests = place.manifests();
+        assert_eq!(manifests.len(), 3);
+        for (path, _) in &manifests {
+            assert_eq!(regenerate(&place, path), 0, "{path}");
+        }
+        manifests.iter().for_each(|(path, _)| fs::remove_file(path).expect("removed"));
+    }
+}
+
+#[test]
+fn a_variant_of_other_origin_is_not_said_to_be_the_same() {
+    let place = Place::new(CAMPAIGN);
+    place.generate(&[]);
+    let (_, manifest) = place.manifests().remove(0);
+    let check = |from: &str, to: &str, exit_code: u8| {
+        assert!(manifest.contains(from), "{from}: {manifest}");
+        let path = place.path("other.yaml");
+        fs::write(&path, manifest.replace(from, to)).expect("written");
+        assert_eq!(regenerate(&place, &path), exit_code, "{from} -> {to}");
+    };
+    check("button: ", "button: Not ", 3);
+    check("seed: 7", "seed: 8", 2);
+    check("modelDigest: sha256:", "modelDigest: sha256:0", 2);
+    check("quantization: ", "quantization: gpu-", 2);
+    check("campaign: cart", "campaign: heart", 2);
+    check("provenance:", "unknown:", 2);
+}
+
 #[test]
 fn words_that_the_model_does_not_say_are_put_behind_its_copy() {
     let place = Place::new(&CAMPAIGN.replace("[cheap]", "[cheap], required: [最低价格, jumblevexing]"));

@@ -31,8 +31,8 @@ impl Chat {
     /// The conversation up to where the model answers. A template that opens a section for thinking has it closed: the
     /// answer begins at once.
     pub(super) fn told(&self, task: &Task<'_>, tokens: &Tokens) -> Result<String, FormError> {
-        let [system, user] = [message::system(task), message::user(task)].map(|text| tokens.unmarked(&text));
-        let told = self.template.render(&system, &user)?;
+        let user = tokens.unmarked(&message::user(task));
+        let told = self.template.render(message::SYSTEM, &user)?;
         let [open, close] = THINKING;
         let thinks = told.trim_end().ends_with(open);
         Ok(if thinks { format!("{}\n\n{close}\n\n", told.trim_end()) } else { told })

@@ -1,0 +1,272 @@
+//! Drafts from an engine elsewhere that speaks the OpenAI-compatible chat API: vLLM, KServe, Ray Serve, llama.cpp's
+//! server.
+//!
+//! ```text
+//! tasks ─▶ messages, schema ─▶ POST /v1/chat/completions, so many at once ─▶ answer ─▶ draft
+//!              ▲                  │ 429, 5xx, cut off: wait, again
+//!              └── less asked ◀───┘ what the server does not offer
+//! ```
+//!
+//! Every draft is one request: the prompts of two variants differ in what each is told, so `n` answers to one of them
+//! would be n times the same variant. Engines batch requests by themselves and read a common beginning once.
+//!
+//! What comes back is never trusted: an answer that is no use becomes an empty draft, which the rules refuse and which
+//! is written again like any other.
+
+mod access;
+mod answer;
+mod client;
+mod patience;
+mod request;
+mod schema;
+
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::time::Instant;
+
+use api::Drawing;
+use api::name::hex;
+use futures::stream::{self, StreamExt};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+use tracing::{debug, info};
+
+pub use self::access::{Access, AccessError};
+pub use self::patience::Patience;
+
+use self::answer::Completion;
+use self::client::{Client, Fault};
+use self::request::{Form, Messages, Offer, Request};
+use crate::author::{Author, AuthorError, Done, Draft, Task};
+use crate::message;
+
+/// How drafts are asked for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The model's name at the endpoint.
+    pub model: String,
+    /// The most requests that are under way at once.
+    pub concurrency: NonZeroUsize,
+    /// Divides the logits; without it, what the endpoint holds right.
+    pub temperature: Option<f64>,
+    /// Share of probability that is kept; without it, what the endpoint holds right.
+    pub top_p: Option<f64>,
+    /// How long is waited for what.
+    pub patience: Patience,
+}
+
+/// An engine elsewhere, as an author.
+pub struct Endpoint {
+    runtime: Runtime,
+    client: Client,
+    settings: Settings,
+    digest: String,
+    /// What the server was found to take; it is asked for less, never for more again.
+    offer: Cell<Offer>,
+}
+
+/// Why an endpoint wrote no more.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// No thread for the connections.
+    #[error("connections can't be prepared")]
+    Runtime(#[source] std::io::Error),
+    /// No client, most often since this machine knows no authorities for TLS.
+    #[error(
+        "no connection can be prepared: put the certificate of the endpoint's authority under ca.crt in its Secret"
+    )]
+    Client(#[source] reqwest::Error),
+    /// It was asked again and again.
+    #[error(
+        "the endpoint did not answer (tries: {tries}): see that it runs, or ask for less at once with --endpoint-concurrency"
+    )]
+    Unavailable {
+        /// How often it was asked.
+        tries: u32,
+        /// What came of the last one.
+        #[source]
+        source: Passing,
+    },
+    /// It wants another key, or one at all.
+    #[error("the endpoint refuses the key of its Secret ({status}: {said}): correct it under `key`")]
+    Unauthorized {
+        /// 401 or 403.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// It serves other models.
+    #[error("the endpoint has no model {model:?}: name one of {offered} in the AdModel")]
+    UnknownModel {
+        /// What was asked for.
+        model: String,
+        /// What it says that it offers.
+        offered: String,
+    },
+    /// It knows no such address.
+    #[error("the endpoint has no {url} ({said}): correct `url` in its Secret, or the model's name")]
+    NotFound {
+        /// What was asked for.
+        url: String,
+        /// What it said.
+        said: String,
+    },
+    /// It sends us elsewhere. Whoever follows hands brief and key to an address that nobody wrote down.
+    #[error(
+        "the endpoint sends us on to {to:?}, which is not followed: write the address that answers into `url` of its Secret"
+    )]
+    Redirected {
+        /// Where to.
+        to: String,
+    },
+    /// It finds fault with the request itself.
+    #[error(
+        "the endpoint refuses the request ({status}: {said}): offer a model that takes it, or shorten the brief"
+    )]
+    Refused {
+        /// The status.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// What answers is no chat endpoint.
+    #[error("what answers is no OpenAI-compatible endpoint ({what}): correct `url` in its Secret")]
+    NotAnEndpoint {
+        /// What is wrong with its answer.
+        what: String,
+    },
+}
+
+/// What may go well another time.
+#[derive(Debug, thiserror::Error)]
+pub enum Passing {
+    /// No answer, or half of one.
+    #[error(
+        "the connection failed; where TLS is refused, ca.crt in the Secret must hold the endpoint's authority"
+    )]
+    Connection(#[from] reqwest::Error),
+    /// It is overloaded, or broken.
+    #[error("it answered {status}: {said}")]
+    Status {
+        /// 408, 425, 429 or 5xx.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+}
+
+impl EndpointError {
+    /// Whether the same inputs would fail again.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Runtime(_) | Self::Unavailable { .. })
+    }
+}
+
+impl Endpoint {
+    /// Prepares connections; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When this machine has no thread, or no authorities for TLS where it needs some.
+    pub fn new(access: Access, settings: Settings) -> Result<Self, EndpointError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(EndpointError::Runtime)?;
+        let client = Client::new(access, &settings.patience).map_err(EndpointError::Client)?;
+        let digest = format!("endpoint:{}", settings.model);
+        Ok(Self { runtime, client, settings, digest, offer: Cell::new(Offer::everything()) })
+    }
+
+    /// Asks until there is an answer, or no hope of one.
+    async fn draft(&self, mut task: Task<'_>) -> Result<Draft, EndpointError> {
+        let user = message::user(&task);
+        // Engines take 32 bits; half of them, since some take them as signed.
+        let seed = task.random.below(1 << 31);
+        let (started, mut tries) = (Instant::now(), 0);
+        loop {
+            let offer = self.offer.get();
+            let messages = Messages::new(message::SYSTEM, &user);
+            let request = Request::new(&self.settings, messages, task.format, seed, offer);
+            tries += 1;
+            match self.client.complete(&request).await {
+                Ok(completion) => return Ok(self.read(completion, offer.form, &task, &user)),
+                Err(Fault::Refused { status, said }) => self.ask_less(offer, status, said)?,
+                Err(Fault::Passing { source, retry_after }) => {
+                    let dice = task.random.unit();
+                    let wait = self.settings.patience.wait(tries, started.elapsed(), retry_after, dice);
+                    let wait = wait.ok_or_else(|| EndpointError::Unavailable { tries, source })?;
+                    debug!(tries, ?wait, "endpoint is asked again");
+                    tokio::time::sleep(wait).await;
+                }
+                Err(Fault::Lasting(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn read(&self, completion: Completion, form: Form, task: &Task<'_>, user: &str) -> Draft {
+        let offer = self.offer.get();
+        if completion.thought_too_long() && !offer.thinking {
+            info!("the model thinks before it answers and is given room for it");
+            self.offer.set(Offer { thinking: true, ..offer });
+        }
+        let mut draft = completion.into_draft(task.format, form);
+        draft.trace.prompt_digest = digest(&[message::SYSTEM, user]);
+        draft
+    }
+
+    /// Leaves out what the server does not offer, once for all requests; those that were under way with more come here
+    /// too, and only have to go again.
+    fn ask_less(&self, sent: Offer, status: u16, said: String) -> Result<(), EndpointError> {
+        if self.offer.get() == sent {
+            let less = sent.without(&said).ok_or(EndpointError::Refused { status, said })?;
+            info!(form = less.form.name(), logprobs = less.logprobs, "the endpoint is asked for less");
+            self.offer.set(less);
+        }
+        Ok(())
+    }
+}
+
+impl Author for Endpoint {
+    fn model_digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// An engine elsewhere keeps its weights as it likes.
+    fn quantization(&self) -> Option<&str> {
+        None
+    }
+
+    /// It may cut and penalize beside what it was asked for.
+    fn drawing(&self) -> Option<Drawing> {
+        None
+    }
+
+    fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
+        let drafts = tasks.into_iter().enumerate().map(|(place, task)| async move {
+            let draft = self.draft(task).await;
+            draft.map(|draft| (place, draft))
+        });
+        let mut drafts = pin!(stream::iter(drafts).buffer_unordered(self.settings.concurrency.get()));
+        // `done` is called between two turns of the runtime, not within one: a destination may have a runtime of its
+        // own, and none starts within another. Meanwhile answers wait in the system's buffers.
+        while let Some(written) = self.runtime.block_on(drafts.next()) {
+            let (place, draft) = written?;
+            if done(place, draft).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// SHA-256 of some texts, each with its length before it.
+fn digest(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hex(&hash.finalize())
+}

@@ -1,0 +1,215 @@
+//! The way in: a mounted Secret of type `broadside.dev/model-endpoint`, with `url`, and where they are needed `key` and
+//! `ca.crt`.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use reqwest::Certificate;
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+/// What is needed to reach an endpoint. No form of it shows the key.
+#[derive(Debug)]
+pub struct Access {
+    /// The address, up to and with `/v1`.
+    pub(super) base: Url,
+    pub(super) key: Option<Key>,
+    /// The only authorities that are trusted, where some are named.
+    pub(super) authorities: Vec<Certificate>,
+}
+
+/// Why the Secret can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// A file is missing or unreadable.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file holds something else than it should.
+    #[error("{}: {what}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do; never what the file holds.
+        what: &'static str,
+    },
+}
+
+impl Access {
+    /// Reads the folder into which the Secret is mounted, once.
+    ///
+    /// # Errors
+    /// When there is no `url`, or a file holds what it should not.
+    pub fn open(folder: &Path) -> Result<Self, AccessError> {
+        let file = |name: &str| folder.join(name);
+        let url = read(&file("url"))?
+            .ok_or_else(|| AccessError::Read { path: file("url"), source: io::ErrorKind::NotFound.into() })?;
+        let base = parsed(file("url"), base(&url))?;
+        let key = read(&file("key"))?.map(|text| parsed(file("key"), Key::new(&text))).transpose()?;
+        let bundle = read(&file("ca.crt"))?.map(|text| parsed(file("ca.crt"), authorities(&text)));
+        Ok(Self { base, key, authorities: bundle.transpose()?.unwrap_or_default() })
+    }
+
+    /// The host, for the log.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+}
+
+/// What is sent with every request, and shown nowhere.
+pub(super) struct Key(String);
+
+impl Key {
+    fn new(text: &str) -> Result<Self, &'static str> {
+        let visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        visible.then(|| Self(text.to_owned())).ok_or(
+            "must be one word of visible ASCII characters: write the key alone, or leave the file out where none is needed",
+        )
+    }
+
+    /// The value of `Authorization`.
+    pub(super) fn header(&self) -> HeaderValue {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
+            .expect("visible ASCII characters are a header's value");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// A text of the server's, which may repeat what it was sent.
+    pub(super) fn redact(&self, text: &str) -> String {
+        text.replace(&self.0, "[key]")
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key([redacted])")
+    }
+}
+
+/// The text of a file without outer white space; nothing where there is no such file.
+fn read(path: &Path) -> Result<Option<String>, AccessError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(AccessError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn parsed<T>(path: PathBuf, parsed: Result<T, &'static str>) -> Result<T, AccessError> {
+    parsed.map_err(|what| AccessError::Invalid { path, what })
+}
+
+/// The address that every request is made from: with `/v1` at its end, whether or not it was written.
+fn base(text: &str) -> Result<Url, &'static str> {
+    let mut url: Url = text.parse().map_err(|_| "is no address: write one such as https://host/v1")?;
+    let host = url.host_str().unwrap_or_default();
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds a user or a password, which logs would show: put the key into the file `key`");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("holds `?` or `#`: write the address up to /v1");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_near(host) => {}
+        "http" => {
+            return Err(
+                "is plain http to another network, where key and brief can be read: use https, or the in-cluster name <service>.<namespace>.svc",
+            );
+        }
+        _ => return Err("is neither https nor http: write an address such as https://host/v1"),
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = if path.ends_with("/v1") { path.to_owned() } else { format!("{path}/v1") };
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// Whether plain http stays within this machine or this cluster.
+///
+/// Services of a cluster seldom have certificates, and their network is the cluster's own. A name without a dot is a
+/// Service of the same namespace. `<service>.<namespace>` and bare addresses are refused, since nothing tells them from
+/// hosts outside.
+fn is_near(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = address.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback());
+    loopback
+        || (!address.contains(['.', ':']))
+        || host.ends_with(".svc")
+        || host.ends_with(".svc.cluster.local")
+}
+
+fn authorities(text: &str) -> Result<Vec<Certificate>, &'static str> {
+    let bundle = Certificate::from_pem_bundle(text.as_bytes()).ok().filter(|it| !it.is_empty());
+    bundle.ok_or("holds no certificate: write the authority's in PEM, or leave the file out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(files: &[(&str, &str)]) -> Result<Access, AccessError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        }
+        Access::open(folder.path())
+    }
+
+    #[test]
+    fn an_address_is_taken_with_and_without_its_version() {
+        for (url, expected) in [
+            ("https://llm.example.com", "https://llm.example.com/v1"),
+            ("https://llm.example.com/v1/\n", "https://llm.example.com/v1"),
+            ("https://llm.example.com/serve/qwen", "https://llm.example.com/serve/qwen/v1"),
+            ("http://vllm:8000", "http://vllm:8000/v1"),
+            ("http://vllm.models.svc:8000/v1", "http://vllm.models.svc:8000/v1"),
+            ("http://vllm.models.svc.cluster.local", "http://vllm.models.svc.cluster.local/v1"),
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1"),
+            ("http://[::1]:8000", "http://[::1]:8000/v1"),
+        ] {
+            assert_eq!(open(&[("url", url)]).expect(url).base.as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_its_remedy() {
+        let check = |files: &[(&str, &str)], said: &str| {
+            let error = open(files).expect_err("refused").to_string();
+            assert!(error.contains(said), "{error}");
+        };
+        let with = |name, text| [("url", "https://llm.example.com"), (name, text)];
+        check(&[], "/url");
+        check(&[("url", "")], "is no address");
+        check(&[("url", "llm.example.com")], "is no address");
+        check(&[("url", "ftp://llm.example.com")], "is neither https nor http");
+        for far in ["llm.example.com", "vllm.models", "10.0.0.7:8000", "a.svc.example.com", "[2001:db8::1]"] {
+            check(&[("url", &format!("http://{far}/v1"))], "is plain http to another network");
+        }
+        check(&[("url", "https://me:s3cret@llm.example.com")], "holds a user or a password");
+        check(&[("url", "https://llm.example.com/v1?key=s3cret")], "holds `?` or `#`");
+        check(&with("key", ""), "must be one word");
+        check(&with("key", "two words"), "must be one word");
+        check(&with("key", "ключ"), "must be one word");
+        check(&with("ca.crt", "no certificate"), "holds no certificate");
+    }
+
+    #[test]
+    fn no_form_of_the_access_shows_the_key() {
+        let access = open(&[("url", "https://llm.example.com"), ("key", " s3cret\n")]).expect("valid");
+        let key = access.key.as_ref().expect("a key");
+        assert_eq!(key.header(), "Bearer s3cret");
+        assert_eq!(key.redact("wrong key s3cret"), "wrong key [key]");
+        for shown in [format!("{access:?}"), format!("{:?}", key.header())] {
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+    }
+}
