@@ -92,6 +92,27 @@ fn a_text_behind_another_and_one_that_goes_on_by_several_tokens_are_read_alike()
 }
 
 #[test]
+fn what_a_configuration_leaves_out_the_weights_tell() {
+    let expected = expected();
+    for (name, said) in
+        [("smollm3", "\"tie_word_embeddings\": true"), ("olmo", "\"tie_word_embeddings\": false")]
+    {
+        let silent = tempfile::tempdir().expect("a folder");
+        let file = |file: &str| (folder().join(name).join(file), silent.path().join(file));
+        let (from, to) = file("model.safetensors");
+        std::fs::copy(from, to).expect("copied");
+        let (from, to) = file("config.json");
+        let config = std::fs::read_to_string(from).expect("readable");
+        assert!(config.contains(said), "{name}");
+        std::fs::write(to, config.replace(said, "\"silent\": true")).expect("written");
+        let decoder = decoder(silent.path().to_str().expect("a path in UTF-8"));
+        let prompt = expected.prefix.iter().chain(&expected.rows[2]).copied().collect();
+        let written = write(&decoder, vec![(decoder.text(None), prompt)], 8);
+        assert_eq!(written[0], expected.checkpoints[name].next[2][..8], "{name}");
+    }
+}
+
+#[test]
 fn positions_end_at_a_window_which_the_modules_do_not_keep() {
     assert_eq!(decoder("gemma2").shape().positions, 128);
     assert_eq!(decoder("gemma").shape().positions, 256);

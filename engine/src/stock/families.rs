@@ -12,6 +12,7 @@ use candle_transformers::models::{
     quantized_phi3, qwen2_moe, qwen3_moe, smol::smollm3, starcoder2,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Module;
 use super::plan::{Plan, Source};
@@ -21,14 +22,22 @@ use crate::weights::builder;
 
 pub(super) fn load(weights: &Weights, plan: &Plan, target: &Target) -> Result<Box<dyn Module>> {
     match &plan.source {
-        Source::Json(config) => from_config(builder(weights, target), plan.family(), config),
+        Source::Json(config) => {
+            let mut config = config.clone();
+            // Where nothing is said, the embeddings give the logits if no other matrix does.
+            let tied = Value::Bool(!weights.has("lm_head.weight"));
+            for name in ["tie_word_embeddings", "tie_embedding"] {
+                config.entry(name).or_insert_with(|| tied.clone());
+            }
+            from_config(builder(weights, target), plan.family(), &Value::Object(config))
+        }
         Source::Gguf(path) => {
             from_gguf(plan.family(), &mut BufReader::new(File::open(path)?), &target.device)
         }
     }
 }
 
-fn from_config(vb: VarBuilder<'_>, family: &str, config: &serde_json::Value) -> Result<Box<dyn Module>> {
+fn from_config(vb: VarBuilder<'_>, family: &str, config: &Value) -> Result<Box<dyn Module>> {
     Ok(match family {
         "falcon" => {
             boxed(falcon::Falcon::load(vb, parsed(config)?)?, |model, tokens, _| model.forward(tokens))
@@ -80,7 +89,7 @@ fn from_gguf(family: &str, file: &mut BufReader<File>, device: &Device) -> Resul
     })
 }
 
-fn parsed<C: DeserializeOwned>(config: &serde_json::Value) -> Result<C> {
+fn parsed<C: DeserializeOwned>(config: &Value) -> Result<C> {
     C::deserialize(config).map_err(Error::wrap)
 }
 

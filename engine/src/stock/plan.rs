@@ -41,7 +41,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     /// A `config.json` in the form that the module reads.
-    Json(Value),
+    Json(Map<String, Value>),
     /// The file itself.
     Gguf(PathBuf),
 }
@@ -64,13 +64,13 @@ impl Plan {
             return Ok(None);
         };
         check_positions(family, &config)?;
-        complete(&mut config);
+        complete(family, &mut config);
         let size =
             |key: &str| config.get(key).and_then(Value::as_u64).and_then(|it| usize::try_from(it).ok());
         let needed = |key: &str| size(key).ok_or_else(|| malformed(format!("it has no {key}")));
         let positions = needed("max_position_embeddings")?.min(size("sliding_window").unwrap_or(usize::MAX));
         let shape = Shape { vocabulary: needed("vocab_size")?, positions };
-        Ok(Some(Self { family, shape, source: Source::Json(Value::Object(config)) }))
+        Ok(Some(Self { family, shape, source: Source::Json(config) }))
     }
 
     /// Nothing where the family is none of these.
@@ -117,8 +117,13 @@ fn check_positions(family: &str, config: &Map<String, Value>) -> Result<(), Engi
     }
 }
 
-/// Fields that a module needs and a configuration leaves out, or says elsewhere.
-fn complete(config: &mut Map<String, Value>) {
+/// Fields that a module needs and a configuration leaves out, or says elsewhere. Nothing is made up that would change
+/// what is written: what else is missing, the module names.
+fn complete(family: &str, config: &mut Map<String, Value>) {
+    if family == "falcon" {
+        // Falcon's configurations have none, and its makers trained with so many.
+        config.entry("max_position_embeddings").or_insert(json!(2048));
+    }
     // What transformers writes since version 5.
     let parameters = config.get("rope_parameters").and_then(Value::as_object).cloned().unwrap_or_default();
     for key in ["rope_theta", "partial_rotary_factor"] {
@@ -130,10 +135,6 @@ fn complete(config: &mut Map<String, Value>) {
         ("attention_bias", json!(false)),
         ("use_flash_attn", json!(false)),
         ("qk_layernorm", json!(false)),
-        ("rope_theta", json!(10_000.0)),
-        // Falcon's configurations have none.
-        ("max_position_embeddings", json!(2048)),
-        ("tie_word_embeddings", json!(false)),
         // No window: as wide as the text may be long.
         ("sliding_window", config.get("max_position_embeddings").cloned().unwrap_or_default()),
     ] {
