@@ -12,7 +12,8 @@ use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
 use super::{Answer, Note, Pause, Settings, State, is_suspended};
-use crate::campaign::{Activity, Campaign, Generation};
+use crate::campaign::{Activity, Campaign, Fault, Generation};
+use crate::model::{Model, Source};
 use crate::objects;
 use crate::observe::Seen;
 
@@ -50,6 +51,9 @@ const POD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A Job has its pod within this time, unless something refuses it.
 const POD_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// Volumes are mounted within this time, unless something is missing.
+const MOUNTED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// The longest words of others that status takes, below the bound of its definition.
 const MESSAGE_CHARACTERS: usize = 1_000;
@@ -111,22 +115,23 @@ impl Look<'_> {
     fn under_way(&self, settings: &Settings) -> Written {
         match (&self.seen.job, &self.seen.model) {
             (Some(job), _) => self.running_or_over(job),
-            (None, Some(model)) => {
-                let mut written =
-                    self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
-                written.job =
-                    Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
-                written.notes.push(Note {
-                    reason: "GenerationStarted",
-                    message: format!(
-                        "asking {} for {} variants",
-                        self.generation.model, self.generation.asked
-                    ),
-                });
-                written
-            }
+            (None, Some(model)) => match Model::try_from(model) {
+                Ok(model) => self.start(&model, settings),
+                Err(fault) => self.invalid_model(&fault),
+            },
             (None, None) => self.no_model(),
         }
+    }
+
+    fn start(&self, model: &Model, settings: &Settings) -> Written {
+        let mut written =
+            self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
+        written.job = Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
+        written.notes.push(Note {
+            reason: "GenerationStarted",
+            message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
+        });
+        written
     }
 
     /// A Job that runs is stopped, and goes on later with what it has written.
@@ -151,9 +156,18 @@ impl Look<'_> {
             "spec.generation.model: there is no AdModel {} in namespace {}: ask the platform team for it, or name another (kubectl get admodels)",
             self.generation.model, self.campaign.namespace
         );
-        let missing = answer(State::True, Reason::ModelNotFound, &message);
-        let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..missing.clone() });
-        written.stalled = Some(missing);
+        self.stalled(Reason::ModelNotFound, &message)
+    }
+
+    fn invalid_model(&self, fault: &Fault) -> Written {
+        let message = format!("AdModel {}: {fault}", self.generation.model);
+        self.stalled(Reason::InvalidModel, &message)
+    }
+
+    fn stalled(&self, reason: Reason, message: &str) -> Written {
+        let stalled = answer(State::True, reason, message);
+        let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..stalled.clone() });
+        written.stalled = Some(stalled);
         written
     }
 
@@ -179,7 +193,7 @@ impl Look<'_> {
         let report = self.report();
         match () {
             () if !has_ended(job) => {
-                let obstacle = self.obstacle().or_else(|| self.no_pod(job));
+                let obstacle = self.obstacle().or_else(|| self.no_pod(job)).or_else(|| self.not_mounted());
                 let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
                 written.pause = self.pause(job, Activity::Active);
                 written
@@ -233,6 +247,26 @@ impl Look<'_> {
         waits.then(|| answer(State::False, Reason::PodNotStarted, &message))
     }
 
+    /// A pod whose Secret or claim is missing waits for it, and only its events say so. What it waits for is known here.
+    fn not_mounted(&self) -> Option<Answer> {
+        let pod = self.newest_pod()?;
+        let conditions = pod.status.as_ref()?.conditions.iter().flatten();
+        let scheduled = conditions.clone().find(|it| it.type_ == "PodScheduled" && it.status == "True")?;
+        let has_volumes =
+            conditions.clone().any(|it| it.type_ == "PodReadyToStartContainers" && it.status == "True");
+        let since = scheduled.last_transition_time.as_ref()?;
+        if has_volumes || self.now.duration_since(since.0) <= MOUNTED_WITHIN {
+            return None;
+        }
+        let model = Model::try_from(self.seen.model.as_ref()?).ok()?;
+        let message = format!(
+            "the worker's pod waits for its volumes: see whether {}; see kubectl describe pod {}",
+            needs(&model.source),
+            pod.name_any()
+        );
+        Some(answer(State::False, Reason::PodNotStarted, &message))
+    }
+
     fn newest_pod(&self) -> Option<&Pod> {
         self.seen.pods.iter().max_by_key(|pod| pod.creation_timestamp())
     }
@@ -240,7 +274,11 @@ impl Look<'_> {
     /// What the worker said at its end.
     fn report(&self) -> Option<Report> {
         let ended = self.newest_pod().into_iter().flat_map(containers);
-        ended.filter(|container| container.name == objects::job::WORKER).find_map(|container| {
+        // What brings the model speaks only when it failed, and then no worker ran.
+        let speaks = |container: &&ContainerStatus| {
+            [objects::job::WORKER, objects::job::MODEL].contains(&container.name.as_str())
+        };
+        ended.filter(speaks).find_map(|container| {
             let message = container.state.as_ref()?.terminated.as_ref()?.message.as_ref()?;
             serde_json::from_str(message).ok()
         })
@@ -278,6 +316,35 @@ impl Look<'_> {
         }
         written.status = Some(status);
         written
+    }
+}
+
+/// What a pod of a model can wait for, as a sentence that follows `see whether`.
+fn needs(source: &Source) -> String {
+    match source {
+        Source::Image(_) => "the nodes support image volumes, where the chart asks for them".to_owned(),
+        Source::Pvc(pvc) => {
+            format!("PersistentVolumeClaim {} is bound and holds spec.source.pvc.path", pvc.claim_name)
+        }
+        Source::HuggingFace(repository) => {
+            let secret = repository.secret_ref.as_ref().map(|secret| {
+                format!(
+                    "Secret {} of type broadside.dev/model-hub has the key broadside-hub-token",
+                    secret.name
+                )
+            });
+            let claim = repository.cache.as_ref();
+            let claim = claim.map(|cache| format!("PersistentVolumeClaim {} is bound", cache.claim_name));
+            match (secret, claim) {
+                (Some(secret), Some(claim)) => format!("{secret}, and {claim}"),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => "its node works".to_owned(),
+            }
+        }
+        Source::Endpoint(endpoint) => format!(
+            "Secret {} of type broadside.dev/model-endpoint has the keys broadside-endpoint-url and broadside-endpoint-key",
+            endpoint.secret_ref.name
+        ),
     }
 }
 
