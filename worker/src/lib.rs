@@ -4,6 +4,7 @@
 //! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ model ─▶ draft ─▶ choice ─▶ destination
 //!                                         ▲                │ refused
 //!                                         └────────────────┘
+//! fetch      repository ─▶ model folder
 //! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod campaign;
 pub mod choose;
 pub mod cluster;
 pub mod destination;
+pub mod fetch;
 pub mod folder;
 pub mod generate;
 pub mod likeness;

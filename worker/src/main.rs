@@ -11,11 +11,11 @@ use worker::run::run;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let work = match arguments.command {
-        Command::Generate(_) => Work::Writing,
-        Command::Train(_) => Work::Training,
-    };
-    prepare(work, arguments.threads)?;
+    match arguments.command {
+        Command::Generate(_) => prepare(Work::Writing, arguments.threads)?,
+        Command::Train(_) => prepare(Work::Training, arguments.threads)?,
+        Command::Fetch(_) => {}
+    }
     let filter = EnvFilter::try_new(&arguments.log)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();

@@ -7,11 +7,12 @@ use engine::Sampling;
 use thiserror::Error;
 use tracing::{error, info};
 
-use crate::args::{Command, GenerateArguments, TrainArguments};
+use crate::args::{Command, FetchArguments, GenerateArguments, TrainArguments};
 use crate::author::AuthorError;
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::{Cluster, ClusterError};
 use crate::destination::{Destination, DestinationError, Folder};
+use crate::fetch::{Access, FetchError, Patience, Wanted, fetch, link};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
 use crate::train::recipe::{Recipe, RecipeError};
@@ -36,6 +37,10 @@ enum RunError {
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
     Generate(#[from] GenerateError),
+    #[error("a connection can't be prepared")]
+    Runtime(#[source] std::io::Error),
+    #[error("the model cannot be fetched")]
+    Fetch(#[from] FetchError),
     #[error("the recipe cannot be used")]
     Recipe(#[from] RecipeError),
     #[error("training stopped")]
@@ -49,13 +54,14 @@ impl RunError {
             Self::Campaign(_) | Self::Model(_) | Self::Language { .. } | Self::Recipe(_) => {
                 Outcome::Misconfigured
             }
+            Self::Fetch(error) => error.outcome(),
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
             Self::Generate(GenerateError::Author(AuthorError::Model(
                 ModelError::TooLong { .. } | ModelError::NotFinite(_),
             ))) => Outcome::Misconfigured,
-            Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
+            Self::Runtime(_) | Self::Output(_) | Self::Cluster(_) | Self::Generate(_) => Outcome::Failed,
         }
     }
 }
@@ -66,13 +72,35 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Generate(arguments) => {
             let report = written(arguments).unwrap_or_else(|error| failure(&error));
-            let kept = arguments.report.as_deref().map_or(Ok(()), |path| write_report(path, &report));
-            if kept.is_err() { Outcome::Failed } else { report.outcome }
+            reported(arguments.report.as_deref(), &report)
         }
+        // Of a model that is here the worker behind it speaks.
+        Command::Fetch(arguments) => fetched(arguments).map_or_else(
+            |error| reported(arguments.report.as_deref(), &failure(&error)),
+            |()| Outcome::Complete,
+        ),
         Command::Train(arguments) => {
             trained(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
     }
+}
+
+/// Writes the report, if that is wanted. One that is lost is a failure, since nobody would hear of it.
+fn reported(path: Option<&Path>, report: &Report) -> Outcome {
+    let kept = path.map_or(Ok(()), |path| write_report(path, report));
+    if kept.is_err() { Outcome::Failed } else { report.outcome }
+}
+
+fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
+    let FetchArguments { repo, revision, file, into, link: to, mirror, secret, report: _ } =
+        arguments.clone();
+    let access = secret.map_or(Access::Open { mirror }, Access::Secret);
+    let wanted = Wanted { repo, revision, file, into };
+    info!(?wanted, ?access, "fetching begins");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(RunError::Runtime)?;
+    let folder = runtime.block_on(fetch(&wanted, &access, Patience::default()))?;
+    Ok(to.map_or(Ok(()), |to| link(&folder, &to))?)
 }
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
