@@ -46,6 +46,8 @@ pub enum Reason {
     InvalidSpec,
     /// `Stalled=True`, `VariantsReady=False`: the model that the campaign names does not exist.
     ModelNotFound,
+    /// `Stalled=True`, `VariantsReady=False`: the model that the campaign names can't be used; the message names its field.
+    InvalidModel,
     /// `Stalled=True`: a placement has nothing but its control, since nothing could be written.
     NothingToTest,
     /// `Ready=False`, `Reconciling=True`: a call to the API server failed before anything was served; it is tried again.

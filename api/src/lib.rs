@@ -17,6 +17,7 @@ mod campaign_status;
 pub mod condition;
 pub mod figure;
 mod model;
+pub mod model_files;
 pub mod name;
 mod price;
 mod quantity;
@@ -34,7 +35,10 @@ pub use campaign_status::{
     AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,
     PlacementStatus, RoundStatus, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
-pub use model::{AdModel, AdModelSpec, ImageSource, ModelResources, ModelSource, Price, PullPolicy};
+pub use model::{
+    AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelCache, ModelResources,
+    ModelSource, Price, PullPolicy, PvcSource, SecretReference,
+};
 pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use table::{

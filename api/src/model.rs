@@ -25,7 +25,7 @@ use crate::schema;
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("metadata.name must be at most 63 characters, as campaigns name it")
         .reason(Reason::FieldValueInvalid),
-    printcolumn(name = "Image", type_ = "string", json_path = ".spec.source.image.reference"),
+    printcolumn(name = "Source", type_ = "string", json_path = ".spec.source['image','pvc','huggingFace','endpoint']['reference','claimName','repo','model']", description = "The image, the claim, the repository, or the endpoint's name of the model"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -49,11 +49,26 @@ pub struct AdModelSpec {
 }
 
 /// Where the model lies; exactly one place.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("[has(self.image), has(self.pvc), has(self.huggingFace), has(self.endpoint)].filter(is, is).size() == 1")
+        .message("name exactly one of image, pvc, huggingFace and endpoint: add one, or remove the others")
+        .reason(Reason::FieldValueInvalid)
+)]
 pub struct ModelSource {
     /// A container image that holds the model and a copier.
-    pub image: ImageSource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageSource>,
+    /// A folder of a volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pvc: Option<PvcSource>,
+    /// A repository of Hugging Face, or of a mirror.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hugging_face: Option<HuggingFaceSource>,
+    /// An engine elsewhere that speaks OpenAI's API, such as vLLM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointSource>,
 }
 
 /// A model in a container image: files in `/model`, and a static program `/copy` that copies them to the folder that
@@ -67,6 +82,103 @@ pub struct ImageSource {
     /// When it is pulled: `Always`, `IfNotPresent` or `Never`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_policy: Option<PullPolicy>,
+}
+
+/// A model on a volume: a folder in the layout of Hugging Face, or one that holds one GGUF file and its `tokenizer.json`.
+/// The worker reads it and can't write there.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PvcSource {
+    /// The PersistentVolumeClaim of this namespace.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub claim_name: String,
+    /// The model's folder below the volume's root, such as `qwen/q8`; the root itself, unless set. No part of it may
+    /// begin with a dot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$")
+    )]
+    pub path: Option<String>,
+}
+
+/// A model in a repository of Hugging Face. An init container fetches it, checks each file, and goes on where it was cut
+/// off; what is complete is not fetched again.
+///
+/// A token is never told to an address that does not stand in the same Secret, so a mirror that wants one is named in
+/// the Secret.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!(has(self.mirror) && has(self.secretRef))")
+        .message("name a mirror or a Secret, not both: a mirror that wants a token stands in the Secret, under broadside-hub-url")
+        .reason(Reason::FieldValueInvalid)
+)]
+pub struct HuggingFaceSource {
+    /// The repository, such as `Qwen/Qwen3-8B`.
+    #[schemars(
+        length(min = 1, max = 200),
+        regex(pattern = r"^([A-Za-z0-9_][A-Za-z0-9._-]*/)?[A-Za-z0-9_][A-Za-z0-9._-]*$")
+    )]
+    pub repo: String,
+    /// A commit, which always gives the same copy; or a branch or tag, whose meaning may change.
+    #[schemars(
+        length(min = 1, max = 200),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")
+    )]
+    pub revision: String,
+    /// The one GGUF file that is fetched in place of safetensors, where a repository holds several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 6, max = 255),
+        regex(pattern = r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.gguf$")
+    )]
+    pub file: Option<String>,
+    /// The address of a mirror that asks for no token, such as `https://models.example`; huggingface.co, unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 1024), regex(pattern = r"^https?://[^\s?#@]+$"))]
+    pub mirror: Option<String>,
+    /// A Secret of type `broadside.dev/model-hub`: `broadside-hub-token`, and where they are wanted `broadside-hub-url` and
+    /// `broadside-hub-ca.crt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretReference>,
+    /// The volume that keeps what was fetched. Without it, every pod fetches the model anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<ModelCache>,
+}
+
+/// A volume that keeps what was fetched. Any number of pods and models may share it.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelCache {
+    /// The PersistentVolumeClaim of this namespace.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub claim_name: String,
+}
+
+/// A model behind OpenAI's API.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSource {
+    /// A Secret of type `broadside.dev/model-endpoint`: `broadside-endpoint-url`, `broadside-endpoint-key`, and where it is
+    /// wanted `broadside-endpoint-ca.crt`. Address and key stand together, so that neither can be sent where it does not belong.
+    pub secret_ref: SecretReference,
+    /// The model's name at the endpoint.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\s]+$"))]
+    pub model: String,
+    /// The most requests that a worker has under way; what the worker thinks best, unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: Option<u16>,
+}
+
+/// A Secret of this namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretReference {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
 }
 
 /// When an image is pulled.

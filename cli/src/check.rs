@@ -1,7 +1,7 @@
 //! `broadside check`: every fault of the campaigns in a file, before a cluster sees them.
 //!
 //! Three looks, each with the code that later decides: the shape by the custom resource definition, the meaning by the
-//! operator's own parser, and the copy by the rules, whose soft limits become warnings. Rules in CEL are left to the
+//! operator's own parsers, and the copy by the rules, whose soft limits become warnings. Rules in CEL are left to the
 //! API server; the one on a campaign's name is checked here too.
 
 mod brand;
@@ -13,11 +13,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use api::{AdCampaign, Slots};
+use api::{AdCampaign, AdModel, Slots};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::campaign::{Judges, judges};
+use operator::model::Model;
 use rules::BrandRules;
 use serde_json::Value;
 
@@ -159,6 +160,7 @@ fn check_object(object: &Value, brands: &Brands) -> Vec<Finding> {
     };
     match object["kind"].as_str() {
         Some("AdCampaign") => findings.extend(check_campaign(object, brands, findings.is_empty())),
+        Some("AdModel") => findings.extend(check_model(object, findings.is_empty())),
         Some(kind @ ("AdVariant" | "AdTable")) => findings.push(Finding::error(
             "kind",
             format!("{kind} is written by Broadside alone: write an AdCampaign, it follows from it"),
@@ -166,6 +168,15 @@ fn check_object(object: &Value, brands: &Brands) -> Vec<Finding> {
         _ => {}
     }
     findings
+}
+
+fn check_model(object: &Value, has_right_shape: bool) -> Vec<Finding> {
+    match serde_json::from_value::<AdModel>(object.clone()).map(|model| Model::try_from(&model)) {
+        Ok(Ok(_)) => Vec::new(),
+        Ok(Err(fault)) => vec![Finding::error(fault.field, fault.problem)],
+        Err(error) if has_right_shape => vec![Finding::error("", error)],
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Meaning and copy, as far as the shape lets them be read.

@@ -4,6 +4,7 @@
 //! check     a file ──▶ every fault of its campaigns       with the operator's own code, offline
 //! estimate  totals ──▶ effects, a verdict, a sentence     with the operator's own statistics, offline
 //! allocate  totals ──▶ the shares of the next round       with the operator's own policies, offline
+//! model     a folder ──▶ an image that a pod takes a model from
 //! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
 //! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
 //! ```
@@ -15,6 +16,7 @@ mod allocate;
 mod check;
 mod connection;
 mod estimate;
+pub mod model;
 pub mod offline;
 mod results;
 mod simulate;
@@ -30,7 +32,7 @@ pub use check::{Brands, Finding, Report, Severity, check, check_beside};
 pub use results::render;
 pub use simulate::world;
 
-/// Checks campaigns, estimates and allocates from totals, shows their results, simulates their people.
+/// Checks campaigns, estimates and allocates from totals, packs models, shows results, simulates people.
 #[derive(Debug, Parser)]
 #[command(name = "broadside", version)]
 pub struct Cli {
@@ -44,6 +46,7 @@ enum Command {
     Allocate(allocate::Args),
     Check(check::Args),
     Estimate(estimate::Args),
+    Model(model::Args),
     Results(results::Args),
     Simulate(simulate::Args),
 }
@@ -56,6 +59,8 @@ pub enum Error {
     Check(#[from] check::Error),
     /// Of `estimate` and `allocate`.
     Offline(#[from] offline::file::Error),
+    /// Of `model`.
+    Model(#[from] model::Error),
     /// Of `results`.
     Results(#[from] results::Error),
     /// Of `simulate`.
@@ -71,6 +76,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Allocate(args) => allocate::run(&args)?,
         Command::Check(args) => check::run(&args)?,
         Command::Estimate(args) => estimate::run(&args)?,
+        Command::Model(args) => model::run(&args)?,
         Command::Results(args) => results::run(args).await?,
         Command::Simulate(args) => simulate::run(args).await?,
     })

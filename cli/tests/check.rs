@@ -112,6 +112,18 @@ fn a_campaign_is_judged_by_the_brand_that_it_names() {
     assert_eq!(beside(&brand.replace("softLimit: 28", "softLimit: 41")), [broken]);
 }
 
+/// Examples that a reader copies must be right; a page that lost them would pass unseen.
+#[test]
+fn the_models_of_the_page_have_nothing_to_mend() {
+    let page = std::fs::read_to_string(repository().join("docs/models.md")).expect("readable");
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let models: Vec<&str> = blocks.filter(|block| block.contains("kind: AdModel")).collect();
+    assert_eq!(models.len(), 4, "one for each source");
+    for model in models {
+        assert_eq!(errors(model), Vec::<String>::new(), "{model}");
+    }
+}
+
 /// Every fault at once, each with its field; a document of somebody else is passed over.
 #[test]
 fn all_faults_of_a_file_are_said_at_once() {

@@ -30,14 +30,19 @@ fn page() -> String {
          `simulate --world` needs none either: [simulate.md](simulate.md).\n"
     );
     let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
-    subcommands.for_each(|subcommand| section(subcommand, &mut page));
+    subcommands.for_each(|subcommand| section(subcommand, subcommand.get_name(), &mut page));
     page
 }
 
-fn section(command: &Command, page: &mut String) {
+/// The section of a command; of one that only holds others, theirs.
+fn section(command: &Command, name: &str, page: &mut String) {
+    let mut inner = command.get_subcommands().filter(|inner| inner.get_name() != "help").peekable();
+    if inner.peek().is_some() {
+        inner.for_each(|inner| section(inner, &format!("{name} {}", inner.get_name()), page));
+        return;
+    }
     let help = command.clone().render_long_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let help = lines.join("\n");
-    write!(page, "\n## `broadside {}`\n\n```text\n{}\n```\n", command.get_name(), help.trim_end())
-        .expect("text");
+    write!(page, "\n## `broadside {name}`\n\n```text\n{}\n```\n", help.trim_end()).expect("text");
 }

@@ -27,12 +27,13 @@ pub struct Image {
 }
 
 impl Image {
-    /// Writes the archive. A file of that name is replaced; on an error what is there is no archive.
-    pub fn write(&self, archive: &Path) -> io::Result<()> {
+    /// Writes the archive and returns the image's ID, `sha256:` and the sum of its configuration. A file of that name is
+    /// replaced; on an error what is there is no archive.
+    pub fn write(&self, archive: &Path) -> io::Result<String> {
         let layer = archive.with_added_extension("layer");
         let packed = self.write_layer(&layer).and_then(|sum| self.pack(archive, &layer, &sum));
         let removed = fs::remove_file(&layer);
-        packed.and(removed)
+        packed.and_then(|id| removed.map(|()| id))
     }
 
     /// Returns the SHA-256 of the layer.
@@ -46,9 +47,10 @@ impl Image {
         Ok(hex(&builder.into_inner()?.sum.finalize()))
     }
 
-    fn pack(&self, archive: &Path, layer: &Path, sum: &str) -> io::Result<()> {
+    fn pack(&self, archive: &Path, layer: &Path, sum: &str) -> io::Result<String> {
         let config = self.config(sum).to_string();
-        let config_name = format!("{}.json", hex(&Sha256::digest(&config)));
+        let id = hex(&Sha256::digest(&config));
+        let config_name = format!("{id}.json");
         let layer_name = format!("{sum}.tar");
         let manifest = json!([{"Config": config_name, "RepoTags": [self.reference], "Layers": [layer_name]}])
             .to_string();
@@ -58,7 +60,8 @@ impl Image {
         append(&mut builder, &layer_name, size, file)?;
         append(&mut builder, &config_name, config.len() as u64, config.as_bytes())?;
         append(&mut builder, "manifest.json", manifest.len() as u64, manifest.as_bytes())?;
-        builder.into_inner()?.sync_data()
+        builder.into_inner()?.sync_data()?;
+        Ok(format!("sha256:{id}"))
     }
 
     fn config(&self, layer_sum: &str) -> serde_json::Value {
@@ -131,7 +134,7 @@ mod tests {
     fn the_manifest_leads_to_a_layer_with_the_sum_that_the_configuration_states() {
         let folder = tempfile::tempdir().unwrap();
         let archive = folder.path().join("tool.tar");
-        image(folder.path()).write(&archive).unwrap();
+        let id = image(folder.path()).write(&archive).unwrap();
         let files = read(&archive);
         let manifest: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
         let config: serde_json::Value =
@@ -140,6 +143,7 @@ mod tests {
         let stated = config["rootfs"]["diff_ids"][0].as_str().unwrap();
         assert_eq!(stated, format!("sha256:{}", hex(&Sha256::digest(layer))));
         assert_eq!(config["config"]["User"], "65532");
+        assert!(files.contains_key(&format!("{}.json", id.trim_start_matches("sha256:"))), "{id}");
     }
 
     #[test]

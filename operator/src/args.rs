@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::objects::job::WorkerImage;
+use crate::objects::job::{ModelImages, WorkerImage};
 use crate::plan::Settings;
 
 /// Reconciles AdCampaigns.
@@ -27,6 +27,11 @@ pub struct Args {
     /// When the worker's image is pulled: Always, IfNotPresent or Never.
     #[arg(long, env = "BROADSIDE_WORKER_PULL_POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
     worker_pull_policy: Option<String>,
+
+    /// Mounts the images of models as volumes, in place of copying models out of them; Kubernetes 1.35 and a runtime that
+    /// has image volumes.
+    #[arg(long, env = "BROADSIDE_WORKER_IMAGE_VOLUMES")]
+    worker_image_volumes: bool,
 
     /// Secret that signs tokens; it is made if it is absent.
     #[arg(long, env = "BROADSIDE_KEY_SECRET", default_value = "broadside-key")]
@@ -70,11 +75,13 @@ impl From<Args> for Config {
             ledger_url,
             worker_image,
             worker_pull_policy,
+            worker_image_volumes,
             key_secret,
             key_namespace,
             figures_interval,
         } = args;
-        let worker = WorkerImage { reference: worker_image, pull_policy: worker_pull_policy };
+        let model_images = if worker_image_volumes { ModelImages::Mounted } else { ModelImages::Copied };
+        let worker = WorkerImage { reference: worker_image, pull_policy: worker_pull_policy, model_images };
         Self {
             listen,
             ledger_url,

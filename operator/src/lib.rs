@@ -22,6 +22,7 @@ pub mod events;
 pub mod key;
 pub mod ledger;
 pub mod metrics;
+pub mod model;
 pub mod objects;
 pub mod observe;
 pub mod plan;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use api::wire::report::Report;
 use api::wire::totals::{CellTotals, PlacementTotals, TotalsResponse};
-use api::{AdCampaign, AdModel, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
+use api::{AdCampaign, AdModel, AdModelSpec, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -20,7 +20,7 @@ use operator::Campaign;
 use operator::apply::Applied;
 use operator::campaign::Activity;
 use operator::error::Error;
-use operator::objects::job::WorkerImage;
+use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{Seen, Totals};
 use operator::plan::{Plan, Settings, plan};
 use operator::status::{Pass, report};
@@ -91,6 +91,10 @@ struct Happens {
     brand: Option<BTreeMap<String, String>>,
     /// The model has a price, needs a GPU, and may use 2Gi of memory.
     price: Option<String>,
+    /// The spec of the model that is there.
+    model_spec: Option<AdModelSpec>,
+    /// The worker's pod has its node, and waits for its volumes.
+    waits_for_volumes: bool,
     /// Passes that follow.
     passes: Option<usize>,
 }
@@ -179,6 +183,9 @@ impl World {
         if step.model == Some(true) {
             self.seen.model = Some(model(step.price.as_deref()));
         }
+        if let Some(spec) = step.model_spec {
+            self.seen.model = Some(AdModel { spec, ..model(None) });
+        }
         for slots in step.written {
             let index = self.seen.variants.len();
             self.seen.variants.push(written(&self.object, slots, index));
@@ -195,6 +202,7 @@ impl World {
         self.end_job(step.job, pods);
         self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
         self.seen.pods.extend(step.waiting.as_ref().map(|(reason, words)| waiting(reason, words)));
+        self.seen.pods.extend(step.waits_for_volumes.then(|| waits_for_volumes(self.now)));
     }
 
     fn count(&mut self, placement: Option<&str>, counted: &[(u64, u64)]) {
@@ -290,7 +298,11 @@ impl World {
             (Answers::Down, _) => Totals::Unreachable("the ledger did not answer".to_owned()),
         };
         let settings = Settings {
-            worker: WorkerImage { reference: "broadside/worker:1".to_owned(), pull_policy: None },
+            worker: WorkerImage {
+                reference: "broadside/worker:1".to_owned(),
+                pull_policy: None,
+                model_images: ModelImages::Copied,
+            },
             figures_interval: Duration::from_secs(60),
         };
         let plan = plan(&self.object, &campaign, &self.seen, &settings, self.now);
@@ -373,6 +385,23 @@ fn unscheduled(message: &str) -> Pod {
     serde_json::from_value(serde_json::json!({
         "metadata": { "name": "worker-1" },
         "status": { "conditions": [{ "type": "PodScheduled", "status": "False", "message": message }] },
+    }))
+    .expect("a pod")
+}
+
+fn waits_for_volumes(since: Timestamp) -> Pod {
+    let waiting = serde_json::json!({ "waiting": { "reason": "ContainerCreating" } });
+    serde_json::from_value(serde_json::json!({
+        "metadata": { "name": "worker-1" },
+        "status": {
+            "conditions": [
+                { "type": "PodScheduled", "status": "True", "lastTransitionTime": since },
+                { "type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": since },
+            ],
+            "containerStatuses": [{
+                "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": waiting,
+            }],
+        },
     }))
     .expect("a pod")
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use cluster::Image;
 
 use crate::programs;
@@ -23,23 +22,13 @@ pub fn program(name: &str) -> anyhow::Result<Image> {
     Ok(image(name, vec![inside.clone()], vec![(programs::ours(name)?, inside)]))
 }
 
-/// The image of a model: its files, and the program that copies them out.
+/// The image of a model, as `broadside model pack` makes it.
 ///
 /// # Errors
-/// When the folder can't be read or the copier was not built.
+/// When the folder is no model or the copier was not built.
 pub fn model(name: &str, folder: &Path) -> anyhow::Result<Image> {
-    let mut files = vec![(programs::ours("copy")?, "/copy".to_owned())];
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("reading the model {}", folder.display()))?;
-    for entry in entries {
-        let path = entry.context("reading the model's folder")?.path();
-        let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        if let Some(file) = file.filter(|_| path.is_file()) {
-            files.push((path, format!("/model/{file}")));
-        }
-    }
-    files.sort();
-    Ok(image(name, vec!["/copy".to_owned(), "/model".to_owned()], files))
+    let reference = format!("{REGISTRY}/{name}:{TAG}");
+    Ok(cli::model::image(folder, &reference, &programs::ours("copy")?)?.0)
 }
 
 fn image(name: &str, entrypoint: Vec<String>, files: Vec<(PathBuf, String)>) -> Image {

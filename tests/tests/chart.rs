@@ -35,6 +35,7 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("gateway.replicas=none", "replicas"),
         ("ledger.persistence.size=0", "size"),
         ("operator.figuresInterval=often", "figuresInterval"),
+        ("worker.imageVolumes=sometimes", "imageVolumes"),
     ] {
         let output = helm(&["template", "--set", value]).await?;
         assert!(!output.status.success() && said(&output).contains(named), "{value}: {}", said(&output));
@@ -54,4 +55,12 @@ async fn what_is_left_out_is_left_out() -> Result {
     check("crds.enabled=false", "CustomResourceDefinition").await?;
     check("rbac.aggregate=false", "ClusterRole").await?;
     check("ledger.persistence.enabled=false", "PersistentVolumeClaim").await
+}
+
+#[tokio::test]
+async fn images_of_models_are_volumes_only_where_that_is_asked() -> Result {
+    let flag = "--worker-image-volumes";
+    assert!(!said(&helm(&["template"]).await?).contains(flag));
+    assert!(said(&helm(&["template", "--set", "worker.imageVolumes=true"]).await?).contains(flag));
+    Ok(())
 }

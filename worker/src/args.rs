@@ -35,6 +35,8 @@ pub struct Arguments {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Fetch a model from a repository of Hugging Face, or of a mirror.
+    Fetch(FetchArguments),
     /// Write the variants that a campaign asks for.
     Generate(GenerateArguments),
     /// Write a variant again from its provenance, and say whether it came out the same.
@@ -186,6 +188,38 @@ impl Device {
     }
 }
 
+/// Fetch a model from a repository of Hugging Face, or of a mirror.
+///
+/// What was cut off is gone on with, each file is held against its checksum, and what is complete is not fetched again.
+/// Any number of processes may share a folder.
+#[derive(Args, Clone, Debug)]
+pub struct FetchArguments {
+    /// The repository, such as Qwen/Qwen3-8B.
+    #[arg(long, env = "BROADSIDE_REPO", value_name = "OWNER/NAME", value_parser = repo)]
+    pub repo: String,
+    /// A commit, branch or tag; a commit that is here already is used without asking anybody.
+    #[arg(long, env = "BROADSIDE_REVISION", value_name = "REVISION")]
+    pub revision: String,
+    /// The one GGUF file that is fetched in place of safetensors.
+    #[arg(long, env = "BROADSIDE_FILE", value_name = "FILE")]
+    pub file: Option<String>,
+    /// Folder that keeps what was fetched: for each repository one, in it one for each commit.
+    #[arg(long, env = "BROADSIDE_INTO", value_name = "FOLDER")]
+    pub into: PathBuf,
+    /// Path that becomes a link to the model's folder.
+    #[arg(long, env = "BROADSIDE_LINK", value_name = "PATH")]
+    pub link: Option<PathBuf>,
+    /// Address of a mirror that asks for no token. Without it, https://huggingface.co.
+    #[arg(long, env = "BROADSIDE_MIRROR", value_name = "URL", conflicts_with = "secret")]
+    pub mirror: Option<String>,
+    /// Folder with `token`, and where they are wanted `url` and `ca.crt`: a token is told to the address beside it alone.
+    #[arg(long, env = "BROADSIDE_SECRET", value_name = "FOLDER")]
+    pub secret: Option<PathBuf>,
+    /// File that takes a report as JSON below 4 KB when this fails; in a pod, its termination message.
+    #[arg(long, env = "BROADSIDE_REPORT", value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
 /// In which form weights are kept in memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum WeightForm {
@@ -292,6 +326,16 @@ pub struct TrainArguments {
     /// Folder that takes the model.
     #[arg(long, env = "BROADSIDE_OUTPUT", value_name = "FOLDER")]
     pub output: PathBuf,
+}
+
+/// A repository's name becomes a folder's, so it may not lead elsewhere.
+fn repo(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    if parts.len() <= 2 && parts.into_iter().all(api::model_files::is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("write OWNER/NAME, such as Qwen/Qwen3-8B".to_owned())
+    }
 }
 
 fn directives(text: &str) -> Result<String, String> {

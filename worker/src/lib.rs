@@ -7,6 +7,7 @@
 //! regenerate AdVariant, AdCampaign ─▶ the same copy, byte for byte
 //! complete   raw prompt ─▶ model ─▶ text, tokens, log-probabilities
 //! plan       config.json, device ─▶ memory, speed ─▶ which model, and what to ask of the cluster
+//! fetch      repository ─▶ model folder
 //! train      recipe ─▶ corpus ─▶ tokenizer, weights ─▶ model folder
 //! ```
 //!
@@ -28,6 +29,7 @@ pub mod cluster;
 pub mod complete;
 pub mod destination;
 pub mod endpoint;
+pub mod fetch;
 pub mod folder;
 pub mod form;
 pub mod generate;

@@ -11,13 +11,13 @@ use worker::run::run;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let work = match arguments.command {
+    match arguments.command {
         Command::Generate(_) | Command::Regenerate(_) | Command::Complete(_) | Command::Plan(_) => {
-            Work::Writing
+            prepare(Work::Writing, arguments.threads)?;
         }
-        Command::Train(_) => Work::Training,
-    };
-    prepare(work, arguments.threads)?;
+        Command::Train(_) => prepare(Work::Training, arguments.threads)?,
+        Command::Fetch(_) => {}
+    }
     let filter = EnvFilter::try_new(&arguments.log)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();

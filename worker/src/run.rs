@@ -10,7 +10,8 @@ use thiserror::Error;
 use tracing::{error, info};
 
 use crate::args::{
-    Command, CompleteArguments, GenerateArguments, PlanArguments, RegenerateArguments, TrainArguments,
+    Command, CompleteArguments, FetchArguments, GenerateArguments, PlanArguments, RegenerateArguments,
+    TrainArguments,
 };
 use crate::author::{Author, AuthorError};
 use crate::campaign::{Campaign, CampaignError};
@@ -18,6 +19,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::complete::{Request, complete, print_json, print_texts};
 use crate::destination::{Destination, DestinationError, Folder};
 use crate::endpoint::{Access, AccessError, Endpoint, EndpointError, Patience, Settings};
+use crate::fetch::{self, FetchError, Wanted, fetch, link};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
 use crate::plan::{self, PlanError, plan};
@@ -57,6 +59,10 @@ enum RunError {
     Stream(#[from] std::io::Error),
     #[error("the plan cannot be made")]
     Plan(#[from] PlanError),
+    #[error("a connection can't be prepared")]
+    Runtime(#[source] std::io::Error),
+    #[error("the model cannot be fetched")]
+    Fetch(#[from] FetchError),
     #[error("the recipe cannot be used")]
     Recipe(#[from] RecipeError),
     #[error("training stopped")]
@@ -81,15 +87,19 @@ impl RunError {
             {
                 Outcome::Misconfigured
             }
+            Self::Fetch(error) => error.outcome(),
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
             Self::Generate(GenerateError::Author(AuthorError::Model(
                 ModelError::TooLong { .. } | ModelError::NotFinite(_),
             ))) => Outcome::Misconfigured,
-            Self::Endpoint(_) | Self::Output(_) | Self::Cluster(_) | Self::Generate(_) | Self::Stream(_) => {
-                Outcome::Failed
-            }
+            Self::Runtime(_)
+            | Self::Endpoint(_)
+            | Self::Output(_)
+            | Self::Cluster(_)
+            | Self::Generate(_)
+            | Self::Stream(_) => Outcome::Failed,
         }
     }
 
@@ -142,8 +152,7 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Generate(arguments) => {
             let report = written(arguments).unwrap_or_else(|error| failure(&error));
-            let kept = arguments.report.as_deref().map_or(Ok(()), |path| write_report(path, &report));
-            if kept.is_err() { Outcome::Failed } else { report.outcome }
+            reported(arguments.report.as_deref(), &report)
         }
         Command::Regenerate(arguments) => {
             regenerated(arguments).unwrap_or_else(|error| failure(&error).outcome)
@@ -152,10 +161,33 @@ pub fn run(command: &Command) -> Outcome {
             completed(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
         Command::Plan(arguments) => planned(arguments).unwrap_or_else(|error| failure(&error).outcome),
+        // Of a model that is here the worker behind it speaks.
+        Command::Fetch(arguments) => fetched(arguments).map_or_else(
+            |error| reported(arguments.report.as_deref(), &failure(&error)),
+            |()| Outcome::Complete,
+        ),
         Command::Train(arguments) => {
             trained(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
     }
+}
+
+/// Writes the report, if that is wanted. One that is lost is a failure, since nobody would hear of it.
+fn reported(path: Option<&Path>, report: &Report) -> Outcome {
+    let kept = path.map_or(Ok(()), |path| write_report(path, report));
+    if kept.is_err() { Outcome::Failed } else { report.outcome }
+}
+
+fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
+    let FetchArguments { repo, revision, file, into, link: to, mirror, secret, report: _ } =
+        arguments.clone();
+    let access = secret.map_or(fetch::Access::Open { mirror }, fetch::Access::Secret);
+    let wanted = Wanted { repo, revision, file, into };
+    info!(?wanted, ?access, "fetching begins");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(RunError::Runtime)?;
+    let folder = runtime.block_on(fetch(&wanted, &access, fetch::Patience::default()))?;
+    Ok(to.map_or(Ok(()), |to| link(&folder, &to))?)
 }
 
 fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
-use operator::objects::job::WorkerImage;
+use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{Seen, Totals};
 use operator::plan::{Settings, plan};
 use operator::status::{Pass, report};
@@ -117,7 +117,11 @@ impl Online {
             self.seen.totals = Totals::Known(TotalsResponse { campaign, as_of: self.now, placements });
         }
         let settings = Settings {
-            worker: WorkerImage { reference: "broadside/worker:1".to_owned(), pull_policy: None },
+            worker: WorkerImage {
+                reference: "broadside/worker:1".to_owned(),
+                pull_policy: None,
+                model_images: ModelImages::Copied,
+            },
             figures_interval: Duration::from_secs(60),
         };
         let plan = plan(&self.object, &campaign, &self.seen, &settings, self.now);

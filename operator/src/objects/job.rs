@@ -1,20 +1,23 @@
-//! The Job that writes variants: an init container copies the model out of its image, the worker writes beside it.
+//! The Job that writes variants: the worker, and what brings it its model.
 
-use api::{AdModel, AdModelSpec};
+mod supply;
+
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    PodSecurityContext, PodSpec, PodTemplateSpec, ResourceFieldSelector, ResourceRequirements,
-    SeccompProfile, SecurityContext, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, EnvVar, EnvVarSource, PodSecurityContext, PodSpec,
+    PodTemplateSpec, ResourceFieldSelector, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
+    VolumeMount,
 };
 use kube::api::ObjectMeta;
 
 use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
+use crate::model::Model;
+use supply::Supply;
 
 /// The worker's image, as the chart gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +26,31 @@ pub struct WorkerImage {
     pub reference: String,
     /// When it is pulled; Kubernetes' own rule where it is empty.
     pub pull_policy: Option<String>,
+    /// How a model comes out of its image.
+    pub model_images: ModelImages,
+}
+
+/// How a model comes out of its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelImages {
+    /// An init container copies it; every cluster can.
+    Copied,
+    /// The image is mounted as a volume, which nodes have to support.
+    Mounted,
 }
 
 /// The worker's name in its pod; the pod's termination message is read from here.
 pub const WORKER: &str = "worker";
 
+/// The name of the init container that brings the model, where there is one; it may leave a termination message too.
+pub const MODEL: &str = "model";
+
 /// Exit statuses that a second try would not change; the worker's documentation names them. The last is that of a
 /// container that was killed, for its memory where its pod was not disrupted: a Job's limits never grow.
 const FINAL_EXIT_STATUSES: [i32; 3] = [2, 3, 137];
+
+/// The same of what brings the model. It writes nothing, so nothing can fall short.
+const FINAL_EXIT_STATUSES_OF_MODEL: [i32; 1] = [2];
 
 /// A pod that is lost is replaced this often.
 const PODS_LOST_AT_MOST: i32 = 6;
@@ -39,15 +59,16 @@ const PODS_LOST_AT_MOST: i32 = 6;
 const FINISHED_JOB_SECONDS: i32 = 24 * 3600;
 
 /// The Job that generates the campaign's variants with `model`.
-pub fn job(campaign: &Campaign, generation: &Generation, model: &AdModel, image: &WorkerImage) -> Job {
+pub fn job(campaign: &Campaign, generation: &Generation, model: &Model, image: &WorkerImage) -> Job {
+    let supply = supply::supply(&model.source, image);
     let spec = JobSpec {
         backoff_limit: Some(PODS_LOST_AT_MOST),
-        pod_failure_policy: Some(failure_policy()),
+        pod_failure_policy: Some(failure_policy(&supply)),
         pod_replacement_policy: Some("Failed".to_owned()),
         ttl_seconds_after_finished: Some(FINISHED_JOB_SECONDS),
         template: PodTemplateSpec {
             metadata: Some(ObjectMeta { labels: Some(labels(campaign)), ..ObjectMeta::default() }),
-            spec: Some(pod(campaign, &model.spec, image)),
+            spec: Some(pod(campaign, model, image, supply)),
         },
         ..JobSpec::default()
     };
@@ -55,7 +76,7 @@ pub fn job(campaign: &Campaign, generation: &Generation, model: &AdModel, image:
     Job { metadata: metadata(campaign, generation.job.clone()), spec: Some(spec), status: None }
 }
 
-fn failure_policy() -> PodFailurePolicy {
+fn failure_policy(supply: &Supply) -> PodFailurePolicy {
     let disruption = PodFailurePolicyRule {
         action: "Ignore".to_owned(),
         on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
@@ -64,66 +85,63 @@ fn failure_policy() -> PodFailurePolicy {
         }]),
         ..PodFailurePolicyRule::default()
     };
-    let final_exit = PodFailurePolicyRule {
-        action: "FailJob".to_owned(),
-        on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
-            container_name: Some(WORKER.to_owned()),
-            operator: "In".to_owned(),
-            values: FINAL_EXIT_STATUSES.to_vec(),
-        }),
-        ..PodFailurePolicyRule::default()
-    };
-    PodFailurePolicy { rules: vec![disruption, final_exit] }
+    let worker = Some(final_exit(WORKER, &FINAL_EXIT_STATUSES));
+    // A rule that names a container which the pod lacks is refused with the whole Job.
+    let model = supply.init.as_ref().map(|_| final_exit(MODEL, &FINAL_EXIT_STATUSES_OF_MODEL));
+    PodFailurePolicy { rules: [Some(disruption), worker, model].into_iter().flatten().collect() }
 }
 
-fn pod(campaign: &Campaign, model: &AdModelSpec, image: &WorkerImage) -> PodSpec {
-    let AdModelSpec { source, resources: _, node_selector, tolerations, price: _ } = model;
+fn final_exit(container: &str, statuses: &[i32]) -> PodFailurePolicyRule {
+    PodFailurePolicyRule {
+        action: "FailJob".to_owned(),
+        on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+            container_name: Some(container.to_owned()),
+            operator: "In".to_owned(),
+            values: statuses.to_vec(),
+        }),
+        ..PodFailurePolicyRule::default()
+    }
+}
+
+fn pod(campaign: &Campaign, model: &Model, image: &WorkerImage, supply: Supply) -> PodSpec {
+    let Model { source: _, resources, node_selector, tolerations } = model;
+    let Supply { init, volumes, mounts, arguments } = supply;
     PodSpec {
         service_account_name: Some(api::name::worker_account(&campaign.name)),
         automount_service_account_token: Some(true),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(pod_security()),
-        init_containers: Some(vec![Container {
-            name: "model".to_owned(),
-            image: Some(source.image.reference.clone()),
-            image_pull_policy: source.image.pull_policy.map(|policy| format!("{policy:?}")),
-            command: Some(vec!["/copy".to_owned(), "/model".to_owned(), MODEL_FOLDER.to_owned()]),
-            volume_mounts: Some(vec![mount("model", MODEL_FOLDER)]),
-            security_context: Some(container_security()),
-            ..Container::default()
-        }]),
-        containers: vec![worker(model, image)],
-        volumes: Some(volumes(campaign)),
+        init_containers: init.map(|init| vec![init]),
+        containers: vec![worker(resources.as_ref(), image, mounts, arguments)],
+        volumes: Some(volumes.into_iter().chain([brief_volume(campaign)]).collect()),
         node_selector: node_selector.clone(),
         tolerations: tolerations.clone(),
         ..PodSpec::default()
     }
 }
 
-const MODEL_FOLDER: &str = "/var/lib/broadside/model";
 const BRIEF_FOLDER: &str = "/etc/broadside";
 /// What is written here is the container's termination message.
 const REPORT: &str = "/dev/termination-log";
 
-fn worker(model: &AdModelSpec, image: &WorkerImage) -> Container {
-    let arguments = [
-        "generate".to_owned(),
-        format!("--campaign={BRIEF_FOLDER}/{}", brief::FILE),
-        format!("--model={MODEL_FOLDER}"),
-        "--cluster".to_owned(),
-        format!("--report={REPORT}"),
-    ];
+fn worker(
+    resources: Option<&api::ModelResources>,
+    image: &WorkerImage,
+    mounts: Vec<VolumeMount>,
+    of_model: Vec<String>,
+) -> Container {
+    let mut arguments = vec!["generate".to_owned(), format!("--campaign={BRIEF_FOLDER}/{}", brief::FILE)];
+    arguments.extend(of_model);
+    arguments.extend(["--cluster".to_owned(), format!("--report={REPORT}")]);
+    let brief = VolumeMount { read_only: Some(true), ..mount("brief", BRIEF_FOLDER) };
     Container {
         name: WORKER.to_owned(),
         image: Some(image.reference.clone()),
         image_pull_policy: image.pull_policy.clone(),
-        args: Some(arguments.to_vec()),
+        args: Some(arguments),
         env: Some(vec![threads()]),
-        resources: model.resources.as_ref().map(resources),
-        volume_mounts: Some(vec![
-            VolumeMount { read_only: Some(true), ..mount("model", MODEL_FOLDER) },
-            VolumeMount { read_only: Some(true), ..mount("brief", BRIEF_FOLDER) },
-        ]),
+        resources: resources.map(requirements),
+        volume_mounts: Some(mounts.into_iter().chain([brief]).collect()),
         security_context: Some(container_security()),
         ..Container::default()
     }
@@ -140,26 +158,20 @@ fn threads() -> EnvVar {
     }
 }
 
-fn resources(resources: &api::ModelResources) -> ResourceRequirements {
+fn requirements(resources: &api::ModelResources) -> ResourceRequirements {
     let api::ModelResources { requests, limits } = resources;
     ResourceRequirements { requests: requests.clone(), limits: limits.clone(), claims: None }
 }
 
-fn volumes(campaign: &Campaign) -> Vec<Volume> {
-    let model = Volume {
-        name: "model".to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
-        ..Volume::default()
-    };
-    let brief = Volume {
+fn brief_volume(campaign: &Campaign) -> Volume {
+    Volume {
         name: "brief".to_owned(),
         config_map: Some(ConfigMapVolumeSource {
             name: api::name::brief_config(&campaign.name),
             ..ConfigMapVolumeSource::default()
         }),
         ..Volume::default()
-    };
-    vec![model, brief]
+    }
 }
 
 fn mount(volume: &str, path: &str) -> VolumeMount {
@@ -176,6 +188,8 @@ fn pod_security() -> PodSecurityContext {
         run_as_user: Some(USER),
         run_as_group: Some(USER),
         fs_group: Some(USER),
+        // A cache of models holds much, and is ours already but for the first time.
+        fs_group_change_policy: Some("OnRootMismatch".to_owned()),
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
         ..PodSecurityContext::default()
     }

@@ -10,8 +10,9 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
-use super::{Answer, Note, Pause, Settings, State, is_suspended, pods, spent};
-use crate::campaign::{Activity, Campaign, Generation};
+use super::{Answer, Note, Pause, Settings, State, is_suspended, pods, spent, volumes};
+use crate::campaign::{Activity, Campaign, Fault, Generation};
+use crate::model::Model;
 use crate::objects;
 use crate::observe::Seen;
 
@@ -110,22 +111,23 @@ impl Look<'_> {
     fn under_way(&self, settings: &Settings) -> Written {
         match (&self.seen.job, &self.seen.model) {
             (Some(job), _) => self.running_or_over(job),
-            (None, Some(model)) => {
-                let mut written =
-                    self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
-                written.job =
-                    Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
-                written.notes.push(Note {
-                    reason: "GenerationStarted",
-                    message: format!(
-                        "asking {} for {} variants",
-                        self.generation.model, self.generation.asked
-                    ),
-                });
-                written
-            }
+            (None, Some(model)) => match Model::try_from(model) {
+                Ok(model) => self.start(&model, settings),
+                Err(fault) => self.invalid_model(&fault),
+            },
             (None, None) => self.no_model(),
         }
+    }
+
+    fn start(&self, model: &Model, settings: &Settings) -> Written {
+        let mut written =
+            self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
+        written.job = Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
+        written.notes.push(Note {
+            reason: "GenerationStarted",
+            message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
+        });
+        written
     }
 
     /// A Job that runs is stopped, and goes on later with what it has written.
@@ -150,9 +152,18 @@ impl Look<'_> {
             "spec.generation.model: there is no AdModel {} in namespace {}: ask the platform team for it, or name another (kubectl get admodels)",
             self.generation.model, self.campaign.namespace
         );
-        let missing = answer(State::True, Reason::ModelNotFound, &message);
-        let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..missing.clone() });
-        written.stalled = Some(missing);
+        self.stalled(Reason::ModelNotFound, &message)
+    }
+
+    fn invalid_model(&self, fault: &Fault) -> Written {
+        let message = format!("AdModel {}: {fault}", self.generation.model);
+        self.stalled(Reason::InvalidModel, &message)
+    }
+
+    fn stalled(&self, reason: Reason, message: &str) -> Written {
+        let stalled = answer(State::True, reason, message);
+        let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..stalled.clone() });
+        written.stalled = Some(stalled);
         written
     }
 
@@ -186,7 +197,7 @@ impl Look<'_> {
         let shortfall = report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall);
         let status = match () {
             () if !has_ended(job) => {
-                let obstacle = self.obstacle().or_else(|| self.no_pod(job));
+                let obstacle = self.obstacle().or_else(|| self.no_pod(job)).or_else(|| self.not_mounted());
                 let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
                 written.pause = self.pause(job, Activity::Active);
                 return written;
@@ -227,6 +238,12 @@ impl Look<'_> {
         let waits = self.seen.pods.is_empty() && self.now.duration_since(started.0) > POD_WITHIN;
         let message = format!("no pod was made for the worker: see kubectl describe job {}", job.name_any());
         waits.then(|| answer(State::False, Reason::PodNotStarted, &message))
+    }
+
+    /// A pod whose Secret or claim is missing waits for it, and only its events say so. What it waits for is known here.
+    fn not_mounted(&self) -> Option<Answer> {
+        let message = volumes::missing(&self.seen.pods, self.seen.model.as_ref(), self.now)?;
+        Some(answer(State::False, Reason::PodNotStarted, &message))
     }
 
     fn out_of_memory(&self, job: &Job) -> GenerationStatus {

@@ -16,6 +16,7 @@ mod rounds;
 mod spent;
 mod table;
 mod variants;
+mod volumes;
 mod words;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use api::wire::report::Report;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::objects::job::WORKER;
+use crate::objects::job::{MODEL, WORKER};
 
 /// Why a container waits when nothing is wrong.
 const STARTING: [&str; 3] = ["", "PodInitializing", "ContainerCreating"];
@@ -52,11 +52,14 @@ fn waiting(pod: &Pod) -> Option<(Reason, String)> {
 
 /// What the workers said at their end, all together; nothing where none came so far.
 pub(super) fn report(pods: &[Pod]) -> Option<Report> {
-    let ended = newest(pods).filter_map(|pod| {
-        let message = worker(pod)?.terminated.as_ref()?.message.as_ref()?;
-        serde_json::from_str(message).ok()
-    });
-    Report::of_all(ended.collect())
+    Report::of_all(newest(pods).filter_map(spoken).collect())
+}
+
+/// What brings the model speaks only when it failed, and then no worker ran.
+fn spoken(pod: &Pod) -> Option<Report> {
+    let speaks = states(pod).filter(|(container, _)| [WORKER, MODEL].contains(&container.name.as_str()));
+    let mut messages = speaks.filter_map(|(_, state)| state.terminated.as_ref()?.message.as_ref());
+    messages.find_map(|message| serde_json::from_str(message).ok())
 }
 
 /// Whether a worker was killed for the memory that it used, and no other came after it.

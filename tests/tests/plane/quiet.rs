@@ -17,7 +17,7 @@ use operator::controller::{Context, reconcile};
 use operator::events::Publisher;
 use operator::ledger::Ledger;
 use operator::metrics::Metrics;
-use operator::objects::job::WorkerImage;
+use operator::objects::job::{ModelImages, WorkerImage};
 use operator::plan::Settings;
 use stage::programs;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -120,7 +120,11 @@ pub(crate) fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> an
         ledger: Ledger::new(ledger.parse()?)?,
         clock,
         settings: Settings {
-            worker: WorkerImage { reference: "broadside.local/worker:dev".to_owned(), pull_policy: None },
+            worker: WorkerImage {
+                reference: "broadside.local/worker:dev".to_owned(),
+                pull_policy: None,
+                model_images: ModelImages::Copied,
+            },
             figures_interval: std::time::Duration::from_secs(1),
         },
         publisher: Publisher::new(client.clone()),

@@ -1,0 +1,206 @@
+//! What a repository lists, and what of it is fetched.
+
+use api::model_files::{self, INDEX, SMALL, TOKENIZER, WEIGHTS};
+use serde::Deserialize;
+
+use super::FetchError;
+use super::check::Checksum;
+
+/// A file of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remote {
+    /// Its path in the repository.
+    pub(super) path: String,
+    /// Its bytes.
+    pub(super) size: u64,
+    /// What they come to.
+    pub(super) checksum: Checksum,
+}
+
+impl Remote {
+    /// Its name in the model's folder.
+    pub(super) fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// An entry as the interface gives it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Entry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    size: u64,
+    oid: String,
+    lfs: Option<Large>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Large {
+    oid: String,
+    size: u64,
+}
+
+/// The files of a commit.
+#[derive(Debug)]
+pub(super) struct Listing(Vec<Remote>);
+
+impl Listing {
+    /// Reads the entries.
+    pub(super) fn new(entries: Vec<Entry>, url: &str) -> Result<Self, FetchError> {
+        let files = entries.into_iter().filter(|entry| entry.kind == "file");
+        files.map(|entry| remote(entry, url)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What is read besides the weights. An index belongs to safetensors.
+    pub(super) fn small(&self, file: Option<&str>) -> Vec<&Remote> {
+        let names = SMALL.into_iter().filter(|name| file.is_none() || *name != INDEX);
+        names.filter_map(|name| self.find(name)).collect()
+    }
+
+    /// The weights: the one file that is asked for, those that the index names, or the one of the usual name.
+    pub(super) fn weights(
+        &self,
+        repo: &str,
+        file: Option<&str>,
+        index: Option<&[u8]>,
+    ) -> Result<Vec<&Remote>, FetchError> {
+        let (names, remedy) = match (file, index) {
+            (Some(file), _) => (vec![file.to_owned()], "name a .gguf file that is there"),
+            (None, Some(index)) => {
+                let named = model_files::shards(index);
+                (
+                    named.map_err(|what| FetchError::Index { repo: repo.to_owned(), what })?,
+                    "it is not complete",
+                )
+            }
+            (None, None) => (
+                vec![WEIGHTS.to_owned()],
+                "take a repository with safetensors, or name a .gguf file of this one",
+            ),
+        };
+        let lacks =
+            |file: &str, remedy| FetchError::Lacks { repo: repo.to_owned(), file: file.to_owned(), remedy };
+        if file.is_none() && self.find(TOKENIZER).is_none() {
+            return Err(lacks(TOKENIZER, "take the repository that it was made from"));
+        }
+        names.iter().map(|name| self.find(name).ok_or_else(|| lacks(name, remedy))).collect()
+    }
+
+    fn find(&self, path: &str) -> Option<&Remote> {
+        self.0.iter().find(|remote| remote.path == path)
+    }
+}
+
+fn remote(entry: Entry, url: &str) -> Result<Remote, FetchError> {
+    let Entry { kind: _, path, size, oid, lfs } = entry;
+    if !is_inside(&path) {
+        return Err(FetchError::UnsafeName { name: path });
+    }
+    let (size, checksum) = match lfs {
+        Some(large) => (large.size, Checksum::Sha256(large.oid.trim_start_matches("sha256:").to_owned())),
+        None => (size, Checksum::GitBlob(oid)),
+    };
+    let is_sum = match &checksum {
+        Checksum::Sha256(sum) => is_hex(sum, 64),
+        Checksum::GitBlob(sum) => is_hex(sum, 40),
+    };
+    if !is_sum {
+        let what = format!("the checksum of {path} is {checksum}");
+        return Err(FetchError::Strange { url: url.to_owned(), what });
+    }
+    Ok(Remote { path, size, checksum })
+}
+
+/// Whether a path stays in its folder.
+fn is_inside(path: &str) -> bool {
+    !path.contains(['\\', '\0']) && path.split('/').all(|part| !["", ".", ".."].contains(&part))
+}
+
+/// Whether a revision is a commit, which never moves.
+pub(super) fn is_commit(revision: &str) -> bool {
+    is_hex(revision, 40)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(paths: &[&str]) -> Result<Listing, FetchError> {
+        let entry = |path: &&str| Entry {
+            kind: "file".to_owned(),
+            path: (*path).to_owned(),
+            size: 1,
+            oid: "0".repeat(40),
+            lfs: path
+                .ends_with(".safetensors")
+                .then(|| Large { oid: format!("sha256:{}", "a".repeat(64)), size: 9 }),
+        };
+        Listing::new(paths.iter().map(entry).collect(), "https://hub")
+    }
+
+    fn names(files: Vec<&Remote>) -> Vec<&str> {
+        files.into_iter().map(Remote::name).collect()
+    }
+
+    const ALL: [&str; 8] = [
+        "README.md",
+        "config.json",
+        "consolidated.safetensors",
+        "gguf/tiny-Q8_0.gguf",
+        "model-1.safetensors",
+        "model.safetensors",
+        "original/config.json",
+        "tokenizer.json",
+    ];
+
+    #[test]
+    fn what_is_read_is_fetched_and_nothing_else() {
+        let listing = listing(&ALL).expect("a listing");
+        assert_eq!(names(listing.small(None)), ["config.json", "tokenizer.json"]);
+        let weights =
+            |file, index: Option<&str>| listing.weights("a/b", file, index.map(str::as_bytes)).map(names);
+        assert_eq!(weights(None, None).expect("there"), ["model.safetensors"]);
+        let index = r#"{"weight_map": {"x": "model-1.safetensors"}}"#;
+        assert_eq!(weights(None, Some(index)).expect("there"), ["model-1.safetensors"]);
+        assert_eq!(weights(Some("gguf/tiny-Q8_0.gguf"), None).expect("there"), ["tiny-Q8_0.gguf"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_a_remedy() {
+        let check = |paths: &[&str], file, index: Option<&str>, says: &str| {
+            let listing = listing(paths).expect("a listing");
+            let said = listing.weights("a/b", file, index.map(str::as_bytes)).expect_err(says).to_string();
+            assert!(said.contains(says), "{said}");
+        };
+        check(&["tokenizer.json"], None, None, "a/b has no model.safetensors: take a repository with");
+        check(&["model.safetensors"], None, None, "a/b has no tokenizer.json");
+        check(&ALL, Some("x.gguf"), None, "a/b has no x.gguf: name a .gguf file");
+        check(&ALL, None, Some(r#"{"weight_map": {"x": "model-2.safetensors"}}"#), "model-2.safetensors");
+        check(
+            &ALL,
+            None,
+            Some(r#"{"weight_map": {"x": "../model-1.safetensors"}}"#),
+            "is no safetensors beside it",
+        );
+    }
+
+    #[test]
+    fn a_name_that_leads_out_of_its_folder_is_refused() {
+        for path in ["../config.json", "/etc/passwd", "a/../../b", "a//b", "./a", "a\\..\\b", ""] {
+            assert!(matches!(listing(&[path]), Err(FetchError::UnsafeName { .. })), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_commit_never_moves() {
+        assert!(is_commit(&"0a".repeat(20)));
+        for revision in ["main", "0a0a0a0", &"0A".repeat(20), "../aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+            assert!(!is_commit(revision), "{revision}");
+        }
+    }
+}
