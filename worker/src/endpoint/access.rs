@@ -50,7 +50,9 @@ impl Access {
         let url = read(&file("url"))?
             .ok_or_else(|| AccessError::Read { path: file("url"), source: io::ErrorKind::NotFound.into() })?;
         let base = parsed(file("url"), base(&url))?;
-        let key = read(&file("key"))?.map(|text| parsed(file("key"), Key::new(&text))).transpose()?;
+        // A Secret has the key in any case, so one without content says that none is wanted.
+        let key = read(&file("key"))?.filter(|text| !text.trim().is_empty());
+        let key = key.map(|text| parsed(file("key"), Key::new(&text))).transpose()?;
         let bundle = read(&file("ca.crt"))?.map(|text| parsed(file("ca.crt"), authorities(&text)));
         Ok(Self { base, key, authorities: bundle.transpose()?.unwrap_or_default() })
     }
@@ -196,10 +198,17 @@ mod tests {
         }
         check(&[("url", "https://me:s3cret@llm.example.com")], "holds a user or a password");
         check(&[("url", "https://llm.example.com/v1?key=s3cret")], "holds `?` or `#`");
-        check(&with("key", ""), "must be one word");
         check(&with("key", "two words"), "must be one word");
         check(&with("key", "ключ"), "must be one word");
         check(&with("ca.crt", "no certificate"), "holds no certificate");
+    }
+
+    #[test]
+    fn an_empty_key_is_none() {
+        for key in ["", " \n"] {
+            let access = open(&[("url", "https://llm.example.com"), ("key", key)]).expect("valid");
+            assert!(access.key.is_none(), "{key:?}");
+        }
     }
 
     #[test]
