@@ -45,9 +45,9 @@ pub const WORKER: &str = "worker";
 /// The name of the init container that brings the model, where there is one; it may leave a termination message too.
 pub const MODEL: &str = "model";
 
-/// Exit statuses that a second try would not change; the worker's documentation names them. The last is that of a
-/// container that was killed, for its memory where its pod was not disrupted: a Job's limits never grow.
-const FINAL_EXIT_STATUSES: [i32; 3] = [2, 3, 137];
+/// Exit statuses that a second try would not change; the worker's documentation names them. That of a container that was
+/// killed is none of them: it may have used too much memory, and somebody may have deleted its pod.
+const FINAL_EXIT_STATUSES: [i32; 2] = [2, 3];
 
 /// The same of what brings the model. It writes nothing, so nothing can fall short.
 const FINAL_EXIT_STATUSES_OF_MODEL: [i32; 1] = [2];

@@ -69,7 +69,7 @@ fn copy_that_holds_is_delivered_and_what_is_missing_is_reported() {
     assert_eq!(report.model_digest.as_deref(), Some("endpoint:handbill"));
     let [hero, app] = &report.placements[..] else { panic!("two placements: {report:?}") };
     assert!(hero.delivered > 0, "{hero:?}");
-    assert_eq!((app.delivered, app.written, app.rejected["MissingSlot"]), (0, 2, 2));
+    assert_eq!((app.delivered, app.written, app.rejected["MissingSlot"]), (0, 4, 4));
 }
 
 #[test]
