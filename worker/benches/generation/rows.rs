@@ -1,6 +1,6 @@
 //! The rows of the table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -9,8 +9,11 @@ use engine::{Decoder, Input, Sampling, Text, draw};
 use rayon::prelude::*;
 use rules::BrandRules;
 use serde_json::{Value, json};
+use worker::model::Model;
 use worker::random::Random;
+use worker::write::Writer;
 
+use super::limits::{Kind, count};
 use super::line::{Bound, Line, median};
 use super::ours::{self, Run};
 use super::peer::{self, Peer};
@@ -49,6 +52,10 @@ impl Bench {
             ),
             6 => ("Reading the prompt for 32 rows against for one, milliseconds", self.prefill()),
             7 => ("Drawing with top-p and rules, share of a step in percent; milliseconds", self.drawing()),
+            8 => {
+                ("Outputs with a fault that counts of our own find, and percent delivered", held(Kind::Plain))
+            }
+            12 => ("The same of briefs that try to have rules broken", held(Kind::Hostile)),
             9 => ("Peak of memory, 32 rows in 8 bits, against llama.cpp, MiB", self.memory()),
             _ => return 0,
         };
@@ -223,5 +230,35 @@ impl Drawing {
             next[0] = drawn.expect("some are allowed").token;
         });
         (read, start.elapsed().as_secs_f64() - read)
+    }
+}
+
+/// Outputs that are looked at.
+const OUTPUTS: u32 = 10_000;
+
+fn held(kind: Kind) -> Vec<Line> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = Model::open(&here.join("../models/handbill"), Form::AsStored).expect("the shipped model");
+    let writer = Writer::new(&model, 32).expect("it has a form");
+    let counts = count(&writer, &here.join("tests/limits"), kind, OUTPUTS);
+    let (asked, delivered) = (f64::from(counts.asked), f64::from(counts.delivered));
+    let faulty = Line {
+        what: counts.fault.unwrap_or_else(|| format!("of {delivered} outputs, at fault")),
+        figure: f64::from(counts.faulty),
+        ours: delivered,
+        peer: asked,
+        bound: Bound::AtMost(0.0),
+    };
+    let share = Line {
+        what: "delivered of what was asked".to_owned(),
+        figure: 100.0 * delivered / asked,
+        ours: delivered,
+        peer: asked,
+        bound: Bound::AtLeast(95.0),
+    };
+    match kind {
+        Kind::Plain => vec![faulty, share],
+        // A brief that wants nothing but what is forbidden may have nothing delivered.
+        Kind::Hostile => vec![faulty],
     }
 }
