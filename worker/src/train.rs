@@ -9,7 +9,9 @@ pub mod batch;
 pub mod corpus;
 pub mod fused;
 pub mod grammar;
+mod language;
 pub mod model;
+pub mod names;
 pub mod optimizer;
 pub mod recipe;
 pub mod tokenizer;
@@ -22,8 +24,9 @@ use candle_core::backprop::GradStore;
 use tracing::info;
 
 use self::batch::{Batch, Sequence};
-use self::corpus::{Corpus, CorpusError, Names};
+use self::corpus::{Corpus, CorpusError};
 use self::model::Decoder;
+use self::names::Names;
 use self::optimizer::Optimizer;
 use self::recipe::Recipe;
 use engine::Sampling;
@@ -85,12 +88,13 @@ pub struct Outcome {
 /// When the corpus cannot be used, the training diverges, or the folder cannot be written. A model that diverged is
 /// never written.
 pub fn train(recipe: &Recipe, output: &Path) -> Result<Outcome, TrainError> {
-    let corpus = Corpus::open(&recipe.corpus.folder)?;
+    let corpus = Corpus::open(&recipe.corpus.folder, &recipe.corpus.languages)?;
     let tokens = make_tokenizer(recipe, &corpus)?;
     let decoder = Decoder::new(recipe.model, tokens.vocabulary(), &mut Random::from_seed(recipe.seed ^ 2))?;
     info!(parameters = decoder.parameters(), vocabulary = tokens.vocabulary(), "training begins");
     let validation_loss = fit(recipe, &corpus, &tokens, &decoder)?;
-    let advice = Advice { sampling: SAMPLING, languages: recipe.corpus.languages.clone() };
+    let languages = recipe.corpus.languages.keys().cloned().collect();
+    let advice = Advice { sampling: SAMPLING, languages };
     folder::save(output, recipe.model, &decoder, &tokens, &advice)?;
     Ok(Outcome { validation_loss, parameters: decoder.parameters() })
 }

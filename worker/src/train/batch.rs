@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 
 use super::corpus::Row;
-use crate::prompt;
+use crate::prompt::{self, Script};
 use crate::tokens::{Tokens, TokensError};
 
 /// The tokens of one row, and for each whether the model is asked for it.
@@ -24,9 +24,10 @@ impl Sequence {
     pub fn new(row: &Row, tokens: &Tokens) -> std::result::Result<Self, TokensError> {
         let mut sequence = Self { tokens: vec![tokens.opening()], asked: vec![false] };
         sequence.push(&tokens.encode(&row.prompt.head())?, false);
+        let Script { gap, .. } = Script::of(&row.prompt.language);
         for (slot, text) in &row.copy {
             sequence.push(&tokens.encode(&prompt::cue(slot))?, false);
-            sequence.push(&tokens.encode(&format!(" {text}"))?, true);
+            sequence.push(&tokens.encode(&format!("{gap}{text}"))?, true);
             sequence.push(&[tokens.line_break()], true);
         }
         sequence.push(&[tokens.closing()], true);
