@@ -116,9 +116,9 @@ fn fit(recipe: &Recipe, corpus: &Corpus, tokens: &Tokens, decoder: &Decoder) -> 
     let start = Instant::now();
     let mut loss = f64::NAN;
     for step in 1..=training.steps {
-        let (fresh, parts) = gradients(decoder, &rows.next_batch()?, training.shards)?;
-        let fresh = finite(fresh, step)?;
-        let norm = finite(optimizer.step(parts)?, step)?;
+        let Taken { loss: fresh, norm } =
+            take_step(decoder, &mut optimizer, &rows.next_batch()?, training.shards)?;
+        let (fresh, norm) = (finite(fresh, step)?, finite(norm, step)?);
         // A tenth of the new loss: single batches differ too much to read a trend from.
         loss = if loss.is_nan() { fresh } else { 0.9 * loss + 0.1 * fresh };
         if step % REPORT_EVERY == 0 {
@@ -205,6 +205,29 @@ fn validation_batches(recipe: &Recipe, corpus: &Corpus, tokens: &Tokens) -> Resu
     Ok(batches.map(|rows| Batch::new(&rows.iter().collect::<Vec<_>>())).collect::<Result<_, _>>()?)
 }
 
+/// What one step saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    /// Mean loss of the batch before the step.
+    pub loss: f64,
+    /// The common norm of all gradients before clipping.
+    pub norm: f64,
+}
+
+/// Moves the weights once, along the gradient of some rows.
+///
+/// # Errors
+/// When the rows are longer than the model's positions.
+pub fn take_step(
+    decoder: &Decoder,
+    optimizer: &mut Optimizer,
+    rows: &[Sequence],
+    shards: usize,
+) -> candle_core::Result<Taken> {
+    let (loss, parts) = gradients(decoder, rows, shards)?;
+    Ok(Taken { loss, norm: optimizer.step(parts)? })
+}
+
 /// Mean loss of a batch, and the gradient of each of its shards.
 ///
 /// candle works through most operations on one thread, so two threads with half a batch each are nearly twice as fast
@@ -213,7 +236,7 @@ fn gradients(
     decoder: &Decoder,
     rows: &[Sequence],
     shards: usize,
-) -> Result<(f64, Vec<GradStore>), TrainError> {
+) -> candle_core::Result<(f64, Vec<GradStore>)> {
     let deal = |shard| rows.iter().skip(shard).step_by(shards).collect::<Vec<_>>();
     let batches = (0..shards).map(|shard| Batch::new(&deal(shard))).collect::<Result<Vec<_>, _>>()?;
     let asked = batches.iter().map(|batch| batch.asked).sum::<usize>() as f64;
@@ -226,7 +249,7 @@ fn gradients(
         threads.into_iter().map(|thread| thread.join().expect("a shard does not panic")).collect::<Vec<_>>()
     });
     let (losses, parts): (Vec<f64>, Vec<GradStore>) =
-        results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        results.into_iter().collect::<candle_core::Result<Vec<_>>>()?.into_iter().unzip();
     Ok((losses.iter().sum(), parts))
 }
 
