@@ -118,9 +118,9 @@ fn what_a_person_has_to_mend_ends_with_its_own_code_and_a_message() {
         assert!(said.contains(message), "{said}");
     };
     check(
-        &CAMPAIGN.replace("language: en", "language: de"),
+        &CAMPAIGN.replace("language: en", "language: fr"),
         &[],
-        "written in \"de\" and the model writes en",
+        "written in \"fr\" and the model writes de, en, zh",
     );
     check(
         &CAMPAIGN.replace("WebBanner", "Billboard"),

@@ -52,7 +52,7 @@ impl Bench {
             7 => ("Drawing with top-p and rules, share of a step in percent; milliseconds", self.drawing()),
             9 => ("Peak of memory, 32 rows in 8 bits, against llama.cpp, MiB", self.memory()),
             10 => (
-                "Training Handbill, against torch, steps per second",
+                "Training Handbill, against torch, steps per minute",
                 training::lines(&self.python, self.turns),
             ),
             _ => return 0,

@@ -21,7 +21,7 @@ use super::line::{Bound, Line, median};
 
 /// Batches of a turn. They are of different lengths, as in a training.
 const BATCHES: usize = 4;
-/// Our steps per second against torch's.
+/// Our steps per minute against torch's.
 const LEAST: f64 = 0.65;
 
 pub(crate) fn lines(python: &Path, turns: usize) -> Vec<Line> {
@@ -69,13 +69,13 @@ impl Ours {
         Self { decoder, optimizer, shards: recipe.training.shards }
     }
 
-    /// Steps per second.
+    /// Steps per minute.
     fn rate(&mut self, batches: &[Vec<Sequence>]) -> f64 {
         let start = Instant::now();
         for rows in batches {
             take_step(&self.decoder, &mut self.optimizer, rows, self.shards).expect("it fits");
         }
-        batches.len() as f64 / start.elapsed().as_secs_f64()
+        60.0 * batches.len() as f64 / start.elapsed().as_secs_f64()
     }
 }
 
@@ -108,7 +108,7 @@ impl Torch {
         Self { child, input, output }
     }
 
-    /// Steps per second, and its version.
+    /// Steps per minute, and its version.
     fn steps(&mut self, recipe: &TrainingRecipe, batches: &[Vec<Sequence>]) -> (f64, String) {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let command = json!({
@@ -123,7 +123,7 @@ impl Torch {
         self.output.read_line(&mut line).expect("the peer answers");
         let answer: Answer =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("the peer says {line:?}: {error}"));
-        (batches.len() as f64 / answer.seconds, answer.version)
+        (60.0 * batches.len() as f64 / answer.seconds, answer.version)
     }
 }
 
