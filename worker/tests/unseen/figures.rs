@@ -11,6 +11,10 @@ pub(crate) struct Figures {
     pub(crate) written: u32,
     /// Of what was delivered, names the product.
     pub(crate) named: u32,
+    /// Of what was delivered, had an offer in its prompt.
+    pub(crate) told: u32,
+    /// Of those, says the offer.
+    pub(crate) told_said: u32,
     /// Drafts that pass the rules of format and brand, delivered or refused by the worker's own checks.
     pub(crate) passing: u32,
     /// Of those, name the product.
@@ -30,6 +34,8 @@ pub(crate) struct Shares {
     pub(crate) delivered: f64,
     /// Of what was delivered, names the product.
     pub(crate) named: f64,
+    /// Of what was delivered and whose prompt had an offer, says it.
+    pub(crate) told_said: f64,
     /// Of the drafts that pass the rules of format and brand, names the product.
     pub(crate) passing_named: f64,
     /// The lowest that one can make of it: every draft with a misspelled name or an invented figure counts as one that
@@ -47,6 +53,8 @@ impl Figures {
             delivered,
             written,
             named,
+            told,
+            told_said,
             passing,
             passing_named,
             offered,
@@ -58,6 +66,8 @@ impl Figures {
         self.delivered += delivered;
         self.written += written;
         self.named += named;
+        self.told += told;
+        self.told_said += told_said;
         self.passing += passing;
         self.passing_named += passing_named;
         self.offered += offered;
@@ -70,6 +80,7 @@ impl Figures {
         Shares {
             delivered: share(self.delivered, self.asked),
             named: share(self.named, self.delivered),
+            told_said: share(self.told_said, self.told),
             passing_named: share(self.passing_named, self.passing),
             least_named: share(self.named, self.delivered + self.suspect),
             offer_said: share(self.offer_said, self.offered),
@@ -79,14 +90,15 @@ impl Figures {
     /// To standard error itself, past what the test harness holds back: the figures are what the test is for.
     pub(crate) fn print(self, kind: &str) {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-        let Shares { delivered, named, passing_named, least_named, offer_said } = self.shares();
-        let Self { briefs, asked, delivered: count, written, passing, suspect, offered, .. } = self;
+        let Shares { delivered, named, told_said, passing_named, least_named, offer_said } = self.shares();
+        let Self { briefs, asked, delivered: count, told, written, passing, suspect, offered, .. } = self;
         let line = format!(
-            "{briefs} briefs {kind}: {} of {asked} variants delivered from {written} drafts; {} of {count} delivered name \
-             the product, {} of {passing} drafts that pass the rules, {} of {} if no refused draft did; {} of {offered} \
-             that pass and had an offer say it",
+            "{briefs} briefs {kind}: {} of {asked} variants delivered from {written} drafts; of the delivered, {} of \
+             {count} name the product, {} of {told} say their offer; of the drafts that pass the rules, {} of {passing} \
+             name the product, {} of {} if no refused draft did, {} of {offered} say their offer",
             percent(delivered),
             percent(named),
+            percent(told_said),
             percent(passing_named),
             percent(least_named),
             count + suspect,
