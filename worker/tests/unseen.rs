@@ -195,12 +195,13 @@ fn copy_names_products_that_the_model_never_saw_and_nearly_all_that_was_asked_is
     }
     total.print("in-all");
     for (language, figures) in of_languages {
-        let Shares { delivered, named, passing_named, .. } = figures.shares();
-        assert!(delivered >= 0.95, "{language}: {figures:?}");
+        let Shares { named, passing_named, .. } = figures.shares();
         assert!(named >= 0.95, "{language}: {figures:?}");
         assert!(passing_named >= LEAST_NAMED, "{language}: {figures:?}");
     }
-    assert!(total.shares().offer_said >= LEAST_OFFERED, "{total:?}");
+    let Shares { delivered, offer_said, .. } = total.shares();
+    assert!(delivered >= 0.95, "{total:?}");
+    assert!(offer_said >= LEAST_OFFERED, "{total:?}");
 }
 
 #[test]

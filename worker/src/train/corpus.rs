@@ -102,7 +102,7 @@ impl Corpus {
     /// Reads `names.yaml`, `brief.yaml` and `copy.yaml` of each language, from a folder that has its tag for a name.
     ///
     /// # Errors
-    /// When a file cannot be read, a text cannot, or no format has texts for all its slots.
+    /// When a file cannot be read, a text cannot, or a language has texts for all slots of no format.
     pub fn open(folder: &Path, languages: &Weights) -> Result<Self, CorpusError> {
         let open = |(tag, weight): (&String, &usize)| Ok((Language::open(&folder.join(tag), tag)?, *weight));
         let languages = languages.iter().map(open).collect::<Result<_, CorpusError>>()?;
@@ -136,11 +136,13 @@ impl Corpus {
     /// A language, each as often as its weight says.
     fn language(&self, random: &mut Random) -> &Language {
         let total = self.languages.iter().map(|(_, weight)| weight).sum();
-        let mut at = random.below(total);
-        let found = self.languages.iter().find(|(_, weight)| {
-            let here = at < *weight;
-            at = at.saturating_sub(*weight);
-            here
+        let mut left = random.below(total);
+        let found = self.languages.iter().find(|(_, weight)| match left.checked_sub(*weight) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
         });
         &found.expect("what is below the sum of weights is below one of them").0
     }
@@ -168,7 +170,6 @@ pub fn text(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     use crate::brief::figures;
     use crate::train::names::is_held_out;
     use crate::train::recipe::Recipe;
