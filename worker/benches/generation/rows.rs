@@ -14,6 +14,7 @@ use worker::random::Random;
 use super::line::{Bound, Line, median};
 use super::ours::{self, Run};
 use super::peer::{self, Peer};
+use super::training;
 
 /// Tokens of the prompt, and tokens that each row writes.
 const PROMPT: usize = 128;
@@ -50,6 +51,10 @@ impl Bench {
             6 => ("Reading the prompt for 32 rows against for one, milliseconds", self.prefill()),
             7 => ("Drawing with top-p and rules, share of a step in percent; milliseconds", self.drawing()),
             9 => ("Peak of memory, 32 rows in 8 bits, against llama.cpp, MiB", self.memory()),
+            10 => (
+                "Training Handbill, against torch, steps per minute",
+                training::lines(&self.python, self.turns),
+            ),
             _ => return 0,
         };
         println!("{row}. {question}");
