@@ -54,7 +54,7 @@ bench-peers: ## Install what generation is compared with, and write its model (t
 	"$(CACHE)/peers/venv/bin/pip" install --quiet --requirement $(PEERS)/requirements.txt
 	PYTHONDONTWRITEBYTECODE=1 "$(CACHE)/peers/venv/bin/python" $(PEERS)/make_model.py "$(CACHE)/peers/model"
 
-bench-generation: ## Print how fast copy is written, beside transformers and llama.cpp (make bench-peers first)
+bench-generation: ## Print how fast copy is written and Handbill trained, beside their peers (make bench-peers first)
 	@[ -e "$(CACHE)/peers/model/q8_0.gguf" ] || { echo "the peers are missing: make bench-peers" >&2; exit 1; }
 	cargo bench --locked --package broadside-worker --bench generation -- \
 	  --model "$(CACHE)/peers/model" --python "$(CACHE)/peers/venv/bin/python" $(ARGS)
@@ -93,7 +93,7 @@ generate: ## Write every generated file anew: definitions, formats, help, scenar
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
 	UPDATE=1 cargo test --locked --package broadside-worker --test help --test plan
 
-model: ## Train Handbill anew (ten minutes on two cores)
+model: ## Train Handbill anew (a quarter of an hour on two cores)
 	cargo run --locked --release --package broadside-worker --bin worker -- \
 	  train --recipe models/handbill/recipe.yaml --output models/handbill
 

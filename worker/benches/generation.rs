@@ -1,4 +1,5 @@
-//! How fast copy is written, beside transformers and llama.cpp on the same model in the same run.
+//! How fast copy is written, beside transformers and llama.cpp on the same model in the same run, and how fast Handbill is
+//! trained, beside torch.
 //!
 //! `make bench-peers` installs the peers and writes the model; `make bench-generation` prints the table. Runs of ours and
 //! of a peer take turns, and a line's figure is the median of their ratios. `ARGS="--rows 2,3"` prints some rows,
@@ -16,6 +17,8 @@ mod ours;
 mod peer;
 #[path = "generation/rows.rs"]
 mod rows;
+#[path = "generation/training.rs"]
+mod training;
 
 use std::path::PathBuf;
 
@@ -31,7 +34,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     python: PathBuf,
     /// Rows to print.
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12])]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12])]
     rows: Vec<u32>,
     /// How often each pair takes turns.
     #[arg(long, value_name = "N", default_value_t = 5)]

@@ -1,6 +1,6 @@
 //! What a brief says, in the form in which a prompt says it, and which of it one variant is told.
 
-use crate::prompt::{self, Prompt};
+use crate::prompt::{self, Prompt, Script};
 use crate::random::Random;
 
 /// The longest audience, offer or fact that a prompt carries, in characters. Longer ones do not fit into a headline or
@@ -12,6 +12,8 @@ const FACTS_PER_VARIANT: usize = 2;
 /// A brief whose values are clean: one line each, offers and facts as sentences without their full stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brief {
+    /// The language of the copy, as a primary tag such as `en`.
+    pub language: String,
     /// The product's name.
     pub product: String,
     /// Whom the copy speaks to, unless that is too long to be said.
@@ -35,6 +37,7 @@ impl Brief {
         let product = prompt::value(&brief.product);
         let in_name = |word: &String| product.to_lowercase().contains(&word.to_lowercase());
         Self {
+            language: prompt::primary(&brief.language),
             audience: brief.audience.as_deref().map(prompt::value).filter(|it| short(it)),
             offer: brief.offer.as_ref().map(|it| prompt::sentence(&it.text)).filter(|it| short(it)),
             facts: brief
@@ -59,14 +62,16 @@ impl Brief {
         random.shuffle(&mut facts);
         facts.truncate(FACTS_PER_VARIANT);
         let mut sometimes = |value: &Option<String>| value.clone().filter(|_| random.chance(0.8));
+        let Script { gap, stop } = Script::of(&self.language);
         Prompt {
             format: format.to_owned(),
+            language: self.language.clone(),
             product: self.product.clone(),
             audience: sometimes(&self.audience),
             offer: sometimes(&self.offer),
             facts,
             action: self.action.clone(),
-            words: (!self.words.is_empty()).then(|| self.words.join(". ")),
+            words: (!self.words.is_empty()).then(|| self.words.join(&format!("{stop}{gap}"))),
             tone: (!self.tones.is_empty()).then(|| random.pick(&self.tones).clone()),
         }
     }
@@ -82,7 +87,7 @@ impl Brief {
     /// Everything that the brief says, value by value.
     #[must_use]
     pub fn said(&self) -> Vec<&str> {
-        let Self { product, audience, offer, facts, tones: _, action, words } = self;
+        let Self { language: _, product, audience, offer, facts, tones: _, action, words } = self;
         let values =
             std::iter::once(product).chain(audience).chain(offer).chain(facts).chain(action).chain(words);
         values.map(String::as_str).collect()
@@ -98,7 +103,7 @@ fn short(value: &str) -> bool {
 }
 
 /// The figures of a text: runs of digits, with the points and commas inside them (`1,200`, `9.90`).
-fn figures(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn figures(text: &str) -> impl Iterator<Item = &str> {
     let runs = text.split(|c: char| !c.is_numeric() && c != '.' && c != ',');
     runs.map(|run| run.trim_matches(['.', ','])).filter(|run| !run.is_empty())
 }

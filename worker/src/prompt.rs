@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! format: WebBanner
+//! language: en
 //! tone: warm
 //! product: Aero Trail 3
 //! audience: people who run on trails at the weekend
@@ -17,8 +18,9 @@
 //! Everything above the first slot is the *head*.
 //! A slot is asked for by its *cue* (`headline:`); the copy goes on to the end of the line, and later slots see the
 //! earlier ones.
-//! Every value stands behind a space, so that a name has the same tokens in the brief and in the copy: copying is then
-//! repeating tokens, which a small model can learn for names it has never seen.
+//! A value stands behind whatever its language sets between two words: behind a space in English, directly behind the
+//! colon in Chinese. So a name has the same tokens in the brief and in the copy, and copying is repeating tokens, which a
+//! small model can learn for names it has never seen.
 //! Offers and facts start with a capital letter, as sentences do, for the same reason.
 
 /// The token that opens every text.
@@ -26,11 +28,33 @@ pub const OPENING: &str = "<s>";
 /// The token that closes every text.
 pub const CLOSING: &str = "</s>";
 
+/// How a language sets words and sentences beside each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// What stands between two words.
+    pub gap: &'static str,
+    /// What ends a sentence.
+    pub stop: &'static str,
+}
+
+impl Script {
+    /// The script of a language, by its primary tag.
+    #[must_use]
+    pub fn of(language: &str) -> Self {
+        match language {
+            "ja" | "zh" => Self { gap: "", stop: "。" },
+            _ => Self { gap: " ", stop: "." },
+        }
+    }
+}
+
 /// What the model is told before it writes one variant. Values hold no line break and no outer white space.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// Name of the channel format, such as `WebBanner`.
     pub format: String,
+    /// The language of brief and copy, as a primary tag such as `en`.
+    pub language: String,
     /// One word for how the copy should sound.
     pub tone: Option<String>,
     /// The name of what is advertised; the one thing that every brief has.
@@ -51,7 +75,9 @@ impl Prompt {
     /// The head: all lines before the first slot, with a line break at the end.
     #[must_use]
     pub fn head(&self) -> String {
-        let mut lines = vec![line("format", &self.format)];
+        let Script { gap, .. } = Script::of(&self.language);
+        let line = |key: &str, value: &String| format!("{key}:{gap}{value}\n");
+        let mut lines = vec![format!("format: {}\nlanguage: {}\n", self.format, self.language)];
         lines.extend(self.tone.iter().map(|it| line("tone", it)));
         lines.push(line("product", &self.product));
         lines.extend(self.audience.iter().map(|it| line("audience", it)));
@@ -61,6 +87,12 @@ impl Prompt {
         lines.extend(self.words.iter().map(|it| line("words", it)));
         lines.concat()
     }
+}
+
+/// The primary tag of a language: `zh` of `zh-Hans-CN`.
+#[must_use]
+pub fn primary(tag: &str) -> String {
+    tag.split('-').next().unwrap_or_default().to_lowercase()
 }
 
 /// What asks for the copy of one slot.
@@ -82,13 +114,9 @@ pub fn value(text: &str) -> String {
 #[must_use]
 pub fn sentence(text: &str) -> String {
     let value = value(text);
-    let value = value.trim_end_matches('.');
+    let value = value.trim_end_matches(['.', '。']);
     let mut rest = value.chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
-}
-
-fn line(key: &str, value: &str) -> String {
-    format!("{key}: {value}\n")
 }
 
 #[cfg(test)]
@@ -99,6 +127,7 @@ mod tests {
     fn the_head_has_one_line_for_each_thing_that_the_brief_says() {
         let prompt = Prompt {
             format: "WebBanner".into(),
+            language: "en".into(),
             product: "Aero Trail 3".into(),
             offer: Some("Free returns".into()),
             facts: vec!["Weighs 240 g".into(), "Upper from recycled yarn".into()],
@@ -106,9 +135,27 @@ mod tests {
         };
         assert_eq!(
             prompt.head(),
-            "format: WebBanner\nproduct: Aero Trail 3\noffer: Free returns\nfact: Weighs 240 g\n\
+            "format: WebBanner\nlanguage: en\nproduct: Aero Trail 3\noffer: Free returns\nfact: Weighs 240 g\n\
              fact: Upper from recycled yarn\n"
         );
+    }
+
+    #[test]
+    fn a_language_without_spaces_has_none_before_its_values() {
+        let prompt = Prompt {
+            format: "WebBanner".into(),
+            language: "zh".into(),
+            product: "云翼咖啡".into(),
+            ..Prompt::default()
+        };
+        assert_eq!(prompt.head(), "format: WebBanner\nlanguage: zh\nproduct:云翼咖啡\n");
+    }
+
+    #[test]
+    fn the_primary_tag_is_what_stands_first() {
+        for (tag, expected) in [("en", "en"), ("zh-Hans-CN", "zh"), ("DE-at", "de"), ("", "")] {
+            assert_eq!(primary(tag), expected);
+        }
     }
 
     #[test]
@@ -120,6 +167,7 @@ mod tests {
     fn a_sentence_starts_with_a_capital_and_loses_its_full_stop() {
         assert_eq!(sentence("weighs 240 g."), "Weighs 240 g");
         assert_eq!(sentence("éclair maison"), "Éclair maison");
+        assert_eq!(sentence("满99元包邮。"), "满99元包邮");
         assert_eq!(sentence(" . "), "");
     }
 }

@@ -51,7 +51,8 @@ impl Score {
 
 fn cover(draft: &Draft, prompt: &Prompt) -> f64 {
     let text = draft.slots.values().map(String::as_str).collect::<Vec<_>>().join("\n").to_lowercase();
-    let Prompt { format: _, tone: _, product, audience: _, offer, facts, action, words: _ } = prompt;
+    let Prompt { format: _, language: _, tone: _, product, audience: _, offer, facts, action, words: _ } =
+        prompt;
     let told: Vec<&String> = std::iter::once(product).chain(offer).chain(facts).chain(action).collect();
     let said = told.iter().filter(|value| says(&text, value)).count();
     said as f64 / told.len() as f64

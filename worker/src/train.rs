@@ -9,7 +9,9 @@ pub mod batch;
 pub mod corpus;
 pub mod fused;
 pub mod grammar;
+mod language;
 pub mod model;
+pub mod names;
 pub mod optimizer;
 pub mod recipe;
 pub mod tokenizer;
@@ -22,8 +24,9 @@ use candle_core::backprop::GradStore;
 use tracing::info;
 
 use self::batch::{Batch, Sequence};
-use self::corpus::{Corpus, CorpusError, Names};
+use self::corpus::{Corpus, CorpusError};
 use self::model::Decoder;
+use self::names::Names;
 use self::optimizer::Optimizer;
 use self::recipe::Recipe;
 use engine::Sampling;
@@ -85,12 +88,13 @@ pub struct Outcome {
 /// When the corpus cannot be used, the training diverges, or the folder cannot be written. A model that diverged is
 /// never written.
 pub fn train(recipe: &Recipe, output: &Path) -> Result<Outcome, TrainError> {
-    let corpus = Corpus::open(&recipe.corpus.folder)?;
+    let corpus = Corpus::open(&recipe.corpus.folder, &recipe.corpus.languages)?;
     let tokens = make_tokenizer(recipe, &corpus)?;
     let decoder = Decoder::new(recipe.model, tokens.vocabulary(), &mut Random::from_seed(recipe.seed ^ 2))?;
     info!(parameters = decoder.parameters(), vocabulary = tokens.vocabulary(), "training begins");
     let validation_loss = fit(recipe, &corpus, &tokens, &decoder)?;
-    let advice = Advice { sampling: SAMPLING, languages: recipe.corpus.languages.clone(), ends: Vec::new() };
+    let languages = recipe.corpus.languages.keys().cloned().collect();
+    let advice = Advice { sampling: SAMPLING, languages, ends: Vec::new() };
     folder::save(output, recipe.model, &decoder, &tokens, &advice)?;
     Ok(Outcome { validation_loss, parameters: decoder.parameters() })
 }
@@ -112,9 +116,9 @@ fn fit(recipe: &Recipe, corpus: &Corpus, tokens: &Tokens, decoder: &Decoder) -> 
     let start = Instant::now();
     let mut loss = f64::NAN;
     for step in 1..=training.steps {
-        let (fresh, parts) = gradients(decoder, &rows.next_batch()?, training.shards)?;
-        let fresh = finite(fresh, step)?;
-        let norm = finite(optimizer.step(parts)?, step)?;
+        let Taken { loss: fresh, norm } =
+            take_step(decoder, &mut optimizer, &rows.next_batch()?, training.shards)?;
+        let (fresh, norm) = (finite(fresh, step)?, finite(norm, step)?);
         // A tenth of the new loss: single batches differ too much to read a trend from.
         loss = if loss.is_nan() { fresh } else { 0.9 * loss + 0.1 * fresh };
         if step % REPORT_EVERY == 0 {
@@ -201,6 +205,29 @@ fn validation_batches(recipe: &Recipe, corpus: &Corpus, tokens: &Tokens) -> Resu
     Ok(batches.map(|rows| Batch::new(&rows.iter().collect::<Vec<_>>())).collect::<Result<_, _>>()?)
 }
 
+/// What one step saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    /// Mean loss of the batch before the step.
+    pub loss: f64,
+    /// The common norm of all gradients before clipping.
+    pub norm: f64,
+}
+
+/// Moves the weights once, along the gradient of some rows.
+///
+/// # Errors
+/// When the rows are longer than the model's positions.
+pub fn take_step(
+    decoder: &Decoder,
+    optimizer: &mut Optimizer,
+    rows: &[Sequence],
+    shards: usize,
+) -> candle_core::Result<Taken> {
+    let (loss, parts) = gradients(decoder, rows, shards)?;
+    Ok(Taken { loss, norm: optimizer.step(parts)? })
+}
+
 /// Mean loss of a batch, and the gradient of each of its shards.
 ///
 /// candle works through most operations on one thread, so two threads with half a batch each are nearly twice as fast
@@ -209,7 +236,7 @@ fn gradients(
     decoder: &Decoder,
     rows: &[Sequence],
     shards: usize,
-) -> Result<(f64, Vec<GradStore>), TrainError> {
+) -> candle_core::Result<(f64, Vec<GradStore>)> {
     let deal = |shard| rows.iter().skip(shard).step_by(shards).collect::<Vec<_>>();
     let batches = (0..shards).map(|shard| Batch::new(&deal(shard))).collect::<Result<Vec<_>, _>>()?;
     let asked = batches.iter().map(|batch| batch.asked).sum::<usize>() as f64;
@@ -222,7 +249,7 @@ fn gradients(
         threads.into_iter().map(|thread| thread.join().expect("a shard does not panic")).collect::<Vec<_>>()
     });
     let (losses, parts): (Vec<f64>, Vec<GradStore>) =
-        results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        results.into_iter().collect::<candle_core::Result<Vec<_>>>()?.into_iter().unzip();
     Ok((losses.iter().sum(), parts))
 }
 

@@ -1,16 +1,19 @@
 //! Handbill on briefs that it never saw: how much of its copy names the product, and how much of what was asked it
 //! delivers.
 
+#[path = "unseen/figures.rs"]
+mod figures;
+
+use std::cell::RefCell;
 use std::error::Error;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use api::{AdVariantSpec, Slots};
+use api::{AdVariantSpec, Drawing, Slots};
 use candle_transformers::models::llama::LlamaConfig;
 use engine::cpu::Form;
 use rules::BrandRules;
-use worker::author::{Author, AuthorError, Draft, Task};
+use worker::author::{Author, AuthorError, Done, Draft, Task};
 use worker::brief::Brief;
 use worker::campaign::{Assignment, Campaign};
 use worker::choose::{INVENTED_FIGURE, MISSPELLED_NAME};
@@ -19,20 +22,29 @@ use worker::generate::generate;
 use worker::model::Model;
 use worker::prompt::Prompt;
 use worker::random::Random;
-use worker::train::corpus::{Corpus, Names};
-use worker::train::recipe::{Recipe, Shape};
+use worker::train::corpus::Corpus;
+use worker::train::names::Names;
+use worker::train::recipe::{Recipe, Shape, Weights};
 use worker::write::Writer;
 
-/// Briefs drawn from the corpus, with product names that hold a word which no training name holds.
-const DRAWN: usize = 24;
+use figures::{Figures, Shares};
+
+/// Briefs of each language that are drawn from its corpus, with product names that hold a part which no training name
+/// holds.
+const DRAWN: usize = 16;
 /// Variants asked for in each of two placements.
 const VARIANTS: u32 = 2;
+/// Of the drafts that pass the rules, in each language, name the product. What does not is refused for it, so a variant
+/// that is delivered names it nearly always; a draft that was refused cost time.
+const LEAST_NAMED: f64 = 0.65;
+/// Of the drafts that pass the rules and whose prompt had an offer, say it letter for letter.
+const LEAST_OFFERED: f64 = 0.60;
+const LANGUAGES: [&str; 3] = ["en", "de", "zh"];
 
-/// Keeps variants in memory, and the slots of drafts that were refused.
+/// Keeps variants in memory.
 #[derive(Default)]
 struct Memory {
     variants: Vec<AdVariantSpec>,
-    refused: Vec<Slots>,
 }
 
 impl Destination for Memory {
@@ -44,61 +56,33 @@ impl Destination for Memory {
         self.variants.push(variant.clone());
         Ok(())
     }
-
-    fn refused(&mut self, draft: &Draft) {
-        self.refused.push(draft.slots.clone());
-    }
 }
 
-/// What was counted in a run.
-#[derive(Clone, Copy, Debug, Default)]
-struct Figures {
-    asked: u32,
-    delivered: u32,
-    written: u32,
-    /// Of what was delivered, names the product.
-    named: u32,
-    /// Drafts that pass the rules of format and brand, delivered or refused by the worker's own checks.
-    passing: u32,
-    /// Of those, name the product.
-    passing_named: u32,
-    /// Refusals for a misspelled name or an invented figure; a draft with both counts twice.
-    suspect: u32,
+/// Keeps every draft of a writer, and the offer that its prompt had.
+struct Recorder<'m> {
+    writer: Writer<'m>,
+    drafts: RefCell<Vec<(Slots, Option<String>)>>,
 }
 
-/// What the figures come to, each between 0 and 1.
-#[derive(Clone, Copy, Debug)]
-struct Shares {
-    /// Of what was asked, delivered.
-    delivered: f64,
-    /// Of what was delivered, names the product.
-    named: f64,
-    /// Of the drafts that pass the rules of format and brand, names the product.
-    passing_named: f64,
-    /// The lowest that one can make of it: every draft with a misspelled name or an invented figure counts as one that
-    /// does not name the product, though it may name it in another slot.
-    least_named: f64,
-}
-
-impl Figures {
-    fn add(&mut self, other: Self) {
-        self.asked += other.asked;
-        self.delivered += other.delivered;
-        self.written += other.written;
-        self.named += other.named;
-        self.passing += other.passing;
-        self.passing_named += other.passing_named;
-        self.suspect += other.suspect;
+impl Author for Recorder<'_> {
+    fn model_digest(&self) -> &str {
+        self.writer.model_digest()
     }
 
-    fn shares(self) -> Shares {
-        let share = |part: u32, whole: u32| f64::from(part) / f64::from(whole);
-        Shares {
-            delivered: share(self.delivered, self.asked),
-            named: share(self.named, self.delivered),
-            passing_named: share(self.passing_named, self.passing),
-            least_named: share(self.named, self.delivered + self.suspect),
-        }
+    fn quantization(&self) -> Option<&str> {
+        self.writer.quantization()
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        self.writer.drawing()
+    }
+
+    fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
+        let offers: Vec<_> = tasks.iter().map(|task| task.prompt.offer.clone()).collect();
+        self.writer.write(tasks, &mut |place, draft| {
+            self.drafts.borrow_mut().push((draft.slots.clone(), offers[place].clone()));
+            done(place, draft)
+        })
     }
 }
 
@@ -108,6 +92,10 @@ fn path(below: &str) -> PathBuf {
 
 fn handbill() -> Model {
     Model::open(&path("../models/handbill"), Form::AsStored).expect("the shipped model is complete")
+}
+
+fn writer(model: &Model) -> Writer<'_> {
+    Writer::new(model, 32).expect("it has a form")
 }
 
 fn campaign(name: String, brief: Brief) -> Campaign {
@@ -120,7 +108,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
     Campaign {
         name,
         seed: 1,
-        language: "en".to_owned(),
+        language: brief.language.clone(),
         brief,
         brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
         rules_version: rules::VERSION.to_owned(),
@@ -131,9 +119,9 @@ fn campaign(name: String, brief: Brief) -> Campaign {
 
 fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
     let mut memory = Memory::default();
-    let writer = Writer::new(model, 32).expect("it has a form");
-    let report = generate(&writer, campaign, 12, &mut memory).expect("the model writes");
-    let mut figures = Figures::default();
+    let author = Recorder { writer: writer(model), drafts: RefCell::default() };
+    let report = generate(&author, campaign, 12, &mut memory).expect("the model writes");
+    let mut figures = Figures { briefs: 1, ..Figures::default() };
     for placement in &report.placements {
         figures.asked += placement.asked;
         figures.delivered += placement.delivered;
@@ -141,11 +129,23 @@ fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
         let suspect = [INVENTED_FIGURE, MISSPELLED_NAME].into_iter();
         figures.suspect += suspect.filter_map(|rule| placement.rejected.get(rule)).sum::<u32>();
     }
-    let names = |slots: &Slots| u32::from(slots.values().any(|text| text.contains(&campaign.brief.product)));
-    figures.named = memory.variants.iter().map(|variant| names(&variant.slots)).sum();
-    let refused = memory.refused.iter().filter(|slots| passes_rules(slots, campaign));
-    let (count, named) = refused.fold((0, 0), |(count, named), slots| (count + 1, named + names(slots)));
-    (figures.passing, figures.passing_named) = (figures.delivered + count, figures.named + named);
+    let says = |slots: &Slots, value: &str| u32::from(slots.values().any(|text| text.contains(value)));
+    let product = &campaign.brief.product;
+    for (slots, offer) in author.drafts.borrow().iter().filter(|(slots, _)| passes_rules(slots, campaign)) {
+        let (told, said) =
+            (u32::from(offer.is_some()), offer.iter().map(|offer| says(slots, offer)).sum::<u32>());
+        figures.passing += 1;
+        figures.passing_named += says(slots, product);
+        figures.offered += told;
+        figures.offer_said += said;
+        // A draft that repeats a variant is refused for that, so slots tell which drafts were delivered, but for the
+        // repetition itself, which says the same.
+        if memory.variants.iter().any(|variant| variant.slots == *slots) {
+            figures.told += told;
+            figures.told_said += said;
+        }
+    }
+    figures.named = memory.variants.iter().map(|variant| says(&variant.slots, product)).sum();
     (figures, memory.variants)
 }
 
@@ -157,17 +157,20 @@ fn passes_rules(slots: &Slots, campaign: &Campaign) -> bool {
     campaign.assignments.iter().any(passes)
 }
 
-fn by_hand() -> Vec<Brief> {
-    let text = std::fs::read_to_string(path("tests/briefs.yaml")).expect("the briefs are there");
-    let briefs: Vec<api::Brief> = serde_saphyr::from_str(&text).expect("each is a brief");
+fn by_hand(language: &str) -> Vec<Brief> {
+    let text = std::fs::read_to_string(path("tests/briefs").join(language).with_extension("yaml"));
+    let briefs: Vec<api::Brief> =
+        serde_saphyr::from_str(&text.expect("the briefs are there")).expect("briefs");
     briefs.iter().map(|brief| Brief::new(brief, &[])).collect()
 }
 
-fn drawn() -> Vec<Brief> {
-    let corpus = Corpus::open(&path("../models/handbill/corpus")).expect("the corpus is valid");
+fn drawn(language: &str) -> Vec<Brief> {
+    let only = Weights::from([(language.to_owned(), 1)]);
+    let corpus = Corpus::open(&path("../models/handbill/corpus"), &only).expect("the corpus is valid");
     let mut random = Random::from_seed(99);
     let rows = (0..DRAWN).map(|_| corpus.row(Names::HeldOut, &mut random).expect("a row"));
     rows.map(|row| Brief {
+        language: row.prompt.language,
         product: row.prompt.product,
         audience: row.prompt.audience,
         offer: row.prompt.offer,
@@ -180,47 +183,40 @@ fn drawn() -> Vec<Brief> {
 }
 
 fn measure(kind: &str, model: &Model, briefs: Vec<Brief>) -> Figures {
-    let count = briefs.len();
     let mut total = Figures::default();
     for (index, brief) in briefs.into_iter().enumerate() {
         total.add(write(model, &campaign(format!("{kind}-{index}"), brief)).0);
     }
-    print(kind, count, total);
+    total.print(kind);
     total
-}
-
-/// To standard error itself, past what the test harness holds back: the figures are what this test is for.
-fn print(kind: &str, briefs: usize, figures: Figures) {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let Shares { delivered, named, passing_named, least_named } = figures.shares();
-    let Figures { asked, delivered: count, written, passing, suspect, .. } = figures;
-    let line = format!(
-        "{briefs} briefs {kind}: {} of {asked} variants delivered from {written} drafts; {} of {count} delivered name \
-         the product, {} of {passing} drafts that pass the rules, {} of {} if no refused draft did",
-        percent(delivered),
-        percent(named),
-        percent(passing_named),
-        percent(least_named),
-        count + suspect
-    );
-    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }
 
 #[test]
 fn copy_names_products_that_the_model_never_saw_and_nearly_all_that_was_asked_is_delivered() {
     let model = handbill();
-    let mut total = measure("by-hand", &model, by_hand());
-    total.add(measure("drawn", &model, drawn()));
-    print("in-all", by_hand().len() + DRAWN, total);
-    let Shares { delivered, passing_named, .. } = total.shares();
+    let (mut total, mut of_languages) = (Figures::default(), Vec::new());
+    for language in LANGUAGES {
+        let mut figures = measure(&format!("{language}-by-hand"), &model, by_hand(language));
+        figures.add(measure(&format!("{language}-drawn"), &model, drawn(language)));
+        figures.print(language);
+        total.add(figures);
+        of_languages.push((language, figures));
+    }
+    total.print("in-all");
+    for (language, figures) in of_languages {
+        let Shares { named, passing_named, .. } = figures.shares();
+        assert!(named >= 0.95, "{language}: {figures:?}");
+        assert!(passing_named >= LEAST_NAMED, "{language}: {figures:?}");
+    }
+    let Shares { delivered, offer_said, .. } = total.shares();
     assert!(delivered >= 0.95, "{total:?}");
-    assert!(passing_named >= 0.80, "{total:?}");
+    assert!(offer_said >= LEAST_OFFERED, "{total:?}");
 }
 
 #[test]
 fn the_same_inputs_give_the_same_copy_and_another_seed_gives_another() {
     let model = handbill();
-    let one = campaign("same".to_owned(), by_hand().remove(0));
+    let one = campaign("same".to_owned(), by_hand("en").remove(0));
     let copy = write(&model, &one).1;
     assert!(!copy.is_empty());
     assert_eq!(copy, write(&model, &one).1);
@@ -231,12 +227,11 @@ fn the_same_inputs_give_the_same_copy_and_another_seed_gives_another() {
 #[test]
 fn a_run_that_goes_on_writes_what_the_first_would_have_written() {
     let model = handbill();
-    let campaign = campaign("again".to_owned(), by_hand().remove(1));
+    let campaign = campaign("again".to_owned(), by_hand("en").remove(1));
     let whole = write(&model, &campaign).1;
-    let writer = Writer::new(&model, 32).expect("it has a form");
     for kept in 0..whole.len() {
-        let mut memory = Memory { variants: whole[..kept].to_vec(), ..Memory::default() };
-        let report = generate(&writer, &campaign, 12, &mut memory).expect("the model writes");
+        let mut memory = Memory { variants: whole[..kept].to_vec() };
+        let report = generate(&writer(&model), &campaign, 12, &mut memory).expect("the model writes");
         assert_eq!(memory.variants, whole, "killed after {kept} variants");
         let existing: u32 = report.placements.iter().map(|it| it.existing).sum();
         assert_eq!(existing as usize, kept);
@@ -310,14 +305,20 @@ fn the_shipped_model_has_the_shape_that_its_recipe_gives_it() {
     assert_eq!((config.intermediate_size, config.max_position_embeddings), (feed_forward, positions));
     assert_eq!((config.rope_theta, config.rms_norm_eps), (rope_theta, norm_epsilon));
     assert_eq!(config.vocab_size, recipe.tokenizer.vocabulary);
-    assert_eq!(handbill().languages(), recipe.corpus.languages);
+    let languages: Vec<String> = recipe.corpus.languages.into_keys().collect();
+    assert_eq!(handbill().languages(), languages);
 }
 
 /// Writes one draft of a banner about a product.
 fn write_one(model: &Model, product: &str) -> Result<Draft, AuthorError> {
     let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
     let format = rules::format("WebBanner").expect("a format of ours");
-    let prompt = Prompt { format: "WebBanner".into(), product: product.to_owned(), ..Prompt::default() };
+    let prompt = Prompt {
+        format: "WebBanner".into(),
+        language: "en".into(),
+        product: product.to_owned(),
+        ..Prompt::default()
+    };
     let task = Task { prompt, format, brand: &brand, language: "en", random: Random::from_seed(1) };
     let mut written = None;
     Writer::new(model, 1).expect("it has a form").write(vec![task], &mut |_, draft| {
@@ -344,6 +345,7 @@ fn copy_that_its_limit_cut_off_is_told_from_copy_that_ended() {
     let model = handbill();
     let prompt = Prompt {
         format: "WebBanner".into(),
+        language: "en".into(),
         product: "Aero Trail 3".into(),
         offer: Some("Free returns for 60 days".into()),
         ..Prompt::default()

@@ -17,6 +17,7 @@ use super::limits::{Kind, count};
 use super::line::{Bound, Line, median};
 use super::ours::{self, Run};
 use super::peer::{self, Peer};
+use super::training;
 
 /// Tokens of the prompt, and tokens that each row writes.
 const PROMPT: usize = 128;
@@ -57,6 +58,10 @@ impl Bench {
             }
             12 => ("The same of briefs that try to have rules broken", held(Kind::Hostile)),
             9 => ("Peak of memory, 32 rows in 8 bits, against llama.cpp, MiB", self.memory()),
+            10 => (
+                "Training Handbill, against torch, steps per minute",
+                training::lines(&self.python, self.turns),
+            ),
             _ => return 0,
         };
         println!("{row}. {question}");

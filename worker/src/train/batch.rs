@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::corpus::Row;
 use crate::form::Plain;
-use crate::prompt;
+use crate::prompt::{self, Script};
 use crate::tokens::{Tokens, TokensError};
 
 /// The tokens of one row, and for each whether the model is asked for it.
@@ -26,9 +26,10 @@ impl Sequence {
         let Plain { opening, closing, line_break } = Plain::of(tokens)?;
         let mut sequence = Self { tokens: vec![opening], asked: vec![false] };
         sequence.push(&tokens.encode(&row.prompt.head())?, false);
+        let Script { gap, .. } = Script::of(&row.prompt.language);
         for (slot, text) in &row.copy {
             sequence.push(&tokens.encode(&prompt::cue(slot))?, false);
-            sequence.push(&tokens.encode(&format!(" {text}"))?, true);
+            sequence.push(&tokens.encode(&format!("{gap}{text}"))?, true);
             sequence.push(&[line_break], true);
         }
         sequence.push(&[closing], true);

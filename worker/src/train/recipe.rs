@@ -1,5 +1,6 @@
 //! A recipe: everything that makes a model, so that the same recipe makes the same model again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -20,14 +21,17 @@ pub struct Recipe {
     pub training: TrainingRecipe,
 }
 
+/// Languages by their primary tag, such as `en`, and how much of what is learned is in each.
+pub type Weights = BTreeMap<String, usize>;
+
 /// What is learned from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CorpusRecipe {
-    /// Folder of the corpus, relative to the recipe.
+    /// Folder of the corpus, relative to the recipe, with a folder for each language.
     pub folder: PathBuf,
-    /// The languages that its texts are written in, as primary tags such as `en`.
-    pub languages: Vec<String>,
+    /// The languages that are learned: of all rows, each has its weight's share of the sum of weights.
+    pub languages: Weights,
     /// Rows to validate with, whose product names never occur in training.
     pub validation_rows: usize,
 }
@@ -148,6 +152,11 @@ impl Recipe {
                 "tokenizer.vocabulary",
                 "must hold 256 bytes, 2 special tokens and a merge",
             ),
+            (
+                corpus.languages.values().any(|weight| *weight > 0),
+                "corpus.languages",
+                "must give a weight above 0 to at least one language",
+            ),
             (corpus.validation_rows > 0, "corpus.validationRows", "must be at least 1"),
         ];
         match checks.into_iter().find(|(good, ..)| !good) {
@@ -168,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_shipped_recipe_finds_its_corpus() {
-        assert!(shipped().corpus.folder.join("copy.yaml").is_file());
+        assert!(shipped().corpus.folder.join("en/copy.yaml").is_file());
     }
 
     #[test]
@@ -184,6 +193,12 @@ mod tests {
         assert_eq!(
             recipe.check().expect_err("no model").to_string(),
             "training.shards must divide training.batch"
+        );
+        let mut recipe = shipped();
+        recipe.corpus.languages = Weights::from([("en".to_owned(), 0)]);
+        assert_eq!(
+            recipe.check().expect_err("no model").to_string(),
+            "corpus.languages must give a weight above 0 to at least one language"
         );
     }
 }

@@ -7,7 +7,7 @@ use api::Slots;
 use rules::{BrandRules, Slot};
 
 use crate::author::Task;
-use crate::prompt;
+use crate::prompt::{self, Script};
 
 /// Which slot keeps room, and for what.
 #[derive(Clone, Debug)]
@@ -17,24 +17,14 @@ pub(super) struct Reserve {
     brand: BrandRules,
     /// The product's name. A demanded word that it holds is not put behind a text: whoever names the product says it.
     product: String,
-    manner: Manner,
-}
-
-/// How sentences stand one behind the other.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Manner {
-    /// `One. Two.`
-    Spaced,
-    /// `一。二。`
-    Close,
+    script: Script,
 }
 
 impl Reserve {
     pub(super) fn of(task: &Task<'_>) -> Self {
-        let close = ["zh", "ja"].contains(&task.language.split('-').next().unwrap_or_default());
-        let manner = if close { Manner::Close } else { Manner::Spaced };
+        let script = Script::of(&prompt::primary(task.language));
         let product = task.prompt.product.to_lowercase();
-        let mut reserve = Self { slot: None, brand: task.brand.clone(), product, manner };
+        let mut reserve = Self { slot: None, brand: task.brand.clone(), product, script };
         let largest = task.format.slots().iter().rev().max_by_key(|slot| slot.hard_limit);
         let all = reserve.sentences(reserve.demanded(std::iter::empty()), "");
         let fits = |slot: &&Slot| !all.is_empty() && slot.count(&all) <= slot.hard_limit;
@@ -58,13 +48,10 @@ impl Reserve {
     }
 
     fn sentences(&self, words: Vec<&str>, before: &str) -> String {
-        let (stop, space) = match self.manner {
-            Manner::Spaced => (".", " "),
-            Manner::Close => ("。", ""),
-        };
+        let Script { gap, stop } = self.script;
         let open = before.trim_end().chars().last().is_some_and(char::is_alphanumeric);
         let first = if open && !words.is_empty() { stop } else { "" };
-        let sentence = |word: &str| format!("{space}{}{stop}", prompt::sentence(word));
+        let sentence = |word: &str| format!("{gap}{}{stop}", prompt::sentence(word));
         let sentences: String = words.into_iter().map(sentence).collect();
         format!("{first}{sentences}")
     }

@@ -1,0 +1,143 @@
+//! Our trainer beside torch: the shape of Handbill, the same batches, the same optimizer, in turns.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use worker::random::Random;
+use worker::tokens::Tokens;
+use worker::train::batch::{Batch, Sequence};
+use worker::train::corpus::Corpus;
+use worker::train::model::Decoder;
+use worker::train::names::Names;
+use worker::train::optimizer::Optimizer;
+use worker::train::recipe::{Recipe, TrainingRecipe};
+use worker::train::take_step;
+
+use super::line::{Bound, Line, median};
+
+/// Batches of a turn. They are of different lengths, as in a training.
+const BATCHES: usize = 4;
+/// Our steps per minute against torch's.
+const LEAST: f64 = 0.65;
+
+pub(crate) fn lines(python: &Path, turns: usize) -> Vec<Line> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
+    let recipe = Recipe::open(&folder.join("recipe.yaml")).expect("the shipped recipe is valid");
+    let batches = draw(&recipe, &folder);
+    let (mut ours, mut peer) = (Ours::new(&recipe), Torch::start(python, &folder));
+    let version = peer.steps(&recipe.training, &batches).1;
+    ours.rate(&batches);
+    let turns: Vec<(f64, f64)> =
+        (0..turns).map(|_| (ours.rate(&batches), peer.steps(&recipe.training, &batches).0)).collect();
+    vec![Line {
+        what: format!("{} rows in a step, {version}", recipe.training.batch),
+        figure: median(turns.iter().map(|(ours, peer)| ours / peer).collect()),
+        ours: median(turns.iter().map(|(ours, _)| *ours).collect()),
+        peer: median(turns.iter().map(|(_, peer)| *peer).collect()),
+        bound: Bound::AtLeast(LEAST),
+    }]
+}
+
+/// Rows of the corpus, sorted into batches of like length.
+fn draw(recipe: &Recipe, folder: &Path) -> Vec<Vec<Sequence>> {
+    let corpus = Corpus::open(&recipe.corpus.folder, &recipe.corpus.languages).expect("the shipped corpus");
+    let tokens = Tokens::open(&folder.join("tokenizer.json")).expect("the shipped tokenizer");
+    let mut random = Random::from_seed(1);
+    let mut row = || corpus.row(Names::Training, &mut random).expect("a row");
+    let rows =
+        (0..BATCHES * recipe.training.batch).map(|_| Sequence::new(&row(), &tokens).expect("it encodes"));
+    let mut rows: Vec<Sequence> = rows.collect();
+    rows.sort_by_key(Sequence::length);
+    rows.chunks(recipe.training.batch).map(<[Sequence]>::to_vec).collect()
+}
+
+struct Ours {
+    decoder: Decoder,
+    optimizer: Optimizer,
+    shards: usize,
+}
+
+impl Ours {
+    fn new(recipe: &Recipe) -> Self {
+        let decoder = Decoder::new(recipe.model, recipe.tokenizer.vocabulary, &mut Random::from_seed(1));
+        let decoder = decoder.expect("a decoder");
+        let optimizer = Optimizer::new(&decoder, &recipe.training).expect("an optimizer");
+        Self { decoder, optimizer, shards: recipe.training.shards }
+    }
+
+    /// Steps per minute.
+    fn rate(&mut self, batches: &[Vec<Sequence>]) -> f64 {
+        let start = Instant::now();
+        for rows in batches {
+            take_step(&self.decoder, &mut self.optimizer, rows, self.shards).expect("it fits");
+        }
+        60.0 * batches.len() as f64 / start.elapsed().as_secs_f64()
+    }
+}
+
+/// torch in a process of its own, which stays and takes commands. It ends when its input does.
+struct Torch {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    seconds: f64,
+    version: String,
+}
+
+impl Torch {
+    fn start(python: &Path, folder: &Path) -> Self {
+        let script: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/training.py");
+        let mut child = Command::new(python)
+            .arg(script)
+            .arg(folder.join("config.json"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the peers are installed: run make bench-peers");
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self { child, input, output }
+    }
+
+    /// Steps per minute, and its version.
+    fn steps(&mut self, recipe: &TrainingRecipe, batches: &[Vec<Sequence>]) -> (f64, String) {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let command = json!({
+            "threads": threads,
+            "rate": recipe.learning_rate,
+            "decay": recipe.weight_decay,
+            "clip": recipe.clip,
+            "batches": batches.iter().map(|rows| batch(rows)).collect::<Vec<_>>(),
+        });
+        writeln!(self.input.as_mut().expect("it is open"), "{command}").expect("the peer listens");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the peer answers");
+        let answer: Answer =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the peer says {line:?}: {error}"));
+        (60.0 * batches.len() as f64 / answer.seconds, answer.version)
+    }
+}
+
+impl Drop for Torch {
+    fn drop(&mut self) {
+        self.input = None;
+        let _ended = self.child.wait();
+    }
+}
+
+/// A batch as the peer reads it. It is asked what ours is asked: the logits of copy alone.
+fn batch(rows: &[Sequence]) -> Value {
+    let Batch { tokens, positions, labels, asked: _ } =
+        Batch::new(&rows.iter().collect::<Vec<_>>()).expect("a batch");
+    let tokens = tokens.to_vec2::<u32>().expect("two axes");
+    json!({"tokens": tokens, "positions": positions.to_vec1::<u32>().expect("one axis"), "labels": labels})
+}
