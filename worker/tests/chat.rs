@@ -116,7 +116,8 @@ fn write(model: &Model, product: &str, count: u64) -> Vec<Draft> {
     let writer = Writer::new(model, 8).expect("it has a form");
     let written = writer.write((0..count).map(task).collect(), &mut |_, draft| {
         let hard = rules::check(format, &brand, &draft.slots).into_iter().filter(|it| it.is_hard());
-        assert_eq!(hard.collect::<Vec<_>>(), [], "{draft:?}");
+        // What a limit cut off in the middle of a character is no finished draft, and refused as such.
+        assert!(!draft.finished || hard.collect::<Vec<_>>().is_empty(), "{draft:?}");
         drafts.push(draft);
         ControlFlow::Continue(())
     });
