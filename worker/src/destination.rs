@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use api::{AdVariant, AdVariantSpec};
 
-use crate::author::Draft;
-
 /// Takes variants, and knows those that were taken before.
 ///
 /// The worker asks once what exists and then delivers each variant as soon as it is chosen, so that one who watches
@@ -24,10 +22,6 @@ pub trait Destination {
     /// # Errors
     /// When it was not taken.
     fn deliver(&mut self, variant: &AdVariantSpec) -> Result<(), DestinationError>;
-
-    /// Hears of a draft that was refused. Nothing is done with it, unless one measures how a model writes: a report
-    /// counts refusals by rule, and cannot tell what else a draft said.
-    fn refused(&mut self, _draft: &Draft) {}
 }
 
 /// Why a destination did not do what it was asked.

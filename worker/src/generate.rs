@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
             finished.insert(place, draft);
             while let Some(draft) = finished.remove(&next) {
                 let Missing { place, index } = missing[next];
-                self.judge(place, (index, attempt), draft, &prompts[next], destination);
+                self.judge(place, (index, attempt), draft, &prompts[next]);
                 next += 1;
                 let last = missing.get(next).is_none_or(|following| following.place != place);
                 if last && self.pools[place].is_ready(attempt) {
@@ -128,19 +128,10 @@ impl<'a> Run<'a> {
         self.pools.iter().enumerate().flat_map(of_pool)
     }
 
-    fn judge(
-        &mut self,
-        place: usize,
-        (index, attempt): (u32, u32),
-        draft: Draft,
-        prompt: &Prompt,
-        destination: &mut dyn Destination,
-    ) {
+    fn judge(&mut self, place: usize, (index, attempt): (u32, u32), draft: Draft, prompt: &Prompt) {
         self.progress.wrote(draft.trace.tokens);
-        let kept = draft.clone();
         if let Err(broken) = self.pools[place].judge((index, attempt), draft, prompt) {
             debug!(index, attempt, ?broken, "draft refused");
-            destination.refused(&kept);
         }
     }
 
