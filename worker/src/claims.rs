@@ -109,11 +109,15 @@ const CLAIMING: [(&str, &[&str]); 3] = [
     ),
 ];
 
+/// The most claims that an object holds, and the longest in characters: whoever has more to look at looks at the copy.
+const MOST: usize = 32;
+const LONGEST: usize = 120;
+
 /// Words before a figure that make it a rank.
 const RANKS: [&str; 4] = ["no.", "nr.", "number", "nummer"];
 
 /// The claims of some texts that the brief does not make, each once, in alphabetical order: superlatives and their kind,
-/// and, in English, names.
+/// and, in English, names. They are as many, and as long, as `AdVariant` holds.
 #[must_use]
 pub fn claims<'t>(texts: impl Iterator<Item = &'t str>, brief: &Brief, language: &str) -> Vec<String> {
     let said = brief.said().join("\n").to_lowercase();
@@ -129,7 +133,7 @@ pub fn claims<'t>(texts: impl Iterator<Item = &'t str>, brief: &Brief, language:
             found.extend(names(text).filter(|name| !said.contains(&name.to_lowercase())));
         }
     }
-    found.into_iter().collect()
+    found.into_iter().take(MOST).map(|claim| claim.chars().take(LONGEST).collect()).collect()
 }
 
 /// Whether a text holds a word, as a word where its script has spaces between them.

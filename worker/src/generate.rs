@@ -19,8 +19,9 @@ use tracing::{debug, info};
 
 use crate::author::{Author, AuthorError, Draft, Task};
 use crate::campaign::{Assignment, Campaign};
+use crate::claims::claims;
 use crate::destination::{Destination, DestinationError};
-use crate::pool::{Candidate, Pool, claims};
+use crate::pool::{Candidate, Pool};
 use crate::progress::Progress;
 use crate::prompt::Prompt;
 use crate::random::Random;
@@ -61,6 +62,15 @@ pub fn generate(
     }
     for place in 0..run.pools.len() {
         run.deliver(place, destination)?;
+        let Pool { report, assignment, .. } = &run.pools[place];
+        if report.missing() > 0 {
+            info!(
+                placement = assignment.placement,
+                missing = report.missing(),
+                attempts,
+                "variants given up"
+            );
+        }
     }
     let effort = run.progress.effort();
     let reports = run.pools.into_iter().map(|pool| pool.report).collect();
@@ -95,6 +105,9 @@ impl<'a> Run<'a> {
     /// what is kept before bears on what is a near-duplicate; and once all of a placement are, variants are taken.
     fn write(&mut self, attempt: u32, destination: &mut dyn Destination) -> Result<(), GenerateError> {
         let missing: Vec<Missing> = self.missing().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
         let (author, campaign) = (self.author, self.campaign);
         let task = |it: &Missing| task(campaign, &campaign.assignments[it.place], it.index, attempt);
         let tasks: Vec<Task<'a>> = missing.iter().map(task).collect();
@@ -147,6 +160,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn claims(&self, draft: &Draft) -> Vec<String> {
+        let Campaign { brief, language, .. } = self.campaign;
+        claims(draft.slots.values().map(String::as_str), brief, language)
+    }
+
     fn variant(&self, pool: &Pool<'_>, candidate: &Candidate) -> AdVariantSpec {
         let Candidate { index, attempt, draft, score, fingerprint: _ } = candidate;
         let campaign = self.campaign;
@@ -166,7 +184,7 @@ impl<'a> Run<'a> {
                 quantization: self.author.quantization().map(str::to_owned),
                 drawing: self.author.drawing(),
             }),
-            appraisal: Some(appraisal(score, claims(draft, &campaign.brief, &campaign.language))),
+            appraisal: Some(appraisal(score, self.claims(draft))),
         }
     }
 }

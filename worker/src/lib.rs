@@ -1,9 +1,9 @@
 //! Writes ad copy with a language model, and trains small ones.
 //!
 //! ```text
-//! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ model ─▶ draft ─▶ choice ─▶ destination
-//!                                         ▲                │ refused
-//!                                         └────────────────┘
+//! generate   AdCampaign ─▶ Campaign ─▶ prompt ─▶ author ─▶ draft ─▶ choice ─▶ pool ─▶ destination
+//!                                         ▲      model or      │ refused
+//!                                         └──── endpoint ◀─────┘
 //! regenerate AdVariant, AdCampaign ─▶ the same copy, byte for byte
 //! complete   raw prompt ─▶ model ─▶ text, tokens, log-probabilities
 //! plan       config.json, device ─▶ memory, speed ─▶ which model, and what to ask of the cluster
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Copy says what its brief says: it is checked by the channel's and the brand's rules, may hold no figure that the
-//! brief does not and no name that is nearly the product's, and repeats neither people's copy nor an earlier variant. What the model could not do is reported,
-//! never filled up.
+//! brief does not and no name that is nearly the product's, and repeats neither people's copy nor an earlier variant.
+//! What the model could not do is reported, never filled up.
 //! The same inputs and seed give the same copy, byte for byte, on the same build and device.
 //!
 //! The crate refuses to know where variants live (that is a [`destination::Destination`]), who approves them, and how

@@ -11,7 +11,6 @@ use api::{AdVariantSpec, Provenance};
 use rules::Fingerprint;
 
 use crate::author::Draft;
-use crate::brief::Brief;
 use crate::campaign::{Assignment, Campaign};
 use crate::choose::Choice;
 use crate::prompt::Prompt;
@@ -123,11 +122,4 @@ impl<'a> Pool<'a> {
         self.report.delivered += 1;
         Some(candidate)
     }
-}
-
-/// The claims of a draft that its brief does not make, as many and as long as an object holds.
-pub(crate) fn claims(draft: &Draft, brief: &Brief, language: &str) -> Vec<String> {
-    let mut claims = crate::claims::claims(draft.slots.values().map(String::as_str), brief, language);
-    claims.truncate(32);
-    claims.iter().map(|claim| claim.chars().take(120).collect()).collect()
 }

@@ -11,20 +11,20 @@ use crate::prompt::{self, Script};
 
 /// Which slot keeps room, and for what.
 #[derive(Clone, Debug)]
-pub(super) struct Reserve {
+pub(super) struct Reserve<'t> {
     /// The slot's name; nothing where no word is demanded, or none has room.
     slot: Option<String>,
-    brand: BrandRules,
+    brand: &'t BrandRules,
     /// The product's name. A demanded word that it holds is not put behind a text: whoever names the product says it.
     product: String,
     script: Script,
 }
 
-impl Reserve {
-    pub(super) fn of(task: &Task<'_>) -> Self {
+impl<'t> Reserve<'t> {
+    pub(super) fn of(task: &Task<'t>) -> Self {
         let script = Script::of(&prompt::primary(task.language));
         let product = task.prompt.product.to_lowercase();
-        let mut reserve = Self { slot: None, brand: task.brand.clone(), product, script };
+        let mut reserve = Self { slot: None, brand: task.brand, product, script };
         let largest = task.format.slots().iter().rev().max_by_key(|slot| slot.hard_limit);
         let all = reserve.sentences(reserve.demanded(std::iter::empty()), "");
         let fits = |slot: &&Slot| !all.is_empty() && slot.count(&all) <= slot.hard_limit;

@@ -29,7 +29,7 @@ pub(super) struct Row<'t> {
     slot: usize,
     written: Vec<u32>,
     line: Line,
-    reserve: Reserve,
+    reserve: Reserve<'t>,
     slots: Slots,
     end: End,
     totals: Totals,
