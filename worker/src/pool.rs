@@ -123,3 +123,57 @@ impl<'a> Pool<'a> {
         Some(candidate)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rules::BrandRules;
+
+    use super::*;
+    use crate::author::Trace;
+    use crate::brief::Brief;
+
+    fn campaign() -> Campaign {
+        let assignment = Assignment {
+            placement: "hero".into(),
+            format: rules::format("WebBanner").expect("a format of ours").clone(),
+            variants: 2,
+            people: Vec::new(),
+        };
+        Campaign {
+            name: "cart".into(),
+            seed: 7,
+            language: "en".into(),
+            brief: Brief { product: "Velta".into(), ..Brief::default() },
+            brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
+            rules_version: rules::VERSION.to_owned(),
+            assignments: vec![assignment],
+            home: None,
+        }
+    }
+
+    fn draft(headline: &str) -> Draft {
+        let slots = [("headline".to_owned(), headline.to_owned()), ("button".to_owned(), "Go".to_owned())];
+        Draft { slots: slots.into(), finished: true, trace: Trace::default() }
+    }
+
+    fn check(headlines: [&str; 3], taken: &[u32]) {
+        let campaign = campaign();
+        let mut pool = Pool::new(&campaign, &campaign.assignments[0], &[]);
+        assert_eq!(pool.missing(), [0, 1, 2], "three drafts for two variants");
+        let prompt = Prompt { product: "Velta".into(), ..Prompt::default() };
+        for (index, headline) in (0..).zip(headlines) {
+            assert_eq!(pool.is_ready(0), index == 2, "two that hold are enough");
+            pool.judge((index, 0), draft(headline), &prompt).expect("it holds");
+        }
+        assert_eq!(std::iter::from_fn(|| pool.take()).map(|it| it.index).collect::<Vec<_>>(), taken);
+        assert_eq!((pool.report.delivered, pool.missing().len()), (2, 0));
+    }
+
+    #[test]
+    fn the_best_is_taken_first_and_then_what_is_unlike_it() {
+        // All name the product, and two are nearly the same.
+        check(["Velta for your long runs", "Velta for your long trails", "Meet Velta on Sunday"], &[0, 2]);
+        // The first leaves the product out: unlike the others, and worse.
+        check(["Run far at the weekend", "Velta for your long runs", "Velta for your long trails"], &[1, 2]);
+    }
+}
