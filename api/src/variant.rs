@@ -101,6 +101,10 @@ pub struct Provenance {
     /// How tokens were drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drawing: Option<Drawing>,
+    /// Digests of people's copy for the placement, which it was to differ from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 80)))]
+    pub siblings: Vec<String>,
 }
 
 /// How tokens were drawn. Numbers are decimal, and as exact as they were in use.
@@ -122,6 +126,9 @@ pub struct Drawing {
     /// What divided the logits of tokens that came before.
     #[schemars(length(max = 24))]
     pub repetition_penalty: String,
+    /// What was taken from the logits of tokens with which a sibling went on.
+    #[schemars(length(max = 24))]
+    pub sibling_penalty: String,
 }
 
 /// How the worker judged a generated variant before anybody saw it. It orders drafts and never enters a verdict.

@@ -2,15 +2,14 @@
 
 use std::fmt;
 
+use crate::EngineError;
 use crate::cpu::Columns;
-use crate::decoder::Input;
-use crate::text::Memory;
-use crate::{EngineError, Text};
+use crate::text::{Input, Memory, Text};
 
 /// A way to read a model.
 pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// What is kept of a stretch of text that begins at a position, behind another one if there is one.
-    fn memory(&self, above: Option<&Text>, start: usize) -> Memory;
+    fn memory(&self, above: Option<&Text>, start: usize) -> Box<dyn Memory>;
 
     /// Bytes of all weights in memory; nothing where others keep them.
     fn bytes(&self) -> Option<usize> {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use candle_core::quantized::gguf_file::Content;
 
+use crate::EngineError;
 use crate::architecture::Architecture;
 use crate::stock::Plan;
-use crate::{EngineError, Shape};
+use crate::text::Shape;
 
 /// What a model's configuration says.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use crate::device::{Place, Target};
 use crate::own::Own;
 use crate::stock::Stock;
 use crate::tensors::Tensors;
-use crate::text::Text;
+use crate::text::{Input, Shape, Text};
 use crate::{EngineError, Weights};
 
 /// A model that reads texts and says what comes next.
@@ -18,25 +18,6 @@ pub struct Decoder {
     shape: Shape,
     backend: Box<dyn Backend>,
     stock_family: Option<&'static str>,
-}
-
-/// What a text has to keep to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Shape {
-    /// Tokens of the vocabulary.
-    pub vocabulary: usize,
-    /// The most tokens of a text.
-    pub positions: usize,
-}
-
-/// A text and the tokens that come next in it, at least one.
-#[derive(Debug)]
-pub struct Input<'a> {
-    /// The text, which grows by the tokens.
-    pub text: &'a mut Text,
-    /// The tokens.
-    pub tokens: &'a [u32],
 }
 
 /// How likely each token is to come next, one row for each text that was read.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::stock::{KNOWN, KNOWN_GGUF};
+use crate::families::{OWN, STOCK, STOCK_GGUF};
 
 /// Why a model cannot be read, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +35,8 @@ pub enum EngineError {
     },
     /// The model is of a family that this engine does not know.
     #[error(
-        "the model is of the family {0:?}: this engine knows llama, mistral, qwen2 and qwen3, and through candle's modules \
-         {known}, and {gguf} as GGUF",
-        known = KNOWN.join(", "), gguf = KNOWN_GGUF.join(", ")
+        "the model is of the family {0:?}: this engine knows {own}, through candle's modules {stock}, and {gguf} as GGUF",
+        own = OWN.join(", "), stock = STOCK.join(", "), gguf = STOCK_GGUF.join(", ")
     )]
     Family(String),
     /// A module of candle's cannot read the model, or cannot go on.

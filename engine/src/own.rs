@@ -6,9 +6,8 @@ use crate::backend::{Backend, Rows, read_ahead};
 use crate::cpu::{
     Columns, Form, HeadNorms, LayerMemory, Matrix, Span, add, add_bias, attend, gate, rms_norm,
 };
-use crate::decoder::Input;
-use crate::text::Memory;
-use crate::{EngineError, Text, Weights};
+use crate::text::{Input, Memory, Text};
+use crate::{EngineError, Weights};
 
 /// A model of a family that we read ourselves.
 #[derive(Debug)]
@@ -19,6 +18,20 @@ pub(crate) struct Own {
     norm: Vec<f32>,
     /// What gives the logits, where the embeddings do not.
     head: Option<Matrix>,
+}
+
+/// Keys and values of a stretch of text, layer by layer.
+#[derive(Debug)]
+struct KeysValues(Vec<LayerMemory>);
+
+impl Memory for KeysValues {
+    fn tokens(&self, start: usize) -> usize {
+        start + self.0.first().map_or(0, LayerMemory::tokens)
+    }
+
+    fn bytes(&self) -> Option<usize> {
+        Some(self.0.iter().map(LayerMemory::bytes).sum())
+    }
 }
 
 impl Own {
@@ -58,9 +71,9 @@ impl Own {
 }
 
 impl Backend for Own {
-    fn memory(&self, _above: Option<&Text>, start: usize) -> Memory {
+    fn memory(&self, _above: Option<&Text>, start: usize) -> Box<dyn Memory> {
         let Architecture { layers, key_heads, head_width, .. } = self.architecture;
-        Memory::Own(vec![LayerMemory::new(key_heads, head_width, start); layers])
+        Box::new(KeysValues(vec![LayerMemory::new(key_heads, head_width, start); layers]))
     }
 
     fn bytes(&self) -> Option<usize> {
@@ -210,7 +223,8 @@ impl Layer {
         let mut row = 0;
         for input in &mut *inputs {
             for _ in input.tokens {
-                input.text.layer_mut(index).push(&x, row, heads * head_width);
+                let KeysValues(layers) = input.text.memory_mut();
+                layers[index].push(&x, row, heads * head_width);
                 row += 1;
             }
         }
@@ -226,7 +240,8 @@ fn spans<'a>(input: &'a Input<'_>, layer: usize, window: Option<usize>) -> Vec<V
     let seen = |position: usize| {
         let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
         let part = |text: &&'a Text| {
-            let (memory, start) = (text.layer(layer), text.start());
+            let (KeysValues(layers), start) = (text.memory(), text.start());
+            let memory = &layers[layer];
             let from = first.saturating_sub(start);
             let to = (position + 1).saturating_sub(start).min(memory.tokens());
             (from < to).then(|| Span::new(memory, from, to))

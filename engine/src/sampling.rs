@@ -2,13 +2,15 @@
 
 mod cut;
 mod pool;
+mod sum;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::log_sum_exp;
 use pool::with_pool;
 
-/// How tokens are drawn, by the names of a `generation_config.json`. The default draws each as often as the model says.
+/// How tokens are drawn, by the names of a `generation_config.json`, and one of our own. The default draws each as often
+/// as the model says, but for what siblings said.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Sampling {
@@ -23,12 +25,31 @@ pub struct Sampling {
     /// Divides the logits of tokens that came before where they are positive, and multiplies them where they are
     /// negative (Keskar et al. 2019, section 4.1, in the form that is in use).
     pub repetition_penalty: f64,
+    /// Taken from the logits of tokens with which a sibling goes on. A difference, and not a factor as for repetition:
+    /// so it weighs the same wherever a model has its zero.
+    pub sibling_penalty: f64,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0 }
+        Self {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            sibling_penalty: 1.0,
+        }
     }
+}
+
+/// Tokens that are drawn less often than the model says. One that is named twice counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Penalized<'a> {
+    /// Those that the text holds already.
+    pub repeated: &'a [u32],
+    /// Those with which other texts for the same place go on here.
+    pub siblings: &'a [u32],
 }
 
 /// What was drawn.
@@ -49,9 +70,9 @@ pub struct NotFinite;
 
 /// Draws the next token; nothing where all are refused.
 ///
-/// `logits` has one number for each token and may be changed. `before` are the tokens that the penalty is for. `allows`
-/// is asked of few tokens: one is drawn, and another in its place where it is refused, which draws from the allowed ones
-/// in the proportions that the model gives them. `unit` gives numbers in `[0, 1)`.
+/// `logits` has one number for each token and may be changed. `allows` is asked of few tokens: one is drawn, and another
+/// in its place where it is refused, which draws from the allowed ones in the proportions that the model gives them.
+/// `unit` gives numbers in `[0, 1)`.
 ///
 /// The same logits, answers and numbers give the same token. Ties go to the lower token.
 ///
@@ -60,7 +81,7 @@ pub struct NotFinite;
 pub fn draw(
     logits: &mut [f32],
     sampling: &Sampling,
-    before: &[u32],
+    penalized: Penalized<'_>,
     mut allows: impl FnMut(u32) -> bool,
     unit: impl FnMut() -> f64,
 ) -> Result<Option<Drawn>, NotFinite> {
@@ -68,33 +89,39 @@ pub fn draw(
     if !log_total.is_finite() {
         return Err(NotFinite);
     }
-    let penalized = penalize(logits, sampling.repetition_penalty, before);
+    let changed = penalize(logits, sampling, penalized);
     let (drawn, refused) = with_pool(logits, sampling, |pool| {
         let drawn = pool.draw(&mut allows, unit).or_else(|| first_of_the_rest(logits, &mut allows));
         (drawn, pool.refused())
     });
     Ok(drawn.map(|token| {
-        let was = penalized.iter().find(|(other, _)| *other == token).map(|(_, logit)| *logit);
+        let was = changed.iter().find(|(other, _)| *other == token).map(|(_, logit)| *logit);
         let logit = was.unwrap_or(logits[token as usize]);
         Drawn { token, log_probability: logit - log_total, refused }
     }))
 }
 
-/// Returns what the logits were.
-fn penalize(logits: &mut [f32], penalty: f64, before: &[u32]) -> Vec<(u32, f32)> {
-    if penalty == 1.0 {
-        return Vec::new();
-    }
-    let mut tokens = before.to_vec();
+/// Returns what the logits were of those that it changed.
+fn penalize(logits: &mut [f32], sampling: &Sampling, penalized: Penalized<'_>) -> Vec<(u32, f32)> {
+    let Penalized { repeated, siblings } = penalized;
+    let (factor, difference) = (sampling.repetition_penalty as f32, sampling.sibling_penalty as f32);
+    let repeated: &[u32] = if factor == 1.0 { &[] } else { repeated };
+    let siblings: &[u32] = if difference == 0.0 { &[] } else { siblings };
+    let mut tokens = [repeated, siblings].concat();
     tokens.sort_unstable();
     tokens.dedup();
-    let penalize = |token: &u32| {
-        let logit = logits.get_mut(*token as usize)?;
+    let penalize = |token: u32| {
+        let logit = logits.get_mut(token as usize)?;
         let was = *logit;
-        *logit = if was > 0.0 { was / penalty as f32 } else { was * penalty as f32 };
-        Some((*token, was))
+        if repeated.contains(&token) {
+            *logit = if was > 0.0 { was / factor } else { was * factor };
+        }
+        if siblings.contains(&token) {
+            *logit -= difference;
+        }
+        Some((token, was))
     };
-    tokens.iter().filter_map(penalize).collect()
+    tokens.into_iter().filter_map(penalize).collect()
 }
 
 /// The likeliest token that is allowed: none of those that could be drawn is.
@@ -124,7 +151,8 @@ mod tests {
         let mut unit = units();
         let mut counts = vec![0u32; logits.len()];
         for _ in 0..20_000 {
-            let drawn = draw(&mut logits.to_vec(), &sampling, &[], &allows, &mut unit).expect("finite");
+            let drawn = draw(&mut logits.to_vec(), &sampling, Penalized::default(), &allows, &mut unit)
+                .expect("finite");
             counts[drawn.expect("one is allowed").token as usize] += 1;
         }
         counts.into_iter().map(|count| f64::from(count) / 20_000.0).collect()
@@ -188,25 +216,27 @@ mod tests {
         }
     }
 
-    fn draw_one(logits: &[f32], sampling: Sampling, before: &[u32], allowed: &[u32]) -> Option<Drawn> {
+    const NONE: Penalized<'_> = Penalized { repeated: &[], siblings: &[] };
+
+    fn draw_one(logits: &[f32], sampling: Sampling, before: Penalized<'_>, allowed: &[u32]) -> Option<Drawn> {
         draw(&mut logits.to_vec(), &sampling, before, |token| allowed.contains(&token), units())
             .expect("finite")
     }
 
     #[test]
     fn a_token_that_is_next_to_impossible_is_found_when_no_other_is_allowed() {
-        let drawn =
-            draw_one(&[30.0, 0.0, -30.0, -40.0], Sampling::default(), &[], &[2, 3]).expect("two are allowed");
+        let drawn = draw_one(&[30.0, 0.0, -30.0, -40.0], Sampling::default(), NONE, &[2, 3])
+            .expect("two are allowed");
         assert_eq!((drawn.token, drawn.refused), (2, 1.0));
         assert!((drawn.log_probability + 60.0).abs() < 1e-3, "{drawn:?}");
-        assert_eq!(draw_one(&[1.0, 2.0], Sampling::default(), &[], &[]), None);
+        assert_eq!(draw_one(&[1.0, 2.0], Sampling::default(), NONE, &[]), None);
     }
 
     /// Whoever has to end a text since all else is refused can tell, also where that is spread over many tokens.
     #[test]
     fn what_is_refused_is_told_however_many_tokens_it_is_spread_over() {
         for count in [1000, 5000] {
-            let drawn = draw_one(&vec![0.0; count], Sampling::default(), &[], &[0]).expect("one is allowed");
+            let drawn = draw_one(&vec![0.0; count], Sampling::default(), NONE, &[0]).expect("one is allowed");
             assert_eq!(drawn.token, 0);
             assert!((drawn.refused - (1.0 - 1.0 / count as f64)).abs() < 1e-6, "{count}: {drawn:?}");
         }
@@ -216,12 +246,23 @@ mod tests {
     fn a_penalty_moves_the_choice_and_not_the_probability_that_is_told() {
         let cold = Sampling { temperature: 0.0, repetition_penalty: 2.0, ..Sampling::default() };
         let logits = [3.0, 2.0, -1.0];
-        let drawn = draw_one(&logits, cold, &[0, 0], &[0, 1, 2]).expect("all are allowed");
-        assert_eq!(drawn.token, 1);
         let log_total = logits.iter().map(|logit: &f32| logit.exp()).sum::<f32>().ln();
-        assert!((drawn.log_probability - (2.0 - log_total)).abs() < 1e-5);
-        let repeated = draw_one(&logits, cold, &[0], &[0]).expect("one is allowed");
-        assert!((repeated.log_probability - (3.0 - log_total)).abs() < 1e-5);
+        let check = |repeated: &[u32], siblings: &[u32], allowed: &[u32], expected: u32| {
+            let penalized = Penalized { repeated, siblings };
+            let drawn = draw_one(&logits, cold, penalized, allowed).expect("one is allowed");
+            assert_eq!(drawn.token, expected, "{penalized:?}");
+            let told = drawn.log_probability - (logits[expected as usize] - log_total);
+            assert!(told.abs() < 1e-5, "{drawn:?}");
+        };
+        check(&[], &[], &[0, 1, 2], 0);
+        check(&[0, 0], &[], &[0, 1, 2], 1);
+        check(&[0], &[], &[0], 0);
+        // 3.0 - 1.0 is a tie, which goes to the lower token; what a sibling says twice counts once.
+        check(&[], &[0, 0], &[0, 1, 2], 0);
+        check(&[0], &[0], &[0, 1, 2], 1);
+        // 2.0 / 2.0 - 1.0 is still above -1.0.
+        check(&[1], &[1], &[1, 2], 1);
+        check(&[1, 9], &[1, 9], &[2], 2);
     }
 
     /// What a seed wrote yesterday it writes tomorrow: variants are written again from it.
@@ -239,7 +280,7 @@ mod tests {
             let mut unit = units();
             let drawn = expected.map(|_| {
                 let allows = |token: u32| !token.is_multiple_of(3);
-                let drawn = draw(&mut logits.clone(), &sampling, &[], allows, &mut unit).expect("finite");
+                let drawn = draw(&mut logits.clone(), &sampling, NONE, allows, &mut unit).expect("finite");
                 drawn.expect("some are allowed").token
             });
             assert_eq!(drawn, expected, "{sampling:?}");
@@ -249,7 +290,7 @@ mod tests {
     #[test]
     fn broken_logits_are_an_error() {
         for broken in [f32::NAN, f32::INFINITY] {
-            let drawn = draw(&mut [1.0, broken], &Sampling::default(), &[], |_| true, units());
+            let drawn = draw(&mut [1.0, broken], &Sampling::default(), NONE, |_| true, units());
             assert_eq!(drawn, Err(NotFinite));
         }
     }

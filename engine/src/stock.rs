@@ -14,12 +14,11 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 
 use crate::backend::{Backend, Rows};
-use crate::decoder::Input;
 use crate::device::Target;
-use crate::text;
-use crate::{EngineError, Text, Weights};
+use crate::text::{Input, Memory, Text};
+use crate::{EngineError, Weights};
 
-pub(crate) use plan::{KNOWN, KNOWN_GGUF, Plan};
+pub(crate) use plan::Plan;
 
 /// A model of such a family.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ trait Module: fmt::Debug + Send + Sync {
 
 /// A text's own model.
 #[derive(Debug)]
-pub(crate) struct Memory {
+struct OwnModel {
     module: Box<dyn Module>,
     /// All tokens of the text, those above included.
     tokens: Vec<u32>,
@@ -49,9 +48,10 @@ pub(crate) struct Memory {
     read: usize,
 }
 
-impl Memory {
-    pub(crate) fn tokens(&self) -> &[u32] {
-        &self.tokens
+impl Memory for OwnModel {
+    /// It has read all that stands above too.
+    fn tokens(&self, _start: usize) -> usize {
+        self.tokens.len()
     }
 }
 
@@ -65,7 +65,7 @@ impl Stock {
 
     /// Reads what was not read yet: the beginning at once, and then token by token, since several modules hide nothing
     /// from tokens that are read together behind others.
-    fn catch_up(&self, memory: &mut Memory) -> candle_core::Result<Vec<f32>> {
+    fn catch_up(&self, memory: &mut OwnModel) -> candle_core::Result<Vec<f32>> {
         let mut logits = Vec::new();
         while memory.read < memory.tokens.len() {
             let end = if memory.read == 0 { memory.tokens.len() } else { memory.read + 1 };
@@ -79,14 +79,14 @@ impl Stock {
 
 impl Backend for Stock {
     /// What stands above is read anew, with what comes next.
-    fn memory(&self, above: Option<&Text>, _start: usize) -> text::Memory {
-        let tokens = above.map_or_else(Vec::new, |above| above.stock().tokens.clone());
-        text::Memory::Stock(Memory { module: self.fresh.again(), tokens, read: 0 })
+    fn memory(&self, above: Option<&Text>, _start: usize) -> Box<dyn Memory> {
+        let tokens = above.map_or_else(Vec::new, |above| above.memory::<OwnModel>().tokens.clone());
+        Box::new(OwnModel { module: self.fresh.again(), tokens, read: 0 })
     }
 
     fn read(&self, inputs: &mut [Input<'_>]) -> Result<Rows, EngineError> {
         let read = |input: &mut Input<'_>| {
-            let memory = input.text.stock_mut();
+            let memory: &mut OwnModel = input.text.memory_mut();
             memory.tokens.extend_from_slice(input.tokens);
             self.catch_up(memory).map_err(|source| EngineError::stock(self.family, source))
         };

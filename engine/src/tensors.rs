@@ -13,15 +13,12 @@ use candle_nn::ops::rms_norm;
 
 use crate::architecture::Architecture;
 use crate::backend::{Backend, Rows, read_ahead};
-use crate::decoder::Input;
 use crate::device::Target;
-use crate::text::Memory;
-use crate::{EngineError, Text, Weights};
+use crate::text::{Input, Memory, Text};
+use crate::{EngineError, Weights};
 use layer::Layer;
-use pages::Pages;
+use pages::{Pages, Stretch};
 use step::Step;
-
-pub(crate) use pages::Stretch;
 
 /// A model on a device.
 #[derive(Debug)]
@@ -100,7 +97,7 @@ impl Tensors {
             x = layer.step(&self.architecture, index, &step, &x)?;
         }
         for input in &mut *inputs {
-            input.text.stretch_mut().grow(input.tokens.len());
+            input.text.memory_mut::<Stretch>().grow(input.tokens.len());
         }
         let x = x.index_select(&self.last_of_each(inputs)?, 0)?;
         let x = rms_norm(&x, &self.norm, self.architecture.norm_epsilon)?;
@@ -119,8 +116,8 @@ impl Tensors {
 }
 
 impl Backend for Tensors {
-    fn memory(&self, _above: Option<&Text>, _start: usize) -> Memory {
-        Memory::Tensors(self.pages.stretch())
+    fn memory(&self, _above: Option<&Text>, _start: usize) -> Box<dyn Memory> {
+        Box::new(self.pages.stretch())
     }
 
     fn read(&self, inputs: &mut [Input<'_>]) -> Result<Rows, EngineError> {

@@ -1,10 +1,8 @@
-//! What a decoder remembers of a text.
+//! What a decoder remembers of a text, and how a text goes on.
 
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
-
-use crate::cpu::LayerMemory;
-use crate::stock;
-use crate::tensors::Stretch;
 
 /// A stretch of text that a decoder has read, behind the one above it.
 ///
@@ -14,18 +12,37 @@ use crate::tensors::Stretch;
 pub struct Text {
     above: Option<Arc<Text>>,
     start: usize,
-    memory: Memory,
+    memory: Box<dyn Memory>,
+}
+
+/// A text and the tokens that come next in it, at least one.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// The text, which grows by the tokens.
+    pub text: &'a mut Text,
+    /// The tokens.
+    pub tokens: &'a [u32],
+}
+
+/// What a text has to keep to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Shape {
+    /// Tokens of the vocabulary.
+    pub vocabulary: usize,
+    /// The most tokens of a text.
+    pub positions: usize,
 }
 
 /// What is kept of a stretch, as its decoder wants it.
-#[derive(Debug)]
-pub(crate) enum Memory {
-    /// Keys and values of each layer.
-    Own(Vec<LayerMemory>),
-    /// The same on a device.
-    Tensors(Stretch),
-    /// A model of its own, which has read all that stands above too.
-    Stock(stock::Memory),
+pub(crate) trait Memory: Any + fmt::Debug + Send + Sync {
+    /// Tokens of the text up to the end of the stretch, which begins at a position.
+    fn tokens(&self, start: usize) -> usize;
+
+    /// Bytes of the stretch, without those above it; nothing where others keep them.
+    fn bytes(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Texts go back to the decoder that made them.
@@ -33,27 +50,20 @@ const FOREIGN: &str = "a text is read by the decoder that made it";
 
 impl Text {
     /// Nothing yet, at position `start` behind `above`.
-    pub(crate) fn new(above: Option<Arc<Text>>, start: usize, memory: Memory) -> Self {
+    pub(crate) fn new(above: Option<Arc<Text>>, start: usize, memory: Box<dyn Memory>) -> Self {
         Self { above, start, memory }
     }
 
     /// How many tokens there are, those above included.
     #[must_use]
     pub fn tokens(&self) -> usize {
-        match &self.memory {
-            Memory::Own(layers) => self.start + layers.first().map_or(0, LayerMemory::tokens),
-            Memory::Tensors(stretch) => self.start + stretch.tokens(),
-            Memory::Stock(memory) => memory.tokens().len(),
-        }
+        self.memory.tokens(self.start)
     }
 
     /// Bytes of the keys and values of this stretch, without those above it; nothing where others keep them.
     #[must_use]
     pub fn bytes(&self) -> Option<usize> {
-        match &self.memory {
-            Memory::Own(layers) => Some(layers.iter().map(LayerMemory::bytes).sum()),
-            Memory::Tensors(_) | Memory::Stock(_) => None,
-        }
+        self.memory.bytes()
     }
 
     /// The position of this stretch's first token.
@@ -61,34 +71,15 @@ impl Text {
         self.start
     }
 
-    pub(crate) fn layer(&self, layer: usize) -> &LayerMemory {
-        let Memory::Own(layers) = &self.memory else { panic!("{FOREIGN}") };
-        &layers[layer]
+    /// What the decoder keeps of this stretch.
+    pub(crate) fn memory<M: Memory>(&self) -> &M {
+        let memory: &dyn Any = self.memory.as_ref();
+        memory.downcast_ref().expect(FOREIGN)
     }
 
-    pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut LayerMemory {
-        let Memory::Own(layers) = &mut self.memory else { panic!("{FOREIGN}") };
-        &mut layers[layer]
-    }
-
-    pub(crate) fn stretch(&self) -> &Stretch {
-        let Memory::Tensors(stretch) = &self.memory else { panic!("{FOREIGN}") };
-        stretch
-    }
-
-    pub(crate) fn stretch_mut(&mut self) -> &mut Stretch {
-        let Memory::Tensors(stretch) = &mut self.memory else { panic!("{FOREIGN}") };
-        stretch
-    }
-
-    pub(crate) fn stock(&self) -> &stock::Memory {
-        let Memory::Stock(memory) = &self.memory else { panic!("{FOREIGN}") };
-        memory
-    }
-
-    pub(crate) fn stock_mut(&mut self) -> &mut stock::Memory {
-        let Memory::Stock(memory) = &mut self.memory else { panic!("{FOREIGN}") };
-        memory
+    pub(crate) fn memory_mut<M: Memory>(&mut self) -> &mut M {
+        let memory: &mut dyn Any = self.memory.as_mut();
+        memory.downcast_mut().expect(FOREIGN)
     }
 
     /// The stretch before this one.

@@ -52,7 +52,7 @@ fn a_folder_that_is_no_model_says_what_is_wrong_with_it() {
         |from: &'static str, to: &'static str| move |folder: &Path| replace(folder, "config.json", from, to);
     check_spoilt(
         "qwen2",
-        "family \"gpt2\": this engine knows llama, mistral, qwen2 and qwen3, and through candle's modules falcon",
+        "family \"gpt2\": this engine knows llama, mistral, qwen2, qwen3, through candle's modules falcon",
         config("\"qwen2\"", "\"gpt2\""),
     );
     check_spoilt("qwen2", "activation is \"gelu\"", config("\"silu\"", "\"gelu\""));

@@ -369,6 +369,7 @@ fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
         attempt: 0,
         quantization: None,
         drawing: None,
+        siblings: Vec::new(),
     };
     let spec = AdVariantSpec {
         campaign: campaign.name_any(),

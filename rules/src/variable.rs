@@ -154,8 +154,30 @@ impl Variables {
         filled(text, |name| Some(self.get(name)?.fallback.clone()))
     }
 
+    /// A text that is still being written, with the reference that it has begun at its end written out: of the variables
+    /// whose names begin so, the one with the lowest maximum. Where there is none the text stays.
+    ///
+    /// ```
+    /// use rules::{Variable, Variables};
+    ///
+    /// let name = Variable::new("first_name", 20, "there").expect("a good variable");
+    /// let variables = Variables::new(vec![name]).expect("one variable");
+    /// assert_eq!(variables.written_out("Hi {fir"), "Hi {first_name}");
+    /// assert_eq!(variables.written_out("Hi {last"), "Hi {last");
+    /// ```
+    #[must_use]
+    pub fn written_out<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some((before, begun)) = text.rsplit_once('{') else { return Cow::Borrowed(text) };
+        let fits = |variable: &&Variable| variable.name.starts_with(begun);
+        match self.iter().filter(fits).min_by_key(|variable| variable.maximum_length) {
+            Some(variable) => Cow::Owned(format!("{before}{{{}}}", variable.name)),
+            None => Cow::Borrowed(text),
+        }
+    }
+
     /// The text with every variable at its longest, in letters that are wide and in no GSM alphabet.
-    pub(crate) fn longest<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    #[must_use]
+    pub fn longest<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.stretched(text, WIDEST)
     }
 
@@ -285,6 +307,25 @@ mod tests {
         assert_eq!(twice, "a is declared twice: rename one, or remove it");
         let many = Variables::new(vec![one; 9]).expect_err("too many").to_string();
         assert_eq!(many, "there are 9, at most 8 are allowed: remove 1");
+    }
+
+    #[test]
+    fn a_reference_that_is_begun_is_written_out() {
+        let variables = variables(&[("name", 12, "you"), ("name_of_dog", 9, "dog"), ("city", 20, "town")]);
+        for (text, expected) in [
+            ("Hi {na", "Hi {name_of_dog}"),
+            ("Hi {name", "Hi {name_of_dog}"),
+            ("Hi {c", "Hi {city}"),
+            ("Hi {", "Hi {name_of_dog}"),
+            ("{name} and {c", "{name} and {city}"),
+            ("Hi {name}", "Hi {name}"),
+            ("Hi {name},", "Hi {name},"),
+            ("Hi {x", "Hi {x"),
+            ("Hi", "Hi"),
+        ] {
+            assert_eq!(variables.written_out(text), expected, "{text}");
+        }
+        assert_eq!(Variables::default().written_out("Hi {na"), "Hi {na");
     }
 
     #[test]

@@ -108,6 +108,10 @@ pub struct GenerateArguments {
     /// Share of probability that is kept, the likeliest tokens first, from 0 to 1; without it, what the model advises.
     #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", value_parser = share)]
     pub top_p: Option<f64>,
+    /// Taken from the logits of words with which people's copy goes on, from 0 (none) to 10; without it, what the model
+    /// advises, or 1. An engine elsewhere does not hear of it.
+    #[arg(long, env = "BROADSIDE_SIBLING_PENALTY", value_name = "NUMBER", value_parser = penalty)]
+    pub sibling_penalty: Option<f64>,
 }
 
 /// Write a variant again from its provenance, and say whether it came out the same.
@@ -355,6 +359,10 @@ fn share(text: &str) -> Result<f64, String> {
     within(text, 1.0)
 }
 
+fn penalty(text: &str) -> Result<f64, String> {
+    within(text, 10.0)
+}
+
 fn within(text: &str, highest: f64) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=highest).contains(&number) {
@@ -392,6 +400,7 @@ mod tests {
         for (flag, value) in [
             ("--top-p", "1.5"),
             ("--temperature", "NaN"),
+            ("--sibling-penalty", "-1"),
             ("--attempts", "0"),
             ("--rows", "0"),
             ("--weights", "q2"),

@@ -21,6 +21,8 @@ pub struct Task<'a> {
     pub brand: &'a BrandRules,
     /// The language of the copy, as a tag such as `en`.
     pub language: &'a str,
+    /// People's copy for the same placement, which it should not sound like.
+    pub siblings: &'a [Slots],
     /// Its dice.
     pub random: Random,
 }

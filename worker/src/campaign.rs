@@ -61,6 +61,12 @@ impl Assignment {
         let media = self.format.media().iter().filter_map(|slot| control?.get_key_value(&slot.name));
         texts.into_iter().chain(media.map(|(name, address)| (name.clone(), address.clone()))).collect()
     }
+
+    /// The digests of people's copy, which every draft for the placement depends on.
+    #[must_use]
+    pub fn siblings(&self) -> Vec<String> {
+        self.people.iter().map(api::name::copy_digest).collect()
+    }
 }
 
 /// Why a campaign cannot be written for. Each is for a person to mend.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use engine::{Begun, Input, Sampling, Text, begin, draw};
+use engine::{Begun, Input, Penalized, Sampling, Text, begin, draw};
 use serde::Serialize;
 
 use crate::model::{Model, ModelError};
@@ -104,7 +104,8 @@ impl Row {
 
     fn draw(&mut self, model: &Model, request: &Request, mut logits: Vec<f32>) -> Result<(), ModelError> {
         let random = &mut self.random;
-        let drawn = draw(&mut logits, &request.sampling, &self.tokens, |_| true, || random.unit())?;
+        let penalized = Penalized { repeated: &self.tokens, ..Penalized::default() };
+        let drawn = draw(&mut logits, &request.sampling, penalized, |_| true, || random.unit())?;
         let drawn = drawn.expect("where every token is allowed, one is drawn");
         if model.ends().contains(&drawn.token) {
             self.finish = Some(Finish::Stop);

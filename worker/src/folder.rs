@@ -14,14 +14,10 @@ use crate::tokens::{Tokens, TokensError};
 use crate::train::model::Decoder;
 use crate::train::recipe::Shape;
 
-/// The shape of the model, by the names of Hugging Face.
-pub const CONFIG: &str = "config.json";
+pub use api::model_files::{CONFIG, TOKENIZER, WEIGHTS};
+
 /// How the model's makers advise to sample.
 pub const GENERATION: &str = "generation_config.json";
-/// The tokenizer.
-pub const TOKENIZER: &str = "tokenizer.json";
-/// The weights.
-pub const WEIGHTS: &str = "model.safetensors";
 
 /// What `generation_config.json` holds: the makers' advice on how to write with the model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

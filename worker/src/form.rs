@@ -12,6 +12,7 @@ use std::path::Path;
 use rules::Slot;
 
 use crate::author::Task;
+use crate::prompt::Script;
 use crate::tokens::{Tokens, TokensError};
 
 pub use chat::Chat;
@@ -107,6 +108,17 @@ impl Form {
         match self {
             Self::Plain(plain) => plain.piece(token, tokens),
             Self::Chat(_) => Chat::piece(token, tokens),
+        }
+    }
+
+    /// The tokens of a slot's whole text as the model would write it, behind the slot's cue.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub fn slot(&self, text: &str, language: &str, tokens: &Tokens) -> Result<Vec<u32>, FormError> {
+        match self {
+            Self::Plain(_) => Ok(tokens.encode(&format!("{}{text}", Script::of(language).gap))?),
+            Self::Chat(_) => Ok(tokens.encode_behind(text)?),
         }
     }
 

@@ -83,7 +83,7 @@ pub fn task<'a>(campaign: &'a Campaign, assignment: &'a Assignment, index: u32, 
     let mut random = Random::from_seed(seed(campaign, assignment, index, attempt));
     let prompt = campaign.brief.prompt(assignment.format.name(), &mut random);
     let (brand, language) = (&campaign.brand, campaign.language.as_str());
-    Task { prompt, format: &assignment.format, brand, language, random }
+    Task { prompt, format: &assignment.format, brand, language, siblings: &assignment.people, random }
 }
 
 /// A draft that is still to be written: the place of its placement, and its own number there.
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
 
     fn variant(&self, pool: &Pool<'_>, candidate: &Candidate) -> AdVariantSpec {
         let Candidate { index, attempt, draft, score, fingerprint: _ } = candidate;
-        let campaign = self.campaign;
+        let (campaign, drawing) = (self.campaign, self.author.drawing());
         AdVariantSpec {
             campaign: campaign.name.clone(),
             placement: pool.assignment.placement.clone(),
@@ -182,7 +182,9 @@ impl<'a> Run<'a> {
                 index: *index,
                 attempt: *attempt,
                 quantization: self.author.quantization().map(str::to_owned),
-                drawing: self.author.drawing(),
+                // An engine elsewhere hears of none.
+                siblings: drawing.as_ref().map_or_else(Vec::new, |_| pool.assignment.siblings()),
+                drawing,
             }),
             appraisal: Some(appraisal(score, self.claims(draft))),
         }

@@ -21,6 +21,7 @@
 
 pub mod args;
 pub mod author;
+pub mod backoff;
 pub mod brief;
 pub mod campaign;
 pub mod choose;

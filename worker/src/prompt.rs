@@ -23,6 +23,8 @@
 //! small model can learn for names it has never seen.
 //! Offers and facts start with a capital letter, as sentences do, for the same reason.
 
+use rules::is_invisible;
+
 /// The token that opens every text.
 pub const OPENING: &str = "<s>";
 /// The token that closes every text.
@@ -101,13 +103,21 @@ pub fn cue(slot: &str) -> String {
     format!("{slot}:")
 }
 
-/// A value for one line: white space and control characters become single spaces, outer ones go.
+/// A value for one line: white space and control characters become single spaces, outer ones go, and what nobody sees is
+/// left out.
 ///
-/// A line break inside a brief would otherwise open a line of its own, which lets a brief write its own copy.
+/// A line break inside a brief would otherwise open a line of its own, which lets a brief write its own copy. And tags,
+/// direction marks and zero-width spaces would tell a model what the people who approved the brief never read.
 #[must_use]
 pub fn value(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let seen = text.chars().filter(|c| !is_invisible(*c) || is_joiner(*c));
+    let spaced: String = seen.map(|c| if c.is_control() { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Joiners and variation selectors change how their neighbors look, in emoji and in some scripts.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}')
 }
 
 /// A value that reads as a sentence: a capital letter first, no full stop last.
@@ -159,8 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn a_value_never_holds_a_line_of_its_own() {
-        assert_eq!(value("  two\nheadline: ours\u{0}\t now "), "two headline: ours now");
+    fn a_value_is_one_line_of_what_people_see() {
+        for (text, expected) in [
+            ("  two\nheadline: ours\u{0}\t now ", "two headline: ours now"),
+            ("Aero\u{200B} Trail\u{202E} 3\u{E0041}", "Aero Trail 3"),
+            ("👩\u{200D}🔬 ❤\u{FE0F}", "👩\u{200D}🔬 ❤\u{FE0F}"),
+            ("\u{200B}", ""),
+        ] {
+            assert_eq!(value(text), expected);
+        }
     }
 
     #[test]

@@ -128,6 +128,12 @@ impl Record {
         )?;
         let seed = campaign.seed.to_string();
         same("provenance.seed", &provenance.seed.to_string(), &seed, "use the campaign as it was")?;
+        same(
+            "provenance.siblings",
+            &provenance.siblings.join(", "),
+            &assignment.siblings().join(", "),
+            "use the campaign as it was, its control and challengers too",
+        )?;
         let draft = self.draft(campaign, assignment, model)?;
         let prompt = format!("sha256:{}", draft.trace.prompt_digest);
         same(

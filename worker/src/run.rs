@@ -23,6 +23,7 @@ use crate::fetch::{self, FetchError, Wanted, fetch, link};
 use crate::generate::{GenerateError, generate};
 use crate::model::{Model, ModelError};
 use crate::plan::{self, PlanError, plan};
+use crate::prompt;
 use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
@@ -256,13 +257,14 @@ fn sampling(arguments: &GenerateArguments, advice: Sampling) -> Sampling {
     Sampling {
         temperature: arguments.temperature.unwrap_or(advice.temperature),
         top_p: arguments.top_p.unwrap_or(advice.top_p),
+        sibling_penalty: arguments.sibling_penalty.unwrap_or(advice.sibling_penalty),
         ..advice
     }
 }
 
 /// A model that names its languages writes no other: its copy would be in the wrong language and pass every rule.
 fn check_language(model: &Model, campaign: &Campaign) -> Result<(), RunError> {
-    let primary = campaign.language.split('-').next().unwrap_or_default().to_lowercase();
+    let primary = prompt::primary(&campaign.language);
     let known = model.languages();
     if known.is_empty() || known.contains(&primary) {
         return Ok(());

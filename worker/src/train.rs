@@ -40,8 +40,14 @@ const BATCHES_PER_DRAW: usize = 16;
 /// Steps between two lines of progress.
 const REPORT_EVERY: usize = 20;
 /// How the finished model should be sampled: careful enough to copy, daring enough that variants differ.
-const SAMPLING: Sampling =
-    Sampling { temperature: 0.6, top_k: 0, top_p: 0.95, min_p: 0.0, repetition_penalty: 1.0 };
+const SAMPLING: Sampling = Sampling {
+    temperature: 0.6,
+    top_k: 0,
+    top_p: 0.95,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    sibling_penalty: 1.0,
+};
 
 /// Why a training ended early.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@
 mod line;
 mod reserve;
 mod row;
+mod siblings;
 
 use std::collections::VecDeque;
 
@@ -67,7 +68,7 @@ impl<'m> Writer<'m> {
         let prompts = told.iter().zip(&tasks).map(|(told, task)| self.prompt(told, task));
         let begun = begin(self.model.decoder(), &prompts.collect::<Result<Vec<_>, _>>()?)?;
         let begun = begun.into_iter().zip(told).zip(tasks).enumerate();
-        Ok(begun.map(|(place, ((begun, told), task))| Row::new(place, begun, &told, task)).collect())
+        begun.map(|(place, ((begun, told), task))| Row::new(place, begun, &told, task, self)).collect()
     }
 
     /// What the model is told, and the cue of the first slot.
@@ -109,25 +110,27 @@ impl Author for Writer<'_> {
 /// A sampling as provenance tells it.
 #[must_use]
 pub fn drawing(sampling: &Sampling) -> Drawing {
-    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty } = *sampling;
+    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty, sibling_penalty } = *sampling;
     Drawing {
         temperature: temperature.to_string(),
         top_k: u32::try_from(top_k).unwrap_or(u32::MAX),
         top_p: top_p.to_string(),
         min_p: min_p.to_string(),
         repetition_penalty: repetition_penalty.to_string(),
+        sibling_penalty: sibling_penalty.to_string(),
     }
 }
 
 /// The sampling that a provenance tells; nothing where it holds what is no number.
 #[must_use]
 pub fn sampling(drawing: &Drawing) -> Option<Sampling> {
-    let Drawing { temperature, top_k, top_p, min_p, repetition_penalty } = drawing;
+    let Drawing { temperature, top_k, top_p, min_p, repetition_penalty, sibling_penalty } = drawing;
     Some(Sampling {
         temperature: temperature.parse().ok()?,
         top_k: *top_k as usize,
         top_p: top_p.parse().ok()?,
         min_p: min_p.parse().ok()?,
         repetition_penalty: repetition_penalty.parse().ok()?,
+        sibling_penalty: sibling_penalty.parse().ok()?,
     })
 }

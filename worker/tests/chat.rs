@@ -110,6 +110,7 @@ fn write(model: &Model, product: &str, count: u64) -> Vec<Draft> {
         format,
         brand: &brand,
         language: "en",
+        siblings: &[],
         random: Random::from_seed(seed),
     };
     let mut drafts = Vec::new();

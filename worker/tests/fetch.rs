@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use worker::args::Arguments;
+use worker::backoff::Backoff;
 use worker::fetch::{Access, FetchError, Patience, Wanted, fetch, link};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -206,7 +207,8 @@ fn wanted(into: &Path) -> Wanted {
 
 /// As patient as the command, in a thousandth of the time.
 fn quick() -> Patience {
-    Patience { first: Duration::from_millis(1), longest: Duration::from_millis(5), ..Patience::default() }
+    let backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(5) };
+    Patience { backoff, ..Patience::default() }
 }
 
 struct Cache(tempfile::TempDir);

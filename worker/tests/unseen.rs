@@ -319,7 +319,8 @@ fn write_one(model: &Model, product: &str) -> Result<Draft, AuthorError> {
         product: product.to_owned(),
         ..Prompt::default()
     };
-    let task = Task { prompt, format, brand: &brand, language: "en", random: Random::from_seed(1) };
+    let task =
+        Task { prompt, format, brand: &brand, language: "en", siblings: &[], random: Random::from_seed(1) };
     let mut written = None;
     Writer::new(model, 1).expect("it has a form").write(vec![task], &mut |_, draft| {
         written = Some(draft);
@@ -355,6 +356,7 @@ fn copy_that_its_limit_cut_off_is_told_from_copy_that_ended() {
         format: &format,
         brand: &brand,
         language: "en",
+        siblings: &[],
         random: Random::from_seed(seed),
     };
     let mut drafts = Vec::new();

@@ -8,6 +8,7 @@ use super::rope::{Scaling, rotary};
 use super::{Architecture, bounded_layers, bounded_width};
 use crate::EngineError;
 use crate::cpu::Pairing;
+use crate::families::OWN;
 
 #[derive(Debug, Deserialize)]
 struct Config {
@@ -47,7 +48,7 @@ pub(super) fn read(json: &[u8], path: &Path) -> Result<Architecture, EngineError
     let malformed =
         |error: serde_json::Error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() };
     let Kind { model_type } = serde_json::from_slice(json).map_err(malformed)?;
-    if !["llama", "mistral", "qwen2", "qwen3"].contains(&model_type.as_str()) {
+    if !OWN.contains(&model_type.as_str()) {
         return Err(EngineError::Family(model_type));
     }
     serde_json::from_slice::<Config>(json).map_err(malformed)?.shape()

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::Sampling;
-use super::pool::sum;
+use super::sum::sum;
 use crate::cpu::LANES;
 
 /// Tokens less likely than this share of the likeliest are drawn only where all others are refused. Together they hold

@@ -6,7 +6,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Sampling;
 use super::cut::cut;
-use crate::cpu::{LANES, exponentials, highest};
+use super::sum::sum;
+use crate::cpu::{exponentials, highest};
 
 /// Refusals after which all that are left are asked for.
 const ONE_BY_ONE: u32 = 32;
@@ -120,22 +121,6 @@ impl Pool {
         }
         u32::try_from(last).ok()
     }
-}
-
-#[inline(always)]
-pub(super) fn sum(weights: &[f32]) -> f64 {
-    // In several sums, which do not wait for each other.
-    let mut sums = [0.0f64; LANES / 2];
-    let (blocks, rest) = weights.as_chunks::<{ LANES / 2 }>();
-    for block in blocks {
-        for lane in 0..LANES / 2 {
-            sums[lane] += f64::from(block[lane]);
-        }
-    }
-    for (sum, weight) in sums.iter_mut().zip(rest) {
-        *sum += f64::from(*weight);
-    }
-    sums.iter().sum()
 }
 
 /// Weighs all tokens, takes the weights of what the cuts leave out, and sums up.

@@ -5,29 +5,9 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::gguf_file::Content;
 use serde_json::{Map, Value, json};
 
-use crate::{EngineError, Shape};
-
-/// By the names of `model_type` in a `config.json`.
-pub(crate) const KNOWN: [&str; 16] = [
-    "falcon",
-    "gemma",
-    "gemma2",
-    "gemma3_text",
-    "glm4",
-    "helium",
-    "lfm2",
-    "mixtral",
-    "olmo",
-    "olmo2",
-    "phi",
-    "phi3",
-    "qwen2_moe",
-    "qwen3_moe",
-    "smollm3",
-    "starcoder2",
-];
-/// By the names of `general.architecture` in a GGUF file.
-pub(crate) const KNOWN_GGUF: [&str; 2] = ["glm4", "phi3"];
+use crate::EngineError;
+use crate::families::{STOCK, STOCK_GGUF};
+use crate::text::Shape;
 
 /// A family and what its module needs.
 #[derive(Clone, Debug)]
@@ -76,7 +56,7 @@ impl Plan {
     /// Nothing where the family is none of these.
     pub(crate) fn from_gguf(content: &Content, path: &Path) -> Result<Option<Self>, EngineError> {
         let text = content.metadata.get("general.architecture").and_then(|it| it.to_string().ok());
-        let Some(family) = text.and_then(|text| KNOWN_GGUF.into_iter().find(|known| known == text)) else {
+        let Some(family) = text.and_then(|text| STOCK_GGUF.into_iter().find(|known| known == text)) else {
             return Ok(None);
         };
         let size = |key: &str| {
@@ -98,7 +78,7 @@ impl Plan {
 }
 
 fn known(model_type: &str) -> Option<&'static str> {
-    KNOWN.into_iter().find(|known| *known == model_type)
+    STOCK.into_iter().find(|known| *known == model_type)
 }
 
 /// Refuses stretched positions, of which these modules know nothing and say nothing; but for Phi 3's.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::{Result as Candle, Tensor};
 
 use crate::device::Target;
+use crate::text::Memory;
 
 /// Tokens of a page: a text wastes less than one page.
 const PAGE: usize = 32;
@@ -33,7 +34,7 @@ pub(super) struct Store {
 
 /// Keys and values of one stretch of text, which gives its pages back when it goes.
 #[derive(Debug)]
-pub(crate) struct Stretch {
+pub(super) struct Stretch {
     tokens: usize,
     taken: Vec<u32>,
     pages: Pages,
@@ -90,7 +91,7 @@ impl Store {
 }
 
 impl Stretch {
-    pub(crate) fn tokens(&self) -> usize {
+    pub(super) fn tokens(&self) -> usize {
         self.tokens
     }
 
@@ -113,6 +114,12 @@ impl Stretch {
             let place = u32::try_from(token % PAGE).expect("a page is short");
             self.taken[token / PAGE] * PAGE as u32 + place
         })
+    }
+}
+
+impl Memory for Stretch {
+    fn tokens(&self, start: usize) -> usize {
+        start + self.tokens
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::MutexGuard;
 
 use candle_core::{DType, Result as Candle, Tensor};
 
-use super::pages::{Pages, Store};
+use super::pages::{Pages, Store, Stretch};
 use crate::architecture::Architecture;
-use crate::decoder::Input;
 use crate::device::Target;
+use crate::text::Input;
 
 pub(super) struct Step<'a> {
     pub(super) store: MutexGuard<'a, Store>,
@@ -43,11 +43,11 @@ impl<'a> Step<'a> {
     ) -> Candle<Self> {
         let mut store = pages.lock();
         for input in &mut *inputs {
-            input.text.stretch_mut().reserve(&mut store, input.tokens.len())?;
+            input.text.memory_mut::<Stretch>().reserve(&mut store, input.tokens.len())?;
         }
         let mut slots = Vec::new();
         for input in &*inputs {
-            let stretch = input.text.stretch();
+            let stretch: &Stretch = input.text.memory();
             slots.extend(stretch.places(stretch.tokens()..stretch.tokens() + input.tokens.len()));
         }
         let width = architecture.key_heads * architecture.head_width;
@@ -100,13 +100,13 @@ impl Group {
         let text = &inputs[0].text;
         let (new, start) = (inputs[0].tokens.len(), text.start());
         let chain = text.chain();
-        let above = chain[..chain.len() - 1].iter().map(|text| text.stretch());
+        let above = chain[..chain.len() - 1].iter().map(|text| text.memory::<Stretch>());
         let shared: Vec<u32> = above.flat_map(|stretch| stretch.places(0..stretch.tokens())).collect();
         let lengths: Vec<usize> = inputs.iter().map(|it| it.text.tokens() + new - start).collect();
         let most = lengths.iter().copied().max().expect("a group has an input");
         let mut own = Vec::with_capacity(inputs.len() * most);
         for (row, length) in lengths.iter().enumerate() {
-            own.extend(inputs[row].text.stretch().places(0..*length));
+            own.extend(inputs[row].text.memory::<Stretch>().places(0..*length));
             // Any place does behind a row's end: it is hidden.
             own.resize((row + 1) * most, own[row * most]);
         }

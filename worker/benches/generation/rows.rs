@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use engine::cpu::Form;
-use engine::{Decoder, Input, Sampling, Text, draw};
+use engine::{Decoder, Input, Penalized, Sampling, Text, draw};
 use rayon::prelude::*;
 use rules::BrandRules;
 use serde_json::{Value, json};
@@ -231,7 +231,8 @@ impl Drawing {
                 rules::check_slot(slot, brand, text).iter().all(|it| !it.is_hard())
                     && !token.is_multiple_of(10)
             };
-            let drawn = draw(buffer, &sampling, &[], allows, || dice.unit()).expect("finite");
+            let drawn =
+                draw(buffer, &sampling, Penalized::default(), allows, || dice.unit()).expect("finite");
             next[0] = drawn.expect("some are allowed").token;
         });
         (read, start.elapsed().as_secs_f64() - read)

@@ -1,8 +1,8 @@
 //! One request at a time over HTTP: what is sent, how much is read, and what an answer's status means.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::access::{Access, Key};
 use super::answer::Completion;
-use super::patience::{Patience, retry_after};
+use super::patience::Patience;
 use super::request::{Offer, Request};
 use super::{EndpointError, Passing};
+use crate::backoff;
 use crate::prompt;
 
 /// The largest answer that is read, in bytes: a thousand times an answer of four thousand letters, since engines may
@@ -68,7 +69,7 @@ impl Client {
     pub(super) async fn complete(&self, request: &Request<'_>) -> Result<Completion, Fault> {
         let url = self.url("chat/completions");
         let response = self.http.post(url.clone()).json(request).send().await.map_err(connection)?;
-        let (status, wait) = (response.status(), wait(&response));
+        let (status, wait) = (response.status(), backoff::asked(response.headers()));
         if status.is_redirection() {
             return Err(Fault::Lasting(EndpointError::Redirected { to: self.location(&response) }));
         }
@@ -163,10 +164,6 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Fault> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-fn wait(response: &Response) -> Option<Duration> {
-    retry_after(response.headers().get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
 }
 
 fn connection(error: reqwest::Error) -> Fault {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LINK, RANGE, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LINK, RANGE};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::FetchError;
 use super::listing::{Entry, Listing, is_commit};
 use super::patience::{Effect, Patience, Trouble};
+use crate::backoff;
 
 /// How a repository is reached.
 #[derive(Clone, Debug)]
@@ -190,15 +191,14 @@ fn refusal(url: &Url, answer: &Response) -> Trouble {
         StatusCode::NOT_FOUND => FetchError::NotFound { url },
         _ if busy || status.is_server_error() => {
             let error = FetchError::Unreachable { url, source: None };
-            return Trouble::Again { error, after: asked_pause(answer.headers()), effect: Effect::Nothing };
+            return Trouble::Again {
+                error,
+                after: backoff::asked(answer.headers()),
+                effect: Effect::Nothing,
+            };
         }
         _ => FetchError::Refused { url, status: status.as_u16() },
     })
-}
-
-/// `Retry-After` in seconds; its other form, a date, is not used by the servers that we know.
-fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The address in `<…>; rel="next"`.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing::warn;
 
 use super::FetchError;
+use crate::backoff::Backoff;
 use crate::random::Random;
 
 /// How often, and how long apart, something is tried again.
@@ -12,16 +13,15 @@ use crate::random::Random;
 pub struct Patience {
     /// Tries in a row that bring nothing.
     pub tries: u32,
-    /// The pause after the first.
-    pub first: Duration,
-    /// No pause is longer, unless the server asks for it.
-    pub longest: Duration,
+    /// Between two tries.
+    pub backoff: Backoff,
 }
 
 impl Default for Patience {
-    /// About two minutes in all: longer, and a pod that starts anew is the better try.
+    /// Two minutes at most: longer, and a pod that starts anew is the better try.
     fn default() -> Self {
-        Self { tries: 8, first: Duration::from_secs(1), longest: Duration::from_secs(30) }
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
+        Self { tries: 8, backoff }
     }
 }
 
@@ -78,18 +78,10 @@ impl Patience {
             if failed >= self.tries || after.is_some_and(|after| after > LONGEST_ASKED) {
                 return Err(error);
             }
-            let pause = self.pause(failed, after, random.unit());
+            let pause = self.backoff.wait(failed, after, random.unit());
             warn!(%error, pause_seconds = pause.as_secs_f64(), "trying again");
             tokio::time::sleep(pause).await;
         }
-    }
-
-    /// Twice as long each time; between half of that and all of it, so that pods that failed together do not come back
-    /// together.
-    fn pause(self, failed: u32, after: Option<Duration>, unit: f64) -> Duration {
-        let doubled = self.first.saturating_mul(2_u32.saturating_pow(failed.saturating_sub(1)));
-        let pause = doubled.min(self.longest).mul_f64(0.5 + unit / 2.0);
-        pause.max(after.unwrap_or_default())
     }
 }
 
@@ -97,27 +89,4 @@ impl Patience {
 fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos()) << 32 | u64::from(std::process::id())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_bound_and_scatter() {
-        let seconds = |failed, after: Option<u64>, unit| {
-            Patience::default().pause(failed, after.map(Duration::from_secs), unit).as_secs_f64()
-        };
-        for (failed, after, unit, expected) in [
-            (1, None, 0.0, 0.5),
-            (1, None, 1.0, 1.0),
-            (3, None, 1.0, 4.0),
-            (9, None, 1.0, 30.0),
-            (u32::MAX, None, 0.5, 22.5),
-            (1, Some(60), 0.0, 60.0),
-            (9, Some(1), 1.0, 30.0),
-        ] {
-            assert_eq!(seconds(failed, after, unit), expected, "{failed} {after:?} {unit}");
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! The text of a slot as far as it is written.
 
+use std::borrow::Cow;
+
 use rules::{BrandRules, Requirement, Rule, Slot};
 
 use crate::form::{Next, Piece};
@@ -38,15 +40,16 @@ impl Line {
         brand: &BrandRules,
         behind: impl Fn(&str) -> String,
     ) -> Result<(), Refusal> {
-        // Of ASCII letters and digits every way of counting counts each.
+        // Of ASCII letters and digits every way of counting counts each, but for the names of variables.
         let plain = |text: &[u8]| text.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-        if plain(self.text.as_bytes()) + plain(piece.bytes) > slot.letters() {
+        let named = !brand.variables().is_empty();
+        if !named && plain(self.text.as_bytes()) + plain(piece.bytes) > slot.letters() {
             return Err(Refusal::TooLong);
         }
         let mut next = self.clone();
         next.push(piece.bytes);
         match piece.next {
-            Next::End => next.may_end(slot)?,
+            Next::End => next.may_end(slot, brand)?,
             Next::More => next.may_go_on()?,
         }
         if piece.bytes.is_empty() {
@@ -68,8 +71,8 @@ impl Line {
         self.begun = rest;
     }
 
-    fn may_end(&self, slot: &Slot) -> Result<(), Refusal> {
-        if !self.begun.is_empty() {
+    fn may_end(&self, slot: &Slot, brand: &BrandRules) -> Result<(), Refusal> {
+        if !self.begun.is_empty() || matches!(brand.variables().written_out(&self.text), Cow::Owned(_)) {
             return Err(Refusal::Broken);
         }
         let empty = slot.required == Requirement::Required && self.text.trim().is_empty();
@@ -85,17 +88,19 @@ impl Line {
     }
 
     fn breaks_nothing(&self, slot: &Slot, brand: &BrandRules, behind: &str) -> Result<(), Refusal> {
-        let text = self.text.trim();
+        let text = brand.variables().written_out(self.text.trim());
         if text.is_empty() {
             return Ok(());
         }
         // A character that was begun takes a unit at least.
         let begun = usize::from(!self.begun.is_empty());
-        let whole = if behind.is_empty() { slot.count(text) } else { slot.count(&format!("{text}{behind}")) };
+        let longest = brand.variables().longest(&text);
+        let whole =
+            if behind.is_empty() { slot.count(&longest) } else { slot.count(&format!("{longest}{behind}")) };
         if begun + whole > slot.hard_limit {
             return Err(Refusal::TooLong);
         }
-        let broken = rules::check_slot(slot, brand, text);
+        let broken = rules::check_slot(slot, brand, &text);
         let broken = broken.iter().filter(|it| it.is_hard() && it.rule != Rule::EmptyText);
         match broken.map(|it| refusal(&it.rule)).min_by_key(|refusal| *refusal == Refusal::TooLong) {
             Some(refusal) => Err(refusal),
@@ -116,5 +121,47 @@ fn refusal(rule: &Rule) -> Refusal {
     match rule {
         Rule::TooLong { .. } | Rule::TooManyRows { .. } | Rule::WordTooWide { .. } => Refusal::TooLong,
         _ => Refusal::Rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rules::{Variable, Variables};
+
+    use super::*;
+
+    /// Whether each piece is taken, up to the first that is not, and whether the text may end behind them.
+    fn check(pieces: &[&str], taken: usize, ends: Result<(), Refusal>) {
+        let slot = rules::format("WebBanner").expect("a format of ours").slot("headline").expect("a slot");
+        let name = Variable::new("first_name", 20, "there").expect("a good variable");
+        let variables = Variables::new(vec![name]).expect("one");
+        let brand = BrandRules::new(&[], &[]).expect("no words break no bound").with_variables(variables);
+        let mut line = Line::default();
+        let nothing = |_: &str| String::new();
+        let mut count = 0;
+        for piece in pieces {
+            let piece = Piece { bytes: piece.as_bytes(), next: Next::More };
+            if line.takes(piece, slot, &brand, nothing).is_err() {
+                break;
+            }
+            line.push(piece.bytes);
+            count += 1;
+        }
+        assert_eq!(count, taken, "{pieces:?}");
+        let end = Piece { bytes: &[], next: Next::End };
+        assert_eq!(line.takes(end, slot, &brand, nothing), ends, "{pieces:?}");
+    }
+
+    #[test]
+    fn a_declared_variable_is_written_piece_by_piece_and_no_other() {
+        check(&["Hi", " {", "first", "_name", "}", "!"], 6, Ok(()));
+        check(&["Hi", " {first", "_na"], 3, Err(Refusal::Broken));
+        // An open brace alone means nothing to anybody.
+        check(&["Hi", " {last", "_name", "}"], 3, Ok(()));
+        check(&["Hi", " {first_name}", "}"], 2, Ok(()));
+        check(&["{", "{first_name}"], 1, Err(Refusal::Broken));
+        // The headline takes 60 characters, and a name has twenty.
+        check(&[&"a".repeat(40), "{", "first_name}"], 3, Ok(()));
+        check(&[&"a".repeat(41), "{"], 1, Ok(()));
     }
 }

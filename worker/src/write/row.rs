@@ -2,13 +2,14 @@
 
 use api::Slots;
 use api::name::hex;
-use engine::{Begun, Drawn, Input, Logits, Text, draw};
+use engine::{Begun, Drawn, Input, Logits, Penalized, Text, draw};
 use rules::Slot;
 use sha2::{Digest, Sha256};
 
 use super::Writer;
 use super::line::{Line, Refusal};
 use super::reserve::Reserve;
+use super::siblings::Siblings;
 use crate::author::{Draft, Task, Trace};
 use crate::form::{Next, Piece};
 use crate::model::ModelError;
@@ -30,6 +31,7 @@ pub(super) struct Row<'t> {
     written: Vec<u32>,
     line: Line,
     reserve: Reserve<'t>,
+    siblings: Siblings,
     slots: Slots,
     end: End,
     totals: Totals,
@@ -54,9 +56,15 @@ struct Totals {
 }
 
 impl<'t> Row<'t> {
-    pub(super) fn new(place: usize, begun: Begun, told: &str, task: Task<'t>) -> Self {
+    pub(super) fn new(
+        place: usize,
+        begun: Begun,
+        told: &str,
+        task: Task<'t>,
+        writer: &Writer<'_>,
+    ) -> Result<Self, ModelError> {
         let Begun { text, rest } = begun;
-        Self {
+        Ok(Self {
             place,
             text,
             next: rest,
@@ -65,11 +73,12 @@ impl<'t> Row<'t> {
             written: Vec::new(),
             line: Line::default(),
             reserve: Reserve::of(&task),
+            siblings: Siblings::of(&task, &writer.form, writer.model.tokens())?,
             slots: Slots::new(),
             end: End::Own,
             totals: Totals { prompt_digest: hex(&Sha256::digest(told.as_bytes())), ..Totals::default() },
             task,
-        }
+        })
     }
 
     /// The place of its task.
@@ -139,7 +148,9 @@ impl<'t> Row<'t> {
             }
             Some(Err(Refusal::Rule | Refusal::Broken | Refusal::Empty)) | None => false,
         };
-        let drawn = draw(&mut self.logits, &writer.sampling, &self.written, allows, || random.unit())?;
+        let siblings = self.siblings.behind(self.slot, &self.written);
+        let penalized = Penalized { repeated: &self.written, siblings: &siblings };
+        let drawn = draw(&mut self.logits, &writer.sampling, penalized, allows, || random.unit())?;
         self.task.random = random;
         Ok((drawn, too_long))
     }

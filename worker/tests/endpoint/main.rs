@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rules::BrandRules;
 use worker::author::{Author, AuthorError, Draft, Task};
+use worker::backoff::Backoff;
 use worker::endpoint::{Access, Endpoint, EndpointError, Patience, Settings};
 use worker::prompt::Prompt;
 use worker::random::Random;
@@ -25,8 +26,7 @@ const KEY: &str = "s3cret-Key";
 const QUICK: Patience = Patience {
     connect: Duration::from_secs(5),
     answer: Duration::from_secs(20),
-    first: Duration::from_millis(1),
-    longest: Duration::from_millis(5),
+    backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(5) },
     draft: Duration::from_secs(20),
     tries: 4,
 };
@@ -78,6 +78,7 @@ fn write_until(
         format,
         brand: &brand,
         language: "en",
+        siblings: &[],
         random: Random::from_seed(seed),
     };
     endpoint.write((0..count).map(task).collect(), done).map_err(|error| match error {
