@@ -2,6 +2,8 @@
 //!
 //! The tests share one cluster, each in a namespace of its own; it ends with this process.
 
+mod models;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;
