@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use candle_core::quantized::gguf_file::Content;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::EngineError;
 use crate::architecture::Architecture;
@@ -49,6 +51,7 @@ impl Configuration {
 
     /// Reads a `config.json`.
     pub(crate) fn from_json(json: &[u8], path: &Path) -> Result<Self, EngineError> {
+        check_floats(json, path)?;
         let kind = match Plan::from_json(json, path)? {
             Some(plan) => Kind::Stock(plan),
             None => Kind::Own(Box::new(Architecture::from_config(json, path)?)),
@@ -68,4 +71,23 @@ impl Configuration {
         };
         Ok(Self(kind))
     }
+}
+
+/// Weights in integers of other makers' forms are read by nobody here.
+fn check_floats(json: &[u8], path: &Path) -> Result<(), EngineError> {
+    #[derive(Deserialize)]
+    struct Quantized {
+        quantization_config: Option<Value>,
+    }
+    let malformed =
+        |error: serde_json::Error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() };
+    let Quantized { quantization_config } = serde_json::from_slice(json).map_err(malformed)?;
+    let Some(quantized) = quantization_config else { return Ok(()) };
+    let method =
+        quantized.get("quant_method").and_then(Value::as_str).unwrap_or("of a kind that it does not name");
+    Err(EngineError::Unsupported {
+        field: "quantization",
+        found: method.to_owned(),
+        known: "safetensors in floats, and GGUF files",
+    })
 }

@@ -20,6 +20,26 @@ pub struct Decoder {
     stock_family: Option<&'static str>,
 }
 
+/// What a layer of the families that we read ourselves is made of; the last is a table that old checkpoints keep.
+const LAYER_PARTS: [&str; 16] = [
+    "input_layernorm.weight",
+    "self_attn.q_proj.weight",
+    "self_attn.k_proj.weight",
+    "self_attn.v_proj.weight",
+    "self_attn.o_proj.weight",
+    "self_attn.q_proj.bias",
+    "self_attn.k_proj.bias",
+    "self_attn.v_proj.bias",
+    "self_attn.o_proj.bias",
+    "self_attn.q_norm.weight",
+    "self_attn.k_norm.weight",
+    "post_attention_layernorm.weight",
+    "mlp.gate_proj.weight",
+    "mlp.up_proj.weight",
+    "mlp.down_proj.weight",
+    "self_attn.rotary_emb.inv_freq",
+];
+
 /// How likely each token is to come next, one row for each text that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logits {
@@ -78,6 +98,9 @@ impl Decoder {
         place: Place,
     ) -> Result<Self, EngineError> {
         let shape = configuration.shape();
+        if configuration.architecture().is_some() {
+            weights.check_parts(&LAYER_PARTS)?;
+        }
         let (backend, stock_family): (Box<dyn Backend>, _) = match (configuration.0, place) {
             (Kind::Stock(plan), place) => {
                 (Box::new(Stock::load(weights, &plan, Target::open(place)?)?), Some(plan.family()))

@@ -67,6 +67,15 @@ pub enum EngineError {
         /// The shape that the configuration gives it.
         shape: Vec<usize>,
     },
+    /// The model has a weight that its family has not.
+    #[error(
+        "the weight {name} is none that the family has: the model does more than this engine reckons; take another, or an \
+         endpoint"
+    )]
+    Extra {
+        /// The weight's name.
+        name: String,
+    },
     /// A text would become longer than the model's positions.
     #[error("the text has {found} tokens and the model {positions} positions: shorten it")]
     TooLong {

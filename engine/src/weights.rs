@@ -52,6 +52,15 @@ impl Stored {
     fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() / self.kind.block_size() * self.kind.type_size()
     }
+
+    /// Where it ends in its file; nothing where its rows are no whole blocks, or no file is as large.
+    fn end(&self) -> Option<u64> {
+        let inputs = self.shape.last().copied().unwrap_or(1);
+        let count = self.shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size))?;
+        let bytes = (count / self.kind.block_size()).checked_mul(self.kind.type_size())?;
+        let whole = inputs > 0 && inputs.is_multiple_of(self.kind.block_size());
+        self.offset.checked_add(bytes as u64).filter(|_| whole)
+    }
 }
 
 impl Weights {
@@ -76,6 +85,19 @@ impl Weights {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+
+    /// Refuses a layer's weights that a decoder of ours would leave out: copy would be wrong, and nobody would know why.
+    pub(crate) fn check_parts(&self, known: &[&str]) -> Result<(), EngineError> {
+        let is_extra = |name: &&String| {
+            let behind = name.strip_prefix("model.layers.").and_then(|name| name.split_once('.'));
+            // A name of GGUF's that has none of Hugging Face's.
+            name.starts_with("blk.") || behind.is_some_and(|(_, part)| !known.contains(&part))
+        };
+        match self.tensors.keys().filter(is_extra).min() {
+            Some(name) => Err(EngineError::Extra { name: name.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// One number for each of `length` columns.
@@ -172,11 +194,15 @@ impl Weights {
         read.map_err(|source| EngineError::Read { path: path.clone(), source })
     }
 
-    /// Refuses a file that ends before one of its tensors does.
+    /// Refuses tensors of shapes that nothing has, and a file that ends before one of its tensors does.
     fn check_lengths(self) -> Result<Self, EngineError> {
         for (index, (path, file)) in self.files.iter().enumerate() {
-            let of_file = self.tensors.values().filter(|stored| stored.file == index);
-            let expected = of_file.map(|stored| stored.offset + stored.bytes() as u64).max().unwrap_or(0);
+            let of_file = self.tensors.iter().filter(|(_, stored)| stored.file == index);
+            let ends = of_file.map(|(name, stored)| {
+                let what = || format!("the tensor {name} has the shape {:?}", stored.shape);
+                stored.end().ok_or_else(|| EngineError::Malformed { path: path.clone(), what: what() })
+            });
+            let expected = ends.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0);
             let found =
                 file.metadata().map_err(|source| EngineError::Read { path: path.clone(), source })?.len();
             if found < expected {

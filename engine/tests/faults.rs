@@ -59,6 +59,11 @@ fn a_folder_that_is_no_model_says_what_is_wrong_with_it() {
     check_spoilt("llama-scaled", "rope type is \"dynamic\"", config("\"llama3\"", "\"dynamic\""));
     check_spoilt("qwen2", "is not what its name says", config("{", "["));
     check_spoilt("qwen2", "not of shape [1024, 64]", config("\"vocab_size\": 512", "\"vocab_size\": 1024"));
+    check_spoilt(
+        "qwen2",
+        "quantization is fp8: this engine takes safetensors in floats, and GGUF files",
+        config("\"hidden_act\"", "\"quantization_config\": {\"quant_method\": \"fp8\"}, \"hidden_act\""),
+    );
     check_spoilt("qwen3", "head size is 24", config("\"head_dim\": 32", "\"head_dim\": 24"));
 }
 
@@ -102,6 +107,42 @@ fn weights_that_are_not_all_there_say_which_file_is() {
     check_spoilt("llama", "is no file beside it", |folder| {
         replace(folder, "model.safetensors.index.json", "model-00002-of-00003", "../model-00002-of-00003");
     });
+}
+
+/// Writes other bytes over those at the first place of `mark`, `behind` bytes after it.
+fn overwrite(path: &Path, mark: &str, behind: usize, bytes: &[u8]) {
+    let mut file = fs::read(path).expect("readable");
+    let place = file.windows(mark.len()).position(|it| it == mark.as_bytes()).expect("it is there");
+    let from = place + mark.len() + behind;
+    file[from..from + bytes.len()].copy_from_slice(bytes);
+    fs::write(path, file).expect("written");
+}
+
+#[test]
+fn a_weight_that_the_family_has_not_is_not_left_out_in_silence() {
+    check_spoilt("qwen2", "the weight model.layers.0.mlp.xown_proj.weight is none that", |folder| {
+        overwrite(&folder.join("model.safetensors"), "model.layers.0.mlp.", 0, b"x");
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.gguf");
+    fs::copy(oracle("qwen2.gguf"), &path).expect("copied");
+    overwrite(&path, "blk.0.attn_q.bi", 0, b"ns");
+    check(&path, "is none that the family has");
+}
+
+#[test]
+fn tensors_of_shapes_that_nothing_has_are_refused() {
+    // Behind a tensor's name stand the number of its dimensions in four bytes and each of them in eight.
+    let check = |from: usize, size: u64| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.gguf");
+        fs::copy(oracle("llama-q8_0.gguf"), &path).expect("copied");
+        overwrite(&path, "blk.0.ffn_down.weight", 4 + from, &size.to_le_bytes());
+        check(&path, "the tensor model.layers.0.mlp.down_proj.weight has the shape");
+    };
+    check(0, 16);
+    check(0, 0);
+    check(8, 1 << 60);
 }
 
 #[test]

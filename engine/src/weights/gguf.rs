@@ -18,14 +18,14 @@ pub(super) fn open(path: &Path) -> Result<(Weights, Configuration), EngineError>
     let content = Content::read(&mut BufReader::new(&file))
         .map_err(|error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() })?;
     let tensors = content.tensor_infos.iter().map(|(name, info)| {
-        let offset = content.tensor_data_offset + info.offset;
+        let offset = content.tensor_data_offset.saturating_add(info.offset);
         let stored = Stored { file: 0, offset, kind: info.ggml_dtype, shape: info.shape.dims().to_vec() };
         (by_hugging_face(name), stored)
     });
     let tensors: HashMap<String, Stored> = tensors.collect();
     let weights = Weights { files: vec![(path.to_owned(), file)], tensors }.check_lengths()?;
-    let count = content.tensor_infos.get(FACTORS).map(|info| info.shape.elem_count());
-    let factors = count.map(|count| weights.vector(FACTORS, count)).transpose()?;
+    let factors = weights.has(FACTORS).then(|| weights.floats(FACTORS, None)).transpose()?;
+    let factors = factors.map(|(factors, _)| factors);
     let configuration = Configuration::from_gguf(&content, factors.as_deref(), path)?;
     Ok((weights, configuration))
 }
