@@ -154,6 +154,12 @@ impl Variables {
         filled(text, |name| Some(self.get(name)?.fallback.clone()))
     }
 
+    /// The text without references to variables, so that what is said for everybody can be judged by itself.
+    #[must_use]
+    pub fn without<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        filled(text, |name| self.get(name).map(|_| String::new()))
+    }
+
     /// A text that is still being written, with the reference that it has begun at its end written out: of the variables
     /// whose names begin so, the one with the lowest maximum. Where there is none the text stays.
     ///

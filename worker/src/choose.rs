@@ -61,7 +61,9 @@ impl<'a> Choice<'a> {
 
     /// What is wrong although no rule of format or brand says so.
     fn own_faults(&self, draft: &Draft) -> impl Iterator<Item = &'static str> {
-        let invented = draft.slots.values().any(|text| !self.brief.knows_figures_of(text));
+        // The name of a variable may hold a digit.
+        let said = |text: &String| self.brand.variables().without(text).into_owned();
+        let invented = draft.slots.values().any(|text| !self.brief.knows_figures_of(&said(text)));
         let misspelled = draft.slots.values().any(|text| misspells(text, &self.brief.product));
         let own = [(invented, INVENTED_FIGURE), (misspelled, MISSPELLED_NAME), (!draft.finished, UNFINISHED)];
         own.into_iter().filter(|(broken, _)| *broken).map(|(_, name)| name)
@@ -70,6 +72,8 @@ impl<'a> Choice<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rules::{Variable, Variables};
+
     use super::*;
     use crate::author::Trace;
 
@@ -101,6 +105,18 @@ mod tests {
         check("The shoe for every trail!", true, &[NEAR_DUPLICATE]);
         check("Cheap for 9 dollars", true, &["ForbiddenWord", INVENTED_FIGURE]);
         check(&"long ".repeat(40), true, &["TooLong"]);
+    }
+
+    #[test]
+    fn a_digit_in_a_variables_name_is_no_figure() {
+        let variable = Variable::new("address1", 20, "home").expect("a good variable");
+        let brand = BrandRules::new(&[], &[]).expect("no words");
+        let brand = brand.with_variables(Variables::new(vec![variable]).expect("one"));
+        let brief = Brief { product: "Aero".into(), ..Brief::default() };
+        let format = rules::format("WebBanner").expect("a format of ours");
+        let mut choice = Choice::new(format, &brand, &brief, std::iter::empty());
+        assert!(choice.judge(&draft("Aero to {address1}", true)).is_ok());
+        assert!(choice.judge(&draft("Aero to {address1} in 2 days", true)).is_err());
     }
 
     #[test]

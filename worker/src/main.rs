@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use worker::args::{Arguments, Command};
-use worker::process::{Work, prepare};
+use worker::process::{Work, end_when_told, prepare};
 use worker::run::run;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -21,5 +21,6 @@ fn main() -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_new(&arguments.log)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();
+    end_when_told()?;
     Ok(ExitCode::from(run(&arguments.command).exit_code()))
 }

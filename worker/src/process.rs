@@ -17,6 +17,9 @@ use std::process::Command;
 const ALLOCATOR: &str = "glibc.malloc.mmap_threshold=4294967295:glibc.malloc.trim_threshold=4294967295:\
     glibc.malloc.top_pad=268435456:glibc.malloc.arena_max=1";
 
+/// The exit code of a process that was told to end: 128 and the number of the signal, as shells have it.
+const TOLD_TO_END: i32 = 143;
+
 /// What the arithmetic is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -34,6 +37,37 @@ pub fn prepare(work: Work, threads: Option<NonZeroUsize>) -> io::Result<()> {
     let wanted = variables(work, threads.map_or_else(available, NonZeroUsize::get));
     let missing = wanted.iter().any(|(name, value)| env::var_os(name).as_ref() != Some(value));
     if missing { restart(&wanted) } else { Ok(()) }
+}
+
+/// Lets the process end when it is told to, from now on. A container's first process hears no SIGTERM otherwise, and a
+/// pod that is to go would hold its GPU for the whole time of grace. Nothing is lost: what was delivered stays, and
+/// another run goes on from there.
+///
+/// # Errors
+/// When the system has no thread or no signal for it.
+#[cfg(unix)]
+pub fn end_when_told() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut told = {
+        let _within = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    let wait = move || {
+        runtime.block_on(told.recv());
+        tracing::info!("told to end");
+        std::process::exit(TOLD_TO_END)
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+}
+
+/// Elsewhere the system's own way is good enough.
+///
+/// # Errors
+/// Never.
+#[cfg(not(unix))]
+pub fn end_when_told() -> io::Result<()> {
+    Ok(())
 }
 
 fn variables(work: Work, threads: usize) -> Vec<(&'static str, OsString)> {

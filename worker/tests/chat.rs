@@ -63,10 +63,23 @@ fn the_tokenizer_s_configuration_may_hold_one_template_or_several() {
         assert_eq!(rendered.as_deref(), (!told.is_empty()).then_some(told), "{field}");
     };
     check("null", "");
-    check("\"one {{ messages[1].content }}\"", "one u");
-    let named = r#"[{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]"#;
-    check(named, "yes");
-    check(r#"[{"name": "rag", "template": "only"}]"#, "only");
+    check("\"one {{ messages[0].content }} {{ messages[1].content }}\"", "one s u");
+    let both = "{{ messages[0].content }}";
+    let of = |name: &str, says: &str| format!(r#"{{"name": "{name}", "template": "{says} {both}"}}"#);
+    check(&format!("[{}, {}]", of("tool_use", "no"), of("default", "yes")), "yes s\n\nu");
+    check(&format!("[{}]", of("rag", "only")), "only s\n\nu");
+}
+
+#[test]
+fn a_template_without_a_system_message_has_the_user_say_both() {
+    let check = |template: &str| {
+        let template = ChatTemplate::open(folder_with(template).path()).expect("Jinja").expect("it is there");
+        assert_eq!(template.render("s", "u").expect("it takes both"), "s\n\nu");
+    };
+    check(
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}",
+    );
+    check("{% for it in messages if it.role == 'user' %}{{ it.content }}{% endfor %}");
 }
 
 #[test]
@@ -82,6 +95,8 @@ fn a_template_that_cannot_be_used_says_what_to_do() {
     };
     check("{% if %}", "syntax error");
     check("{{ raise_exception('never') }}", "never");
+    check("{{ messages[0].role }}", "leaves out what the user says");
+    check("you are told nothing", "leaves out what the user says");
     check("{% for _ in range(9999) %}{% for _ in range(9999) %}{% endfor %}{% endfor %}", "ran out of fuel");
     assert!(matches!(error(&"x".repeat(2 << 20)), TemplateError::TooLong));
 }

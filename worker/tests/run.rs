@@ -1,7 +1,9 @@
 //! The commands as they are typed: what they leave behind, and how they end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use api::GenerationFailure;
 use api::wire::report::{Outcome, Report};
@@ -262,4 +264,28 @@ fn what_a_person_has_to_mend_ends_with_its_own_code_and_a_message() {
         &[],
         "positions: shorten spec.rules.required or the brief",
     );
+}
+
+/// A container's first process hears no SIGTERM unless it asks to, and would hold its GPU for the time of grace.
+#[test]
+fn a_worker_that_is_told_to_end_ends_at_once_and_loses_nothing() {
+    let many = CAMPAIGN.replace("variants: 3", "variants: 20").replace("WebBanner", "Email");
+    let many = many.replace("headline: Run further, button: Shop now", "subject: Run further, body: Go");
+    let place = Place::new(&many);
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/handbill");
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_worker"))
+        .args(["generate", "--rows", "1", "--model", model])
+        .args(["--campaign", &place.path("campaign.yaml"), "--output", &place.path("output")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let log = BufReader::new(worker.stderr.take().expect("a pipe"));
+    let begun = log.lines().map_while(Result::ok).find(|line| line.contains("writing begins"));
+    assert!(begun.is_some(), "it never began");
+    let told =
+        Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().expect("kill is there");
+    assert!(told.success());
+    assert_eq!(worker.wait().expect("it ends").code(), Some(143));
+    let (outcome, _) = place.generate(&[]);
+    assert_eq!((outcome, place.manifests().len()), (Outcome::Complete, 20));
 }

@@ -40,6 +40,12 @@ pub enum TemplateError {
     /// The template is no Jinja, or refuses a system and a user message.
     #[error("{0}: use the template of the model's makers, as chat_template.jinja in the model's folder")]
     Jinja(String),
+    /// The template takes the messages and does not say them.
+    #[error(
+        "the chat template leaves out what the user says: use the template of the model's makers, as chat_template.jinja in \
+         the model's folder"
+    )]
+    Deaf,
 }
 
 /// A template that was parsed.
@@ -47,7 +53,19 @@ pub enum TemplateError {
 pub struct ChatTemplate {
     environment: Environment<'static>,
     marks: Marks,
+    roles: Roles,
 }
+
+/// Whose messages a template knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Roles {
+    SystemAndUser,
+    /// The user says what the system would.
+    UserAlone,
+}
+
+/// Words that no template changes, to see what becomes of messages.
+const PROBES: [&str; 2] = ["alpha", "omega"];
 
 /// What of the tokenizer's configuration a template is told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -140,7 +158,20 @@ impl ChatTemplate {
         // there, and copy may not depend on the day on which it is written.
         environment.set_fuel(Some(STEPS));
         environment.add_template_owned("chat", text).map_err(|error| jinja(&error))?;
-        Ok(Self { environment, marks })
+        let probed = Self { environment, marks, roles: Roles::SystemAndUser };
+        let roles = probed.roles()?;
+        Ok(Self { roles, ..probed })
+    }
+
+    /// Some templates refuse a message of the system, and some leave it out in silence.
+    fn roles(&self) -> Result<Roles, TemplateError> {
+        let [system, user] = PROBES;
+        let says_both = |told: &String| PROBES.iter().all(|probe| told.contains(probe));
+        if self.rendered(Roles::SystemAndUser, system, user).is_ok_and(|told| says_both(&told)) {
+            return Ok(Roles::SystemAndUser);
+        }
+        let told = self.rendered(Roles::UserAlone, system, user)?;
+        if says_both(&told) { Ok(Roles::UserAlone) } else { Err(TemplateError::Deaf) }
     }
 
     /// A conversation of one system and one user message, up to where the model answers. Where the template knows no
@@ -149,13 +180,15 @@ impl ChatTemplate {
     /// # Errors
     /// When the template refuses.
     pub fn render(&self, system: &str, user: &str) -> Result<String, TemplateError> {
-        let both = format!("{system}\n\n{user}");
-        self.rendered(&[("system", system), ("user", user)]).or_else(|_| self.rendered(&[("user", &both)]))
+        self.rendered(self.roles, system, user)
     }
 
-    fn rendered(&self, messages: &[(&str, &str)]) -> Result<String, TemplateError> {
-        let messages: Vec<Value> =
-            messages.iter().map(|(role, content)| context! { role => *role, content => *content }).collect();
+    fn rendered(&self, roles: Roles, system: &str, user: &str) -> Result<String, TemplateError> {
+        let message = |role: &str, content: &str| context! { role => role, content => content };
+        let messages: Vec<Value> = match roles {
+            Roles::SystemAndUser => vec![message("system", system), message("user", user)],
+            Roles::UserAlone => vec![message("user", &format!("{system}\n\n{user}"))],
+        };
         let mark = |mark: &Option<Mark>| mark.as_ref().map(|it| it.text().to_owned()).unwrap_or_default();
         let told = context! {
             messages,
