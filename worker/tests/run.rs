@@ -279,13 +279,13 @@ fn a_worker_that_is_told_to_end_ends_at_once_and_loses_nothing() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
-    let log = BufReader::new(worker.stderr.take().expect("a pipe"));
-    let begun = log.lines().map_while(Result::ok).find(|line| line.contains("writing begins"));
-    assert!(begun.is_some(), "it never began");
+    let mut log = BufReader::new(worker.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("writing begins")), "it never began");
     let told =
         Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().expect("kill is there");
     assert!(told.success());
-    assert_eq!(worker.wait().expect("it ends").code(), Some(143));
+    let status = worker.wait().expect("it ends");
+    assert_eq!(status.code(), Some(143), "{status:?}: {:?}", log.collect::<Vec<_>>());
     let (outcome, _) = place.generate(&[]);
     assert_eq!((outcome, place.manifests().len()), (Outcome::Complete, 20));
 }
