@@ -41,10 +41,10 @@ const BATCHES_PER_DRAW: usize = 16;
 const REPORT_EVERY: usize = 20;
 /// How the finished model should be sampled: careful enough to copy, daring enough that variants differ.
 const SAMPLING: Sampling = Sampling {
-    temperature: 0.6,
+    temperature: 0.5,
     top_k: 0,
     top_p: 0.95,
-    min_p: 0.0,
+    min_p: 0.2,
     repetition_penalty: 1.0,
     sibling_penalty: 1.0,
 };

@@ -36,9 +36,9 @@ const DRAWN: usize = 16;
 const VARIANTS: u32 = 2;
 /// Of the drafts that pass the rules, in each language, name the product. What does not is refused for it, so a variant
 /// that is delivered names it nearly always; a draft that was refused cost time.
-const LEAST_NAMED: f64 = 0.60;
+const LEAST_NAMED: f64 = 0.90;
 /// Of the drafts that pass the rules and whose prompt had an offer, say it letter for letter.
-const LEAST_OFFERED: f64 = 0.55;
+const LEAST_OFFERED: f64 = 0.85;
 const LANGUAGES: [&str; 3] = ["en", "de", "zh"];
 
 /// Keeps variants in memory.

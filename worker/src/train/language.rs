@@ -7,7 +7,7 @@ use rules::Format;
 
 use super::corpus::CorpusError;
 use super::grammar::{Expansion, Fields, Grammar};
-use super::names::{Names, is_held_out};
+use super::names::{Names, is_han, is_held_out};
 use crate::prompt::{Prompt, Script};
 use crate::random::Random;
 
@@ -19,6 +19,10 @@ const WHOLE_MESSAGE: usize = 500;
 const NAMES_PER_BRIEF: usize = 200;
 /// The file that product names come from, as the symbol `name`.
 const NAMES: &str = "names.yaml";
+/// Shorter ones are syllables of invented names, most of them.
+const SHORTEST_WORD: usize = 3;
+/// Chinese sets no spaces, and what is longer is a phrase.
+const LONGEST_HAN_WORD: usize = 4;
 /// What texts may name of a brief.
 const FIELDS: [&str; 6] = ["product", "audience", "offer", "fact", "fact2", "action"];
 
@@ -38,6 +42,7 @@ impl Language {
         for file in [NAMES, "brief.yaml", "copy.yaml"] {
             symbols.extend(read(&folder.join(file))?);
         }
+        add_words(&mut symbols);
         let in_folder = |source| CorpusError::Grammar { folder: folder.to_owned(), source };
         let grammar = Grammar::new(&symbols).map_err(in_folder)?;
         if let Some(name) = grammar.unknown(&FIELDS) {
@@ -181,6 +186,37 @@ fn say_words(copy: &mut [(String, String)], words: &str, Script { gap, stop }: S
 
 fn key(format: &Format, slot: &str) -> String {
     format!("{}/{slot}", format.name())
+}
+
+/// The symbols `word` and `Word`: every word that stands in any text, as it stands, and with a capital.
+///
+/// Words in an order that nobody writes can only be copied one by one. A model that met each of them in the phrases of
+/// this corpus alone would learn the phrases, and break those of real briefs.
+fn add_words(symbols: &mut BTreeMap<String, Vec<String>>) {
+    let texts = symbols.values().flatten().map(|text| without_names(text));
+    let words: BTreeSet<String> = texts.flat_map(|text| words(&text)).collect();
+    let capital = |word: &String| {
+        let mut rest = word.chars();
+        rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+    };
+    symbols.insert("Word".to_owned(), words.iter().map(capital).collect());
+    symbols.insert("word".to_owned(), words.into_iter().collect());
+}
+
+/// A text without the names in its braces.
+fn without_names(text: &str) -> String {
+    text.split('{')
+        .map(|part| part.split_once('}').map_or(part, |(_, behind)| behind))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn words(text: &str) -> Vec<String> {
+    let is_word = |word: &&str| match word.chars().next().is_some_and(is_han) {
+        true => word.chars().count() <= LONGEST_HAN_WORD,
+        false => word.chars().count() >= SHORTEST_WORD,
+    };
+    text.split(|c: char| !c.is_alphabetic()).filter(is_word).map(str::to_owned).collect()
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, Vec<String>>, CorpusError> {
