@@ -29,6 +29,7 @@ pub mod claims;
 pub mod cluster;
 pub mod complete;
 pub mod destination;
+pub mod embedding;
 pub mod endpoint;
 pub mod fetch;
 pub mod folder;
