@@ -176,6 +176,22 @@ pub struct Generation {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 32))]
     pub parallelism: u32,
+    /// Tells which drafts say the same in other words. Without it drafts are compared by their letters alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<Embedder>,
+}
+
+/// A model that tells what copy means. It bears on which drafts are taken, never on what they hold.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Embedder {
+    /// The `AdModel` of this namespace that embeds sentences; its source is any but an endpoint.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub model: String,
+    /// The cosine from which two pieces of copy say the same, from `50%` to `99.9%`; `92%`, unless set. Models differ:
+    /// `docs/writing.md` tells which wants which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Percent>,
 }
 
 fn one() -> u32 {

@@ -137,6 +137,8 @@ pub enum GenerationFailure {
     ModelFamilyUnknown,
     /// A file of the model ends too early, is not what its name says, or belongs to another model.
     ModelFilesDamaged,
+    /// The embedder's files are missing or damaged, or it is no model that can be read as one.
+    EmbedderUnfit,
 }
 
 /// How a generation stands.

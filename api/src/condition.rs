@@ -72,6 +72,8 @@ pub enum Reason {
     ModelFamilyUnknown,
     /// `VariantsReady=False`: a file of the model ends too early, or is not what its name says.
     ModelFilesDamaged,
+    /// `VariantsReady=False`: the embedder's files are missing or damaged, or it is no model that is read as one.
+    EmbedderUnfit,
     /// `VariantsReady=False`: the Job failed in another way.
     GenerationFailed,
     /// `VariantsReady=False`, `Decided=False`: the campaign is suspended.

@@ -27,9 +27,9 @@ mod variant;
 pub mod wire;
 
 pub use campaign::{
-    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, GatewayDelivery,
-    Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType, Round, Segment,
-    Stopping, Variable,
+    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, Embedder,
+    GatewayDelivery, Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType,
+    Round, Segment, Stopping, Variable,
 };
 pub use campaign_status::{
     AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,

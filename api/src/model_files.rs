@@ -9,9 +9,28 @@ pub const WEIGHTS: &str = "model.safetensors";
 /// Which files hold the weights, where they are several.
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// What is read where it is there, besides the weights.
-pub const SMALL: [&str; 6] =
-    [CONFIG, "generation_config.json", TOKENIZER, "tokenizer_config.json", "chat_template.jinja", INDEX];
+/// Of an embedder: what stands behind its transformer.
+pub const MODULES: &str = "modules.json";
+/// Of an embedder: how the vectors of tokens become that of a text. It is the one file below the folder.
+pub const POOLING: &str = "1_Pooling/config.json";
+/// Of an embedder: how long a text may be.
+pub const SEQUENCE: &str = "sentence_bert_config.json";
+/// Of an embedder: what stands before every text.
+pub const PROMPTS: &str = "config_sentence_transformers.json";
+
+/// What is read where it is there, besides the weights, as paths below the folder.
+pub const SMALL: [&str; 10] = [
+    CONFIG,
+    "generation_config.json",
+    TOKENIZER,
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    INDEX,
+    MODULES,
+    POOLING,
+    SEQUENCE,
+    PROMPTS,
+];
 
 /// The files that an index names, sorted; an error is a sentence about the index.
 ///

@@ -156,6 +156,11 @@ pub struct Appraisal {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 120)))]
     pub claims: Vec<String>,
+    /// SHA-256 of the weights of the embedder by which drafts that say the same were left out; nothing where there was
+    /// none. It bears on which drafts were taken, and not on what they hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub embedder: Option<String>,
 }
 
 /// What the operator says of a variant; moved when a round opens.

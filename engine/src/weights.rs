@@ -11,8 +11,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor, ggml_file};
+use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
 use half::{bf16, f16};
 
 pub(crate) use builder::builder;
@@ -74,6 +75,20 @@ impl Weights {
             Some(file) if !safetensors::is_in(path) => gguf::open(&file?),
             _ => safetensors::open(path),
         }
+    }
+
+    /// Opens the safetensors of a folder in the layout of Hugging Face, of whatever family they are.
+    ///
+    /// # Errors
+    /// When files are missing, are no safetensors, or end too early.
+    pub fn of_folder(folder: &Path) -> Result<Self, EngineError> {
+        safetensors::weights(folder)
+    }
+
+    /// Gives each weight, as 32-bit floats on the CPU, to a module of candle's that asks for it.
+    #[must_use]
+    pub fn builder(&self) -> VarBuilder<'_> {
+        builder(self, DType::F32, &Device::Cpu)
     }
 
     /// The files that hold the weights, in the order of their names.

@@ -7,13 +7,13 @@ mod placement;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use api::{AdCampaign, OnUndecided, Slots};
+use api::{AdCampaign, OnUndecided, Percent, Slots};
 use experiment::{Design, Direction, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
-use rules::{BrandRules, Format};
+use rules::{BrandRules, Format, MeaningThreshold};
 use serde_json::json;
 
 pub use brand::{Judges, judges};
@@ -56,8 +56,10 @@ pub enum Activity {
 /// How variants are written by a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
-    /// The `AdModel`.
+    /// The `AdModel` that writes.
     pub model: String,
+    /// The `AdModel` that tells what copy means.
+    pub embedder: Option<String>,
     /// Variants over all placements.
     pub asked: u32,
     /// Pods that share the placements, at most as many as there are placements that ask for variants.
@@ -248,6 +250,7 @@ impl Faults {
                 let most = u32::try_from(asking).unwrap_or(u32::MAX);
                 Some(Generation {
                     model: generation.model.clone(),
+                    embedder: self.read_embedder(generation),
                     asked,
                     pods: generation.parallelism.clamp(1, most.max(1)),
                     job: job(object, brand),
@@ -256,6 +259,21 @@ impl Faults {
             _ => None,
         }
     }
+
+    fn read_embedder(&mut self, generation: &api::Generation) -> Option<String> {
+        let embedder = generation.embedder.as_ref()?;
+        if let Some(percent) = &embedder.threshold {
+            self.keep("spec.generation.embedder.threshold", threshold(percent));
+        }
+        Some(embedder.model.clone())
+    }
+}
+
+/// A threshold is the worker's matter, and looked at here so that no worker is started in vain.
+fn threshold(percent: &Percent) -> Result<MeaningThreshold, String> {
+    let parts = percent.parts_per_million().map_err(|error| error.to_string())?;
+    let outside = |_| format!("{:?} parts nothing: write one from 50% to 99.9%, such as 92%", percent.0);
+    MeaningThreshold::new(f64::from(parts) / 1e6).map_err(outside)
 }
 
 /// An owner that does not hold up its own deletion: that would need rights on finalizers of campaigns.
@@ -295,5 +313,6 @@ fn inputs(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> Stri
     // What a campaign leaves out is no input, so that the name of its Job is the one that it has always been.
     inputs.extend(spec.variables.as_ref().map(|variables| json!(variables)));
     inputs.extend(brand.map(|brand| json!(brand)));
+    inputs.extend(spec.generation.as_ref().and_then(|it| it.embedder.as_ref()).map(|it| json!(it)));
     inputs.iter().map(ToString::to_string).collect()
 }

@@ -181,11 +181,13 @@ fn tell(error: &controller::Error<Error, watcher::Error>) {
     }
 }
 
-/// The campaigns that name a model.
+/// The campaigns that name a model, to write or to tell what copy means.
 fn users(campaigns: &Store<AdCampaign>, model: &AdModel) -> Vec<ObjectRef<AdCampaign>> {
     let names = |campaign: &Arc<AdCampaign>| {
-        let named = campaign.spec.generation.as_ref().map(|generation| &generation.model);
-        campaign.namespace() == model.namespace() && named == model.metadata.name.as_ref()
+        let Some(generation) = &campaign.spec.generation else { return false };
+        let embedder = generation.embedder.as_ref().map(|embedder| &embedder.model);
+        let mut named = std::iter::once(&generation.model).chain(embedder);
+        campaign.namespace() == model.namespace() && named.any(|name| *name == model.name_any())
     };
     campaigns
         .state()

@@ -52,6 +52,33 @@ impl TryFrom<&AdModel> for Model {
     }
 }
 
+/// A model that embeds sentences. Where its files lie is all that counts: it runs in the container of the model that
+/// writes, with what that has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedder {
+    /// Where it lies; never an endpoint.
+    pub source: Source,
+}
+
+impl TryFrom<&AdModel> for Embedder {
+    type Error = Fault;
+
+    fn try_from(object: &AdModel) -> Result<Self, Fault> {
+        let source = Source::try_from(object.spec.source.clone())?;
+        match &source {
+            Source::Endpoint(_) => Err(fault(
+                "spec.source.endpoint",
+                "is no source of an embedder, which the worker reads itself: give it image, pvc or huggingFace, or name another model in spec.generation.embedder.model",
+            )),
+            Source::HuggingFace(HuggingFaceSource { file: Some(_), .. }) => Err(fault(
+                "spec.source.huggingFace.file",
+                "names a GGUF file, and embedders are read from safetensors: leave it out",
+            )),
+            _ => Ok(Self { source }),
+        }
+    }
+}
+
 impl TryFrom<ModelSource> for Source {
     type Error = Fault;
 
@@ -132,6 +159,33 @@ mod tests {
             "source: {huggingFace: {repo: a/b, revision: main, mirror: 'https://m', secretRef: {name: hub}}}",
             "broadside-hub-url",
         );
+    }
+
+    #[test]
+    fn an_embedder_lies_in_files_that_can_be_read() {
+        let read = |source: &str| {
+            let text = format!(
+                "{{apiVersion: broadside.dev/v1alpha1, kind: AdModel, metadata: {{name: m}}, spec: {{source: {{{source}}}}}}}"
+            );
+            Embedder::try_from(&serde_saphyr::from_str::<AdModel>(&text).expect("an AdModel"))
+        };
+        for source in [
+            "image: {reference: 'a:1'}",
+            "pvc: {claimName: models}",
+            "huggingFace: {repo: intfloat/multilingual-e5-small, revision: main}",
+        ] {
+            read(source).expect(source);
+        }
+        let check = |source: &str, says: &str| {
+            let said = read(source).expect_err(source).to_string();
+            assert!(said.contains(says), "{source}: {said}");
+        };
+        check("endpoint: {model: e5, secretRef: {name: vllm}}", "spec.source.endpoint: is no source of an");
+        check(
+            "huggingFace: {repo: a/b, revision: main, file: e5.gguf}",
+            "huggingFace.file: names a GGUF file",
+        );
+        check("", "spec.source: is empty");
     }
 
     #[test]

@@ -18,8 +18,10 @@ pub struct Seen {
     pub variants: Vec<AdVariant>,
     /// What is served.
     pub table: Option<AdTable>,
-    /// The model that the campaign names.
+    /// The model that the campaign names to write.
     pub model: Option<AdModel>,
+    /// The model that the campaign names to tell what copy means.
+    pub embedder: Option<AdModel>,
     /// The generation's Job.
     pub job: Option<Job>,
     /// The Job's pods.
@@ -64,6 +66,9 @@ pub async fn observe(client: &Client, ledger: &Ledger, campaign: &Campaign) -> R
         let models: Api<AdModel> = Api::namespaced(client.clone(), namespace);
         let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
         seen.model = models.get_opt(&generation.model).await.step("reading the model")?;
+        if let Some(embedder) = &generation.embedder {
+            seen.embedder = models.get_opt(embedder).await.step("reading the embedder")?;
+        }
         seen.job = jobs.get_opt(&generation.job).await.step("reading the Job")?;
         seen.pods = pods(client, namespace, &generation.job).await?;
     }

@@ -1,6 +1,7 @@
 //! The Job of each kind of model, as it is applied.
 //!
-//! Each folder of `jobs/` is a sentence: `model.yaml` is the `AdModel`, `expected.yaml` what its pod is.
+//! Each folder of `jobs/` is a sentence: `model.yaml` is the `AdModel` that writes, `embedder.yaml` the one that embeds,
+//! where there is one, and `expected.yaml` what their pod is.
 //! After a change: `UPDATE=1 cargo test -p broadside-operator --test jobs`, then read the difference.
 
 use std::path::Path;
@@ -10,8 +11,8 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use kube::ResourceExt;
 use operator::Campaign;
-use operator::model::Model;
-use operator::objects::job::{ModelImages, WorkerImage, job};
+use operator::model::{Embedder, Model};
+use operator::objects::job::{ModelImages, Models, WorkerImage, job};
 
 const REFRESH: &str = "UPDATE=1 cargo test -p broadside-operator --test jobs";
 
@@ -36,14 +37,18 @@ fn cases() -> Vec<(String, Job)> {
     let entries = std::fs::read_dir(folder).expect("cases").map(|entry| entry.expect("an entry").path());
     let mut cases: Vec<_> = entries.map(|path| (path.display().to_string(), made(&path))).collect();
     cases.sort_by(|one, other| one.0.cmp(&other.0));
-    assert!(cases.len() >= 7, "cases are missing");
+    assert!(cases.len() >= 12, "cases are missing");
     cases
 }
 
 fn made(folder: &Path) -> Job {
     let text = std::fs::read_to_string(folder.join("model.yaml")).expect("model.yaml");
     let object: AdModel = serde_saphyr::from_str(&text).expect("an AdModel");
-    let model = Model::try_from(&object).expect("a model that can be used");
+    let writer = Model::try_from(&object).expect("a model that can be used");
+    let embedder = std::fs::read_to_string(folder.join("embedder.yaml")).ok().map(|text| {
+        let object: AdModel = serde_saphyr::from_str(&text).expect("an AdModel");
+        Embedder::try_from(&object).expect("an embedder that can be used")
+    });
     let campaign: AdCampaign = serde_saphyr::from_str(CAMPAIGN).expect("a campaign");
     let campaign = Campaign::try_from(&campaign).expect("a campaign that can be carried out");
     let generation = campaign.generation.clone().expect("a model is asked");
@@ -53,7 +58,7 @@ fn made(folder: &Path) -> Job {
         pull_policy: Some("IfNotPresent".to_owned()),
         model_images: if is_mounted { ModelImages::Mounted } else { ModelImages::Copied },
     };
-    job(&campaign, &generation, &model, &image)
+    job(&campaign, &generation, &Models { writer, embedder }, &image)
 }
 
 fn spec(job: &Job) -> &JobSpec {
@@ -142,7 +147,7 @@ fn secrets_are_seen_by_those_who_need_them() {
         let worker = pod.containers.first().expect("the worker");
         let mounts = worker.volume_mounts.iter().flatten();
         assert!(
-            mounts.clone().all(|mount| mount.name != "hub"),
+            mounts.clone().all(|mount| !mount.name.ends_with("hub")),
             "{folder}: the token is none of the worker's"
         );
         assert!(

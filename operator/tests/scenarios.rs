@@ -93,6 +93,8 @@ struct Happens {
     price: Option<String>,
     /// The spec of the model that is there.
     model_spec: Option<AdModelSpec>,
+    /// The spec of the embedder that is there.
+    embedder_spec: Option<AdModelSpec>,
     /// The worker's pod has its node, and waits for its volumes.
     waits_for_volumes: bool,
     /// Passes that follow.
@@ -185,6 +187,9 @@ impl World {
         }
         if let Some(spec) = step.model_spec {
             self.seen.model = Some(AdModel { spec, ..model(None) });
+        }
+        if let Some(spec) = step.embedder_spec {
+            self.seen.embedder = Some(AdModel { spec, ..model(None) });
         }
         for slots in step.written {
             let index = self.seen.variants.len();

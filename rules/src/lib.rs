@@ -12,6 +12,7 @@
 //!   text with {variables} ──▶ fill ──▶ html, csv_cell     for one reader; or translate, for whoever fills it in
 //!
 //!   AdCopy ──▶ Fingerprint ── similarity ──▶ near-duplicate or not
+//!   cosine of two embeddings ── MeaningThreshold ──▶ the same meaning or not
 //!   AdCopy ──▶ cues ──▶ webvtt, shot_list    where the format is a script
 //! ```
 //!
@@ -44,6 +45,7 @@ mod duplicate;
 mod editorial;
 mod exception;
 mod format;
+mod meaning;
 mod media;
 mod normal;
 mod payload;
@@ -68,6 +70,7 @@ pub use format::{
     Delivery, Duplicates, Format, FormatError, Formats, MAX_OWN_FORMATS, Requirement, Series, Slot, format,
     formats,
 };
+pub use meaning::{MeaningError, MeaningThreshold};
 pub use media::{Media, MediaSlot};
 pub use normal::{fold, is_invisible, normalize};
 pub use payload::Payload;

@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::Place;
 use engine::cpu::Form;
+use rules::MeaningThreshold;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -112,6 +113,14 @@ pub struct GenerateArguments {
     /// advises, or 1. An engine elsewhere does not hear of it.
     #[arg(long, env = "BROADSIDE_SIBLING_PENALTY", value_name = "NUMBER", value_parser = penalty)]
     pub sibling_penalty: Option<f64>,
+    /// Folder of a model that embeds sentences, such as all-MiniLM-L6-v2: drafts that say the same in other words are
+    /// refused, and what says something else is preferred. What a draft holds does not depend on it.
+    #[arg(long, env = "BROADSIDE_EMBEDDER", value_name = "FOLDER")]
+    pub embedder: Option<PathBuf>,
+    /// The cosine from which two pieces of copy say the same, from 0.5 to 0.999; without it, what the campaign says, and
+    /// else 0.92.
+    #[arg(long, env = "BROADSIDE_EMBEDDER_THRESHOLD", value_name = "COSINE", requires = "embedder", value_parser = meaning_threshold)]
+    pub embedder_threshold: Option<MeaningThreshold>,
 }
 
 /// Write a variant again from its provenance, and say whether it came out the same.
@@ -353,6 +362,11 @@ fn time(text: &str) -> Result<api::Duration, String> {
 
 fn temperature(text: &str) -> Result<f64, String> {
     within(text, 2.0)
+}
+
+fn meaning_threshold(text: &str) -> Result<MeaningThreshold, String> {
+    let cosine = text.parse().map_err(|_| "it is no number".to_owned())?;
+    MeaningThreshold::new(cosine).map_err(|error| error.to_string())
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{AdCampaign, AdCampaignSpec, Slots};
+use api::{AdCampaign, AdCampaignSpec, Percent, PercentError, Slots};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
-use rules::{Brand, BrandRules, Format, Formats, Variable, VariableError, Variables};
+use rules::{
+    Brand, BrandRules, Format, Formats, MeaningError, MeaningThreshold, Variable, VariableError, Variables,
+};
 
 use crate::brief::Brief;
 
@@ -27,6 +29,8 @@ pub struct Campaign {
     pub rules_version: String,
     /// What is to be written, one for each placement that asks for variants.
     pub assignments: Vec<Assignment>,
+    /// From which cosine two pieces of copy say the same, where there is an embedder.
+    pub same_meaning: MeaningThreshold,
     /// Where the object lives, if it comes from a cluster.
     pub home: Option<Home>,
 }
@@ -120,6 +124,12 @@ pub enum CampaignError {
     /// The variables cannot be used.
     #[error("spec.variables cannot be used")]
     Variables(#[from] VariableError),
+    /// The embedder's threshold is no percentage.
+    #[error("spec.generation.embedder.threshold cannot be used")]
+    Percent(#[from] PercentError),
+    /// The embedder's threshold parts nothing.
+    #[error("spec.generation.embedder.threshold cannot be used")]
+    Threshold(#[from] MeaningError),
 }
 
 impl Campaign {
@@ -169,6 +179,7 @@ impl Campaign {
                 .filter(|it| it.variants > 0)
                 .map(|placement| assignment(placement, brand.formats()))
                 .collect::<Result<_, _>>()?,
+            same_meaning: same_meaning(spec)?,
             home: home(object),
         })
     }
@@ -252,6 +263,14 @@ fn variables(spec: &AdCampaignSpec) -> Result<Variables, VariableError> {
     Variables::new(declared.collect::<Result<_, _>>()?)
 }
 
+fn same_meaning(spec: &AdCampaignSpec) -> Result<MeaningThreshold, CampaignError> {
+    let embedder = spec.generation.as_ref().and_then(|generation| generation.embedder.as_ref());
+    let Some(threshold) = embedder.and_then(|embedder| embedder.threshold.as_ref()) else {
+        return Ok(MeaningThreshold::default());
+    };
+    Ok(MeaningThreshold::new(f64::from(Percent::parts_per_million(threshold)?) / 1e6)?)
+}
+
 /// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
 fn home(object: &AdCampaign) -> Option<Home> {
     let owner = OwnerReference { block_owner_deletion: None, ..object.controller_owner_ref(&())? };
@@ -322,6 +341,18 @@ spec:
     }
 
     #[test]
+    fn an_embedder_has_its_own_threshold_or_the_usual_one() {
+        for (embedder, threshold) in [
+            ("seed: 7", MeaningThreshold::default()),
+            ("seed: 7, embedder: {model: minilm}", MeaningThreshold::default()),
+            ("seed: 7, embedder: {model: e5, threshold: 96.5%}", MeaningThreshold::new(0.965).expect("one")),
+        ] {
+            let campaign = open(&CAMPAIGN.replace("seed: 7", embedder)).expect("valid");
+            assert_eq!(campaign.same_meaning, threshold, "{embedder}");
+        }
+    }
+
+    #[test]
     fn the_campaign_is_found_among_other_objects() {
         let text = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---{CAMPAIGN}---\nkind: AdModel\n"
@@ -373,6 +404,11 @@ data:
         let shown_format = shown(&CAMPAIGN.replace("format: WebBanner", "format: Billboard"));
         assert!(shown_format.contains("placement hero: format \"Billboard\" is unknown"), "{shown_format}");
         assert!(shown_format.contains("WebBanner"), "{shown_format}");
+        for (threshold, says) in [("9%", "from 0.5 to 0.999"), ("much", "is no percentage")] {
+            let embedder = format!("seed: 7, embedder: {{model: minilm, threshold: {threshold}}}");
+            let said = shown(&CAMPAIGN.replace("seed: 7", &embedder));
+            assert!(said.contains("embedder.threshold cannot be used") && said.contains(says), "{said}");
+        }
         assert!(shown(&CAMPAIGN.replace("[cheap]", "['']")).contains("spec.rules cannot be used"));
         let variable = "variables: [{name: Name, maximumLength: 9, fallback: you}]\n  rules:";
         assert!(shown(&CAMPAIGN.replace("rules:", variable)).contains("spec.variables cannot be used"));

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use api::Slots;
-use rules::{BrandRules, Fingerprint, Format, Violation};
+use rules::{BrandRules, Format, MeaningThreshold, Violation};
 
 use crate::author::Draft;
 use crate::brief::Brief;
+use crate::gist::{Gist, Repeat};
 use crate::likeness::misspells;
 
 /// What copy may not say because the brief does not: a figure of its own.
 pub const INVENTED_FIGURE: &str = "InventedFigure";
 /// Copy with something in it that is nearly the product's name.
 pub const MISSPELLED_NAME: &str = "MisspelledName";
-/// Copy that says what a person's copy or an earlier variant says.
+/// Copy that says what a person's copy or an earlier variant says, nearly by the letter.
 pub const NEAR_DUPLICATE: &str = "NearDuplicate";
+/// Copy that says it in other words, as an embedder has it.
+pub const SAME_MEANING: &str = "SameMeaning";
 /// Copy that the model did not end within the longest text that its slot may hold.
 pub const UNFINISHED: &str = "Unfinished";
 
@@ -24,39 +26,48 @@ pub struct Choice<'a> {
     format: &'a Format,
     brand: &'a BrandRules,
     brief: &'a Brief,
-    chosen: Vec<Fingerprint>,
+    same_meaning: MeaningThreshold,
+    chosen: Vec<Gist>,
 }
 
 impl<'a> Choice<'a> {
     /// Begins with what exists: people's copy and earlier variants.
     #[must_use]
-    pub fn new<'c>(
+    pub fn new(
         format: &'a Format,
         brand: &'a BrandRules,
         brief: &'a Brief,
-        existing: impl Iterator<Item = &'c Slots>,
+        same_meaning: MeaningThreshold,
+        existing: Vec<Gist>,
     ) -> Self {
-        Self { format, brand, brief, chosen: existing.map(Fingerprint::new).collect() }
+        Self { format, brand, brief, same_meaning, chosen: existing }
     }
 
-    /// Takes the draft and remembers it, with the soft rules that it breaks, or says everything hard that it breaks.
+    /// Takes the draft, whose gist is given, and remembers it, with the soft rules that it breaks, or says everything hard
+    /// that it breaks.
     ///
     /// # Errors
     /// With the names of what is broken, in alphabetical order, each once.
-    pub fn judge(&mut self, draft: &Draft) -> Result<Vec<Violation>, BTreeSet<&'static str>> {
+    pub fn judge(&mut self, draft: &Draft, gist: &Gist) -> Result<Vec<Violation>, BTreeSet<&'static str>> {
         let (hard, soft): (Vec<_>, Vec<_>) =
             rules::check(self.format, self.brand, &draft.slots).into_iter().partition(Violation::is_hard);
         let mut broken: BTreeSet<&'static str> = hard.iter().map(|violation| violation.rule.name()).collect();
         broken.extend(self.own_faults(draft));
-        let fingerprint = Fingerprint::new(&draft.slots);
-        if self.chosen.iter().any(|it| it.is_near_duplicate(&fingerprint)) {
-            broken.insert(NEAR_DUPLICATE);
-        }
+        broken.extend(self.repeat(gist));
         if !broken.is_empty() {
             return Err(broken);
         }
-        self.chosen.push(fingerprint);
+        self.chosen.push(gist.clone());
         Ok(soft)
+    }
+
+    /// Of copy that repeats several, the nearer way counts.
+    fn repeat(&self, gist: &Gist) -> Option<&'static str> {
+        let repeats = self.chosen.iter().filter_map(|it| gist.repeats(it, self.same_meaning));
+        repeats.min().map(|repeat| match repeat {
+            Repeat::Letters => NEAR_DUPLICATE,
+            Repeat::Meaning => SAME_MEANING,
+        })
     }
 
     /// What is wrong although no rule of format or brand says so.
@@ -76,6 +87,17 @@ mod tests {
 
     use super::*;
     use crate::author::Trace;
+    use crate::embedding::Embed;
+    use crate::gist::tests::Compass;
+
+    fn format() -> &'static Format {
+        rules::format("WebBanner").expect("a format of ours")
+    }
+
+    fn gist(draft: &Draft, embedder: Option<&dyn Embed>) -> Gist {
+        let gists = Gist::of(std::iter::once(&draft.slots), format(), embedder);
+        gists.expect("it knows the copy").remove(0)
+    }
 
     fn draft(headline: &str, finished: bool) -> Draft {
         let slots = [("headline", headline), ("button", "Shop now")];
@@ -89,10 +111,10 @@ mod tests {
     fn check(headline: &str, finished: bool, broken: &[&str]) {
         let brand = BrandRules::new(&["cheap".into()], &[]).expect("valid words");
         let brief = Brief { product: "Aero Trail 3".into(), ..Brief::default() };
-        let control = draft("The shoe for every trail", true).slots;
-        let format = rules::format("WebBanner").expect("a format of ours");
-        let mut choice = Choice::new(format, &brand, &brief, std::iter::once(&control));
-        let judged = choice.judge(&draft(headline, finished)).err().unwrap_or_default();
+        let control = gist(&draft("The shoe for every trail", true), None);
+        let mut choice = Choice::new(format(), &brand, &brief, MeaningThreshold::default(), vec![control]);
+        let draft = draft(headline, finished);
+        let judged = choice.judge(&draft, &gist(&draft, None)).err().unwrap_or_default();
         assert_eq!(judged.into_iter().collect::<Vec<_>>(), broken, "{headline}");
     }
 
@@ -113,20 +135,48 @@ mod tests {
         let brand = BrandRules::new(&[], &[]).expect("no words");
         let brand = brand.with_variables(Variables::new(vec![variable]).expect("one"));
         let brief = Brief { product: "Aero".into(), ..Brief::default() };
-        let format = rules::format("WebBanner").expect("a format of ours");
-        let mut choice = Choice::new(format, &brand, &brief, std::iter::empty());
-        assert!(choice.judge(&draft("Aero to {address1}", true)).is_ok());
-        assert!(choice.judge(&draft("Aero to {address1} in 2 days", true)).is_err());
+        let mut choice = Choice::new(format(), &brand, &brief, MeaningThreshold::default(), Vec::new());
+        let (whole, more) = (draft("Aero to {address1}", true), draft("Aero to {address1} in 2 days", true));
+        assert!(choice.judge(&whole, &gist(&whole, None)).is_ok());
+        assert!(
+            choice.judge(&more, &gist(&more, None)).is_err_and(|broken| broken.contains(INVENTED_FIGURE))
+        );
     }
 
     #[test]
     fn what_was_chosen_is_not_chosen_again_and_what_was_refused_is_not_remembered() {
         let brand = BrandRules::new(&[], &[]).expect("no words");
         let brief = Brief { product: "Aero".into(), ..Brief::default() };
-        let format = rules::format("WebBanner").expect("a format of ours");
-        let mut choice = Choice::new(format, &brand, &brief, std::iter::empty());
-        assert!(choice.judge(&draft("Meet Aero", false)).is_err());
-        assert!(choice.judge(&draft("Meet Aero", true)).is_ok());
-        assert!(choice.judge(&draft("Meet Aero", true)).is_err());
+        let mut choice = Choice::new(format(), &brand, &brief, MeaningThreshold::default(), Vec::new());
+        let (cut, whole) = (draft("Meet Aero", false), draft("Meet Aero", true));
+        let gist = gist(&whole, None);
+        assert!(choice.judge(&cut, &gist).is_err());
+        assert!(choice.judge(&whole, &gist).is_ok());
+        assert!(choice.judge(&whole, &gist).is_err());
+    }
+
+    #[test]
+    fn copy_of_one_meaning_is_refused_from_the_threshold_on() {
+        // The second is 0.95 like the first, the third 0.6; the last differs by its letters in next to nothing.
+        let compass = Compass(&[
+            ("Light shoes", [1.0, 0.0]),
+            ("They weigh little", [0.95, 0.312]),
+            ("Back for a month", [0.6, 0.8]),
+            ("Light, shoes", [1.0, 0.0]),
+        ]);
+        let brand = BrandRules::new(&[], &[]).expect("no words");
+        let brief = Brief::default();
+        let check = |threshold: f64, broken: [Option<&'static str>; 4]| {
+            let threshold = MeaningThreshold::new(threshold).expect("a threshold");
+            let mut choice = Choice::new(format(), &brand, &brief, threshold, Vec::new());
+            for ((headline, _), broken) in compass.0.iter().zip(broken) {
+                let draft = draft(headline, true);
+                let judged = choice.judge(&draft, &gist(&draft, Some(&compass))).err().unwrap_or_default();
+                assert_eq!(judged.into_iter().next(), broken, "{headline} at {threshold}");
+            }
+        };
+        check(0.92, [None, Some(SAME_MEANING), None, Some(NEAR_DUPLICATE)]);
+        check(0.96, [None, None, None, Some(NEAR_DUPLICATE)]);
+        check(0.55, [None, Some(SAME_MEANING), Some(SAME_MEANING), Some(NEAR_DUPLICATE)]);
     }
 }

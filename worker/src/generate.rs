@@ -21,6 +21,8 @@ use crate::author::{Author, AuthorError, Draft, Task};
 use crate::campaign::{Assignment, Campaign};
 use crate::claims::claims;
 use crate::destination::{Destination, DestinationError};
+use crate::embedding::{Embed, EmbedderError};
+use crate::gist::Gist;
 use crate::pool::{Candidate, Pool};
 use crate::progress::Progress;
 use crate::prompt::Prompt;
@@ -39,23 +41,29 @@ pub enum GenerateError {
     /// A variant was not taken.
     #[error("a variant was not taken")]
     Destination(#[from] DestinationError),
+    /// Nobody can tell what a draft means.
+    #[error("the embedder could not go on")]
+    Embedder(#[from] EmbedderError),
 }
 
-/// Writes what is missing, delivers each variant as soon as it is taken, and reports.
+/// Writes what is missing, delivers each variant as soon as it is taken, and reports. With an embedder, drafts are held
+/// against each other and people's copy by what they mean too; what a draft holds does not depend on it.
 ///
 /// # Errors
-/// When the model cannot write or the destination does not take a variant. What was delivered stays delivered, and the
+/// When the model cannot write, the embedder can't go on or the destination does not take a variant. What was delivered stays delivered, and the
 /// same call goes on from there.
 pub fn generate(
     author: &dyn Author,
+    embedder: Option<&dyn Embed>,
     campaign: &Campaign,
     attempts: u32,
     destination: &mut dyn Destination,
 ) -> Result<Report, GenerateError> {
     let existing = destination.existing(&campaign.name)?;
     let asked = campaign.assignments.iter().map(|it| it.variants).sum();
-    let pools = campaign.assignments.iter().map(|it| Pool::new(campaign, it, &existing)).collect();
-    let mut run = Run { author, campaign, pools, progress: Progress::begin(asked) };
+    let pools = campaign.assignments.iter().map(|it| pool(campaign, it, &existing, embedder));
+    let pools = pools.collect::<Result<_, _>>()?;
+    let mut run = Run { author, embedder, campaign, pools, progress: Progress::begin(asked) };
     run.pools.iter().for_each(|pool| run.progress.found(pool.report.existing));
     for attempt in 0..attempts {
         run.write(attempt, destination)?;
@@ -77,6 +85,17 @@ pub fn generate(
     Ok(Report::of_run(author.model_digest(), effort, reports))
 }
 
+fn pool<'a>(
+    campaign: &'a Campaign,
+    assignment: &'a Assignment,
+    existing: &[AdVariantSpec],
+    embedder: Option<&dyn Embed>,
+) -> Result<Pool<'a>, EmbedderError> {
+    let ours = existing.iter().filter(|it| it.placement == assignment.placement).map(|it| &it.slots);
+    let known = Gist::of(assignment.people.iter().chain(ours), &assignment.format, embedder)?;
+    Ok(Pool::new(campaign, assignment, existing, known))
+}
+
 /// What one attempt at one draft is made from; nothing else bears on what is written.
 #[must_use]
 pub fn task<'a>(campaign: &'a Campaign, assignment: &'a Assignment, index: u32, attempt: u32) -> Task<'a> {
@@ -95,6 +114,7 @@ struct Missing {
 
 struct Run<'a> {
     author: &'a dyn Author,
+    embedder: Option<&'a dyn Embed>,
     campaign: &'a Campaign,
     pools: Vec<Pool<'a>>,
     progress: Progress,
@@ -119,10 +139,10 @@ impl<'a> Run<'a> {
             finished.insert(place, draft);
             while let Some(draft) = finished.remove(&next) {
                 let Missing { place, index } = missing[next];
-                self.judge(place, (index, attempt), draft, &prompts[next]);
+                result = self.judge(place, (index, attempt), draft, &prompts[next]);
                 next += 1;
                 let last = missing.get(next).is_none_or(|following| following.place != place);
-                if last && self.pools[place].is_ready(attempt) {
+                if result.is_ok() && last && self.pools[place].is_ready(attempt) {
                     result = self.deliver(place, destination);
                 }
                 if result.is_err() {
@@ -141,11 +161,24 @@ impl<'a> Run<'a> {
         self.pools.iter().enumerate().flat_map(of_pool)
     }
 
-    fn judge(&mut self, place: usize, (index, attempt): (u32, u32), draft: Draft, prompt: &Prompt) {
+    fn judge(
+        &mut self,
+        place: usize,
+        (index, attempt): (u32, u32),
+        draft: Draft,
+        prompt: &Prompt,
+    ) -> Result<(), GenerateError> {
         self.progress.wrote(draft.trace.tokens);
-        if let Err(broken) = self.pools[place].judge((index, attempt), draft, prompt) {
+        let pool = &mut self.pools[place];
+        let gists = Gist::of(std::iter::once(&draft.slots), &pool.assignment.format, self.embedder)?;
+        let gist = gists.into_iter().next().expect("one for each piece of copy");
+        if let Some(cosine) = pool.nearest(&gist) {
+            debug!(index, attempt, cosine, "draft compared");
+        }
+        if let Err(broken) = pool.judge((index, attempt), (draft, gist), prompt) {
             debug!(index, attempt, ?broken, "draft refused");
         }
+        Ok(())
     }
 
     /// Delivers what a placement takes of its drafts.
@@ -166,7 +199,7 @@ impl<'a> Run<'a> {
     }
 
     fn variant(&self, pool: &Pool<'_>, candidate: &Candidate) -> AdVariantSpec {
-        let Candidate { index, attempt, draft, score, fingerprint: _ } = candidate;
+        let Candidate { index, attempt, draft, score, gist: _ } = candidate;
         let (campaign, drawing) = (self.campaign, self.author.drawing());
         AdVariantSpec {
             campaign: campaign.name.clone(),
@@ -186,7 +219,10 @@ impl<'a> Run<'a> {
                 siblings: drawing.as_ref().map_or_else(Vec::new, |_| pool.assignment.siblings()),
                 drawing,
             }),
-            appraisal: Some(appraisal(score, self.claims(draft))),
+            appraisal: Some(Appraisal {
+                embedder: self.embedder.map(|it| it.digest().to_owned()),
+                ..appraisal(score, self.claims(draft))
+            }),
         }
     }
 }
@@ -201,6 +237,7 @@ fn appraisal(score: &Score, claims: Vec<String>) -> Appraisal {
         cover: figure(cover),
         fit: figure(fit),
         claims,
+        embedder: None,
     }
 }
 
@@ -224,7 +261,7 @@ mod tests {
     use std::path::Path;
 
     use engine::cpu::Form;
-    use rules::BrandRules;
+    use rules::{BrandRules, MeaningThreshold};
 
     use super::*;
     use crate::brief::Brief;
@@ -261,6 +298,7 @@ mod tests {
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
             rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
+            same_meaning: MeaningThreshold::default(),
             home: None,
         }
     }
@@ -280,7 +318,7 @@ mod tests {
         let fitting = campaigns.take_while(|it| prompt(it).len() < model.decoder().shape().positions);
         let campaign = fitting.last().expect("a short head fits");
         let writer = Writer::new(&model, 8).expect("it has a form");
-        let report = generate(&writer, &campaign, 3, &mut Nowhere).expect("no error");
+        let report = generate(&writer, None, &campaign, 3, &mut Nowhere).expect("no error");
         let hero = &report.placements[0];
         assert_eq!((hero.delivered, hero.written, hero.rejected[UNFINISHED]), (0, 6, 6));
     }

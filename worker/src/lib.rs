@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Copy says what its brief says: it is checked by the channel's and the brand's rules, may hold no figure that the
-//! brief does not and no name that is nearly the product's, and repeats neither people's copy nor an earlier variant.
+//! brief does not and no name that is nearly the product's, and repeats neither people's copy nor an earlier variant, by
+//! the letter or, where there is an embedder, in other words.
 //! What the model could not do is reported, never filled up.
 //! The same inputs and seed give the same copy, byte for byte, on the same build and device.
 //!
@@ -29,11 +30,13 @@ pub mod claims;
 pub mod cluster;
 pub mod complete;
 pub mod destination;
+pub mod embedding;
 pub mod endpoint;
 pub mod fetch;
 pub mod folder;
 pub mod form;
 pub mod generate;
+pub mod gist;
 pub mod likeness;
 pub mod message;
 pub mod model;

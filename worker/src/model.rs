@@ -178,7 +178,8 @@ fn quantization(form: cpu::Form, place: Place) -> &'static str {
     }
 }
 
-fn digest(weights: &Weights) -> Result<String, ModelError> {
+/// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
+pub(crate) fn digest(weights: &Weights) -> Result<String, ModelError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     for path in weights.files() {

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 
 use api::wire::report::PlacementReport;
 use api::{AdVariantSpec, Provenance};
-use rules::Fingerprint;
+use rules::MeaningThreshold;
 
 use crate::author::Draft;
 use crate::campaign::{Assignment, Campaign};
 use crate::choose::Choice;
+use crate::gist::Gist;
 use crate::prompt::Prompt;
 use crate::score::{Score, next};
 
@@ -27,7 +28,7 @@ pub(crate) struct Candidate {
     pub(crate) attempt: u32,
     pub(crate) draft: Draft,
     pub(crate) score: Score,
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) gist: Gist,
 }
 
 /// A placement while it is written for.
@@ -35,8 +36,9 @@ pub(crate) struct Pool<'a> {
     pub(crate) assignment: &'a Assignment,
     pub(crate) report: PlacementReport,
     choice: Choice<'a>,
+    same_meaning: MeaningThreshold,
     /// What the next one should be unlike: people's copy, and variants that were taken.
-    taken: Vec<Fingerprint>,
+    taken: Vec<Gist>,
     /// At which attempt each variant was written that exists.
     existing: Vec<u32>,
     candidates: Vec<Candidate>,
@@ -45,15 +47,17 @@ pub(crate) struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
+    /// Begins with the gists of people's copy and of the variants that exist.
     pub(crate) fn new(
         campaign: &'a Campaign,
         assignment: &'a Assignment,
         existing: &[AdVariantSpec],
+        known: Vec<Gist>,
     ) -> Self {
-        let Assignment { placement, format, variants, people } = assignment;
-        let ours: Vec<&AdVariantSpec> = existing.iter().filter(|it| it.placement == *placement).collect();
-        let known = || people.iter().chain(ours.iter().map(|variant| &variant.slots));
-        let written: Vec<&Provenance> = ours.iter().filter_map(|it| it.provenance.as_ref()).collect();
+        let Assignment { placement, format, variants, people: _ } = assignment;
+        let Campaign { brand, brief, same_meaning, .. } = campaign;
+        let ours = existing.iter().filter(|it| it.placement == *placement);
+        let written: Vec<&Provenance> = ours.filter_map(|it| it.provenance.as_ref()).collect();
         let indices: BTreeSet<u32> = written.iter().map(|provenance| provenance.index).collect();
         let drafts = (variants * DRAFTS_FOR_TWO).div_ceil(2);
         let count = u32::try_from(indices.len()).unwrap_or(u32::MAX).min(*variants);
@@ -65,8 +69,9 @@ impl<'a> Pool<'a> {
                 existing: count,
                 ..PlacementReport::default()
             },
-            choice: Choice::new(format, &campaign.brand, &campaign.brief, known()),
-            taken: known().map(Fingerprint::new).collect(),
+            choice: Choice::new(format, brand, brief, *same_meaning, known.clone()),
+            same_meaning: *same_meaning,
+            taken: known,
             existing: written.iter().map(|provenance| provenance.attempt).collect(),
             candidates: Vec::new(),
             missing: (0..drafts).filter(|index| !indices.contains(index)).collect(),
@@ -78,6 +83,12 @@ impl<'a> Pool<'a> {
         if self.report.missing() == 0 { &[] } else { &self.missing }
     }
 
+    /// The highest cosine of a gist with those of people's copy and of what was kept; nothing without an embedder.
+    pub(crate) fn nearest(&self, gist: &Gist) -> Option<f64> {
+        let kept = self.candidates.iter().map(|it| &it.gist);
+        self.taken.iter().chain(kept).filter_map(|it| it.cosine(gist)).max_by(f64::total_cmp)
+    }
+
     /// Keeps a draft that holds, and counts one that does not.
     ///
     /// # Errors
@@ -85,19 +96,18 @@ impl<'a> Pool<'a> {
     pub(crate) fn judge(
         &mut self,
         (index, attempt): (u32, u32),
-        draft: Draft,
+        (draft, gist): (Draft, Gist),
         prompt: &Prompt,
     ) -> Result<(), BTreeSet<&'static str>> {
         self.report.written += 1;
-        let soft = self.choice.judge(&draft).inspect_err(|broken| {
+        let soft = self.choice.judge(&draft, &gist).inspect_err(|broken| {
             for rule in broken {
                 *self.report.rejected.entry((*rule).to_owned()).or_default() += 1;
             }
         })?;
         let score = Score::of(&draft, prompt, &soft);
-        let fingerprint = Fingerprint::new(&draft.slots);
         self.missing.retain(|it| *it != index);
-        self.candidates.push(Candidate { index, attempt, draft, score, fingerprint });
+        self.candidates.push(Candidate { index, attempt, draft, score, gist });
         Ok(())
     }
 
@@ -114,11 +124,12 @@ impl<'a> Pool<'a> {
             return None;
         }
         let likeness = |it: &Candidate| {
-            self.taken.iter().map(|other| other.similarity(&it.fingerprint)).fold(0.0, f64::max)
+            let likenesses = self.taken.iter().map(|other| it.gist.likeness(other, self.same_meaning));
+            likenesses.fold(0.0, f64::max)
         };
         let place = next(&self.candidates, |it| it.score.total(), likeness)?;
         let candidate = self.candidates.remove(place);
-        self.taken.push(candidate.fingerprint.clone());
+        self.taken.push(candidate.gist.clone());
         self.report.delivered += 1;
         Some(candidate)
     }
@@ -131,6 +142,8 @@ mod tests {
     use super::*;
     use crate::author::Trace;
     use crate::brief::Brief;
+    use crate::embedding::Embed;
+    use crate::gist::tests::Compass;
 
     fn campaign() -> Campaign {
         let assignment = Assignment {
@@ -147,6 +160,7 @@ mod tests {
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
             rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
+            same_meaning: MeaningThreshold::default(),
             home: None,
         }
     }
@@ -156,14 +170,18 @@ mod tests {
         Draft { slots: slots.into(), finished: true, trace: Trace::default() }
     }
 
-    fn check(headlines: [&str; 3], taken: &[u32]) {
+    fn check(headlines: [&str; 3], embedder: Option<&dyn Embed>, taken: &[u32]) {
         let campaign = campaign();
-        let mut pool = Pool::new(&campaign, &campaign.assignments[0], &[]);
+        let format = &campaign.assignments[0].format;
+        let mut pool = Pool::new(&campaign, &campaign.assignments[0], &[], Vec::new());
         assert_eq!(pool.missing(), [0, 1, 2], "three drafts for two variants");
         let prompt = Prompt { product: "Velta".into(), ..Prompt::default() };
         for (index, headline) in (0..).zip(headlines) {
             assert_eq!(pool.is_ready(0), index == 2, "two that hold are enough");
-            pool.judge((index, 0), draft(headline), &prompt).expect("it holds");
+            let draft = draft(headline);
+            let gist =
+                Gist::of(std::iter::once(&draft.slots), format, embedder).expect("it is known").remove(0);
+            pool.judge((index, 0), (draft, gist), &prompt).expect("it holds");
         }
         assert_eq!(std::iter::from_fn(|| pool.take()).map(|it| it.index).collect::<Vec<_>>(), taken);
         assert_eq!((pool.report.delivered, pool.missing().len()), (2, 0));
@@ -172,8 +190,43 @@ mod tests {
     #[test]
     fn the_best_is_taken_first_and_then_what_is_unlike_it() {
         // All name the product, and two are nearly the same.
-        check(["Velta for your long runs", "Velta for your long trails", "Meet Velta on Sunday"], &[0, 2]);
+        check(
+            ["Velta for your long runs", "Velta for your long trails", "Meet Velta on Sunday"],
+            None,
+            &[0, 2],
+        );
         // The first leaves the product out: unlike the others, and worse.
-        check(["Run far at the weekend", "Velta for your long runs", "Velta for your long trails"], &[1, 2]);
+        check(
+            ["Run far at the weekend", "Velta for your long runs", "Velta for your long trails"],
+            None,
+            &[1, 2],
+        );
+    }
+
+    #[test]
+    fn the_nearest_of_what_was_kept_is_told() {
+        let compass = Compass(&[("Meet Velta", [1.0, 0.0]), ("Run far", [0.6, 0.8]), ("Go", [0.0, 1.0])]);
+        let campaign = campaign();
+        let gist = |headline: &str| {
+            let slots = draft(headline).slots;
+            let format = &campaign.assignments[0].format;
+            Gist::of(std::iter::once(&slots), format, Some(&compass)).expect("it is known").remove(0)
+        };
+        let mut pool = Pool::new(&campaign, &campaign.assignments[0], &[], vec![gist("Meet Velta")]);
+        assert_eq!(pool.nearest(&gist("Go")), Some(0.0));
+        pool.judge((0, 0), (draft("Run far"), gist("Run far")), &Prompt::default()).expect("it holds");
+        assert!((pool.nearest(&gist("Go")).expect("a cosine") - 0.8).abs() < 1e-6);
+    }
+
+    #[test]
+    fn with_an_embedder_what_says_something_else_is_taken_and_not_what_is_spelled_otherwise() {
+        let compass = Compass(&[
+            ("Velta for your long runs", [1.0, 0.0]),
+            ("Velta for your long rests", [0.0, 1.0]),
+            ("Meet Velta and go far", [0.9, 0.436]),
+        ]);
+        let headlines = [0, 1, 2].map(|index| compass.0[index].0);
+        check(headlines, Some(&compass), &[0, 1]);
+        check(headlines, None, &[0, 2]);
     }
 }

@@ -1,8 +1,9 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
+mod writing;
+
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use engine::{EngineError, Sampling};
@@ -10,26 +11,24 @@ use thiserror::Error;
 use tracing::{error, info};
 
 use crate::args::{
-    Command, CompleteArguments, FetchArguments, GenerateArguments, PlanArguments, RegenerateArguments,
-    TrainArguments,
+    Command, CompleteArguments, FetchArguments, PlanArguments, RegenerateArguments, TrainArguments,
 };
-use crate::author::{Author, AuthorError};
+use crate::author::AuthorError;
 use crate::campaign::{Campaign, CampaignError};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::ClusterError;
 use crate::complete::{Request, complete, print_json, print_texts};
-use crate::destination::{Destination, DestinationError, Folder};
-use crate::endpoint::{Access, AccessError, Endpoint, EndpointError, Patience, Settings};
+use crate::destination::DestinationError;
+use crate::embedding::EmbedderError;
+use crate::endpoint::{AccessError, EndpointError};
 use crate::fetch::{self, FetchError, Wanted, fetch, link};
-use crate::generate::{GenerateError, generate};
+use crate::generate::GenerateError;
 use crate::model::{Model, ModelError};
 use crate::plan::{self, PlanError, plan};
-use crate::prompt;
 use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
-use crate::write::Writer;
 use api::GenerationFailure;
-use api::wire::report::{Effort, Outcome, Report};
+use api::wire::report::{Outcome, Report};
 
 /// Why a command ended early.
 #[derive(Debug, Error)]
@@ -42,6 +41,8 @@ enum RunError {
         "the brief is written in {language:?} and the model writes {known}: name another model in spec.generation"
     )]
     Language { language: String, known: String },
+    #[error("the embedder cannot be used")]
+    Embedder(#[from] EmbedderError),
     #[error("the endpoint's Secret cannot be used")]
     Access(#[from] AccessError),
     #[error("the endpoint cannot be used")]
@@ -74,9 +75,13 @@ impl RunError {
     /// Whether the same inputs would fail again.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Model(error) if is_of_machine(error) => Outcome::Failed,
+            Self::Model(error) | Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => {
+                Outcome::Failed
+            }
             Self::Campaign(_)
             | Self::Model(_)
+            | Self::Embedder(_)
+            | Self::Generate(GenerateError::Embedder(_))
             | Self::Language { .. }
             | Self::Access(_)
             | Self::Regenerate(_)
@@ -108,6 +113,10 @@ impl RunError {
     fn failure(&self) -> Option<GenerationFailure> {
         match self {
             Self::Model(error) => failure_of(error),
+            Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => None,
+            Self::Embedder(_) | Self::Generate(GenerateError::Embedder(_)) => {
+                Some(GenerationFailure::EmbedderUnfit)
+            }
             _ => None,
         }
     }
@@ -152,7 +161,7 @@ fn unreadable(error: &ModelError) -> Option<ErrorKind> {
 pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Generate(arguments) => {
-            let report = written(arguments).unwrap_or_else(|error| failure(&error));
+            let report = writing::written(arguments).unwrap_or_else(|error| failure(&error));
             reported(arguments.report.as_deref(), &report)
         }
         Command::Regenerate(arguments) => {
@@ -189,87 +198,6 @@ fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
     let runtime = runtime.map_err(RunError::Runtime)?;
     let folder = runtime.block_on(fetch(&wanted, &access, fetch::Patience::default()))?;
     Ok(to.map_or(Ok(()), |to| link(&folder, &to))?)
-}
-
-fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
-    let campaign = Campaign::open(&arguments.campaign)?;
-    let campaign = Campaign { assignments: arguments.share.of(campaign.assignments), ..campaign };
-    let report = match &arguments.endpoint {
-        Some(folder) => written_elsewhere(folder, arguments, &campaign)?,
-        None => written_here(arguments, &campaign)?,
-    };
-    let tokens_per_second = report.effort.and_then(Effort::tokens_per_second);
-    info!(outcome = ?report.outcome, placements = ?report.placements, tokens_per_second, "writing ended");
-    Ok(report)
-}
-
-fn written_here(arguments: &GenerateArguments, campaign: &Campaign) -> Result<Report, RunError> {
-    let folder = arguments.model.as_ref().expect("the arguments demand it where there is no endpoint");
-    let device = arguments.device.place();
-    let model = Model::open_at(folder, arguments.weights.into(), device)?;
-    check_language(&model, campaign)?;
-    let mut writer = Writer::new(&model, arguments.rows as usize)?;
-    writer.sampling = sampling(arguments, writer.sampling);
-    let (weights_bytes, sampling) = (model.decoder().bytes(), writer.sampling);
-    info!(
-        campaign = campaign.name,
-        model = model.digest(),
-        ?device,
-        weights_bytes,
-        ?sampling,
-        "writing begins"
-    );
-    deliver(&writer, arguments, campaign)
-}
-
-fn written_elsewhere(
-    folder: &Path,
-    arguments: &GenerateArguments,
-    campaign: &Campaign,
-) -> Result<Report, RunError> {
-    let access = Access::open(folder)?;
-    let settings = Settings {
-        model: arguments.endpoint_model.clone().expect("the arguments demand it beside an endpoint"),
-        concurrency: NonZeroUsize::new(arguments.endpoint_concurrency.into())
-            .expect("the arguments begin at one"),
-        temperature: arguments.temperature,
-        top_p: arguments.top_p,
-        patience: Patience::default(),
-    };
-    let (host, model, concurrency) = (access.host(), &settings.model, settings.concurrency);
-    info!(campaign = campaign.name, host, model, concurrency, "writing begins");
-    deliver(&Endpoint::new(access, settings)?, arguments, campaign)
-}
-
-fn deliver(
-    author: &dyn Author,
-    arguments: &GenerateArguments,
-    campaign: &Campaign,
-) -> Result<Report, RunError> {
-    let mut destination: Box<dyn Destination> = match &arguments.output {
-        Some(folder) => Box::new(Folder::open(folder)?),
-        None => Box::new(Cluster::connect(campaign.home.as_ref())?),
-    };
-    Ok(generate(author, campaign, arguments.attempts, &mut *destination)?)
-}
-
-fn sampling(arguments: &GenerateArguments, advice: Sampling) -> Sampling {
-    Sampling {
-        temperature: arguments.temperature.unwrap_or(advice.temperature),
-        top_p: arguments.top_p.unwrap_or(advice.top_p),
-        sibling_penalty: arguments.sibling_penalty.unwrap_or(advice.sibling_penalty),
-        ..advice
-    }
-}
-
-/// A model that names its languages writes no other: its copy would be in the wrong language and pass every rule.
-fn check_language(model: &Model, campaign: &Campaign) -> Result<(), RunError> {
-    let primary = prompt::primary(&campaign.language);
-    let known = model.languages();
-    if known.is_empty() || known.contains(&primary) {
-        return Ok(());
-    }
-    Err(RunError::Language { language: campaign.language.clone(), known: known.join(", ") })
 }
 
 fn regenerated(arguments: &RegenerateArguments) -> Result<Outcome, RunError> {

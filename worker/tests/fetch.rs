@@ -251,6 +251,27 @@ async fn what_is_read_is_fetched_and_a_complete_model_is_fetched_once() {
 }
 
 #[tokio::test]
+async fn an_embedders_pooling_lies_below_the_model_and_is_not_taken_for_its_configuration() {
+    let server = Server::start(&[
+        ("config.json", b"{}"),
+        ("tokenizer.json", b"{\"model\": {}}"),
+        ("model.safetensors", b"weights"),
+        ("modules.json", b"[]"),
+        ("1_Pooling/config.json", b"{\"pooling_mode\": \"cls\"}"),
+        ("openvino/config.json", b"never"),
+    ])
+    .await;
+    let cache = Cache::new();
+    let folder = cache.fetch(&server).await.expect("fetched");
+    assert_eq!(
+        names(&folder)[2..],
+        ["1_Pooling", "config.json", "model.safetensors", "modules.json", "tokenizer.json"]
+    );
+    assert_eq!(fs::read(folder.join("config.json")).expect("read"), b"{}");
+    assert_eq!(fs::read(folder.join("1_Pooling/config.json")).expect("read"), b"{\"pooling_mode\": \"cls\"}");
+}
+
+#[tokio::test]
 async fn a_cut_line_is_gone_on_with_where_it_was_cut() {
     let server = server(&weights()).await;
     let server = server.whims("model.safetensors", &[Whim::Cut { after: 15_000, times: 13 }]);

@@ -231,6 +231,94 @@ fn each_way_in_which_a_model_cannot_be_used_has_a_name_and_is_not_tried_again() 
     check("config.json", &wider, GenerationFailure::ModelFilesDamaged, "belong to two models");
 }
 
+/// A tiny embedder with random weights, with one file changed or taken away.
+fn embedder(name: &str, change: impl Fn(Vec<u8>) -> Option<Vec<u8>>) -> tempfile::TempDir {
+    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/embedding/bert-mean");
+    let files =
+        ["config.json", "tokenizer.json", "model.safetensors", "modules.json", "1_Pooling/config.json"];
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("1_Pooling")).expect("made");
+    for file in files {
+        let bytes = fs::read(whole.join(file)).expect("the embedder is complete");
+        if let Some(bytes) = if file == name { change(bytes) } else { Some(bytes) } {
+            fs::write(folder.path().join(file), bytes).expect("written");
+        }
+    }
+    folder
+}
+
+#[test]
+fn an_embedder_bears_on_which_drafts_are_taken_and_not_on_what_they_hold() {
+    let whole = embedder("", Some);
+    let folder = whole.path().to_str().expect("a path in UTF-8");
+    let more = ["--embedder", folder, "--embedder-threshold", "0.999"];
+    let place = Place::new(CAMPAIGN);
+    let (outcome, report) = place.generate(&more);
+    assert_eq!((outcome, report.placements[0].delivered), (Outcome::Complete, 3), "{report:?}");
+    let first = place.manifests();
+    for (path, manifest) in &first {
+        assert!(
+            manifest.contains("  embedder: sha256:") || manifest.contains("  embedder: \"sha256:"),
+            "{manifest}"
+        );
+        assert_eq!(regenerate(&place, path), 0, "{path}");
+    }
+    fs::remove_file(&first[1].0).expect("removed");
+    assert_eq!(place.generate(&more).0, Outcome::Complete);
+    assert_eq!(place.manifests(), first, "a run that goes on takes the same");
+}
+
+#[test]
+fn copy_that_says_the_same_is_refused_from_the_threshold_of_the_flag_or_of_the_campaign_on() {
+    let whole = embedder("", Some);
+    let folder = whole.path().to_str().expect("a path in UTF-8");
+    // To random weights nearly all that Handbill writes is alike.
+    let same = |campaign: &str, more: &[&str]| {
+        let more = [&["--attempts", "2", "--embedder", folder], more].concat();
+        let (_, report) = Place::new(campaign).generate(&more);
+        report.placements[0].rejected.get("SameMeaning").copied().unwrap_or(0)
+    };
+    let strict = CAMPAIGN.replace("seed: 7", "seed: 7, embedder: {model: minilm, threshold: 50%}");
+    assert!(same(&strict, &[]) > 0);
+    assert!(same(CAMPAIGN, &["--embedder-threshold", "0.5"]) > 0);
+    assert_eq!(same(&strict, &["--embedder-threshold", "0.999"]), 0);
+}
+
+#[test]
+fn an_embedder_that_can_not_be_used_is_told_from_the_model_that_writes() {
+    let check = |folder: &Path, words: &str| {
+        let more = ["--embedder", folder.to_str().expect("a path in UTF-8")];
+        let (outcome, report) = Place::new(CAMPAIGN).generate(&more);
+        let message = report.message.expect("a message");
+        assert!(message.contains(words), "{message}");
+        let found = (outcome.exit_code(), report.failure);
+        assert_eq!(found, (2, Some(GenerationFailure::EmbedderUnfit)), "{message}");
+    };
+    let changed = |file: &str, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>, words: &str| {
+        check(embedder(file, change).path(), words);
+    };
+    let handbill = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
+    check(&handbill, "the embedder cannot be used: the model_type is \"llama\": bert and xlm-roberta");
+    for file in ["config.json", "tokenizer.json", "model.safetensors", "1_Pooling/config.json"] {
+        changed(file, &|_| None, &format!("{file}: No such file"));
+    }
+    let half = |bytes: Vec<u8>| Some(bytes[..bytes.len() / 2].to_vec());
+    changed("model.safetensors", &half, "fetch the model again");
+    changed("tokenizer.json", &half, "cannot read the tokenizer");
+    changed("modules.json", &half, "modules.json is not what its name says");
+    let with = |from: &'static str, to: &'static str| {
+        move |bytes: Vec<u8>| Some(String::from_utf8(bytes).expect("text").replace(from, to).into_bytes())
+    };
+    changed("config.json", &with("\"hidden_size\": 32", "\"hidden_size\": 64"), "belong to two models");
+    // The last weights, which are half floats, become no numbers.
+    let broken = |mut bytes: Vec<u8>| {
+        let start = bytes.len() - 4_000;
+        bytes[start..].fill(0xff);
+        Some(bytes)
+    };
+    changed("model.safetensors", &broken, "the embedder gives numbers that are none");
+}
+
 #[test]
 fn what_a_person_has_to_mend_ends_with_its_own_code_and_a_message() {
     let check = |campaign: &str, more: &[&str], message: &str| {

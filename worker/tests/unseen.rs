@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use api::{AdVariantSpec, Drawing, Slots};
 use candle_transformers::models::llama::LlamaConfig;
 use engine::cpu::Form;
-use rules::BrandRules;
+use rules::{BrandRules, MeaningThreshold};
 use worker::author::{Author, AuthorError, Done, Draft, Task};
 use worker::brief::Brief;
 use worker::campaign::{Assignment, Campaign};
@@ -113,6 +113,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
         brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
         rules_version: rules::VERSION.to_owned(),
         assignments: vec![assignment("hero", "WebBanner"), assignment("mail", "Email")],
+        same_meaning: MeaningThreshold::default(),
         home: None,
     }
 }
@@ -120,7 +121,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
 fn write(model: &Model, campaign: &Campaign) -> (Figures, Vec<AdVariantSpec>) {
     let mut memory = Memory::default();
     let author = Recorder { writer: writer(model), drafts: RefCell::default() };
-    let report = generate(&author, campaign, 12, &mut memory).expect("the model writes");
+    let report = generate(&author, None, campaign, 12, &mut memory).expect("the model writes");
     let mut figures = Figures { briefs: 1, ..Figures::default() };
     for placement in &report.placements {
         figures.asked += placement.asked;
@@ -231,7 +232,7 @@ fn a_run_that_goes_on_writes_what_the_first_would_have_written() {
     let whole = write(&model, &campaign).1;
     for kept in 0..whole.len() {
         let mut memory = Memory { variants: whole[..kept].to_vec() };
-        let report = generate(&writer(&model), &campaign, 12, &mut memory).expect("the model writes");
+        let report = generate(&writer(&model), None, &campaign, 12, &mut memory).expect("the model writes");
         assert_eq!(memory.variants, whole, "killed after {kept} variants");
         let existing: u32 = report.placements.iter().map(|it| it.existing).sum();
         assert_eq!(existing as usize, kept);

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// What of a folder belongs into a model's image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// The files that are packed: the model's, and what its license asks to go along. Sorted.
+    /// The files that are packed: the model's, and what its license asks to go along. Paths below the folder, sorted.
     pub packed: Vec<String>,
     /// The files that are not.
     pub left: Vec<String>,
@@ -76,8 +76,9 @@ pub(super) fn look(folder: &Path) -> Result<Contents, Fault> {
             || weights.contains(name)
             || PAPERS.iter().any(|paper| name.starts_with(paper))
     };
-    let (packed, left) = names.into_iter().partition(is_packed);
-    Ok(Contents { packed, left })
+    let (packed, left): (Vec<String>, Vec<String>) = names.into_iter().partition(is_packed);
+    let below = SMALL.into_iter().filter(|path| path.contains('/') && folder.join(path).is_file());
+    Ok(Contents { packed: below.map(str::to_owned).chain(packed).collect(), left })
 }
 
 /// The files of a folder, links to files among them, as caches of Hugging Face have them.
@@ -173,6 +174,8 @@ fn malformed(path: &Path, what: impl Into<String>) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use api::model_files::{MODULES, POOLING};
+
     use super::*;
 
     const TOKENS: (&str, &str) = (TOKENIZER, r#"{"model": {}}"#);
@@ -183,7 +186,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("onnx")).expect("made");
         for (name, content) in files {
-            fs::write(folder.path().join(name), content).expect("written");
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("the folder")).expect("made");
+            fs::write(path, content).expect("written");
         }
         look(folder.path()).map_err(|fault| fault.to_string())
     }
@@ -197,6 +202,15 @@ mod tests {
         let owned_files = [TOKENS, SHAPE, (WEIGHTS, WHOLE), ("LICENSE", ""), ("pytorch_model.bin", "")];
         check(&owned_files, &["LICENSE", CONFIG, WEIGHTS, TOKENIZER], &["pytorch_model.bin"]);
         check(&[TOKENS, ("q8.gguf", "GGUF")], &["q8.gguf", TOKENIZER], &[]);
+        let embedder = [
+            TOKENS,
+            SHAPE,
+            (WEIGHTS, WHOLE),
+            (MODULES, "[]"),
+            (POOLING, "{}"),
+            ("2_Dense/config.json", "{}"),
+        ];
+        check(&embedder, &[POOLING, CONFIG, WEIGHTS, MODULES, TOKENIZER], &[]);
         let both = [TOKENS, SHAPE, (WEIGHTS, WHOLE), ("q8.gguf", "GGUF")];
         check(&both, &[CONFIG, WEIGHTS, TOKENIZER], &["q8.gguf"]);
         let index = (INDEX, r#"{"weight_map": {"a": "model-1.safetensors"}}"#);

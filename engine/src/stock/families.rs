@@ -29,7 +29,7 @@ pub(super) fn load(weights: &Weights, plan: &Plan, target: &Target) -> Result<Bo
             for name in ["tie_word_embeddings", "tie_embedding"] {
                 config.entry(name).or_insert_with(|| tied.clone());
             }
-            from_config(builder(weights, target), plan.family(), &Value::Object(config))
+            from_config(builder(weights, target.dtype, &target.device), plan.family(), &Value::Object(config))
         }
         Source::Gguf(path) => {
             from_gguf(plan.family(), &mut BufReader::new(File::open(path)?), &target.device)

@@ -5,11 +5,10 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
 use crate::Weights;
-use crate::device::Target;
 
 /// Gives each tensor when it is asked for, so that the files never stand in memory beside the model.
-pub(crate) fn builder<'a>(weights: &'a Weights, target: &Target) -> VarBuilder<'a> {
-    VarBuilder::from_backend(Box::new(OnDemand(weights)), target.dtype, target.device.clone())
+pub(crate) fn builder<'a>(weights: &'a Weights, dtype: DType, device: &Device) -> VarBuilder<'a> {
+    VarBuilder::from_backend(Box::new(OnDemand(weights)), dtype, device.clone())
 }
 
 struct OnDemand<'a>(&'a Weights);

@@ -27,12 +27,17 @@ pub(super) fn is_in(folder: &Path) -> bool {
 pub(super) fn open(folder: &Path) -> Result<(Weights, Configuration), EngineError> {
     let config = folder.join("config.json");
     let configuration = Configuration::from_json(&read(&config)?, &config)?;
+    Ok((weights(folder)?, configuration))
+}
+
+/// The tensors alone.
+pub(super) fn weights(folder: &Path) -> Result<Weights, EngineError> {
     let mut weights = Weights { files: Vec::new(), tensors: HashMap::new() };
     for path in shards(folder)? {
         let file = open_file(&path)?;
         add(&mut weights, path, file)?;
     }
-    Ok((weights.check_lengths()?, configuration))
+    weights.check_lengths()
 }
 
 /// `model.safetensors`, or the files that `model.safetensors.index.json` names.

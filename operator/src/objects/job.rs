@@ -1,4 +1,4 @@
-//! The Job that writes variants: the worker, and what brings it its model.
+//! The Job that writes variants: the worker, and what brings it its models.
 
 mod supply;
 
@@ -16,8 +16,8 @@ use kube::api::ObjectMeta;
 use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
-use crate::model::Model;
-use supply::Supply;
+use crate::model::{Embedder, Model};
+use supply::{Role, Supply};
 
 /// The worker's image, as the chart gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,18 @@ pub const WORKER: &str = "worker";
 /// The name of the init container that brings the model, where there is one; it may leave a termination message too.
 pub const MODEL: &str = "model";
 
+/// The same of the model that tells what copy means.
+pub const EMBEDDER: &str = "embedder";
+
+/// What a worker is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Models {
+    /// The one that writes. The pod is where it has to be, with what it needs.
+    pub writer: Model,
+    /// The one that tells what copy means.
+    pub embedder: Option<Embedder>,
+}
+
 /// Exit statuses that a second try would not change; the worker's documentation names them. That of a container that was
 /// killed is none of them: it may have used too much memory, and somebody may have deleted its pod.
 const FINAL_EXIT_STATUSES: [i32; 2] = [2, 3];
@@ -58,9 +70,12 @@ const PODS_LOST_AT_MOST: i32 = 6;
 /// A finished Job stays for people to look at. Its outcome is in the campaign's status by then.
 const FINISHED_JOB_SECONDS: i32 = 24 * 3600;
 
-/// The Job that generates the campaign's variants with `model`.
-pub fn job(campaign: &Campaign, generation: &Generation, model: &Model, image: &WorkerImage) -> Job {
-    let supply = supply::supply(&model.source, image);
+/// The Job that generates the campaign's variants with `models`.
+pub fn job(campaign: &Campaign, generation: &Generation, models: &Models, image: &WorkerImage) -> Job {
+    let Models { writer, embedder } = models;
+    let embedder = embedder.iter().map(|embedder| (Role::Embedder, &embedder.source));
+    let sources: Vec<_> = std::iter::once((Role::Writer, &writer.source)).chain(embedder).collect();
+    let supply = supply::supplies(&sources, image);
     let spec = JobSpec {
         backoff_limit: Some(PODS_LOST_AT_MOST),
         pod_failure_policy: Some(failure_policy(&supply)),
@@ -68,7 +83,7 @@ pub fn job(campaign: &Campaign, generation: &Generation, model: &Model, image: &
         ttl_seconds_after_finished: Some(FINISHED_JOB_SECONDS),
         template: PodTemplateSpec {
             metadata: Some(ObjectMeta { labels: Some(labels(campaign)), ..ObjectMeta::default() }),
-            spec: Some(pod(campaign, model, image, supply)),
+            spec: Some(pod(campaign, writer, image, supply)),
         },
         ..JobSpec::default()
     };
@@ -85,10 +100,10 @@ fn failure_policy(supply: &Supply) -> PodFailurePolicy {
         }]),
         ..PodFailurePolicyRule::default()
     };
-    let worker = Some(final_exit(WORKER, &FINAL_EXIT_STATUSES));
+    let worker = final_exit(WORKER, &FINAL_EXIT_STATUSES);
     // A rule that names a container which the pod lacks is refused with the whole Job.
-    let model = supply.init.as_ref().map(|_| final_exit(MODEL, &FINAL_EXIT_STATUSES_OF_MODEL));
-    PodFailurePolicy { rules: [Some(disruption), worker, model].into_iter().flatten().collect() }
+    let models = supply.init.iter().map(|init| final_exit(&init.name, &FINAL_EXIT_STATUSES_OF_MODEL));
+    PodFailurePolicy { rules: [disruption, worker].into_iter().chain(models).collect() }
 }
 
 fn final_exit(container: &str, statuses: &[i32]) -> PodFailurePolicyRule {
@@ -103,15 +118,15 @@ fn final_exit(container: &str, statuses: &[i32]) -> PodFailurePolicyRule {
     }
 }
 
-fn pod(campaign: &Campaign, model: &Model, image: &WorkerImage, supply: Supply) -> PodSpec {
-    let Model { source: _, resources, node_selector, tolerations } = model;
+fn pod(campaign: &Campaign, writer: &Model, image: &WorkerImage, supply: Supply) -> PodSpec {
+    let Model { source: _, resources, node_selector, tolerations } = writer;
     let Supply { init, volumes, mounts, arguments } = supply;
     PodSpec {
         service_account_name: Some(api::name::worker_account(&campaign.name)),
         automount_service_account_token: Some(true),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(pod_security()),
-        init_containers: init.map(|init| vec![init]),
+        init_containers: (!init.is_empty()).then_some(init),
         containers: vec![worker(resources.as_ref(), image, mounts, arguments)],
         volumes: Some(volumes.into_iter().chain([brief_volume(campaign)]).collect()),
         node_selector: node_selector.clone(),
@@ -128,10 +143,10 @@ fn worker(
     resources: Option<&api::ModelResources>,
     image: &WorkerImage,
     mounts: Vec<VolumeMount>,
-    of_model: Vec<String>,
+    of_models: Vec<String>,
 ) -> Container {
     let mut arguments = vec!["generate".to_owned(), format!("--campaign={BRIEF_FOLDER}/{}", brief::FILE)];
-    arguments.extend(of_model);
+    arguments.extend(of_models);
     arguments.extend(["--cluster".to_owned(), format!("--report={REPORT}")]);
     let brief = VolumeMount { read_only: Some(true), ..mount("brief", BRIEF_FOLDER) };
     Container {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::condition::Reason;
 use api::wire::report::{Outcome, Report};
-use api::{AdCampaign, GenerationFailure, GenerationOutcome, GenerationStatus};
+use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
@@ -12,8 +12,9 @@ use kube::ResourceExt;
 use super::variants::{SortedOut, Stage};
 use super::{Answer, Note, Pause, Settings, State, is_suspended, pods, spent, volumes};
 use crate::campaign::{Activity, Campaign, Fault, Generation};
-use crate::model::Model;
+use crate::model::{Embedder, Model, Source};
 use crate::objects;
+use crate::objects::job::Models;
 use crate::observe::Seen;
 
 /// How the generation of a campaign stands.
@@ -109,20 +110,47 @@ impl Look<'_> {
     }
 
     fn under_way(&self, settings: &Settings) -> Written {
-        match (&self.seen.job, &self.seen.model) {
-            (Some(job), _) => self.running_or_over(job),
-            (None, Some(model)) => match Model::try_from(model) {
-                Ok(model) => self.start(&model, settings),
-                Err(fault) => self.invalid_model(&fault),
+        match &self.seen.job {
+            Some(job) => self.running_or_over(job),
+            None => match self.models() {
+                Ok(models) => self.start(&models, settings),
+                Err(stalled) => self.stalled(stalled),
             },
-            (None, None) => self.no_model(),
         }
     }
 
-    fn start(&self, model: &Model, settings: &Settings) -> Written {
+    /// The models that a worker is given, or what keeps it from being given one.
+    fn models(&self) -> Result<Models, Answer> {
+        let Generation { model, embedder, .. } = self.generation;
+        let writer = self.model("spec.generation.model", model, self.seen.model.as_ref())?;
+        let embedder = embedder
+            .as_ref()
+            .map(|name| self.model("spec.generation.embedder.model", name, self.seen.embedder.as_ref()));
+        Ok(Models { writer, embedder: embedder.transpose()? })
+    }
+
+    /// A model that the campaign names in a field.
+    fn model<'m, M: TryFrom<&'m AdModel, Error = Fault>>(
+        &self,
+        field: &str,
+        name: &str,
+        seen: Option<&'m AdModel>,
+    ) -> Result<M, Answer> {
+        let missing = || {
+            let namespace = &self.campaign.namespace;
+            let message = format!(
+                "{field}: there is no AdModel {name} in namespace {namespace}: ask the platform team for it, or name another (kubectl get admodels)"
+            );
+            answer(State::True, Reason::ModelNotFound, &message)
+        };
+        let unfit = |fault| answer(State::True, Reason::InvalidModel, &format!("AdModel {name}: {fault}"));
+        M::try_from(seen.ok_or_else(missing)?).map_err(unfit)
+    }
+
+    fn start(&self, models: &Models, settings: &Settings) -> Written {
         let mut written =
             self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
-        written.job = Some(objects::job::job(self.campaign, self.generation, model, &settings.worker));
+        written.job = Some(objects::job::job(self.campaign, self.generation, models, &settings.worker));
         written.notes.push(Note {
             reason: "GenerationStarted",
             message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
@@ -147,21 +175,7 @@ impl Look<'_> {
         differs.then(|| Pause { job: self.job_name(), activity })
     }
 
-    fn no_model(&self) -> Written {
-        let message = format!(
-            "spec.generation.model: there is no AdModel {} in namespace {}: ask the platform team for it, or name another (kubectl get admodels)",
-            self.generation.model, self.campaign.namespace
-        );
-        self.stalled(Reason::ModelNotFound, &message)
-    }
-
-    fn invalid_model(&self, fault: &Fault) -> Written {
-        let message = format!("AdModel {}: {fault}", self.generation.model);
-        self.stalled(Reason::InvalidModel, &message)
-    }
-
-    fn stalled(&self, reason: Reason, message: &str) -> Written {
-        let stalled = answer(State::True, reason, message);
+    fn stalled(&self, stalled: Answer) -> Written {
         let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..stalled.clone() });
         written.stalled = Some(stalled);
         written
@@ -242,7 +256,10 @@ impl Look<'_> {
 
     /// A pod whose Secret or claim is missing waits for it, and only its events say so. What it waits for is known here.
     fn not_mounted(&self) -> Option<Answer> {
-        let message = volumes::missing(&self.seen.pods, self.seen.model.as_ref(), self.now)?;
+        let writer = self.seen.model.as_ref().and_then(|it| Model::try_from(it).ok()).map(|it| it.source);
+        let embedder = self.seen.embedder.as_ref().and_then(|it| Embedder::try_from(it).ok());
+        let sources: Vec<Source> = writer.into_iter().chain(embedder.map(|it| it.source)).collect();
+        let message = volumes::missing(&self.seen.pods, &sources, self.now)?;
         Some(answer(State::False, Reason::PodNotStarted, &message))
     }
 
@@ -314,6 +331,13 @@ impl Look<'_> {
             GenerationFailure::ModelFilesDamaged => (
                 Reason::ModelFilesDamaged,
                 format!("give AdModel {model} a source whose files are complete and belong together"),
+            ),
+            GenerationFailure::EmbedderUnfit => (
+                Reason::EmbedderUnfit,
+                format!(
+                    "give AdModel {} a source with an embedder, or leave spec.generation.embedder out",
+                    self.generation.embedder.as_deref().unwrap_or(model)
+                ),
             ),
         };
         let message = format!("{so_far}: {why}; {remedy}; a new attempt needs a new name");

@@ -7,7 +7,7 @@ use api::wire::report::Report;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::objects::job::{MODEL, WORKER};
+use crate::objects::job::{EMBEDDER, MODEL, WORKER};
 
 /// Why a container waits when nothing is wrong.
 const STARTING: [&str; 3] = ["", "PodInitializing", "ContainerCreating"];
@@ -55,9 +55,10 @@ pub(super) fn report(pods: &[Pod]) -> Option<Report> {
     Report::of_all(newest(pods).filter_map(spoken).collect())
 }
 
-/// What brings the model speaks only when it failed, and then no worker ran.
+/// What brings a model speaks only when it failed, and then no worker ran.
 fn spoken(pod: &Pod) -> Option<Report> {
-    let speaks = states(pod).filter(|(container, _)| [WORKER, MODEL].contains(&container.name.as_str()));
+    let ours = [WORKER, MODEL, EMBEDDER];
+    let speaks = states(pod).filter(|(container, _)| ours.contains(&container.name.as_str()));
     let mut messages = speaks.filter_map(|(_, state)| state.terminated.as_ref()?.message.as_ref());
     messages.find_map(|message| serde_json::from_str(message).ok())
 }

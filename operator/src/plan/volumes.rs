@@ -1,17 +1,16 @@
 //! What a pod waits for that has its node and not its volumes.
 
-use api::AdModel;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use crate::model::{Model, Source};
+use crate::model::Source;
 
 /// Volumes are mounted within this time, unless something is missing.
 const MOUNTED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// What to look at, where the newest pod has had its node for a while and not its volumes.
-pub(super) fn missing(pods: &[Pod], model: Option<&AdModel>, now: Timestamp) -> Option<String> {
+pub(super) fn missing(pods: &[Pod], models: &[Source], now: Timestamp) -> Option<String> {
     let pod = pods.iter().max_by_key(|pod| pod.creation_timestamp())?;
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let scheduled = conditions.clone().find(|it| it.type_ == "PodScheduled" && it.status == "True")?;
@@ -21,12 +20,14 @@ pub(super) fn missing(pods: &[Pod], model: Option<&AdModel>, now: Timestamp) -> 
     if has_volumes || now.duration_since(since.0) <= MOUNTED_WITHIN {
         return None;
     }
-    let model = Model::try_from(model?).ok()?;
-    Some(format!(
-        "the worker's pod waits for its volumes: see whether {}; see kubectl describe pod {}",
-        needs(&model.source),
-        pod.name_any()
-    ))
+    let needs: Vec<String> = models.iter().map(needs).collect();
+    (!needs.is_empty()).then(|| {
+        format!(
+            "the worker's pod waits for its volumes: see whether {}; see kubectl describe pod {}",
+            needs.join(", and whether "),
+            pod.name_any()
+        )
+    })
 }
 
 /// What a pod of a model can wait for, as a sentence that follows `see whether`.

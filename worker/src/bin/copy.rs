@@ -1,4 +1,4 @@
-//! Copies a model out of its image: `copy FROM TO`, files of one folder.
+//! Copies a model out of its image: `copy FROM TO`, the files of a folder and of those below it.
 //!
 //! A model's image holds nothing but the model and this program, so that every cluster can use it as an init
 //! container, whatever kinds of volume it knows. `broadside model pack` makes such an image.
@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Why nothing was copied.
@@ -32,11 +32,12 @@ fn main() -> ExitCode {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
-    let copied = files(from).map_err(|error| nothing(from, &error.to_string()))?.into_iter().map(|name| {
+    let files = files(from, Path::new("")).map_err(|error| nothing(from, &error.to_string()))?;
+    let copied = files.into_iter().map(|path| {
         let failed = |error| {
-            format!("copying {} to {}: {error}; is there room in the volume?", name.display(), to.display())
+            format!("copying {} to {}: {error}; is there room in the volume?", path.display(), to.display())
         };
-        fs::copy(from.join(&name), to.join(&name)).map_err(|error| Fault::Again(failed(error)))
+        copy_file(from, to, &path).map_err(|error| Fault::Again(failed(error)))
     });
     match copied.collect::<Result<Vec<_>, _>>()?.len() {
         0 => Err(nothing(from, "it holds no file")),
@@ -44,9 +45,26 @@ fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
     }
 }
 
-fn files(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    Ok(entries.into_iter().filter(|entry| entry.path().is_file()).map(|entry| entry.file_name()).collect())
+/// Makes the folders below `to` that the file needs, and never `to` itself: it is a volume.
+fn copy_file(from: &Path, to: &Path, path: &Path) -> io::Result<u64> {
+    fs::metadata(to)?;
+    path.parent().map_or(Ok(()), |folder| fs::create_dir_all(to.join(folder)))?;
+    fs::copy(from.join(path), to.join(path))
+}
+
+/// The files of `folder`, which lies below `from`, as paths below `from`. A link to a folder is none: it might lead back.
+fn files(from: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(from.join(folder))? {
+        let entry = entry?;
+        let path = folder.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            found.extend(files(from, &path)?);
+        } else if entry.path().is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 fn nothing(from: &Path, why: &str) -> Fault {

@@ -18,9 +18,14 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Its name in the model's folder.
+    /// Its path in the model's folder: that of the repository, but for a GGUF file, which the worker looks for in the
+    /// folder itself.
     pub(super) fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
+        if self.path.ends_with(".gguf") {
+            self.path.rsplit('/').next().unwrap_or(&self.path)
+        } else {
+            &self.path
+        }
     }
 }
 
@@ -147,13 +152,16 @@ mod tests {
         files.into_iter().map(Remote::name).collect()
     }
 
-    const ALL: [&str; 8] = [
+    const ALL: [&str; 11] = [
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
         "README.md",
         "config.json",
         "consolidated.safetensors",
         "gguf/tiny-Q8_0.gguf",
         "model-1.safetensors",
         "model.safetensors",
+        "modules.json",
         "original/config.json",
         "tokenizer.json",
     ];
@@ -161,7 +169,8 @@ mod tests {
     #[test]
     fn what_is_read_is_fetched_and_nothing_else() {
         let listing = listing(&ALL).expect("a listing");
-        assert_eq!(names(listing.small(None)), ["config.json", "tokenizer.json"]);
+        let small = ["config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json"];
+        assert_eq!(names(listing.small(None)), small);
         let weights =
             |file, index: Option<&str>| listing.weights("a/b", file, index.map(str::as_bytes)).map(names);
         assert_eq!(weights(None, None).expect("there"), ["model.safetensors"]);

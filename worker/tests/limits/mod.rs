@@ -55,7 +55,7 @@ pub(crate) fn count(author: &dyn Author, folder: &Path, kind: Kind, outputs: u32
         }
         let campaign = campaign(brief, round);
         let mut kept = Kept::default();
-        let report = generate(author, &campaign, 12, &mut kept).expect("the model writes");
+        let report = generate(author, None, &campaign, 12, &mut kept).expect("the model writes");
         counts.add(&report, &kept.0);
     }
     counts

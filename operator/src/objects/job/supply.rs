@@ -1,4 +1,4 @@
-//! What brings a worker its model, for each place where one may lie.
+//! What brings a worker its models, for each place where one may lie.
 //!
 //! | Source | How | What the worker is told |
 //! | --- | --- | --- |
@@ -6,6 +6,8 @@
 //! | `pvc` | the claim is mounted, for reading alone | a folder |
 //! | `huggingFace` | an init container fetches it onto a volume | a link to the folder |
 //! | `endpoint` | nothing: the model is elsewhere; address and key are mounted | the folder of both |
+//!
+//! What is made for a model has the name of its role before it, so that two models stand in one pod.
 
 use api::{EndpointSource, HuggingFaceSource, ImageSource, PullPolicy, PvcSource, SecretReference};
 use k8s_openapi::api::core::v1::{
@@ -13,14 +15,15 @@ use k8s_openapi::api::core::v1::{
     ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
 };
 
-use super::{MODEL, ModelImages, REPORT, WorkerImage, container_security, mount};
+use super::{EMBEDDER, MODEL, ModelImages, REPORT, WorkerImage, container_security, mount};
 use crate::model::Source;
 
 /// What a pod has besides its worker, and what the worker is given.
+#[derive(Default)]
 pub(super) struct Supply {
-    /// Brings the model before the worker begins.
-    pub(super) init: Option<Container>,
-    /// Where it lies.
+    /// Bring the models before the worker begins, one after the other.
+    pub(super) init: Vec<Container>,
+    /// Where they lie.
     pub(super) volumes: Vec<Volume>,
     /// The same in the worker's container.
     pub(super) mounts: Vec<VolumeMount>,
@@ -28,106 +31,197 @@ pub(super) struct Supply {
     pub(super) arguments: Vec<String>,
 }
 
-const MODEL_FOLDER: &str = "/var/lib/broadside/model";
-const CACHE_FOLDER: &str = "/var/lib/broadside/cache";
-const ENDPOINT_FOLDER: &str = "/var/lib/broadside/endpoint";
-const HUB_FOLDER: &str = "/var/lib/broadside/hub";
+/// What a worker has a model for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It writes.
+    Writer,
+    /// It tells what copy means.
+    Embedder,
+}
+
+/// Below it lie all volumes of models, each under its name.
+const FOLDER: &str = "/var/lib/broadside";
+
+impl Role {
+    /// The name of the model's volume, of the container that brings it, and of the worker's flag for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Writer => MODEL,
+            Self::Embedder => EMBEDDER,
+        }
+    }
+
+    /// The name of a volume that stands beside the model's.
+    fn beside(self, what: &str) -> String {
+        match self {
+            Self::Writer => what.to_owned(),
+            Self::Embedder => format!("{EMBEDDER}-{what}"),
+        }
+    }
+
+    /// Where the model's volume is mounted.
+    fn folder(self) -> String {
+        folder(self.name())
+    }
+
+    fn argument(self, path: &str) -> String {
+        format!("--{}={path}", self.name())
+    }
+}
+
+fn folder(volume: &str) -> String {
+    format!("{FOLDER}/{volume}")
+}
+
 /// Where a model's image has its files; `broadside model pack` puts them there.
 const INSIDE_IMAGE: &str = "/model";
 
+/// What brings the worker all its models.
+pub(super) fn supplies(models: &[(Role, &Source)], worker: &WorkerImage) -> Supply {
+    let supplies = models.iter().map(|(role, source)| supply(*role, source, worker));
+    supplies.fold(Supply::default(), Supply::and)
+}
+
+impl Supply {
+    /// Both. A claim that both have is one volume: a pod that has a claim twice never starts (kubernetes/kubernetes#82526,
+    /// #132921).
+    fn and(mut self, mut other: Self) -> Self {
+        for volume in std::mem::take(&mut other.volumes) {
+            match self.volumes.iter_mut().find(|known| is_same_claim(known, &volume)) {
+                Some(known) => {
+                    open_for_writing(known, &volume);
+                    other.rename(&volume.name, &known.name);
+                }
+                None => self.volumes.push(volume),
+            }
+        }
+        self.init.extend(other.init);
+        self.mounts.extend(other.mounts);
+        self.arguments.extend(other.arguments);
+        self
+    }
+
+    /// Has mounts of one volume lead to another.
+    fn rename(&mut self, from: &str, to: &str) {
+        let of_init = self.init.iter_mut().flat_map(|container| container.volume_mounts.iter_mut().flatten());
+        for mount in of_init.chain(&mut self.mounts).filter(|mount| mount.name == from) {
+            to.clone_into(&mut mount.name);
+        }
+    }
+}
+
+fn is_same_claim(one: &Volume, other: &Volume) -> bool {
+    let claim = |volume: &Volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone());
+    claim(one).is_some() && claim(one) == claim(other)
+}
+
+/// A volume is read-only if all that it stands for are; each mount says for itself whether it is.
+fn open_for_writing(volume: &mut Volume, other: &Volume) {
+    let read_only = other.persistent_volume_claim.as_ref().and_then(|claim| claim.read_only);
+    if let Some(claim) = &mut volume.persistent_volume_claim {
+        claim.read_only = claim.read_only.and(read_only);
+    }
+}
+
 /// What brings the worker a model that lies at `source`.
-pub(super) fn supply(source: &Source, worker: &WorkerImage) -> Supply {
+fn supply(role: Role, source: &Source, worker: &WorkerImage) -> Supply {
     match (source, worker.model_images) {
-        (Source::Image(image), ModelImages::Copied) => copied(image),
-        (Source::Image(image), ModelImages::Mounted) => mounted(image),
-        (Source::Pvc(pvc), _) => claimed(pvc),
-        (Source::HuggingFace(repository), _) => fetched(repository, worker),
+        (Source::Image(image), ModelImages::Copied) => copied(role, image),
+        (Source::Image(image), ModelImages::Mounted) => mounted(role, image),
+        (Source::Pvc(pvc), _) => claimed(role, pvc),
+        (Source::HuggingFace(repository), _) => fetched(role, repository, worker),
         (Source::Endpoint(endpoint), _) => elsewhere(endpoint),
     }
 }
 
-fn copied(image: &ImageSource) -> Supply {
+fn copied(role: Role, image: &ImageSource) -> Supply {
     let ImageSource { reference, pull_policy } = image;
+    let (name, folder) = (role.name(), role.folder());
     let init = Container {
-        name: MODEL.to_owned(),
+        name: name.to_owned(),
         image: Some(reference.clone()),
         image_pull_policy: pull_policy.map(word),
-        command: Some(["/copy", INSIDE_IMAGE, MODEL_FOLDER].map(str::to_owned).to_vec()),
-        volume_mounts: Some(vec![mount(MODEL, MODEL_FOLDER)]),
+        command: Some(["/copy", INSIDE_IMAGE, &folder].map(str::to_owned).to_vec()),
+        volume_mounts: Some(vec![mount(name, &folder)]),
         security_context: Some(container_security()),
         ..Container::default()
     };
     Supply {
-        init: Some(init),
-        volumes: vec![empty(MODEL)],
-        mounts: vec![reading(MODEL, MODEL_FOLDER)],
-        arguments: vec![format!("--model={MODEL_FOLDER}")],
+        init: vec![init],
+        volumes: vec![empty(name)],
+        mounts: vec![reading(name, &folder)],
+        arguments: vec![role.argument(&folder)],
     }
 }
 
-fn mounted(image: &ImageSource) -> Supply {
+fn mounted(role: Role, image: &ImageSource) -> Supply {
     let ImageSource { reference, pull_policy } = image;
+    let (name, folder) = (role.name(), role.folder());
     let source = ImageVolumeSource { reference: Some(reference.clone()), pull_policy: pull_policy.map(word) };
     Supply {
-        init: None,
-        volumes: vec![Volume { name: MODEL.to_owned(), image: Some(source), ..Volume::default() }],
-        mounts: vec![reading(MODEL, MODEL_FOLDER)],
+        init: Vec::new(),
+        volumes: vec![Volume { name: name.to_owned(), image: Some(source), ..Volume::default() }],
+        mounts: vec![reading(name, &folder)],
         // The volume is the whole image. A sub-path would want a newer containerd than the volume does.
-        arguments: vec![format!("--model={MODEL_FOLDER}{INSIDE_IMAGE}")],
+        arguments: vec![role.argument(&format!("{folder}{INSIDE_IMAGE}"))],
     }
 }
 
-fn claimed(pvc: &PvcSource) -> Supply {
+fn claimed(role: Role, pvc: &PvcSource) -> Supply {
     let PvcSource { claim_name, path } = pvc;
+    let (name, folder) = (role.name(), role.folder());
     let claim = PersistentVolumeClaimVolumeSource { claim_name: claim_name.clone(), read_only: Some(true) };
     Supply {
-        init: None,
+        init: Vec::new(),
         volumes: vec![Volume {
-            name: MODEL.to_owned(),
+            name: name.to_owned(),
             persistent_volume_claim: Some(claim),
             ..Volume::default()
         }],
-        mounts: vec![VolumeMount { sub_path: path.clone(), ..reading(MODEL, MODEL_FOLDER) }],
-        arguments: vec![format!("--model={MODEL_FOLDER}")],
+        mounts: vec![VolumeMount { sub_path: path.clone(), ..reading(name, &folder) }],
+        arguments: vec![role.argument(&folder)],
     }
 }
 
 /// The fetched model lies in a folder named by its commit, which only the fetcher knows; so it leaves a link on a second
 /// volume. Both are mounted in both containers at the same places.
-fn fetched(repository: &HuggingFaceSource, worker: &WorkerImage) -> Supply {
-    let link = format!("{MODEL_FOLDER}/current");
-    let hub = repository.secret_ref.as_ref().map(hub_volume);
-    let secrets = hub.as_ref().map(|_| reading("hub", HUB_FOLDER));
-    let places = [mount("cache", CACHE_FOLDER), mount(MODEL, MODEL_FOLDER)];
+fn fetched(role: Role, repository: &HuggingFaceSource, worker: &WorkerImage) -> Supply {
+    let (name, place, cache_name, hub_name) =
+        (role.name(), role.folder(), role.beside("cache"), role.beside("hub"));
+    let (link, cache_place, hub_place) = (format!("{place}/current"), folder(&cache_name), folder(&hub_name));
+    let hub = repository.secret_ref.as_ref().map(|secret| hub_volume(&hub_name, secret));
+    let secrets = hub.as_ref().map(|_| reading(&hub_name, &hub_place));
+    let places = [mount(&cache_name, &cache_place), mount(name, &place)];
     let init = Container {
-        name: MODEL.to_owned(),
+        name: name.to_owned(),
         image: Some(worker.reference.clone()),
         image_pull_policy: worker.pull_policy.clone(),
-        args: Some(fetch_arguments(repository, &link)),
+        args: Some(fetch_arguments(repository, &cache_place, &link, &hub_place)),
         volume_mounts: Some(places.into_iter().chain(secrets).collect()),
         security_context: Some(container_security()),
         ..Container::default()
     };
     Supply {
-        init: Some(init),
-        volumes: [cache(repository), empty(MODEL)].into_iter().chain(hub).collect(),
-        mounts: vec![reading("cache", CACHE_FOLDER), reading(MODEL, MODEL_FOLDER)],
-        arguments: vec![format!("--model={link}")],
+        init: vec![init],
+        volumes: [cache(&cache_name, repository), empty(name)].into_iter().chain(hub).collect(),
+        mounts: vec![reading(&cache_name, &cache_place), reading(name, &place)],
+        arguments: vec![role.argument(&link)],
     }
 }
 
-fn fetch_arguments(repository: &HuggingFaceSource, link: &str) -> Vec<String> {
+fn fetch_arguments(repository: &HuggingFaceSource, into: &str, link: &str, hub: &str) -> Vec<String> {
     let HuggingFaceSource { repo, revision, file, mirror, secret_ref, cache: _ } = repository;
     let optional = [
         file.as_ref().map(|file| format!("--file={file}")),
         mirror.as_ref().map(|mirror| format!("--mirror={mirror}")),
-        secret_ref.as_ref().map(|_| format!("--secret={HUB_FOLDER}")),
+        secret_ref.as_ref().map(|_| format!("--secret={hub}")),
     ];
     let mut arguments = vec![
         "fetch".to_owned(),
         format!("--repo={repo}"),
         format!("--revision={revision}"),
-        format!("--into={CACHE_FOLDER}"),
+        format!("--into={into}"),
         format!("--link={link}"),
     ];
     arguments.extend(optional.into_iter().flatten());
@@ -135,48 +229,51 @@ fn fetch_arguments(repository: &HuggingFaceSource, link: &str) -> Vec<String> {
     arguments
 }
 
-fn cache(repository: &HuggingFaceSource) -> Volume {
+fn cache(name: &str, repository: &HuggingFaceSource) -> Volume {
     let claim = repository.cache.as_ref().map(|cache| PersistentVolumeClaimVolumeSource {
         claim_name: cache.claim_name.clone(),
         read_only: None,
     });
     match claim {
         Some(claim) => {
-            Volume { name: "cache".to_owned(), persistent_volume_claim: Some(claim), ..Volume::default() }
+            Volume { name: name.to_owned(), persistent_volume_claim: Some(claim), ..Volume::default() }
         }
-        None => empty("cache"),
+        None => empty(name),
     }
 }
 
+/// Only a model that writes is asked elsewhere.
 fn elsewhere(endpoint: &EndpointSource) -> Supply {
+    const ENDPOINT: &str = "endpoint";
     let EndpointSource { secret_ref, model, concurrency } = endpoint;
-    let mut arguments = vec![format!("--endpoint={ENDPOINT_FOLDER}"), format!("--endpoint-model={model}")];
+    let place = folder(ENDPOINT);
+    let mut arguments = vec![format!("--endpoint={place}"), format!("--endpoint-model={model}")];
     arguments.extend(concurrency.map(|concurrency| format!("--endpoint-concurrency={concurrency}")));
     Supply {
-        init: None,
-        volumes: vec![endpoint_volume(secret_ref)],
-        mounts: vec![reading("endpoint", ENDPOINT_FOLDER)],
+        init: Vec::new(),
+        volumes: vec![endpoint_volume(ENDPOINT, secret_ref)],
+        mounts: vec![reading(ENDPOINT, &place)],
         arguments,
     }
 }
 
 /// The kubelet mounts any Secret of a name, whatever its type, and we read none. So these keys are the type that counts:
 /// no Secret that was made for something else has them, and a pod whose Secret lacks one does not start.
-fn endpoint_volume(secret: &SecretReference) -> Volume {
+fn endpoint_volume(name: &str, secret: &SecretReference) -> Volume {
     let needed = [("broadside-endpoint-url", "url"), ("broadside-endpoint-key", "key")];
     projected(
-        "endpoint",
+        name,
         secret,
         &[(&needed, Presence::Needed), (&[("broadside-endpoint-ca.crt", "ca.crt")], Presence::Optional)],
     )
 }
 
-fn hub_volume(secret: &SecretReference) -> Volume {
+fn hub_volume(name: &str, secret: &SecretReference) -> Volume {
     let token = [("broadside-hub-token", "token")];
     let url = [("broadside-hub-url", "url")];
     let ca = [("broadside-hub-ca.crt", "ca.crt")];
     projected(
-        "hub",
+        name,
         secret,
         &[(&token, Presence::Needed), (&url, Presence::Optional), (&ca, Presence::Optional)],
     )
