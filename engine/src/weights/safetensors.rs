@@ -27,12 +27,19 @@ pub(super) fn is_in(folder: &Path) -> bool {
 pub(super) fn open(folder: &Path) -> Result<(Weights, Configuration), EngineError> {
     let config = folder.join("config.json");
     let configuration = Configuration::from_json(&read(&config)?, &config)?;
-    let mut weights = Weights { files: Vec::new(), tensors: HashMap::new() };
+    let mut weights = Weights::default();
     for path in shards(folder)? {
         let file = open_file(&path)?;
         add(&mut weights, path, file)?;
     }
     Ok((weights.check_lengths()?, configuration))
+}
+
+/// The tensors of one file.
+pub(super) fn open_file_alone(path: &Path) -> Result<Weights, EngineError> {
+    let mut weights = Weights::default();
+    add(&mut weights, path.to_owned(), open_file(path)?)?;
+    weights.check_lengths()
 }
 
 /// `model.safetensors`, or the files that `model.safetensors.index.json` names.
@@ -89,6 +96,6 @@ fn kind(dtype: Dtype) -> Option<GgmlDType> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
     std::fs::read(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })
 }
