@@ -9,6 +9,9 @@ pub const WEIGHTS: &str = "model.safetensors";
 /// Which files hold the weights, where they are several.
 pub const INDEX: &str = "model.safetensors.index.json";
 
+/// What a LoRA adapter of PEFT's is, in a folder of its own: its configuration, then its weights.
+pub const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+
 /// What is read where it is there, besides the weights.
 pub const SMALL: [&str; 6] =
     [CONFIG, "generation_config.json", TOKENIZER, "tokenizer_config.json", "chat_template.jinja", INDEX];

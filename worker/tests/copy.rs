@@ -13,13 +13,15 @@ fn copy(arguments: &[&Path]) -> (Option<i32>, String) {
 fn files_are_copied_and_what_another_try_would_not_mend_has_its_own_exit_code() {
     let place = tempfile::tempdir().expect("a folder");
     let path = |name: &str| place.path().join(name);
-    for folder in ["from", "from/inner", "to", "empty"] {
-        fs::create_dir(path(folder)).expect("made");
+    for folder in ["from", "from/inner", "from/brands/acme", "to", "empty"] {
+        fs::create_dir_all(path(folder)).expect("made");
     }
+    fs::write(path("from/brands/acme/adapter_config.json"), "{}").expect("written");
     fs::write(path("from/config.json"), "{}").expect("written");
     assert_eq!(copy(&[&path("from"), &path("to")]), (Some(0), String::new()));
     assert_eq!(fs::read(path("to/config.json")).expect("copied"), b"{}");
-    assert!(!path("to/inner").exists());
+    assert_eq!(fs::read(path("to/brands/acme/adapter_config.json")).expect("copied"), b"{}");
+    assert!(!path("to/inner").exists(), "a folder of nothing");
 
     let check = |arguments: &[&Path], code: i32, says: &str| {
         let (ended, said) = copy(arguments);

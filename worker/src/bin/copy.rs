@@ -1,4 +1,4 @@
-//! Copies a model out of its image: `copy FROM TO`, files of one folder.
+//! Copies a model out of its image: `copy FROM TO`, files of one folder and, as adapters are, of folders in it.
 //!
 //! A model's image holds nothing but the model and this program, so that every cluster can use it as an init
 //! container, whatever kinds of volume it knows. `broadside model pack` makes such an image.
@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Why nothing was copied.
@@ -36,7 +36,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
         let failed = |error| {
             format!("copying {} to {}: {error}; is there room in the volume?", name.display(), to.display())
         };
-        fs::copy(from.join(&name), to.join(&name)).map_err(|error| Fault::Again(failed(error)))
+        copy_file(from, to, &name).map_err(|error| Fault::Again(failed(error)))
     });
     match copied.collect::<Result<Vec<_>, _>>()?.len() {
         0 => Err(nothing(from, "it holds no file")),
@@ -44,9 +44,27 @@ fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
     }
 }
 
-fn files(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    Ok(entries.into_iter().filter(|entry| entry.path().is_file()).map(|entry| entry.file_name()).collect())
+fn copy_file(from: &Path, to: &Path, name: &Path) -> io::Result<u64> {
+    // `to` itself is the volume: where it is missing, nothing is made in its place.
+    if let Some(folder) = name.parent().filter(|_| to.is_dir()) {
+        fs::create_dir_all(to.join(folder))?;
+    }
+    fs::copy(from.join(name), to.join(name))
+}
+
+/// The files below a folder, by their paths from it. Links to folders are none of a model's.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            files.extend(self::files(&entry.path())?.into_iter().map(|inside| name.join(inside)));
+        } else if entry.path().is_file() {
+            files.push(name);
+        }
+    }
+    Ok(files)
 }
 
 fn nothing(from: &Path, why: &str) -> Fault {

@@ -34,6 +34,11 @@ impl Download<'_> {
             return Ok(());
         }
         info!(file = self.remote.path, bytes = self.remote.size, "fetching a file");
+        // A folder below the model's, which few have.
+        self.target
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .map_err(|source| self.disk("write", source))?;
         if let Err(found) = self.once(progress).await? {
             warn!(file = self.remote.path, %found, expected = %self.remote.checksum, "fetching it anew");
             self.once(progress).await?.map_err(|found| FetchError::Checksum {

@@ -1,6 +1,6 @@
 //! What a repository lists, and what of it is fetched.
 
-use api::model_files::{self, INDEX, SMALL, TOKENIZER, WEIGHTS};
+use api::model_files::{self, ADAPTER, INDEX, SMALL, TOKENIZER, WEIGHTS};
 use serde::Deserialize;
 
 use super::FetchError;
@@ -18,9 +18,14 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Its name in the model's folder.
+    /// Its path in the model's folder: that of the repository, but for a GGUF file, which the worker looks for in the
+    /// folder itself.
     pub(super) fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
+        if self.path.ends_with(".gguf") {
+            self.path.rsplit('/').next().unwrap_or(&self.path)
+        } else {
+            &self.path
+        }
     }
 }
 
@@ -87,6 +92,17 @@ impl Listing {
         names.iter().map(|name| self.find(name).ok_or_else(|| lacks(name, remedy))).collect()
     }
 
+    /// The files of an adapter, by its folder.
+    pub(super) fn adapter(&self, repo: &str, folder: &str) -> Result<Vec<&Remote>, FetchError> {
+        let remedy =
+            "name a folder of the repository that holds an adapter in the form of peft, with safetensors";
+        let find = |name| {
+            let file = format!("{folder}/{name}");
+            self.find(&file).ok_or(FetchError::Lacks { repo: repo.to_owned(), file, remedy })
+        };
+        ADAPTER.into_iter().map(find).collect()
+    }
+
     fn find(&self, path: &str) -> Option<&Remote> {
         self.0.iter().find(|remote| remote.path == path)
     }
@@ -147,8 +163,10 @@ mod tests {
         files.into_iter().map(Remote::name).collect()
     }
 
-    const ALL: [&str; 8] = [
+    const ALL: [&str; 10] = [
         "README.md",
+        "brands/acme/adapter_config.json",
+        "brands/acme/adapter_model.safetensors",
         "config.json",
         "consolidated.safetensors",
         "gguf/tiny-Q8_0.gguf",
@@ -168,6 +186,15 @@ mod tests {
         let index = r#"{"weight_map": {"x": "model-1.safetensors"}}"#;
         assert_eq!(weights(None, Some(index)).expect("there"), ["model-1.safetensors"]);
         assert_eq!(weights(Some("gguf/tiny-Q8_0.gguf"), None).expect("there"), ["tiny-Q8_0.gguf"]);
+    }
+
+    #[test]
+    fn an_adapter_keeps_its_folder() {
+        let listing = listing(&ALL).expect("a listing");
+        let acme = ["brands/acme/adapter_config.json", "brands/acme/adapter_model.safetensors"];
+        assert_eq!(names(listing.adapter("a/b", "brands/acme").expect("there")), acme);
+        let said = listing.adapter("a/b", "brands/other").expect_err("none").to_string();
+        assert!(said.contains("a/b has no brands/other/adapter_config.json: name a folder"), "{said}");
     }
 
     #[test]
