@@ -13,6 +13,8 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::api::ObjectMeta;
 
+use api::ModelWeights;
+
 use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
@@ -60,7 +62,7 @@ const FINISHED_JOB_SECONDS: i32 = 24 * 3600;
 
 /// The Job that generates the campaign's variants with `model`.
 pub fn job(campaign: &Campaign, generation: &Generation, model: &Model, image: &WorkerImage) -> Job {
-    let supply = supply::supply(&model.source, image);
+    let supply = supply::supply(&model.source, model.adapter.as_deref(), image);
     let spec = JobSpec {
         backoff_limit: Some(PODS_LOST_AT_MOST),
         pod_failure_policy: Some(failure_policy(&supply)),
@@ -104,8 +106,10 @@ fn final_exit(container: &str, statuses: &[i32]) -> PodFailurePolicyRule {
 }
 
 fn pod(campaign: &Campaign, model: &Model, image: &WorkerImage, supply: Supply) -> PodSpec {
-    let Model { source: _, resources, node_selector, tolerations } = model;
-    let Supply { init, volumes, mounts, arguments } = supply;
+    let Model { source: _, adapter, weights, resources, node_selector, tolerations } = model;
+    let Supply { init, volumes, mounts, mut arguments } = supply;
+    arguments.extend(adapter.as_ref().map(|path| format!("--adapter={path}")));
+    arguments.extend((*weights == ModelWeights::Q8).then(|| "--weights=q8".to_owned()));
     PodSpec {
         service_account_name: Some(api::name::worker_account(&campaign.name)),
         automount_service_account_token: Some(true),

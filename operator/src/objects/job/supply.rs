@@ -35,13 +35,13 @@ const HUB_FOLDER: &str = "/var/lib/broadside/hub";
 /// Where a model's image has its files; `broadside model pack` puts them there.
 const INSIDE_IMAGE: &str = "/model";
 
-/// What brings the worker a model that lies at `source`.
-pub(super) fn supply(source: &Source, worker: &WorkerImage) -> Supply {
+/// What brings the worker a model that lies at `source`, and with it the adapter in a folder of its files.
+pub(super) fn supply(source: &Source, adapter: Option<&str>, worker: &WorkerImage) -> Supply {
     match (source, worker.model_images) {
         (Source::Image(image), ModelImages::Copied) => copied(image),
         (Source::Image(image), ModelImages::Mounted) => mounted(image),
         (Source::Pvc(pvc), _) => claimed(pvc),
-        (Source::HuggingFace(repository), _) => fetched(repository, worker),
+        (Source::HuggingFace(repository), _) => fetched(repository, adapter, worker),
         (Source::Endpoint(endpoint), _) => elsewhere(endpoint),
     }
 }
@@ -94,7 +94,7 @@ fn claimed(pvc: &PvcSource) -> Supply {
 
 /// The fetched model lies in a folder named by its commit, which only the fetcher knows; so it leaves a link on a second
 /// volume. Both are mounted in both containers at the same places.
-fn fetched(repository: &HuggingFaceSource, worker: &WorkerImage) -> Supply {
+fn fetched(repository: &HuggingFaceSource, adapter: Option<&str>, worker: &WorkerImage) -> Supply {
     let link = format!("{MODEL_FOLDER}/current");
     let hub = repository.secret_ref.as_ref().map(hub_volume);
     let secrets = hub.as_ref().map(|_| reading("hub", HUB_FOLDER));
@@ -103,7 +103,7 @@ fn fetched(repository: &HuggingFaceSource, worker: &WorkerImage) -> Supply {
         name: MODEL.to_owned(),
         image: Some(worker.reference.clone()),
         image_pull_policy: worker.pull_policy.clone(),
-        args: Some(fetch_arguments(repository, &link)),
+        args: Some(fetch_arguments(repository, adapter, &link)),
         volume_mounts: Some(places.into_iter().chain(secrets).collect()),
         security_context: Some(container_security()),
         ..Container::default()
@@ -116,10 +116,11 @@ fn fetched(repository: &HuggingFaceSource, worker: &WorkerImage) -> Supply {
     }
 }
 
-fn fetch_arguments(repository: &HuggingFaceSource, link: &str) -> Vec<String> {
+fn fetch_arguments(repository: &HuggingFaceSource, adapter: Option<&str>, link: &str) -> Vec<String> {
     let HuggingFaceSource { repo, revision, file, mirror, secret_ref, cache: _ } = repository;
     let optional = [
         file.as_ref().map(|file| format!("--file={file}")),
+        adapter.map(|adapter| format!("--adapter={adapter}")),
         mirror.as_ref().map(|mirror| format!("--mirror={mirror}")),
         secret_ref.as_ref().map(|_| format!("--secret={HUB_FOLDER}")),
     ];
