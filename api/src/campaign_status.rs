@@ -131,7 +131,7 @@ pub struct GenerationStatus {
 pub enum GenerationFailure {
     /// The worker was killed because it used more memory than its limit, or than its node had.
     OutOfMemory,
-    /// The model's configuration, tokenizer or weights are not where they should be, or may not be read.
+    /// The model's configuration, tokenizer, weights or adapter are not where they should be, or may not be read.
     ModelFilesMissing,
     /// The model is of a family that the engine does not know.
     ModelFamilyUnknown,

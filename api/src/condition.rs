@@ -66,7 +66,7 @@ pub enum Reason {
     Shortfall,
     /// `VariantsReady=False`: the worker used more memory than it may.
     OutOfMemory,
-    /// `VariantsReady=False`: configuration, tokenizer or weights of the model are not where they should be.
+    /// `VariantsReady=False`: configuration, tokenizer, weights or adapter of the model are not where they should be.
     ModelFilesMissing,
     /// `VariantsReady=False`: the engine does not know the model's family.
     ModelFamilyUnknown,

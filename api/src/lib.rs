@@ -36,8 +36,8 @@ pub use campaign_status::{
     PlacementStatus, RoundStatus, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
 pub use model::{
-    AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelCache, ModelResources,
-    ModelSource, Price, PullPolicy, PvcSource, SecretReference,
+    AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelAdapter, ModelCache,
+    ModelResources, ModelSource, ModelWeights, Price, PullPolicy, PvcSource, SecretReference,
 };
 pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};

@@ -25,6 +25,18 @@ use crate::schema;
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("metadata.name must be at most 63 characters, as campaigns name it")
         .reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!(has(self.spec.adapter) && has(self.spec.source.endpoint))")
+        .message("an adapter is merged by the worker, and an endpoint has its own name for a model with one: remove adapter, and name that in endpoint.model")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.adapter"),
+    validation = Rule::new("!(has(self.spec.adapter) && has(self.spec.source.huggingFace) && has(self.spec.source.huggingFace.file))")
+        .message("an adapter is merged into safetensors and not into a GGUF file: remove adapter, or huggingFace.file")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.adapter"),
+    validation = Rule::new("!(has(self.spec.weights) && has(self.spec.source.endpoint))")
+        .message("an endpoint keeps its weights as it likes: remove weights")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.weights"),
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.source['image','pvc','huggingFace','endpoint']['reference','claimName','repo','model']", description = "The image, the claim, the repository, or the endpoint's name of the model"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -32,6 +44,12 @@ use crate::schema;
 pub struct AdModelSpec {
     /// Where the model lies.
     pub source: ModelSource,
+    /// A LoRA adapter that the worker merges into the model, such as a brand's own voice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<ModelAdapter>,
+    /// In which form the worker keeps the weights on CPUs: `AsStored`, unless set, or `Q8`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<ModelWeights>,
     /// What the worker's container asks for and may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ModelResources>,
@@ -170,6 +188,28 @@ pub struct EndpointSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: Option<u16>,
+}
+
+/// A LoRA adapter as peft saves it, among the model's own files.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelAdapter {
+    /// Its folder below the model's, such as `brands/acme`, with `adapter_config.json` and `adapter_model.safetensors`. No
+    /// part of it may begin with a dot.
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$")
+    )]
+    pub path: String,
+}
+
+/// In which form weights are kept on CPUs.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelWeights {
+    /// As the files have them; floats of 16 bits become 32-bit ones.
+    AsStored,
+    /// Floats rounded to 8 bits in groups of 32 while they are read, as GGML's `Q8_0`: a quarter of the memory, and quicker.
+    Q8,
 }
 
 /// A Secret of this namespace.

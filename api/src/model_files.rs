@@ -18,6 +18,9 @@ pub const SEQUENCE: &str = "sentence_bert_config.json";
 /// Of an embedder: what stands before every text.
 pub const PROMPTS: &str = "config_sentence_transformers.json";
 
+/// What a LoRA adapter of PEFT's is, in a folder of its own: its configuration, then its weights.
+pub const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+
 /// What is read where it is there, besides the weights, as paths below the folder.
 pub const SMALL: [&str; 10] = [
     CONFIG,

@@ -77,6 +77,11 @@ pub struct Provenance {
     /// SHA-256 of the model's weights.
     #[schemars(length(max = 80))]
     pub model_digest: String,
+    /// SHA-256 of the files of the adapter that was merged into the model; nothing where there was none, or an engine
+    /// elsewhere wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub adapter_digest: Option<String>,
     /// SHA-256 of the prompt.
     #[schemars(length(max = 80))]
     pub prompt_digest: String,

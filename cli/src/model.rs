@@ -1,5 +1,6 @@
 //! `broadside model`: what the people do who offer models.
 
+mod adapters;
 mod folder;
 mod pack;
 

@@ -79,7 +79,8 @@ impl Decoder {
     /// Reads all weights into memory, in the given form, for our kernels on the CPU.
     ///
     /// # Errors
-    /// When a weight is missing, has another shape than the configuration says, or cannot be read.
+    /// When a weight is missing, has another shape than the configuration says, or cannot be read, or an adapter changes
+    /// one that the family does not use.
     pub fn load(weights: &Weights, configuration: Configuration, form: Form) -> Result<Self, EngineError> {
         Self::load_at(weights, configuration, form, Place::Cpu)
     }
@@ -112,6 +113,7 @@ impl Decoder {
                 (Box::new(Tensors::load(weights, *architecture, Target::open(place)?)?), None)
             }
         };
+        weights.check_adapter_read()?;
         Ok(Self { shape, backend, stock_family })
     }
 

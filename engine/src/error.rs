@@ -76,6 +76,48 @@ pub enum EngineError {
         /// The weight's name.
         name: String,
     },
+    /// An adapter does more than plain LoRA.
+    #[error(
+        "the adapter's {field} is {found}: only plain LoRA is merged here; merge it with peft's merge_and_unload, and take \
+         the model that comes out"
+    )]
+    Adapter {
+        /// The field of `adapter_config.json`.
+        field: String,
+        /// What it says.
+        found: String,
+    },
+    /// A tensor of an adapter is no part of a matrix that the model has.
+    #[error(
+        "the adapter's tensor {name} is no update of a matrix that the model reads: take the model that it was trained on, \
+         or merge it with peft's merge_and_unload, and take the model that comes out"
+    )]
+    AdapterTensor {
+        /// The tensor's name.
+        name: String,
+    },
+    /// A tensor of an adapter has another shape than the model's matrix asks for.
+    #[error(
+        "the adapter's tensor {name} has the shape {found:?} and the model asks for {wanted:?}: take the model that it \
+         was trained on"
+    )]
+    AdapterShape {
+        /// The tensor's name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What its configuration and the model's matrix ask for.
+        wanted: Vec<usize>,
+    },
+    /// Adapters are merged into safetensors alone.
+    #[error(
+        "an adapter can't be merged into {}: take the model as safetensors, or a GGUF file with the adapter merged in",
+        path.display()
+    )]
+    AdapterOfGguf {
+        /// The GGUF file.
+        path: PathBuf,
+    },
     /// A text would become longer than the model's positions.
     #[error("the text has {found} tokens and the model {positions} positions: shorten it")]
     TooLong {

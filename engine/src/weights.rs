@@ -1,6 +1,7 @@
 //! Where a model's weights lie, and how they come into memory: a few rows at a time, so that a matrix never stands there
 //! twice.
 
+mod adapter;
 mod builder;
 mod gguf;
 mod names;
@@ -18,6 +19,8 @@ use half::{bf16, f16};
 
 pub(crate) use builder::builder;
 
+use adapter::{Adapter, Gain};
+
 use crate::cpu::{DenseMatrix, Form, Matrix, Q8Matrix};
 use crate::{Configuration, EngineError};
 
@@ -28,11 +31,13 @@ const GROUP: usize = 32;
 const GROUP_BYTES: usize = 2 + GROUP;
 
 /// A model's weights on disk.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Weights {
     files: Vec<(PathBuf, File)>,
     /// By the names of Hugging Face.
     tensors: HashMap<String, Stored>,
+    /// What is merged into them while they are read.
+    adapter: Option<Box<Adapter>>,
 }
 
 /// One tensor on disk.
@@ -91,6 +96,30 @@ impl Weights {
         builder(self, DType::F32, &Device::Cpu)
     }
 
+    /// The same with a LoRA adapter of PEFT's merged into them: a folder with `adapter_config.json` and
+    /// `adapter_model.safetensors`. Matrices are merged while they are read, in 32-bit floats, so that none is in memory
+    /// twice.
+    ///
+    /// # Errors
+    /// When the weights are GGUF, the adapter is more than plain LoRA, or it was made for a model of other shapes.
+    pub fn with_adapter(self, folder: &Path) -> Result<Self, EngineError> {
+        if let Some((path, _)) = self.files.iter().find(|(path, _)| is_gguf(path)) {
+            return Err(EngineError::AdapterOfGguf { path: path.clone() });
+        }
+        let adapter = Some(Box::new(Adapter::open(folder, &self)?));
+        Ok(Self { adapter, ..self })
+    }
+
+    /// The files of the adapter, if there is one: its configuration, then its weights.
+    pub fn adapter_files(&self) -> impl Iterator<Item = &Path> {
+        self.adapter.iter().flat_map(|adapter| adapter.files())
+    }
+
+    /// Refuses an adapter of which a part was merged into nothing that was read.
+    pub(crate) fn check_adapter_read(&self) -> Result<(), EngineError> {
+        self.adapter.as_ref().map_or(Ok(()), |adapter| adapter.check_all_read())
+    }
+
     /// The files that hold the weights, in the order of their names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|(path, _)| path.as_path())
@@ -119,7 +148,7 @@ impl Weights {
     pub(crate) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, EngineError> {
         let stored = self.get(name, &[length])?;
         let mut values = Vec::with_capacity(length);
-        self.read_rows(stored, |_, row| values.extend_from_slice(&row.floats()))?;
+        self.read_rows(name, stored, |_, row| values.extend_from_slice(&row.floats()))?;
         Ok(values)
     }
 
@@ -141,7 +170,7 @@ impl Weights {
             return Ok((weights.flatten_all()?.to_vec1()?, stored.shape.clone()));
         }
         let mut values = Vec::with_capacity(stored.shape.iter().product());
-        self.read_rows(stored, |_, row| values.extend_from_slice(&row.floats()))?;
+        self.read_rows(name, stored, |_, row| values.extend_from_slice(&row.floats()))?;
         Ok((values, stored.shape.clone()))
     }
 
@@ -165,8 +194,8 @@ impl Weights {
             Matrix::Dense(DenseMatrix::zeros(outputs, inputs))
         };
         let mut first = 0;
-        for stored in stored {
-            self.read_rows(stored, |index, row| row.put(&mut matrix, first + index))?;
+        for (stored, (name, _)) in stored.into_iter().zip(parts) {
+            self.read_rows(name, stored, |index, row| row.put(&mut matrix, first + index))?;
             first += stored.shape[0];
         }
         Ok(matrix)
@@ -188,7 +217,15 @@ impl Weights {
         found.ok_or_else(|| EngineError::Weight { name: name.to_owned(), shape: shape.to_vec() })
     }
 
-    fn read_rows(&self, stored: &Stored, mut each: impl FnMut(usize, Row<'_>)) -> Result<(), EngineError> {
+    /// Gives each row of a tensor, with what an adapter adds to it.
+    fn read_rows(
+        &self,
+        name: &str,
+        stored: &Stored,
+        mut each: impl FnMut(usize, Row<'_>),
+    ) -> Result<(), EngineError> {
+        let gain = self.adapter.as_ref().map_or(Ok(None), |adapter| adapter.gain(name))?;
+        let mut merged = Vec::new();
         let row_bytes = stored.row_bytes();
         let mut buffer = vec![0; row_bytes * (AT_ONCE / row_bytes.max(1)).max(1)];
         let mut done = 0;
@@ -196,7 +233,11 @@ impl Weights {
             let bytes = buffer.len().min(stored.bytes() - done);
             self.read_at(stored, done, &mut buffer[..bytes])?;
             for (row, bytes) in buffer[..bytes].chunks_exact(row_bytes).enumerate() {
-                each(done / row_bytes + row, Row { kind: stored.kind, bytes });
+                let (index, row) = (done / row_bytes + row, Row { kind: stored.kind, bytes });
+                match &gain {
+                    Some(gain) => each(index, row.plus(gain, index, &mut merged)),
+                    None => each(index, row),
+                }
             }
             done += bytes;
         }
@@ -233,9 +274,12 @@ fn is_simple(kind: GgmlDType) -> bool {
     matches!(kind, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 | GgmlDType::Q8_0)
 }
 
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gguf")
+}
+
 /// The GGUF file that `path` is or holds, if any; which of several is not told.
 fn gguf_file(path: &Path) -> Result<Option<Result<PathBuf, EngineError>>, EngineError> {
-    let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
     if !path.is_dir() {
         return Ok(is_gguf(path).then(|| Ok(path.to_owned())));
     }
@@ -265,6 +309,15 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// The row and what it gains, as 32-bit floats in a buffer that is used again.
+    fn plus<'a>(&self, gain: &Gain, output: usize, buffer: &'a mut Vec<u8>) -> Row<'a> {
+        let mut weights = self.floats();
+        gain.add(output, &mut weights);
+        buffer.clear();
+        buffer.extend(weights.iter().flat_map(|weight| weight.to_le_bytes()));
+        Row { kind: GgmlDType::F32, bytes: buffer }
+    }
+
     fn floats(&self) -> Vec<f32> {
         let halves = || self.bytes.as_chunks::<2>().0.iter();
         match self.kind {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use api::model_files::is_plain;
 use api::{
-    AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelResources, ModelSource,
-    PvcSource,
+    AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelAdapter, ModelResources,
+    ModelSource, ModelWeights, PvcSource,
 };
 use k8s_openapi::api::core::v1::Toleration;
 
@@ -15,6 +16,10 @@ use crate::campaign::Fault;
 pub struct Model {
     /// Where it lies.
     pub source: Source,
+    /// The folder of its adapter below its own.
+    pub adapter: Option<String>,
+    /// In which form its weights are kept.
+    pub weights: ModelWeights,
     /// What the worker's container asks for and may use.
     pub resources: Option<ModelResources>,
     /// Labels that a node must have.
@@ -40,15 +45,61 @@ impl TryFrom<&AdModel> for Model {
     type Error = Fault;
 
     fn try_from(object: &AdModel) -> Result<Self, Fault> {
-        let AdModelSpec { source, resources, node_selector, tolerations, price: _ } = object.spec.clone();
+        let AdModelSpec { source, adapter, weights, resources, node_selector, tolerations, price: _ } =
+            object.spec.clone();
         let source = Source::try_from(source)?;
-        if let (Source::Endpoint(_), Some(device)) = (&source, resources.as_ref().and_then(device)) {
-            return Err(fault(
-                "spec.resources",
-                format!("asks for {device}, which would stand idle beside an endpoint: remove it"),
-            ));
+        let device = resources.as_ref().and_then(device);
+        match (&source, &device) {
+            (Source::Endpoint(_), _) => check_endpoint(adapter.as_ref(), weights, device.as_deref())?,
+            (_, Some(device)) if weights == Some(ModelWeights::Q8) => Err(fault(
+                "spec.weights",
+                format!(
+                    "is for CPUs, and spec.resources asks for {device}, which keeps 16-bit floats: remove one"
+                ),
+            ))?,
+            _ => {}
         }
-        Ok(Self { source, resources, node_selector, tolerations })
+        let adapter = adapter.map(|adapter| adapter_folder(adapter, &source)).transpose()?;
+        let weights = weights.unwrap_or(ModelWeights::AsStored);
+        Ok(Self { source, adapter, weights, resources, node_selector, tolerations })
+    }
+}
+
+/// What is for a model in the pod says nothing to an engine elsewhere.
+fn check_endpoint(
+    adapter: Option<&ModelAdapter>,
+    weights: Option<ModelWeights>,
+    device: Option<&str>,
+) -> Result<(), Fault> {
+    if let Some(device) = device {
+        let problem = format!("asks for {device}, which would stand idle beside an endpoint: remove it");
+        return Err(fault("spec.resources", problem));
+    }
+    if adapter.is_some() {
+        let problem = "is merged by the worker, and an endpoint has its own name for a model with one: remove it, and name that in spec.source.endpoint.model";
+        return Err(fault("spec.adapter", problem));
+    }
+    match weights {
+        Some(_) => Err(fault("spec.weights", "says nothing to an endpoint, which keeps its own: remove it")),
+        None => Ok(()),
+    }
+}
+
+/// The definition refuses these too; an object on a server that was made before it is told the same.
+fn adapter_folder(adapter: ModelAdapter, source: &Source) -> Result<String, Fault> {
+    let ModelAdapter { path } = adapter;
+    if !path.split('/').all(is_plain) {
+        return Err(fault(
+            "spec.adapter.path",
+            "leads out of the model's folder: write a folder below it, such as brands/acme",
+        ));
+    }
+    match source {
+        Source::HuggingFace(HuggingFaceSource { file: Some(_), .. }) => Err(fault(
+            "spec.adapter",
+            "is merged into safetensors and not into a GGUF file: remove it, or spec.source.huggingFace.file",
+        )),
+        _ => Ok(path),
     }
 }
 
@@ -186,6 +237,37 @@ mod tests {
             "huggingFace.file: names a GGUF file",
         );
         check("", "spec.source: is empty");
+    }
+
+    #[test]
+    fn an_adapter_lies_in_a_folder_of_the_models_own_files() {
+        let image = "source: {image: {reference: 'a:1'}}";
+        let model = read(&format!("{image}, adapter: {{path: brands/acme}}, weights: Q8")).expect("a model");
+        assert_eq!((model.adapter.as_deref(), model.weights), (Some("brands/acme"), ModelWeights::Q8));
+        let check = |spec: &str, says: &str| {
+            let said = read(spec).expect_err(spec);
+            assert!(said.contains(says), "{spec}: {said}");
+        };
+        for path in ["../acme", "/acme", "brands/../../acme", "''", "brands/"] {
+            check(&format!("{image}, adapter: {{path: {path}}}"), "spec.adapter.path: leads out of");
+        }
+        let repository = "huggingFace: {repo: a/b, revision: main, file: a.gguf}";
+        check(
+            &format!("source: {{{repository}}}, adapter: {{path: acme}}"),
+            "spec.adapter: is merged into safetensors",
+        );
+        let endpoint = "source: {endpoint: {model: qwen, secretRef: {name: vllm}}}";
+        check(&format!("{endpoint}, adapter: {{path: acme}}"), "spec.adapter: is merged by the worker");
+    }
+
+    #[test]
+    fn weights_are_rounded_where_it_says_something() {
+        let check = |spec: &str| read(spec).expect_err(spec);
+        let endpoint = "source: {endpoint: {model: qwen, secretRef: {name: vllm}}}";
+        assert!(check(&format!("{endpoint}, weights: AsStored")).contains("spec.weights: says nothing"));
+        let gpu = "source: {pvc: {claimName: m}}, resources: {limits: {nvidia.com/gpu: 1}}";
+        read(&format!("{gpu}, weights: AsStored")).expect("it is so anyway");
+        assert!(check(&format!("{gpu}, weights: Q8")).contains("spec.weights: is for CPUs"));
     }
 
     #[test]

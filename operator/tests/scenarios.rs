@@ -366,6 +366,7 @@ fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
     let name = api::name::variant(&campaign.name_any(), &placement, &slots);
     let provenance = Provenance {
         model_digest: "sha256:0".to_owned(),
+        adapter_digest: None,
         prompt_digest: "sha256:0".to_owned(),
         rules_version: "1".to_owned(),
         engine_version: "0".to_owned(),

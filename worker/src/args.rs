@@ -62,6 +62,10 @@ pub struct GenerateArguments {
     /// Folder of the model: config.json, tokenizer.json, model.safetensors.
     #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER", required_unless_present = "endpoint")]
     pub model: Option<PathBuf>,
+    /// Folder of a LoRA adapter as peft saves it, which is merged into the model: its path from the model's folder, or an
+    /// absolute one.
+    #[arg(long, env = "BROADSIDE_ADAPTER", value_name = "FOLDER", conflicts_with = "endpoint")]
+    pub adapter: Option<PathBuf>,
     /// Folder of a mounted Secret of type broadside.dev/model-endpoint, in place of a model: url, and where they are
     /// needed key and ca.crt. The engine there speaks the OpenAI-compatible chat API.
     #[arg(
@@ -138,6 +142,9 @@ pub struct RegenerateArguments {
     /// Folder of the model that wrote it.
     #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER")]
     pub model: PathBuf,
+    /// Folder of the LoRA adapter that it wrote with: its path from the model's folder, or an absolute one.
+    #[arg(long, env = "BROADSIDE_ADAPTER", value_name = "FOLDER")]
+    pub adapter: Option<PathBuf>,
 }
 
 /// Go on with a raw prompt, without rules, to check a model.
@@ -149,6 +156,10 @@ pub struct CompleteArguments {
     /// Folder of the model.
     #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER")]
     pub model: PathBuf,
+    /// Folder of a LoRA adapter as peft saves it, which is merged into the model: its path from the model's folder, or an
+    /// absolute one.
+    #[arg(long, env = "BROADSIDE_ADAPTER", value_name = "FOLDER")]
+    pub adapter: Option<PathBuf>,
     /// The prompt; `-` reads it from standard input.
     #[arg(long, env = "BROADSIDE_PROMPT", value_name = "TEXT")]
     pub prompt: String,
@@ -216,6 +227,9 @@ pub struct FetchArguments {
     /// The one GGUF file that is fetched in place of safetensors.
     #[arg(long, env = "BROADSIDE_FILE", value_name = "FILE")]
     pub file: Option<String>,
+    /// Folder of a LoRA adapter in the repository, which is fetched beside the model.
+    #[arg(long, env = "BROADSIDE_ADAPTER", value_name = "FOLDER", conflicts_with = "file", value_parser = folder_inside)]
+    pub adapter: Option<String>,
     /// Folder that keeps what was fetched: for each repository one, in it one for each commit.
     #[arg(long, env = "BROADSIDE_INTO", value_name = "FOLDER")]
     pub into: PathBuf,
@@ -351,6 +365,15 @@ fn repo(text: &str) -> Result<String, String> {
     }
 }
 
+/// Becomes a folder below the model's, so it may not lead elsewhere.
+fn folder_inside(text: &str) -> Result<String, String> {
+    if text.split('/').all(api::model_files::is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("write the path of a folder of the repository, such as brands/acme".to_owned())
+    }
+}
+
 fn directives(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -431,6 +454,17 @@ mod tests {
     }
 
     #[test]
+    fn an_adapter_is_fetched_from_a_folder_of_the_repository() {
+        for (adapter, good) in
+            [("acme", true), ("brands/acme", true), ("../acme", false), ("/acme", false), ("a//b", false)]
+        {
+            let adapter = format!("--adapter={adapter}");
+            let typed = ["worker", "fetch", "--repo=a/b", "--revision=main", "--into=c", &adapter];
+            assert_eq!(Arguments::try_parse_from(typed).is_ok(), good, "{adapter}");
+        }
+    }
+
+    #[test]
     fn copy_is_written_by_a_model_or_by_an_endpoint_with_its_models_name() {
         let (model, endpoint, name) = ("--model=m", "--endpoint=e", "--endpoint-model=n");
         for (author, good) in [
@@ -441,6 +475,8 @@ mod tests {
             (vec![name], false),
             (vec![model, endpoint, name], false),
             (vec![endpoint, "--endpoint-model="], false),
+            (vec![model, "--adapter=a"], true),
+            (vec![endpoint, name, "--adapter=a"], false),
         ] {
             let typed = [vec!["worker", "generate", "--campaign=c", "--output=o"], author].concat();
             assert_eq!(Arguments::try_parse_from(&typed).is_ok(), good, "{typed:?}");

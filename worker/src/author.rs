@@ -61,6 +61,10 @@ pub trait Author {
     /// What identifies the model: `sha256:` and the digest of its weights, or `endpoint:` and a name.
     fn model_digest(&self) -> &str;
 
+    /// What identifies the adapter that is merged into the model: `sha256:` and the digest of its files; nothing where
+    /// there is none, or nobody knows.
+    fn adapter_digest(&self) -> Option<&str>;
+
     /// In which form it keeps the weights; nothing where it does not know.
     fn quantization(&self) -> Option<&str>;
 

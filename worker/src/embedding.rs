@@ -90,7 +90,7 @@ impl Embedder {
         let tokenizer = tokenizer(&folder.join(TOKENIZER), layout.limit.min(plan.positions()))?;
         let weights = Weights::of_folder(folder).map_err(ModelError::from)?;
         let encoder = plan.load(&weights)?;
-        Ok(Self { encoder, tokenizer, layout, digest: model::digest(&weights)? })
+        Ok(Self { encoder, tokenizer, layout, digest: model::digest(weights.files())? })
     }
 
     fn embed_one(&self, text: &str) -> Result<Embedding, EmbedderError> {

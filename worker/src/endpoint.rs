@@ -233,6 +233,11 @@ impl Author for Endpoint {
         &self.digest
     }
 
+    /// The engine's name for the model stands for its adapter too.
+    fn adapter_digest(&self) -> Option<&str> {
+        None
+    }
+
     /// An engine elsewhere keeps its weights as it likes.
     fn quantization(&self) -> Option<&str> {
         None

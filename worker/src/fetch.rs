@@ -47,6 +47,8 @@ pub struct Wanted {
     pub revision: String,
     /// The one GGUF file that is wanted in place of safetensors.
     pub file: Option<String>,
+    /// The folder of a LoRA adapter in the repository that is wanted beside the model.
+    pub adapter: Option<String>,
     /// The folder that keeps what was fetched.
     pub into: PathBuf,
 }
@@ -56,10 +58,10 @@ pub struct Wanted {
 /// # Errors
 /// When it can't be had; each error names the way out, and says by its outcome whether to try again.
 pub async fn fetch(wanted: &Wanted, access: &Access, patience: Patience) -> Result<PathBuf, FetchError> {
-    let file = wanted.file.as_deref();
+    let (file, adapter) = (wanted.file.as_deref(), wanted.adapter.as_deref());
     if listing::is_commit(&wanted.revision) {
         let snapshot = Snapshot::new(&wanted.into, &wanted.repo, &wanted.revision, file);
-        if snapshot.is_complete() {
+        if snapshot.is_complete(adapter) {
             info!(folder = %snapshot.folder().display(), "the model is here already");
             return Ok(snapshot.folder().to_owned());
         }
@@ -69,7 +71,7 @@ pub async fn fetch(wanted: &Wanted, access: &Access, patience: Patience) -> Resu
     let snapshot = Snapshot::new(&wanted.into, &wanted.repo, &commit, file);
     let turn = snapshot.take_turn()?;
     // Whoever had the turn before may have fetched it all.
-    if !snapshot.is_complete() {
+    if !snapshot.is_complete(adapter) {
         let listing = hub.listing(&wanted.repo, &commit).await?;
         let files = Fetcher { hub: &hub, wanted, commit: &commit, snapshot: &snapshot, part: turn.part() };
         files.fetch(&listing).await?;
@@ -110,7 +112,10 @@ impl Fetcher<'_> {
         self.all(&small, &mut Progress::silent()).await?;
         let index =
             small.iter().any(|remote| remote.name() == INDEX).then(|| self.read_index()).transpose()?;
-        let weights = listing.weights(&self.wanted.repo, file, index.as_deref())?;
+        let Wanted { repo, adapter, .. } = self.wanted;
+        let adapter = adapter.as_ref().map(|folder| listing.adapter(repo, folder)).transpose()?;
+        let mut weights = listing.weights(repo, file, index.as_deref())?;
+        weights.extend(adapter.into_iter().flatten());
         let mut progress = Progress::of(weights.iter().map(|remote| remote.size).sum());
         self.all(&weights, &mut progress).await?;
         let kept: Vec<&Remote> = small.into_iter().chain(weights).collect();

@@ -208,6 +208,7 @@ impl<'a> Run<'a> {
             slots: pool.assignment.beside_media(draft.slots.clone()),
             provenance: Some(Provenance {
                 model_digest: self.author.model_digest().to_owned(),
+                adapter_digest: self.author.adapter_digest().map(str::to_owned),
                 prompt_digest: format!("sha256:{}", draft.trace.prompt_digest),
                 rules_version: campaign.rules_version.clone(),
                 engine_version: ENGINE.to_owned(),

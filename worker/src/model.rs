@@ -69,6 +69,7 @@ pub struct Model {
     tokens: Tokens,
     advice: Advice,
     digest: String,
+    adapter_digest: Option<String>,
     folder: PathBuf,
     quantization: &'static str,
 }
@@ -79,15 +80,26 @@ impl Model {
     /// # Errors
     /// When a file is missing or not what its name says, or the model is of a kind that this worker cannot run.
     pub fn open(folder: &Path, form: cpu::Form) -> Result<Self, ModelError> {
-        Self::open_at(folder, form, Place::Cpu)
+        Self::open_at(folder, None, form, Place::Cpu)
     }
 
-    /// The same, with the model where it is to be reckoned with; `form` is for the CPU.
+    /// The same, with the model where it is to be reckoned with, and a LoRA adapter merged into it; `form` is for the CPU.
+    /// The adapter's folder is a path from the model's, or an absolute one.
     ///
     /// # Errors
-    /// As [`Self::open`], and when the device is missing, too old for this build, or too small.
-    pub fn open_at(folder: &Path, form: cpu::Form, place: Place) -> Result<Self, ModelError> {
+    /// As [`Self::open`], when the adapter can't be merged into the model, and when the device is missing, too old for
+    /// this build, or too small.
+    pub fn open_at(
+        folder: &Path,
+        adapter: Option<&Path>,
+        form: cpu::Form,
+        place: Place,
+    ) -> Result<Self, ModelError> {
         let (weights, configuration) = Weights::open(folder)?;
+        let weights = match adapter {
+            Some(adapter) => weights.with_adapter(&folder.join(adapter))?,
+            None => weights,
+        };
         let advice = advice(folder)?;
         let tokenizer = folder.join(TOKENIZER);
         // Before the weights, which take long to load.
@@ -101,14 +113,23 @@ impl Model {
             );
         }
         let tokens = Tokens::open(&tokenizer)?;
-        let (digest, quantization) = (digest(&weights)?, quantization(form, place));
-        Ok(Self { decoder, tokens, advice, digest, folder: folder.to_owned(), quantization })
+        let adapter_digest = adapter.map(|_| digest(weights.adapter_files())).transpose()?;
+        // Candle's modules keep floats as the files have them.
+        let form = if decoder.stock_family().is_some() { cpu::Form::AsStored } else { form };
+        let (digest, quantization) = (digest(weights.files())?, quantization(form, place));
+        Ok(Self { decoder, tokens, advice, digest, adapter_digest, folder: folder.to_owned(), quantization })
     }
 
     /// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The same of the adapter's files, its configuration first; nothing where it has none.
+    #[must_use]
+    pub fn adapter_digest(&self) -> Option<&str> {
+        self.adapter_digest.as_deref()
     }
 
     /// In which form its weights are kept, as provenance names it.
@@ -178,11 +199,11 @@ fn quantization(form: cpu::Form, place: Place) -> &'static str {
     }
 }
 
-/// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
-pub(crate) fn digest(weights: &Weights) -> Result<String, ModelError> {
+/// `sha256:` and, in hexadecimal, SHA-256 of files, in their order.
+pub(crate) fn digest<'a>(files: impl Iterator<Item = &'a Path>) -> Result<String, ModelError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    for path in weights.files() {
+    for path in files {
         let unreadable = |source| ModelError::Read { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(unreadable)?;
         loop {

@@ -65,6 +65,9 @@ pub struct Record {
     form: cpu::Form,
 }
 
+/// How the adapter of a model without one is called where two are compared.
+const NO_ADAPTER: &str = "none";
+
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
@@ -118,6 +121,12 @@ impl Record {
             &provenance.model_digest,
             model.digest(),
             "name the model that wrote it",
+        )?;
+        same(
+            "provenance.adapterDigest",
+            provenance.adapter_digest.as_deref().unwrap_or(NO_ADAPTER),
+            model.adapter_digest().unwrap_or(NO_ADAPTER),
+            "give --adapter the adapter that it was written with, or none",
         )?;
         let rules = &campaign.rules_version;
         same(

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use engine::{EngineError, Sampling};
+use engine::{EngineError, Place, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
 
@@ -126,7 +126,11 @@ fn failure_of(error: &ModelError) -> Option<GenerationFailure> {
     match error {
         ModelError::Engine(EngineError::Family(_)) => Some(GenerationFailure::ModelFamilyUnknown),
         ModelError::Engine(
-            EngineError::Malformed { .. } | EngineError::Truncated { .. } | EngineError::Weight { .. },
+            EngineError::Malformed { .. }
+            | EngineError::Truncated { .. }
+            | EngineError::Weight { .. }
+            | EngineError::AdapterTensor { .. }
+            | EngineError::AdapterShape { .. },
         )
         | ModelError::Parse { .. }
         | ModelError::Tokens(_) => Some(GenerationFailure::ModelFilesDamaged),
@@ -189,10 +193,10 @@ fn reported(path: Option<&Path>, report: &Report) -> Outcome {
 }
 
 fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
-    let FetchArguments { repo, revision, file, into, link: to, mirror, secret, report: _ } =
+    let FetchArguments { repo, revision, file, adapter, into, link: to, mirror, secret, report: _ } =
         arguments.clone();
     let access = secret.map_or(fetch::Access::Open { mirror }, fetch::Access::Secret);
-    let wanted = Wanted { repo, revision, file, into };
+    let wanted = Wanted { repo, revision, file, adapter, into };
     info!(?wanted, ?access, "fetching begins");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(RunError::Runtime)?;
@@ -203,7 +207,8 @@ fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
 fn regenerated(arguments: &RegenerateArguments) -> Result<Outcome, RunError> {
     let record = Record::open(&arguments.variant)?;
     let campaign = Campaign::open(&arguments.campaign)?;
-    let model = Model::open(&arguments.model, record.form())?;
+    let RegenerateArguments { model, adapter, .. } = arguments;
+    let model = Model::open_at(model, adapter.as_deref(), record.form(), Place::Cpu)?;
     let again = record.again(&campaign, &model)?;
     let text = serde_saphyr::to_string(&again.slots).expect("texts by name are YAML");
     std::io::stdout().write_all(text.as_bytes())?;
@@ -216,7 +221,8 @@ fn regenerated(arguments: &RegenerateArguments) -> Result<Outcome, RunError> {
 }
 
 fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {
-    let model = Model::open(&arguments.model, arguments.weights.into())?;
+    let CompleteArguments { model, adapter, weights, .. } = arguments;
+    let model = Model::open_at(model, adapter.as_deref(), (*weights).into(), Place::Cpu)?;
     let text = match arguments.prompt.as_str() {
         "-" => std::io::read_to_string(std::io::stdin())?,
         text => text.to_owned(),

@@ -94,6 +94,10 @@ impl Author for Writer<'_> {
         self.model.digest()
     }
 
+    fn adapter_digest(&self) -> Option<&str> {
+        self.model.adapter_digest()
+    }
+
     fn quantization(&self) -> Option<&str> {
         Some(self.model.quantization())
     }

@@ -202,7 +202,7 @@ async fn server(weights: &[u8]) -> Server {
 }
 
 fn wanted(into: &Path) -> Wanted {
-    Wanted { repo: "a/b".into(), revision: "main".into(), file: None, into: into.to_owned() }
+    Wanted { repo: "a/b".into(), revision: "main".into(), file: None, adapter: None, into: into.to_owned() }
 }
 
 /// As patient as the command, in a thousandth of the time.
@@ -269,6 +269,40 @@ async fn an_embedders_pooling_lies_below_the_model_and_is_not_taken_for_its_conf
     );
     assert_eq!(fs::read(folder.join("config.json")).expect("read"), b"{}");
     assert_eq!(fs::read(folder.join("1_Pooling/config.json")).expect("read"), b"{\"pooling_mode\": \"cls\"}");
+}
+
+#[tokio::test]
+async fn an_adapter_is_fetched_into_the_folder_of_its_model() {
+    let (config, tensors) = ("acme/adapter_config.json", "acme/adapter_model.safetensors");
+    let files: [(&str, &[u8]); 6] = [
+        ("config.json", b"{}"),
+        ("tokenizer.json", b"{}"),
+        ("model.safetensors", &weights()),
+        (config, b"{\"r\": 4}"),
+        (tensors, b"tensors"),
+        ("acme/optimizer.pt", b"never"),
+    ];
+    let (server, cache) = (Server::start(&files).await, Cache::new());
+    let folder = cache.fetch(&server).await.expect("the model alone");
+    assert!(!folder.join("acme").exists());
+
+    let with = |adapter: &str| Wanted {
+        revision: COMMIT.into(),
+        adapter: Some(adapter.into()),
+        ..wanted(cache.0.path())
+    };
+    assert_eq!(fetch(&with("acme"), &server.access(), quick()).await.expect("fetched"), folder);
+    assert_eq!(names(&folder.join("acme")), ["adapter_config.json", "adapter_model.safetensors"]);
+    assert_eq!(fs::read(folder.join(tensors)).expect("read"), b"tensors");
+    assert_eq!(server.ranges("model.safetensors").len(), 1, "the model was here");
+    let asked = server.heard().len();
+    fetch(&with("acme"), &server.access(), quick()).await.expect("here");
+    cache.fetch(&server).await.expect("here");
+    assert_eq!(server.heard().len(), asked + 1, "a branch asks for its commit alone");
+
+    let error = fetch(&with("other"), &server.access(), quick()).await.expect_err("none");
+    assert!(error.to_string().contains("a/b has no other/adapter_config.json"), "{error}");
+    assert_eq!(error.outcome(), Outcome::Misconfigured);
 }
 
 #[tokio::test]

@@ -121,10 +121,11 @@ fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
 }
 
 /// Runs `worker regenerate` on a manifest and returns its exit code.
-fn regenerate(place: &Place, variant: &str) -> u8 {
+fn regenerate(place: &Place, variant: &str, more: &[&str]) -> u8 {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/handbill");
     let campaign = place.path("campaign.yaml");
-    let typed = ["worker", "regenerate", variant, "--campaign", &campaign, "--model", model];
+    let typed =
+        [&["worker", "regenerate", variant, "--campaign", &campaign, "--model", model], more].concat();
     run(&Arguments::try_parse_from(typed).expect("valid arguments").command).exit_code()
 }
 
@@ -136,7 +137,7 @@ fn a_variant_is_written_again_from_its_provenance_alone() {
         let manifests = place.manifests();
         assert_eq!(manifests.len(), 3);
         for (path, _) in &manifests {
-            assert_eq!(regenerate(&place, path), 0, "{path}");
+            assert_eq!(regenerate(&place, path, &[]), 0, "{path}");
         }
         manifests.iter().for_each(|(path, _)| fs::remove_file(path).expect("removed"));
     }
@@ -151,7 +152,7 @@ fn a_variant_of_other_origin_is_not_said_to_be_the_same() {
         assert!(manifest.contains(from), "{from}: {manifest}");
         let path = place.path("other.yaml");
         fs::write(&path, manifest.replace(from, to)).expect("written");
-        assert_eq!(regenerate(&place, &path), exit_code, "{from} -> {to}");
+        assert_eq!(regenerate(&place, &path, &[]), exit_code, "{from} -> {to}");
     };
     check("button: ", "button: Not ", 3);
     check("seed: 7", "seed: 8", 2);
@@ -159,6 +160,67 @@ fn a_variant_of_other_origin_is_not_said_to_be_the_same() {
     check("quantization: ", "quantization: gpu-", 2);
     check("campaign: cart", "campaign: heart", 2);
     check("provenance:", "unknown:", 2);
+}
+
+/// Writes a LoRA adapter for Handbill's queries of the first layer.
+fn write_adapter(folder: &str, scale: f32) {
+    fs::create_dir(folder).expect("made");
+    let config = r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 2}"#;
+    fs::write(format!("{folder}/adapter_config.json"), config).expect("written");
+    let number = |index: usize| scale * ((index * 7919 % 1000) as f32 / 500.0 - 1.0);
+    let bytes: Vec<u8> = (0..2 * 192).map(number).flat_map(f32::to_le_bytes).collect();
+    let tensor = |shape: [usize; 2]| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &bytes)
+            .expect("a tensor")
+    };
+    let name = |which: &str| format!("base_model.model.model.layers.0.self_attn.q_proj.lora_{which}.weight");
+    let tensors = [(name("A"), tensor([2, 192])), (name("B"), tensor([192, 2]))];
+    let file = safetensors::serialize(tensors, None).expect("tensors");
+    fs::write(format!("{folder}/adapter_model.safetensors"), file).expect("written");
+}
+
+#[test]
+fn a_variant_names_the_adapter_that_it_was_written_with() {
+    let place = Place::new(CAMPAIGN);
+    let [adapter, other] = ["adapter", "other"].map(|name| place.path(name));
+    write_adapter(&adapter, 0.3);
+    write_adapter(&other, 0.2);
+    place.generate(&["--weights", "q8"]);
+    let alone = place.manifests();
+    fs::remove_dir_all(place.path("output")).expect("removed");
+    place.generate(&["--weights", "q8", "--adapter", &adapter]);
+    let manifests = place.manifests();
+    let has_digest = |(_, text): &(String, String)| text.contains("adapterDigest: sha256:");
+    assert!(manifests.iter().all(has_digest) && !alone.iter().any(has_digest));
+    let names = |manifests: &[(String, String)]| manifests.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
+    assert_ne!(names(&alone), names(&manifests), "names are digests of the copy");
+    let (path, _) = &manifests[0];
+    assert_eq!(regenerate(&place, path, &["--adapter", &adapter]), 0);
+    assert_eq!(regenerate(&place, path, &["--adapter", &other]), 2);
+    assert_eq!(regenerate(&place, path, &[]), 2);
+    let path = place.path("alone.yaml");
+    fs::write(&path, &alone[0].1).expect("written");
+    assert_eq!(regenerate(&place, &path, &["--adapter", &adapter]), 2);
+}
+
+#[test]
+fn an_adapter_that_is_missing_or_of_another_model_is_told_as_such() {
+    let place = Place::new(CAMPAIGN);
+    let (outcome, report) = place.generate(&["--adapter", "brands/acme"]);
+    assert_eq!(
+        (outcome, report.failure),
+        (Outcome::Misconfigured, Some(GenerationFailure::ModelFilesMissing))
+    );
+    let message = report.message.expect("a message");
+    assert!(message.contains("models/handbill/brands/acme/adapter_config.json"), "{message}");
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/tests/oracles/adapters/qwen3");
+    let (outcome, report) = place.generate(&["--adapter", other]);
+    assert_eq!(
+        (outcome, report.failure),
+        (Outcome::Misconfigured, Some(GenerationFailure::ModelFilesDamaged))
+    );
+    let message = report.message.expect("a message");
+    assert!(message.contains("has the shape [4, 96] and the model asks for [4, 512]"), "{message}");
 }
 
 #[test]
@@ -261,7 +323,7 @@ fn an_embedder_bears_on_which_drafts_are_taken_and_not_on_what_they_hold() {
             manifest.contains("  embedder: sha256:") || manifest.contains("  embedder: \"sha256:"),
             "{manifest}"
         );
-        assert_eq!(regenerate(&place, path), 0, "{path}");
+        assert_eq!(regenerate(&place, path, &[]), 0, "{path}");
     }
     fs::remove_file(&first[1].0).expect("removed");
     assert_eq!(place.generate(&more).0, Outcome::Complete);

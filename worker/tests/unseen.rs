@@ -69,6 +69,10 @@ impl Author for Recorder<'_> {
         self.writer.model_digest()
     }
 
+    fn adapter_digest(&self) -> Option<&str> {
+        self.writer.adapter_digest()
+    }
+
     fn quantization(&self) -> Option<&str> {
         self.writer.quantization()
     }

@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use api::model_files::{CONFIG, INDEX, SMALL, TOKENIZER, WEIGHTS, shards};
 use serde_json::Value;
 
+use super::adapters::adapters;
+
 /// What of a folder belongs into a model's image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// The files that are packed: the model's, and what its license asks to go along. Paths below the folder, sorted.
+    /// The files that are packed: the model's, those of adapters in folders of it, and what its license asks to go along.
+    /// Paths below the folder, sorted.
     pub packed: Vec<String>,
     /// The files that are not.
     pub left: Vec<String>,
@@ -76,9 +79,12 @@ pub(super) fn look(folder: &Path) -> Result<Contents, Fault> {
             || weights.contains(name)
             || PAPERS.iter().any(|paper| name.starts_with(paper))
     };
-    let (packed, left): (Vec<String>, Vec<String>) = names.into_iter().partition(is_packed);
+    let (mut packed, left): (Vec<String>, Vec<String>) = names.into_iter().partition(is_packed);
     let below = SMALL.into_iter().filter(|path| path.contains('/') && folder.join(path).is_file());
-    Ok(Contents { packed: below.map(str::to_owned).chain(packed).collect(), left })
+    packed.extend(below.map(str::to_owned));
+    packed.extend(adapters(folder)?);
+    packed.sort();
+    Ok(Contents { packed, left })
 }
 
 /// The files of a folder, links to files among them, as caches of Hugging Face have them.
@@ -134,7 +140,7 @@ fn indexed(path: &Path) -> Result<Vec<String>, Fault> {
 }
 
 /// A file that begins with the length of its header, then the header, which is JSON.
-fn safetensors(path: &Path) -> Result<(), Fault> {
+pub(super) fn safetensors(path: &Path) -> Result<(), Fault> {
     let length =
         fs::metadata(path).map_err(|source| Fault::Unreadable { path: path.to_owned(), source })?.len();
     let header = u64::from_le_bytes(first(path)?);
@@ -154,7 +160,7 @@ fn first(path: &Path) -> Result<[u8; 8], Fault> {
 }
 
 /// A file of JSON must be an object with a field that every one of its kind has.
-fn json(path: &Path, field: &str) -> Result<(), Fault> {
+pub(super) fn json(path: &Path, field: &str) -> Result<(), Fault> {
     let value: Value = serde_json::from_slice(&read(path)?)
         .map_err(|error| malformed(path, format!("is no JSON ({error})")))?;
     if value[field].is_null() { Err(malformed(path, format!("has no {field}"))) } else { Ok(()) }
@@ -164,7 +170,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     fs::read(path).map_err(|source| Fault::Unreadable { path: path.to_owned(), source })
 }
 
-fn lacks(folder: &Path, file: &str, remedy: &'static str) -> Fault {
+pub(super) fn lacks(folder: &Path, file: &str, remedy: &'static str) -> Fault {
     Fault::Lacks { folder: folder.to_owned(), file: file.to_owned(), remedy }
 }
 

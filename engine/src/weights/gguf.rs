@@ -23,7 +23,7 @@ pub(super) fn open(path: &Path) -> Result<(Weights, Configuration), EngineError>
         (by_hugging_face(name), stored)
     });
     let tensors: HashMap<String, Stored> = tensors.collect();
-    let weights = Weights { files: vec![(path.to_owned(), file)], tensors }.check_lengths()?;
+    let weights = Weights { files: vec![(path.to_owned(), file)], tensors, adapter: None }.check_lengths()?;
     let factors = weights.has(FACTORS).then(|| weights.floats(FACTORS, None)).transpose()?;
     let factors = factors.map(|(factors, _)| factors);
     let configuration = Configuration::from_gguf(&content, factors.as_deref(), path)?;

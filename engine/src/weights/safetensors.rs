@@ -32,11 +32,18 @@ pub(super) fn open(folder: &Path) -> Result<(Weights, Configuration), EngineErro
 
 /// The tensors alone.
 pub(super) fn weights(folder: &Path) -> Result<Weights, EngineError> {
-    let mut weights = Weights { files: Vec::new(), tensors: HashMap::new() };
+    let mut weights = Weights::default();
     for path in shards(folder)? {
         let file = open_file(&path)?;
         add(&mut weights, path, file)?;
     }
+    weights.check_lengths()
+}
+
+/// The tensors of one file.
+pub(super) fn open_file_alone(path: &Path) -> Result<Weights, EngineError> {
+    let mut weights = Weights::default();
+    add(&mut weights, path.to_owned(), open_file(path)?)?;
     weights.check_lengths()
 }
 
@@ -94,6 +101,6 @@ fn kind(dtype: Dtype) -> Option<GgmlDType> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
     std::fs::read(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })
 }

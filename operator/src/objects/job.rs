@@ -13,11 +13,13 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::api::ObjectMeta;
 
+use api::ModelWeights;
+
 use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
 use crate::model::{Embedder, Model};
-use supply::{Role, Supply};
+use supply::{Files, Role, Supply};
 
 /// The worker's image, as the chart gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +75,12 @@ const FINISHED_JOB_SECONDS: i32 = 24 * 3600;
 /// The Job that generates the campaign's variants with `models`.
 pub fn job(campaign: &Campaign, generation: &Generation, models: &Models, image: &WorkerImage) -> Job {
     let Models { writer, embedder } = models;
-    let embedder = embedder.iter().map(|embedder| (Role::Embedder, &embedder.source));
-    let sources: Vec<_> = std::iter::once((Role::Writer, &writer.source)).chain(embedder).collect();
-    let supply = supply::supplies(&sources, image);
+    let adapter = writer.adapter.as_deref();
+    let writer_files = Files { role: Role::Writer, source: &writer.source, adapter };
+    let embedder_files =
+        embedder.iter().map(|it| Files { role: Role::Embedder, source: &it.source, adapter: None });
+    let files: Vec<Files<'_>> = std::iter::once(writer_files).chain(embedder_files).collect();
+    let supply = supply::supplies(&files, image);
     let spec = JobSpec {
         backoff_limit: Some(PODS_LOST_AT_MOST),
         pod_failure_policy: Some(failure_policy(&supply)),
@@ -119,8 +124,10 @@ fn final_exit(container: &str, statuses: &[i32]) -> PodFailurePolicyRule {
 }
 
 fn pod(campaign: &Campaign, writer: &Model, image: &WorkerImage, supply: Supply) -> PodSpec {
-    let Model { source: _, resources, node_selector, tolerations } = writer;
-    let Supply { init, volumes, mounts, arguments } = supply;
+    let Model { source: _, adapter, weights, resources, node_selector, tolerations } = writer;
+    let Supply { init, volumes, mounts, mut arguments } = supply;
+    arguments.extend(adapter.as_ref().map(|path| format!("--adapter={path}")));
+    arguments.extend((*weights == ModelWeights::Q8).then(|| "--weights=q8".to_owned()));
     PodSpec {
         service_account_name: Some(api::name::worker_account(&campaign.name)),
         automount_service_account_token: Some(true),

@@ -322,7 +322,9 @@ impl Look<'_> {
             ),
             GenerationFailure::ModelFilesMissing => (
                 Reason::ModelFilesMissing,
-                format!("give AdModel {model} a source with config.json, tokenizer.json and the weights"),
+                format!(
+                    "give AdModel {model} a source with config.json, tokenizer.json and the weights, and with the folder of its adapter if it names one"
+                ),
             ),
             GenerationFailure::ModelFamilyUnknown => (
                 Reason::ModelFamilyUnknown,

@@ -1,6 +1,6 @@
 //! What a repository lists, and what of it is fetched.
 
-use api::model_files::{self, INDEX, SMALL, TOKENIZER, WEIGHTS};
+use api::model_files::{self, ADAPTER, INDEX, SMALL, TOKENIZER, WEIGHTS};
 use serde::Deserialize;
 
 use super::FetchError;
@@ -92,6 +92,17 @@ impl Listing {
         names.iter().map(|name| self.find(name).ok_or_else(|| lacks(name, remedy))).collect()
     }
 
+    /// The files of an adapter, by its folder.
+    pub(super) fn adapter(&self, repo: &str, folder: &str) -> Result<Vec<&Remote>, FetchError> {
+        let remedy =
+            "name a folder of the repository that holds an adapter in the form of peft, with safetensors";
+        let find = |name| {
+            let file = format!("{folder}/{name}");
+            self.find(&file).ok_or(FetchError::Lacks { repo: repo.to_owned(), file, remedy })
+        };
+        ADAPTER.into_iter().map(find).collect()
+    }
+
     fn find(&self, path: &str) -> Option<&Remote> {
         self.0.iter().find(|remote| remote.path == path)
     }
@@ -152,10 +163,12 @@ mod tests {
         files.into_iter().map(Remote::name).collect()
     }
 
-    const ALL: [&str; 11] = [
+    const ALL: [&str; 13] = [
         "1_Pooling/config.json",
         "2_Dense/config.json",
         "README.md",
+        "brands/acme/adapter_config.json",
+        "brands/acme/adapter_model.safetensors",
         "config.json",
         "consolidated.safetensors",
         "gguf/tiny-Q8_0.gguf",
@@ -177,6 +190,15 @@ mod tests {
         let index = r#"{"weight_map": {"x": "model-1.safetensors"}}"#;
         assert_eq!(weights(None, Some(index)).expect("there"), ["model-1.safetensors"]);
         assert_eq!(weights(Some("gguf/tiny-Q8_0.gguf"), None).expect("there"), ["tiny-Q8_0.gguf"]);
+    }
+
+    #[test]
+    fn an_adapter_keeps_its_folder() {
+        let listing = listing(&ALL).expect("a listing");
+        let acme = ["brands/acme/adapter_config.json", "brands/acme/adapter_model.safetensors"];
+        assert_eq!(names(listing.adapter("a/b", "brands/acme").expect("there")), acme);
+        let said = listing.adapter("a/b", "brands/other").expect_err("none").to_string();
+        assert!(said.contains("a/b has no brands/other/adapter_config.json: name a folder"), "{said}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use api::model_files::ADAPTER;
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -45,15 +46,21 @@ impl Snapshot {
         &self.folder
     }
 
-    /// Whether the marker is there and the files have the sizes that it says. Their bytes were checked before it was
-    /// written.
-    pub(super) fn is_complete(&self) -> bool {
-        let Ok(text) = fs::read(self.folder.join(MARKER)) else { return false };
-        let Ok(marker) = serde_json::from_slice::<Marker>(&text) else { return false };
-        let has = |kept: &Kept| {
-            fs::metadata(self.folder.join(&kept.name)).is_ok_and(|metadata| metadata.len() == kept.size)
-        };
-        marker.files.iter().all(has)
+    /// Whether the marker is there, the files have the sizes that it says, and the adapter's are among them, if one is
+    /// wanted. Their bytes were checked before it was written.
+    pub(super) fn is_complete(&self, adapter: Option<&str>) -> bool {
+        let Some(marker) = self.marker() else { return false };
+        let lists = |name: &String| marker.files.iter().any(|kept| kept.name == *name);
+        let mut wanted = adapter.into_iter().flat_map(adapter_files);
+        marker.files.iter().all(|kept| self.is_whole(kept)) && wanted.all(|name| lists(&name))
+    }
+
+    fn marker(&self) -> Option<Marker> {
+        serde_json::from_slice(&fs::read(self.folder.join(MARKER)).ok()?).ok()
+    }
+
+    fn is_whole(&self, kept: &Kept) -> bool {
+        fs::metadata(self.folder.join(&kept.name)).is_ok_and(|metadata| metadata.len() == kept.size)
     }
 
     /// Waits until no other pod fills this folder. The kernel lets go of the turn when its holder ends, however it ends.
@@ -76,14 +83,19 @@ impl Snapshot {
         }
     }
 
-    /// Writes the marker, in a way that no reader sees half of it.
+    /// Writes the marker, in a way that no reader sees half of it. Adapters that were fetched before stay in it: each is
+    /// wanted by another model of the same commit.
     pub(super) fn complete(&self, repo: &str, commit: &str, files: &[&Remote]) -> Result<(), FetchError> {
         let kept = |remote: &&Remote| Kept {
             name: remote.name().to_owned(),
             size: remote.size,
             checksum: remote.checksum.to_string(),
         };
-        let files = files.iter().map(kept).collect();
+        let mut files: Vec<Kept> = files.iter().map(kept).collect();
+        let before = self.marker().into_iter().flat_map(|marker| marker.files);
+        let others = before.filter(|it| self.is_whole(it) && files.iter().all(|new| new.name != it.name));
+        let others: Vec<Kept> = others.collect();
+        files.extend(others);
         let marker = Marker { repo: repo.to_owned(), commit: commit.to_owned(), files };
         let text = serde_json::to_vec_pretty(&marker).expect("a marker is plain data");
         let path = self.folder.join(MARKER);
@@ -91,6 +103,10 @@ impl Snapshot {
         let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, &path));
         written.map_err(|source| FetchError::disk("write", &path, source))
     }
+}
+
+fn adapter_files(folder: &str) -> impl Iterator<Item = String> {
+    ADAPTER.into_iter().map(move |name| format!("{folder}/{name}"))
 }
 
 /// Leave to write in a folder.
@@ -131,15 +147,36 @@ mod tests {
         let commit = "0".repeat(40);
         let snapshot = Snapshot::new(cache.path(), "Qwen/Qwen3-8B", &commit, None);
         let turn = snapshot.take_turn().expect("nobody else");
-        assert!(!snapshot.is_complete());
-        let remote =
-            Remote { path: "config.json".to_owned(), size: 2, checksum: Checksum::GitBlob(String::new()) };
-        fs::write(snapshot.folder().join("config.json"), "{}").expect("written");
+        assert!(!snapshot.is_complete(None));
+        let remote = written(&snapshot, "config.json");
         snapshot.complete("Qwen/Qwen3-8B", &commit, &[&remote]).expect("written");
-        assert!(snapshot.is_complete());
+        assert!(snapshot.is_complete(None));
         fs::write(snapshot.folder().join("config.json"), "{").expect("written");
-        assert!(!snapshot.is_complete(), "a file that was cut");
+        assert!(!snapshot.is_complete(None), "a file that was cut");
         drop(turn);
+    }
+
+    fn written(snapshot: &Snapshot, path: &str) -> Remote {
+        let target = snapshot.folder().join(path);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("made");
+        fs::write(target, "{}").expect("written");
+        Remote { path: path.to_owned(), size: 2, checksum: Checksum::GitBlob(String::new()) }
+    }
+
+    #[test]
+    fn adapters_of_one_commit_are_complete_each_for_itself() {
+        let cache = tempfile::tempdir().expect("a folder");
+        let snapshot = Snapshot::new(cache.path(), "a/b", "0", None);
+        let config = written(&snapshot, "config.json");
+        snapshot.complete("a/b", "0", &[&config]).expect("written");
+        assert!(!snapshot.is_complete(Some("acme")) && snapshot.is_complete(None));
+        for adapter in ["acme", "brands/other"] {
+            let [first, second] = ADAPTER.map(|name| written(&snapshot, &format!("{adapter}/{name}")));
+            snapshot.complete("a/b", "0", &[&config, &first, &second]).expect("written");
+        }
+        assert!(snapshot.is_complete(Some("acme")) && snapshot.is_complete(Some("brands/other")));
+        fs::remove_file(snapshot.folder().join("acme").join(ADAPTER[1])).expect("removed");
+        assert!(!snapshot.is_complete(Some("acme")));
     }
 
     #[test]

@@ -29,13 +29,17 @@ impl Question<'_> {
             why.extend(estimates.iter().map(|it| words::obstacle(it, self.within)));
             why.extend(self.remedy(estimates));
         }
-        let rounded =
-            recommended.filter(|it| [Form::Q8, Form::Q4].iter().any(|form| form.name() == it.weights));
-        why.extend(rounded.filter(|_| matches!(self.device, Device::Cpu(_))).map(words::offered));
+        why.extend(recommended.and_then(|it| Some(words::offered(it, self.rounded(it)?))));
         if matches!(self.device, Device::Gpu(_)) {
             why.push("The worker of this release computes on CPUs: on a GPU let an engine such as vLLM serve the model.".to_owned());
         }
         why
+    }
+
+    /// The form to which the weights are rounded, where the worker's pod has to be told.
+    fn rounded(&self, chosen: &Estimate) -> Option<Form> {
+        let is_cpu = matches!(self.device, Device::Cpu(_));
+        [Form::Q8, Form::Q4].into_iter().find(|form| is_cpu && form.name() == chosen.weights)
     }
 
     /// What helps where nothing will do: fewer rows, or the smallest GPU that holds the smallest model.
@@ -60,7 +64,14 @@ impl Question<'_> {
             Device::Cpu(cpu) => {
                 // A tenth more than is worked out, for what an allocator can't use.
                 let mebibytes = (chosen.needed_bytes / 10 * 11).div_ceil(64 << 20) * 64;
-                format!("resources:\n  limits:\n    cpu: \"{}\"\n    memory: {mebibytes}Mi\n", cpu.cpus)
+                let weights = match self.rounded(chosen) {
+                    Some(Form::Q8) => "weights: Q8\n",
+                    _ => "",
+                };
+                format!(
+                    "{weights}resources:\n  limits:\n    cpu: \"{}\"\n    memory: {mebibytes}Mi\n",
+                    cpu.cpus
+                )
             }
         }
     }

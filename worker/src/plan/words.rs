@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::device::Form;
 use super::speed::{Bound, Speed};
 use super::{Answer, Estimate, Obstacle};
 use crate::args::Task;
@@ -121,11 +122,14 @@ pub(super) fn obstacle(estimate: &Estimate, within: u64) -> String {
 }
 
 /// In which form a model has to be offered, so that the worker keeps it so.
-pub(super) fn offered(chosen: &Estimate) -> String {
-    format!(
-        "Offer it as a GGUF file of {}: weights of safetensors become 32-bit floats in the worker's pod.",
-        chosen.weights
-    )
+pub(super) fn offered(chosen: &Estimate, form: Form) -> String {
+    match form {
+        Form::Q8 => "Set weights: Q8 in the AdModel's spec, or offer it as a GGUF file of q8: without either, weights of safetensors become 32-bit floats in the worker's pod.".to_owned(),
+        _ => format!(
+            "Offer it as a GGUF file of {}: weights of safetensors become 32-bit floats in the worker's pod.",
+            chosen.weights
+        ),
+    }
 }
 
 /// What holds the device up, and what helps.

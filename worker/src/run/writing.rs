@@ -56,7 +56,7 @@ impl Run<'_> {
         let Self { arguments, campaign, .. } = self;
         let folder = arguments.model.as_ref().expect("the arguments demand it where there is no endpoint");
         let device = arguments.device.place();
-        let model = Model::open_at(folder, arguments.weights.into(), device)?;
+        let model = Model::open_at(folder, arguments.adapter.as_deref(), arguments.weights.into(), device)?;
         check_language(&model, campaign)?;
         let mut writer = Writer::new(&model, arguments.rows as usize)?;
         writer.sampling = sampling(arguments, writer.sampling);
@@ -64,6 +64,7 @@ impl Run<'_> {
         info!(
             campaign = campaign.name,
             model = model.digest(),
+            adapter = model.adapter_digest(),
             ?device,
             weights_bytes,
             ?sampling,

@@ -77,9 +77,16 @@ fn folder(volume: &str) -> String {
 /// Where a model's image has its files; `broadside model pack` puts them there.
 const INSIDE_IMAGE: &str = "/model";
 
+/// The files of a model: what it is for, where it lies, and the adapter in a folder of it.
+pub(super) struct Files<'a> {
+    pub(super) role: Role,
+    pub(super) source: &'a Source,
+    pub(super) adapter: Option<&'a str>,
+}
+
 /// What brings the worker all its models.
-pub(super) fn supplies(models: &[(Role, &Source)], worker: &WorkerImage) -> Supply {
-    let supplies = models.iter().map(|(role, source)| supply(*role, source, worker));
+pub(super) fn supplies(models: &[Files<'_>], worker: &WorkerImage) -> Supply {
+    let supplies = models.iter().map(|files| supply(files, worker));
     supplies.fold(Supply::default(), Supply::and)
 }
 
@@ -124,13 +131,14 @@ fn open_for_writing(volume: &mut Volume, other: &Volume) {
     }
 }
 
-/// What brings the worker a model that lies at `source`.
-fn supply(role: Role, source: &Source, worker: &WorkerImage) -> Supply {
+/// What brings the worker a model, and its adapter with it.
+fn supply(files: &Files<'_>, worker: &WorkerImage) -> Supply {
+    let Files { role, source, adapter } = *files;
     match (source, worker.model_images) {
         (Source::Image(image), ModelImages::Copied) => copied(role, image),
         (Source::Image(image), ModelImages::Mounted) => mounted(role, image),
         (Source::Pvc(pvc), _) => claimed(role, pvc),
-        (Source::HuggingFace(repository), _) => fetched(role, repository, worker),
+        (Source::HuggingFace(repository), _) => fetched(role, repository, adapter, worker),
         (Source::Endpoint(endpoint), _) => elsewhere(endpoint),
     }
 }
@@ -186,7 +194,12 @@ fn claimed(role: Role, pvc: &PvcSource) -> Supply {
 
 /// The fetched model lies in a folder named by its commit, which only the fetcher knows; so it leaves a link on a second
 /// volume. Both are mounted in both containers at the same places.
-fn fetched(role: Role, repository: &HuggingFaceSource, worker: &WorkerImage) -> Supply {
+fn fetched(
+    role: Role,
+    repository: &HuggingFaceSource,
+    adapter: Option<&str>,
+    worker: &WorkerImage,
+) -> Supply {
     let (name, place, cache_name, hub_name) =
         (role.name(), role.folder(), role.beside("cache"), role.beside("hub"));
     let (link, cache_place, hub_place) = (format!("{place}/current"), folder(&cache_name), folder(&hub_name));
@@ -197,7 +210,7 @@ fn fetched(role: Role, repository: &HuggingFaceSource, worker: &WorkerImage) -> 
         name: name.to_owned(),
         image: Some(worker.reference.clone()),
         image_pull_policy: worker.pull_policy.clone(),
-        args: Some(fetch_arguments(repository, &cache_place, &link, &hub_place)),
+        args: Some(fetch_arguments(repository, adapter, [&cache_place, &link, &hub_place])),
         volume_mounts: Some(places.into_iter().chain(secrets).collect()),
         security_context: Some(container_security()),
         ..Container::default()
@@ -210,10 +223,15 @@ fn fetched(role: Role, repository: &HuggingFaceSource, worker: &WorkerImage) -> 
     }
 }
 
-fn fetch_arguments(repository: &HuggingFaceSource, into: &str, link: &str, hub: &str) -> Vec<String> {
+fn fetch_arguments(
+    repository: &HuggingFaceSource,
+    adapter: Option<&str>,
+    [into, link, hub]: [&str; 3],
+) -> Vec<String> {
     let HuggingFaceSource { repo, revision, file, mirror, secret_ref, cache: _ } = repository;
     let optional = [
         file.as_ref().map(|file| format!("--file={file}")),
+        adapter.map(|adapter| format!("--adapter={adapter}")),
         mirror.as_ref().map(|mirror| format!("--mirror={mirror}")),
         secret_ref.as_ref().map(|_| format!("--secret={hub}")),
     ];
