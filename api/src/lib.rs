@@ -18,6 +18,7 @@ pub mod condition;
 pub mod figure;
 mod model;
 pub mod model_files;
+pub mod model_secret;
 pub mod name;
 mod price;
 mod quantity;

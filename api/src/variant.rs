@@ -74,8 +74,9 @@ pub enum Origin {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Provenance {
-    /// SHA-256 of the model's weights.
-    #[schemars(length(max = 80))]
+    /// SHA-256 of the model's weights; of an engine elsewhere `endpoint:` and the model's name there.
+    // As long as that with the longest name that an AdModel takes.
+    #[schemars(length(max = 209))]
     pub model_digest: String,
     /// SHA-256 of the files of the adapter that was merged into the model; nothing where there was none, or an engine
     /// elsewhere wrote.

@@ -26,6 +26,7 @@ use std::pin::pin;
 use std::time::Instant;
 
 use api::Drawing;
+use api::model_secret::endpoint::{CA, KEY, URL};
 use api::name::hex;
 use futures::stream::{self, StreamExt};
 use sha2::{Digest, Sha256};
@@ -64,6 +65,8 @@ pub struct Endpoint {
     digest: String,
     /// What the server was found to take; it is asked for less, never for more again.
     offer: Cell<Offer>,
+    /// Whether it has ever answered as an endpoint does.
+    is_known: Cell<bool>,
 }
 
 /// Why an endpoint wrote no more.
@@ -72,10 +75,8 @@ pub enum EndpointError {
     /// No thread for the connections.
     #[error("connections can't be prepared")]
     Runtime(#[source] std::io::Error),
-    /// No client, most often since this machine knows no authorities for TLS.
-    #[error(
-        "no connection can be prepared: put the certificate of the endpoint's authority under ca.crt in its Secret"
-    )]
+    /// No client.
+    #[error("no connection can be prepared: look at {CA}, where there is one")]
     Client(#[source] reqwest::Error),
     /// It was asked again and again.
     #[error(
@@ -89,7 +90,7 @@ pub enum EndpointError {
         source: Passing,
     },
     /// It wants another key, or one at all.
-    #[error("the endpoint refuses the key of its Secret ({status}: {said}): correct it under `key`")]
+    #[error("the endpoint refuses the key ({status}: {said}): correct {KEY}")]
     Unauthorized {
         /// 401 or 403.
         status: u16,
@@ -105,7 +106,7 @@ pub enum EndpointError {
         offered: String,
     },
     /// It knows no such address.
-    #[error("the endpoint has no {url} ({said}): correct `url` in its Secret, or the model's name")]
+    #[error("the endpoint has no {url} ({said}): correct {URL}, or the model's name")]
     NotFound {
         /// What was asked for.
         url: String,
@@ -114,7 +115,7 @@ pub enum EndpointError {
     },
     /// It sends us elsewhere. Whoever follows hands brief and key to an address that nobody wrote down.
     #[error(
-        "the endpoint sends us on to {to:?}, which is not followed: write the address that answers into `url` of its Secret"
+        "the endpoint sends us on to {to:?}, which is not followed: write the address that answers under {URL}"
     )]
     Redirected {
         /// Where to.
@@ -130,11 +131,11 @@ pub enum EndpointError {
         /// What it said.
         said: String,
     },
-    /// What answers is no chat endpoint.
-    #[error("what answers is no OpenAI-compatible endpoint ({what}): correct `url` in its Secret")]
+    /// What answers is no chat endpoint, and has never answered as one.
+    #[error("what answers is no OpenAI-compatible endpoint ({what}): correct {URL}")]
     NotAnEndpoint {
         /// What is wrong with its answer.
-        what: String,
+        what: &'static str,
     },
 }
 
@@ -142,9 +143,7 @@ pub enum EndpointError {
 #[derive(Debug, thiserror::Error)]
 pub enum Passing {
     /// No answer, or half of one.
-    #[error(
-        "the connection failed; where TLS is refused, ca.crt in the Secret must hold the endpoint's authority"
-    )]
+    #[error("the connection failed; where TLS is refused, {CA} must hold the endpoint's authority")]
     Connection(#[from] reqwest::Error),
     /// It is overloaded, or broken.
     #[error("it answered {status}: {said}")]
@@ -153,6 +152,12 @@ pub enum Passing {
         status: u16,
         /// What it said.
         said: String,
+    },
+    /// An engine that has answered as one before does not now, as where a proxy before it shows a page of its own.
+    #[error("{what}, unlike those before it: see what stands between the worker and the engine")]
+    Odd {
+        /// What is wrong with its answer.
+        what: &'static str,
     },
 }
 
@@ -168,7 +173,7 @@ impl Endpoint {
     /// Prepares connections; nothing is sent yet.
     ///
     /// # Errors
-    /// When this machine has no thread, or no authorities for TLS where it needs some.
+    /// When this machine has no thread, or the authority in the Secret can't be trusted.
     pub fn new(access: Access, settings: Settings) -> Result<Self, EndpointError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -176,7 +181,8 @@ impl Endpoint {
             .map_err(EndpointError::Runtime)?;
         let client = Client::new(access, &settings.patience).map_err(EndpointError::Client)?;
         let digest = format!("endpoint:{}", settings.model);
-        Ok(Self { runtime, client, settings, digest, offer: Cell::new(Offer::everything()) })
+        let (offer, is_known) = (Cell::new(Offer::everything()), Cell::new(false));
+        Ok(Self { runtime, client, settings, digest, offer, is_known })
     }
 
     /// Asks until there is an answer, or no hope of one.
@@ -190,7 +196,7 @@ impl Endpoint {
             let messages = Messages::new(message::SYSTEM, &user);
             let request = Request::new(&self.settings, messages, task.format, seed, offer);
             tries += 1;
-            match self.client.complete(&request).await {
+            match self.client.complete(&request).await.map_err(|fault| self.weighed(fault)) {
                 Ok(completion) => return Ok(self.read(completion, offer.form, &task, &user)),
                 Err(Fault::Refused { status, said }) => self.ask_less(offer, status, said)?,
                 Err(Fault::Passing { source, retry_after }) => {
@@ -200,12 +206,24 @@ impl Endpoint {
                     debug!(tries, ?wait, "endpoint is asked again");
                     tokio::time::sleep(wait).await;
                 }
+                Err(Fault::Odd { what }) => return Err(EndpointError::NotAnEndpoint { what }),
                 Err(Fault::Lasting(error)) => return Err(error),
             }
         }
     }
 
+    /// An odd answer says that the address is wrong only as long as none was right.
+    fn weighed(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Odd { what } if self.is_known.get() => {
+                Fault::Passing { source: Passing::Odd { what }, retry_after: None }
+            }
+            fault => fault,
+        }
+    }
+
     fn read(&self, completion: Completion, form: Form, task: &Task<'_>, user: &str) -> Draft {
+        self.is_known.set(true);
         let offer = self.offer.get();
         if completion.thought_too_long() && !offer.thinking {
             info!("the model thinks before it answers and is given room for it");

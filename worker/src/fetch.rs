@@ -108,7 +108,7 @@ struct Fetcher<'a> {
 impl Fetcher<'_> {
     async fn fetch(&self, listing: &Listing) -> Result<(), FetchError> {
         let file = self.wanted.file.as_deref();
-        let small = listing.small(file);
+        let small = listing.small(&self.wanted.repo, file)?;
         self.all(&small, &mut Progress::silent()).await?;
         let index =
             small.iter().any(|remote| remote.name() == INDEX).then(|| self.read_index()).transpose()?;
@@ -125,7 +125,7 @@ impl Fetcher<'_> {
     async fn all(&self, files: &[&Remote], progress: &mut Progress) -> Result<(), FetchError> {
         for remote in files {
             let target = self.snapshot.folder().join(remote.name());
-            let url = self.hub.file(&self.wanted.repo, self.commit, &remote.path)?;
+            let url = self.hub.file(&self.wanted.repo, self.commit, &remote.path);
             let part = target.with_added_extension(self.part);
             Download { hub: self.hub, url, remote, target, part }.run(progress).await?;
         }

@@ -197,7 +197,7 @@ fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
         arguments.clone();
     let access = secret.map_or(fetch::Access::Open { mirror }, fetch::Access::Secret);
     let wanted = Wanted { repo, revision, file, adapter, into };
-    info!(?wanted, ?access, "fetching begins");
+    info!(?wanted, "fetching begins");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(RunError::Runtime)?;
     let folder = runtime.block_on(fetch(&wanted, &access, fetch::Patience::default()))?;

@@ -31,7 +31,7 @@ impl Score {
     pub fn of(draft: &Draft, prompt: &Prompt, soft: &[Violation]) -> Self {
         let slots: std::collections::BTreeSet<_> = soft.iter().map(|it| &it.slot).collect();
         Self {
-            fluency: draft.trace.log_probability.map(f64::exp),
+            fluency: draft.trace.log_probability.filter(|it| it.is_finite() && *it <= 0.0).map(f64::exp),
             freedom: draft.trace.refused.map(|refused| 1.0 - refused.clamp(0.0, 1.0)),
             cover: cover(draft, prompt),
             fit: 1.0 - (slots.len() as f64 / draft.slots.len().max(1) as f64).min(1.0),
@@ -117,6 +117,16 @@ mod tests {
         assert!((score.total() - parts).abs() < 1e-12);
         let unknown = Score { fluency: None, freedom: None, cover: 0.5, fit: 1.0 };
         assert!((unknown.total() - (0.4 * 0.5 + 0.2) / 0.6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_fluency_that_is_no_probability_is_none() {
+        for (log_probability, fluency) in
+            [(20.0, None), (f64::NAN, None), (f64::NEG_INFINITY, None), (0.0, Some(1.0))]
+        {
+            let score = Score::of(&draft("Run", Some(log_probability)), &prompt(), &[]);
+            assert_eq!(score.fluency, fluency, "{log_probability}");
+        }
     }
 
     #[test]

@@ -5,9 +5,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use api::model_secret::SecretEntry;
+use api::model_secret::endpoint::{CA, KEY, URL};
 use reqwest::Certificate;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+
+use crate::http::address::{self, Told};
+use crate::http::authorities;
 
 /// What is needed to reach an endpoint. No form of it shows the key.
 #[derive(Debug)]
@@ -23,18 +28,22 @@ pub struct Access {
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// A file is missing or unreadable.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {} (`{key}` of the Secret)", path.display())]
     Read {
         /// The file.
         path: PathBuf,
+        /// The key of the Secret.
+        key: &'static str,
         /// What the system said.
         source: io::Error,
     },
     /// A file holds something else than it should.
-    #[error("{}: {what}", path.display())]
+    #[error("{} (`{key}` of the Secret) {what}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
+        /// The key of the Secret.
+        key: &'static str,
         /// What is wrong, and what to do; never what the file holds.
         what: &'static str,
     },
@@ -46,14 +55,12 @@ impl Access {
     /// # Errors
     /// When there is no `url`, or a file holds what it should not.
     pub fn open(folder: &Path) -> Result<Self, AccessError> {
-        let file = |name: &str| folder.join(name);
-        let url = read(&file("url"))?
-            .ok_or_else(|| AccessError::Read { path: file("url"), source: io::ErrorKind::NotFound.into() })?;
-        let base = parsed(file("url"), base(&url))?;
+        let url = read(folder, URL)?.ok_or_else(|| unread(folder, URL, io::ErrorKind::NotFound.into()))?;
+        let base = parsed(folder, URL, base(&url))?;
         // A Secret has the key in any case, so one without content says that none is wanted.
-        let key = read(&file("key"))?.filter(|text| !text.trim().is_empty());
-        let key = key.map(|text| parsed(file("key"), Key::new(&text))).transpose()?;
-        let bundle = read(&file("ca.crt"))?.map(|text| parsed(file("ca.crt"), authorities(&text)));
+        let key = read(folder, KEY)?.filter(|text| !text.trim().is_empty());
+        let key = key.map(|text| parsed(folder, KEY, Key::new(&text))).transpose()?;
+        let bundle = read(folder, CA)?.map(|text| parsed(folder, CA, authorities::bundle(&text)));
         Ok(Self { base, key, authorities: bundle.transpose()?.unwrap_or_default() })
     }
 
@@ -71,7 +78,7 @@ impl Key {
     fn new(text: &str) -> Result<Self, &'static str> {
         let visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         visible.then(|| Self(text.to_owned())).ok_or(
-            "must be one word of visible ASCII characters: write the key alone, or leave the file out where none is needed",
+            "must be one word of visible ASCII characters: write the key alone, or nothing where none is needed",
         )
     }
 
@@ -96,62 +103,31 @@ impl fmt::Debug for Key {
 }
 
 /// The text of a file without outer white space; nothing where there is no such file.
-fn read(path: &Path) -> Result<Option<String>, AccessError> {
-    match std::fs::read_to_string(path) {
+fn read(folder: &Path, entry: SecretEntry) -> Result<Option<String>, AccessError> {
+    match std::fs::read_to_string(folder.join(entry.file)) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(AccessError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(unread(folder, entry, source)),
     }
 }
 
-fn parsed<T>(path: PathBuf, parsed: Result<T, &'static str>) -> Result<T, AccessError> {
-    parsed.map_err(|what| AccessError::Invalid { path, what })
+fn unread(folder: &Path, SecretEntry { key, file }: SecretEntry, source: io::Error) -> AccessError {
+    AccessError::Read { path: folder.join(file), key, source }
+}
+
+fn parsed<T>(folder: &Path, entry: SecretEntry, parsed: Result<T, &'static str>) -> Result<T, AccessError> {
+    let SecretEntry { key, file } = entry;
+    parsed.map_err(|what| AccessError::Invalid { path: folder.join(file), key, what })
 }
 
 /// The address that every request is made from: with `/v1` at its end, whether or not it was written.
 fn base(text: &str) -> Result<Url, &'static str> {
-    let mut url: Url = text.parse().map_err(|_| "is no address: write one such as https://host/v1")?;
-    let host = url.host_str().unwrap_or_default();
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user or a password, which logs would show: put the key into the file `key`");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("holds `?` or `#`: write the address up to /v1");
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_near(host) => {}
-        "http" => {
-            return Err(
-                "is plain http to another network, where key and brief can be read: use https, or the in-cluster name <service>.<namespace>.svc",
-            );
-        }
-        _ => return Err("is neither https nor http: write an address such as https://host/v1"),
-    }
+    // Even where no key is wanted, the brief is nobody else's.
+    let mut url = address::parse(text, Told::Secrets)?;
     let path = url.path().trim_end_matches('/');
     let path = if path.ends_with("/v1") { path.to_owned() } else { format!("{path}/v1") };
     url.set_path(&path);
     Ok(url)
-}
-
-/// Whether plain http stays within this machine or this cluster.
-///
-/// Services of a cluster seldom have certificates, and their network is the cluster's own. A name without a dot is a
-/// Service of the same namespace. `<service>.<namespace>` and bare addresses are refused, since nothing tells them from
-/// hosts outside.
-fn is_near(host: &str) -> bool {
-    let host = host.trim_end_matches('.');
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = address.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback());
-    loopback
-        || (!address.contains(['.', ':']))
-        || host.ends_with(".svc")
-        || host.ends_with(".svc.cluster.local")
-}
-
-fn authorities(text: &str) -> Result<Vec<Certificate>, &'static str> {
-    let bundle = Certificate::from_pem_bundle(text.as_bytes()).ok().filter(|it| !it.is_empty());
-    bundle.ok_or("holds no certificate: write the authority's in PEM, or leave the file out")
 }
 
 #[cfg(test)]
@@ -174,9 +150,6 @@ mod tests {
             ("https://llm.example.com/serve/qwen", "https://llm.example.com/serve/qwen/v1"),
             ("http://vllm:8000", "http://vllm:8000/v1"),
             ("http://vllm.models.svc:8000/v1", "http://vllm.models.svc:8000/v1"),
-            ("http://vllm.models.svc.cluster.local", "http://vllm.models.svc.cluster.local/v1"),
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1"),
-            ("http://[::1]:8000", "http://[::1]:8000/v1"),
         ] {
             assert_eq!(open(&[("url", url)]).expect(url).base.as_str(), expected);
         }
@@ -190,17 +163,18 @@ mod tests {
         };
         let with = |name, text| [("url", "https://llm.example.com"), (name, text)];
         check(&[], "/url");
-        check(&[("url", "")], "is no address");
         check(&[("url", "llm.example.com")], "is no address");
         check(&[("url", "ftp://llm.example.com")], "is neither https nor http");
-        for far in ["llm.example.com", "vllm.models", "10.0.0.7:8000", "a.svc.example.com", "[2001:db8::1]"] {
-            check(&[("url", &format!("http://{far}/v1"))], "is plain http to another network");
-        }
+        check(&[("url", "http://llm.example.com")], "is plain http to another network");
+        check(&[("url", "")], "/url (`broadside-endpoint-url` of the Secret) is no address");
         check(&[("url", "https://me:s3cret@llm.example.com")], "holds a user or a password");
         check(&[("url", "https://llm.example.com/v1?key=s3cret")], "holds `?` or `#`");
-        check(&with("key", "two words"), "must be one word");
+        check(&with("key", "two words"), "/key (`broadside-endpoint-key` of the Secret) must be one word");
         check(&with("key", "ключ"), "must be one word");
-        check(&with("ca.crt", "no certificate"), "holds no certificate");
+        check(
+            &with("ca.crt", "no certificate"),
+            "/ca.crt (`broadside-endpoint-ca.crt` of the Secret) holds no certificate",
+        );
     }
 
     #[test]

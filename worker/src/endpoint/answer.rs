@@ -106,11 +106,18 @@ fn shaped(text: &str, maximum_lines: usize) -> String {
     text.lines().map(prompt::value).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// The mean over the tokens of `logprobs.content`; nothing where it is not told or no number.
+/// The mean over the tokens of `logprobs.content`; nothing where it is not told, or one of them is no logarithm of a
+/// probability.
 fn mean_log_probability(logprobs: &Value) -> Option<f64> {
     let tokens = logprobs.get("content")?.as_array()?;
-    let told = tokens.iter().map(|token| token.get("logprob")?.as_f64()).collect::<Option<Vec<_>>>()?;
-    (!told.is_empty()).then(|| told.iter().sum::<f64>() / told.len() as f64)
+    let told = tokens.iter().map(|token| log_probability(token.get("logprob")?.as_f64()?));
+    let told = told.collect::<Option<Vec<_>>>()?;
+    log_probability(told.iter().sum::<f64>() / told.len() as f64)
+}
+
+/// A number that is the logarithm of a probability above zero.
+fn log_probability(number: f64) -> Option<f64> {
+    (number.is_finite() && number <= 0.0).then_some(number)
 }
 
 #[cfg(test)]
@@ -192,9 +199,22 @@ mod tests {
             assert_eq!(draft.finished, finished);
             assert_eq!((draft.trace.tokens, draft.trace.log_probability), (9, Some(-1.5)));
         }
-        for odd in [json!(null), json!({"content": null}), json!({"content": []}), json!({"content": [{}]})] {
-            let choice = json!({"message": {"content": "{}"}, "logprobs": odd});
-            assert_eq!(draft("WebBanner", &choice).trace.log_probability, None);
+        let of_tokens = |told: &[f64]| {
+            let tokens = told.iter().map(|it| json!({"logprob": it}));
+            json!({"content": tokens.collect::<Vec<_>>()})
+        };
+        for (logprobs, mean) in [
+            (json!(null), None),
+            (json!({"content": null}), None),
+            (json!({"content": []}), None),
+            (json!({"content": [{}]}), None),
+            (of_tokens(&[20.0]), None),
+            (of_tokens(&[-9.0, 1.0]), None),
+            (of_tokens(&[f64::MIN, f64::MIN]), None),
+            (of_tokens(&[0.0, -3.0]), Some(-1.5)),
+        ] {
+            let choice = json!({"message": {"content": "{}"}, "logprobs": logprobs});
+            assert_eq!(draft("WebBanner", &choice).trace.log_probability, mean, "{logprobs}");
         }
     }
 

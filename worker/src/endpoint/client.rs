@@ -14,11 +14,10 @@ use super::patience::Patience;
 use super::request::{Offer, Request};
 use super::{EndpointError, Passing};
 use crate::backoff;
+use crate::http::authorities;
+use crate::http::body::{self, BodyError, TOO_LARGE};
 use crate::prompt;
 
-/// The largest answer that is read, in bytes: a thousand times an answer of four thousand letters, since engines may
-/// tell much of each token.
-const LARGEST: usize = 4 << 20;
 /// The most of a server's own words that an error repeats, in characters.
 const LONGEST_WORDS: usize = 300;
 /// The most models that an error names.
@@ -34,6 +33,11 @@ pub(super) enum Fault {
     },
     /// The server finds fault with the request, perhaps with something in it that can be left out.
     Refused { status: u16, said: String },
+    /// What answered does not speak as an endpoint does, whatever its status says.
+    Odd {
+        /// What is wrong with its answer.
+        what: &'static str,
+    },
     /// It will not go well.
     Lasting(EndpointError),
 }
@@ -60,7 +64,7 @@ impl Client {
             "http" => builder.no_proxy().tls_certs_only([]),
             // Who names an authority trusts no other: a brief should not reach whoever has any certificate at all.
             _ if !authorities.is_empty() => builder.tls_certs_only(authorities),
-            _ => builder,
+            _ => builder.tls_certs_merge(authorities::known()),
         };
         Ok(Self { http: builder.build()?, base, key })
     }
@@ -73,9 +77,10 @@ impl Client {
         if status.is_redirection() {
             return Err(Fault::Lasting(EndpointError::Redirected { to: self.location(&response) }));
         }
-        let body = read(response).await?;
+        let body = body::read(response).await?;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| not_an_endpoint("its answer is no completion"));
+            return serde_json::from_slice(&body)
+                .map_err(|_| Fault::Odd { what: "its answer is no completion" });
         }
         let said = self.words(&body);
         Err(match status {
@@ -111,7 +116,7 @@ impl Client {
             id: String,
         }
         let response = self.http.get(self.url("models")).send().await.ok()?;
-        let body = read(response).await.ok()?;
+        let body = body::read(response).await.ok()?;
         let list: List = serde_json::from_slice(&body).ok()?;
         Some(list.data.into_iter().map(|model| model.id).collect())
     }
@@ -154,22 +159,15 @@ fn fault(status: StatusCode, said: String, retry_after: Option<Duration>) -> Fau
     }
 }
 
-/// The body, as far as it may go.
-async fn read(mut response: Response) -> Result<Vec<u8>, Fault> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(connection)? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(not_an_endpoint(&format!("its answer is larger than {} MiB", LARGEST >> 20)));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
 fn connection(error: reqwest::Error) -> Fault {
     Fault::Passing { source: error.into(), retry_after: None }
 }
 
-fn not_an_endpoint(what: &str) -> Fault {
-    Fault::Lasting(EndpointError::NotAnEndpoint { what: what.to_owned() })
+impl From<BodyError> for Fault {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Cut(error) => connection(error),
+            BodyError::TooLarge => Self::Odd { what: TOO_LARGE },
+        }
+    }
 }

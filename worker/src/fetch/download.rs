@@ -65,8 +65,14 @@ impl Download<'_> {
 
     /// Fetches all bytes and checks them; what they come to, where it is something else. Then nothing of them is kept.
     async fn once(&self, progress: &mut Progress) -> Result<Result<(), Checksum>, FetchError> {
-        progress.gain(self.length());
-        self.hub.patience.during(async || self.go_on(progress).await).await?;
+        let mut reached = self.length();
+        progress.gain(reached);
+        let attempt = async || {
+            let tried = self.go_on(progress).await;
+            let effect = self.effect(&mut reached);
+            tried.map_err(|trouble| trouble.with(effect))
+        };
+        self.hub.patience.during(attempt).await?;
         let found = self.remote.checksum.of(&self.part, self.remote.size);
         let found = found.map_err(|source| self.disk("read", source))?;
         if found == self.remote.checksum {
@@ -75,6 +81,13 @@ impl Download<'_> {
         progress.lose(self.remote.size);
         fs::remove_file(&self.part).map_err(|source| self.disk("remove", source))?;
         Ok(Err(found))
+    }
+
+    /// What a try brought, where earlier ones had `reached` so many bytes. A server that knows no ranges sends the same
+    /// ones again and again, which is nothing.
+    fn effect(&self, reached: &mut u64) -> Effect {
+        let before = std::mem::replace(reached, self.length().max(*reached));
+        if *reached > before { Effect::Progress } else { Effect::Nothing }
     }
 
     /// One try at the bytes that are missing.
@@ -100,7 +113,6 @@ impl Download<'_> {
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
         let mut length = start;
-        let effect = |length| if length > start { Effect::Progress } else { Effect::Nothing };
         while length < self.remote.size {
             match answer.chunk().await {
                 Ok(Some(bytes)) => {
@@ -111,9 +123,9 @@ impl Download<'_> {
                 // The answer ended well and early: its server knows a shorter file, as a checksum will tell.
                 Ok(None) => {
                     let error = FetchError::Unreachable { url: self.url.to_string(), source: None };
-                    return Err(Trouble::Again { error, after: None, effect: effect(length) });
+                    return Err(Trouble::again(error, None));
                 }
-                Err(source) => return Err(cut(&self.url, source, effect(length))),
+                Err(source) => return Err(cut(&self.url, source)),
             }
         }
         self.cut_to_size()

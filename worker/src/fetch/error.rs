@@ -3,32 +3,37 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use api::model_secret::hub::{CA, TOKEN};
 use api::wire::report::Outcome;
 
 /// Why a model can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The repository's address is none.
-    #[error("{address:?} is no address of a repository: write one such as https://huggingface.co")]
+    /// The repository's address can't be used. What was given is not repeated, since it may hold a password.
+    #[error("{named} {what}")]
     Address {
-        /// What was given.
-        address: String,
+        /// Where it was given.
+        named: String,
+        /// What is wrong, with the remedy.
+        what: &'static str,
     },
     /// A file of the Secret can't be used.
-    #[error("{} can't be used: {what}", path.display())]
+    #[error("{} (`{key}` of the Secret) {what}", path.display())]
     Secret {
         /// The file.
         path: PathBuf,
+        /// The key of the Secret.
+        key: &'static str,
         /// What is wrong, with the remedy.
         what: &'static str,
     },
     /// No client can be made.
-    #[error("no connection can be prepared: look at ca.crt of the Secret, where there is one")]
+    #[error("no connection can be prepared: look at {CA}, where there is one")]
     Client(#[source] reqwest::Error),
     /// 401.
     #[error(
         "{url} wants to know who asks (401), as it also does of repositories that don't exist: look at the name of the \
-         repository, and give a token that may read it"
+         repository, and give a token that may read it, as {TOKEN}"
     )]
     Unauthorized {
         /// What was asked for.
@@ -87,6 +92,21 @@ pub enum FetchError {
     UnsafeName {
         /// The name.
         name: String,
+    },
+    /// A file is larger than one of its name ever is.
+    #[error(
+        "{file} of {repo} has {size} bytes, and no such file has more than {most}: do not use the repository, and find \
+         out whether the mirror altered it"
+    )]
+    TooLarge {
+        /// The repository.
+        repo: String,
+        /// The file.
+        file: String,
+        /// What the repository lists.
+        size: u64,
+        /// What is fetched at most.
+        most: u64,
     },
     /// The repository lacks what a model needs.
     #[error("{repo} has no {file}: {remedy}")]
@@ -153,6 +173,7 @@ impl FetchError {
             | Self::Astray { .. }
             | Self::Strange { .. }
             | Self::UnsafeName { .. }
+            | Self::TooLarge { .. }
             | Self::Lacks { .. }
             | Self::Index { .. }
             | Self::Checksum { .. }

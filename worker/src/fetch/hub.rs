@@ -5,18 +5,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::model_secret::SecretEntry;
+use api::model_secret::hub::{CA, TOKEN, URL};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LINK, RANGE};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tracing::info;
 
 use super::FetchError;
 use super::listing::{Entry, Listing, is_commit};
-use super::patience::{Effect, Patience, Trouble};
+use super::patience::{Patience, Trouble};
 use crate::backoff;
+use crate::http::address::{self, Told};
+use crate::http::authorities;
+use crate::http::body::{self, BodyError, TOO_LARGE};
 
-/// How a repository is reached.
-#[derive(Clone, Debug)]
+/// How a repository is reached. It is not shown: an address may have been written with a password.
+#[derive(Clone)]
 pub enum Access {
     /// Without a token; at Hugging Face itself, unless a mirror is named.
     Open {
@@ -26,6 +32,9 @@ pub enum Access {
     /// With what a folder holds: `token`, which may be empty, and where they are wanted `url` and `ca.crt`.
     Secret(PathBuf),
 }
+
+/// Where a mirror's address is written.
+const MIRROR: &str = "`--mirror` (spec.source.huggingFace.mirror of the AdModel)";
 
 const HUGGING_FACE: &str = "https://huggingface.co";
 
@@ -49,14 +58,18 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn open(access: &Access, patience: Patience) -> Result<Self, FetchError> {
-        let (address, token, authority) = match access {
-            Access::Open { mirror } => (mirror.clone(), None, Vec::new()),
-            Access::Secret(folder) => (read(folder, "url")?, token(folder)?, authority(folder)?),
+        let (named, address, token, authority) = match access {
+            Access::Open { mirror } => (MIRROR.to_owned(), mirror.clone(), None, Vec::new()),
+            Access::Secret(folder) => {
+                (URL.to_string(), read(folder, URL)?, token(folder)?, authority(folder)?)
+            }
         };
         let address = address.unwrap_or_else(|| HUGGING_FACE.to_owned());
-        let base = Url::parse(&address).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
-        let base = base.ok_or(FetchError::Address { address })?;
-        Ok(Self { client: client(token, authority)?, base, patience })
+        let told = if token.is_some() { Told::Secrets } else { Told::Nothing };
+        let base = address::parse(&address, told).map_err(|what| FetchError::Address { named, what })?;
+        let client = client(&base, token, authority)?;
+        info!(hub = %base, "a repository's server");
+        Ok(Self { client, base, patience })
     }
 
     /// The commit that a revision is now.
@@ -65,7 +78,7 @@ impl Hub {
         struct Answer {
             sha: String,
         }
-        let url = self.url(&["api", "models"], repo, &["revision", revision])?;
+        let url = self.url(&["api", "models"], repo, &["revision", revision]);
         let (Answer { sha }, _) = self.json(url.clone()).await?;
         if is_commit(&sha) {
             Ok(sha)
@@ -76,7 +89,7 @@ impl Hub {
 
     /// The files of a commit.
     pub(super) async fn listing(&self, repo: &str, commit: &str) -> Result<Listing, FetchError> {
-        let mut url = self.url(&["api", "models"], repo, &["tree", commit])?;
+        let mut url = self.url(&["api", "models"], repo, &["tree", commit]);
         url.set_query(Some("recursive=true"));
         let first = url.to_string();
         let mut entries: Vec<Entry> = Vec::new();
@@ -92,7 +105,7 @@ impl Hub {
     }
 
     /// The address of a file of a commit.
-    pub(super) fn file(&self, repo: &str, commit: &str, path: &str) -> Result<Url, FetchError> {
+    pub(super) fn file(&self, repo: &str, commit: &str, path: &str) -> Url {
         let inside: Vec<&str> = ["resolve", commit].into_iter().chain(path.split('/')).collect();
         self.url(&[], repo, &inside)
     }
@@ -101,7 +114,7 @@ impl Hub {
     pub(super) async fn get(&self, url: &Url, from: u64) -> Result<Response, Trouble> {
         let request = self.client.get(url.clone());
         let request = if from == 0 { request } else { request.header(RANGE, format!("bytes={from}-")) };
-        let answer = request.send().await.map_err(|source| cut(url, source, Effect::Nothing))?;
+        let answer = request.send().await.map_err(|source| cut(url, source))?;
         if answer.status().is_success() { Ok(answer) } else { Err(refusal(url, &answer)) }
     }
 
@@ -110,25 +123,24 @@ impl Hub {
         let attempt = async || {
             let answer = self.get(&url, 0).await?;
             let next = next_page(answer.headers());
-            let bytes = answer.bytes().await.map_err(|source| cut(&url, source, Effect::Nothing))?;
-            let strange = |error: serde_json::Error| FetchError::Strange {
-                url: url.to_string(),
-                what: error.to_string(),
-            };
-            Ok((serde_json::from_slice(&bytes).map_err(strange)?, next))
+            let strange = |what: String| FetchError::Strange { url: url.to_string(), what };
+            let bytes = body::read(answer).await.map_err(|error| match error {
+                BodyError::Cut(source) => cut(&url, source),
+                BodyError::TooLarge => strange(TOO_LARGE.to_owned()).into(),
+            })?;
+            Ok((serde_json::from_slice(&bytes).map_err(|error| strange(error.to_string()))?, next))
         };
         self.patience.during(attempt).await
     }
 
     /// Each word becomes one part of the path: a branch such as `refs/pr/1` keeps its slashes as `%2F`. A repository is
     /// `owner/name`, and its slash is one.
-    fn url(&self, before: &[&str], repo: &str, behind: &[&str]) -> Result<Url, FetchError> {
+    fn url(&self, before: &[&str], repo: &str, behind: &[&str]) -> Url {
         let mut url = self.base.clone();
-        let address = || FetchError::Address { address: self.base.to_string() };
-        let mut path = url.path_segments_mut().map_err(|()| address())?;
+        let mut path = url.path_segments_mut().expect("addresses of the web have paths");
         path.pop_if_empty().extend(before).extend(repo.split('/')).extend(behind);
         drop(path);
-        Ok(url)
+        url
     }
 
     /// A next page lies on the same server, since our token goes with the question.
@@ -140,25 +152,23 @@ impl Hub {
     }
 }
 
-fn client(token: Option<HeaderValue>, authority: Vec<Certificate>) -> Result<Client, FetchError> {
+fn client(base: &Url, token: Option<HeaderValue>, authority: Vec<Certificate>) -> Result<Client, FetchError> {
     // Whoever installed one before did so for this process too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    // A token that goes in plain text stays within machine or cluster, where no proxy leads.
+    let is_near = base.scheme() == "http" && token.is_some();
     headers.extend(token.map(|token| (AUTHORIZATION, token)));
-    Client::builder()
+    let builder = Client::builder();
+    let builder = if is_near { builder.no_proxy() } else { builder };
+    builder
         .connect_timeout(CONNECTED_WITHIN)
         .read_timeout(SILENCE)
         .default_headers(headers)
         .redirect(redirect::Policy::custom(follow))
-        .tls_certs_merge(known_authorities().chain(authority))
+        .tls_certs_merge(authorities::known().chain(authority))
         .build()
         .map_err(FetchError::Client)
-}
-
-/// An image of ours holds no certificates of a system, so Mozilla's are compiled in; those of a system count as well.
-fn known_authorities() -> impl Iterator<Item = Certificate> {
-    let known = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    known.map(|der| Certificate::from_der(der).expect("Mozilla's certificates are certificates"))
 }
 
 /// reqwest tells the token to nobody but the first server; a redirect may not take away the encryption either.
@@ -172,13 +182,12 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
 }
 
 /// A failed try at the connection. The client's words may hold a signed address, so they lose it.
-pub(super) fn cut(url: &Url, source: reqwest::Error, effect: Effect) -> Trouble {
+pub(super) fn cut(url: &Url, source: reqwest::Error) -> Trouble {
     let source = source.without_url();
     if source.is_redirect() {
         return Trouble::Final(FetchError::Astray { url: url.to_string(), source });
     }
-    let error = FetchError::Unreachable { url: url.to_string(), source: Some(source) };
-    Trouble::Again { error, after: None, effect }
+    Trouble::again(FetchError::Unreachable { url: url.to_string(), source: Some(source) }, None)
 }
 
 fn refusal(url: &Url, answer: &Response) -> Trouble {
@@ -191,11 +200,7 @@ fn refusal(url: &Url, answer: &Response) -> Trouble {
         StatusCode::NOT_FOUND => FetchError::NotFound { url },
         _ if busy || status.is_server_error() => {
             let error = FetchError::Unreachable { url, source: None };
-            return Trouble::Again {
-                error,
-                after: backoff::asked(answer.headers()),
-                effect: Effect::Nothing,
-            };
+            return Trouble::again(error, backoff::asked(answer.headers()));
         }
         _ => FetchError::Refused { url, status: status.as_u16() },
     })
@@ -209,33 +214,30 @@ fn next_page(headers: &HeaderMap) -> Option<String> {
 }
 
 /// A file of the Secret, if it is there.
-fn read(folder: &Path, name: &str) -> Result<Option<String>, FetchError> {
-    let path = folder.join(name);
-    match fs::read_to_string(&path) {
+fn read(folder: &Path, entry: SecretEntry) -> Result<Option<String>, FetchError> {
+    match fs::read_to_string(folder.join(entry.file)) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(_) => Err(FetchError::Secret { path, what: "make it a readable text" }),
+        Err(_) => Err(secret(folder, entry, "can't be read: make it a readable text")),
     }
 }
 
 /// Marked as what nobody prints.
 fn token(folder: &Path) -> Result<Option<HeaderValue>, FetchError> {
-    let Some(token) = read(folder, "token")? else { return Ok(None) };
-    let malformed =
-        |_| FetchError::Secret { path: folder.join("token"), what: "write the token alone, on one line" };
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(malformed)?;
+    let Some(token) = read(folder, TOKEN)? else { return Ok(None) };
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| secret(folder, TOKEN, "is no token: write it alone, on one line"))?;
     value.set_sensitive(true);
     Ok(Some(value))
 }
 
 fn authority(folder: &Path) -> Result<Vec<Certificate>, FetchError> {
-    let Some(pem) = read(folder, "ca.crt")? else { return Ok(Vec::new()) };
-    let malformed = || FetchError::Secret {
-        path: folder.join("ca.crt"),
-        what: "write certificates in PEM, or leave it out",
-    };
-    let certificates = Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| malformed())?;
-    if certificates.is_empty() { Err(malformed()) } else { Ok(certificates) }
+    let bundle = read(folder, CA)?.map(|pem| authorities::bundle(&pem));
+    Ok(bundle.transpose().map_err(|what| secret(folder, CA, what))?.unwrap_or_default())
+}
+
+fn secret(folder: &Path, SecretEntry { key, file }: SecretEntry, what: &'static str) -> FetchError {
+    FetchError::Secret { path: folder.join(file), key, what }
 }
 
 #[cfg(test)]
@@ -249,7 +251,7 @@ mod tests {
     #[test]
     fn addresses_are_those_of_the_interface() {
         let check = |mirror: &str, expected: &str| {
-            let url = hub(mirror).and_then(|hub| hub.file("Qwen/Qwen3-8B", "refs/pr/1", "a b/model.gguf"));
+            let url = hub(mirror).map(|hub| hub.file("Qwen/Qwen3-8B", "refs/pr/1", "a b/model.gguf"));
             assert_eq!(url.expect("an address").as_str(), expected);
         };
         check("https://hub", "https://hub/Qwen/Qwen3-8B/resolve/refs%2Fpr%2F1/a%20b/model.gguf");
@@ -274,7 +276,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let open = || Hub::open(&Access::Secret(folder.path().to_owned()), Patience::default());
         open().expect("an empty Secret is an open hub");
-        for (name, content, says) in [("token", "a\nb", "on one line"), ("ca.crt", "none", "in PEM")] {
+        for (name, content, says) in [
+            ("token", "a\nb", "/token (`broadside-hub-token` of the Secret) is no token: write it alone"),
+            ("ca.crt", "none", "/ca.crt (`broadside-hub-ca.crt` of the Secret) holds no certificate"),
+            ("url", "hub", "`url` (`broadside-hub-url` of the Secret) is no address"),
+        ] {
             fs::write(folder.path().join(name), content).expect("written");
             let said = open().err().expect(says).to_string();
             assert!(said.contains(says) && !said.contains("a\nb"), "{said}");

@@ -1,6 +1,6 @@
 //! What a repository lists, and what of it is fetched.
 
-use api::model_files::{self, ADAPTER, INDEX, SMALL, TOKENIZER, WEIGHTS};
+use api::model_files::{self, ADAPTER, CONFIG, INDEX, SMALL, TOKENIZER, WEIGHTS};
 use serde::Deserialize;
 
 use super::FetchError;
@@ -46,21 +46,52 @@ struct Large {
     size: u64,
 }
 
-/// The files of a commit.
+/// The files of a commit. Their bytes together can be counted.
 #[derive(Debug)]
 pub(super) struct Listing(Vec<Remote>);
+
+/// The most bytes of a file that is read besides the weights, all of it into memory. A tokenizer of a quarter of a
+/// million words has some 32 MiB; an index of 140 thousand tensors, as of hundreds of experts in each layer, half that.
+fn most(name: &str) -> u64 {
+    if name == TOKENIZER { 128 << 20 } else { 32 << 20 }
+}
 
 impl Listing {
     /// Reads the entries.
     pub(super) fn new(entries: Vec<Entry>, url: &str) -> Result<Self, FetchError> {
         let files = entries.into_iter().filter(|entry| entry.kind == "file");
-        files.map(|entry| remote(entry, url)).collect::<Result<_, _>>().map(Self)
+        let files = files.map(|entry| remote(entry, url)).collect::<Result<Vec<_>, _>>()?;
+        let total = files.iter().try_fold(0, |sum: u64, file| sum.checked_add(file.size));
+        let endless = || FetchError::Strange {
+            url: url.to_owned(),
+            what: "its files have more bytes together than can be counted".to_owned(),
+        };
+        total.map(|_| Self(files)).ok_or_else(endless)
     }
 
     /// What is read besides the weights. An index belongs to safetensors.
-    pub(super) fn small(&self, file: Option<&str>) -> Vec<&Remote> {
+    ///
+    /// # Errors
+    /// When the model can't be read with what the repository holds, or a file is too large for its name.
+    pub(super) fn small(&self, repo: &str, file: Option<&str>) -> Result<Vec<&Remote>, FetchError> {
+        for (name, remedy) in self.needed(file) {
+            self.demand(repo, name, remedy)?;
+        }
         let names = SMALL.into_iter().filter(|name| file.is_none() || *name != INDEX);
-        names.filter_map(|name| self.find(name)).collect()
+        names.filter_map(|name| self.find(name)).map(|remote| bounded(repo, remote)).collect()
+    }
+
+    /// What a model can't be read without, as far as no index has to be read for it, and what helps where it is missing.
+    fn needed<'a>(&self, file: Option<&'a str>) -> Vec<(&'a str, &'static str)> {
+        const ORIGIN: &str = "take the repository that it was made from";
+        const VOLUME: &str =
+            "put the .gguf file on a volume, with the tokenizer of the model that it was made from";
+        if let Some(file) = file {
+            return vec![(file, "name a .gguf file that is there"), (TOKENIZER, VOLUME)];
+        }
+        let weights = (WEIGHTS, "take a repository with safetensors, or name a .gguf file of this one");
+        let weights = self.find(INDEX).is_none().then_some(weights);
+        weights.into_iter().chain([(TOKENIZER, ORIGIN), (CONFIG, ORIGIN)]).collect()
     }
 
     /// The weights: the one file that is asked for, those that the index names, or the one of the usual name.
@@ -70,26 +101,18 @@ impl Listing {
         file: Option<&str>,
         index: Option<&[u8]>,
     ) -> Result<Vec<&Remote>, FetchError> {
-        let (names, remedy) = match (file, index) {
-            (Some(file), _) => (vec![file.to_owned()], "name a .gguf file that is there"),
-            (None, Some(index)) => {
-                let named = model_files::shards(index);
-                (
-                    named.map_err(|what| FetchError::Index { repo: repo.to_owned(), what })?,
-                    "it is not complete",
-                )
-            }
-            (None, None) => (
-                vec![WEIGHTS.to_owned()],
-                "take a repository with safetensors, or name a .gguf file of this one",
-            ),
+        let no_index = |what| FetchError::Index { repo: repo.to_owned(), what };
+        let names = match (file, index) {
+            (Some(file), _) => vec![file.to_owned()],
+            (None, Some(index)) => model_files::shards(index).map_err(no_index)?,
+            (None, None) => vec![WEIGHTS.to_owned()],
         };
-        let lacks =
-            |file: &str, remedy| FetchError::Lacks { repo: repo.to_owned(), file: file.to_owned(), remedy };
-        if file.is_none() && self.find(TOKENIZER).is_none() {
-            return Err(lacks(TOKENIZER, "take the repository that it was made from"));
-        }
-        names.iter().map(|name| self.find(name).ok_or_else(|| lacks(name, remedy))).collect()
+        names.iter().map(|name| self.demand(repo, name, "it is not complete")).collect()
+    }
+
+    fn demand(&self, repo: &str, name: &str, remedy: &'static str) -> Result<&Remote, FetchError> {
+        let lacks = || FetchError::Lacks { repo: repo.to_owned(), file: name.to_owned(), remedy };
+        self.find(name).ok_or_else(lacks)
     }
 
     /// The files of an adapter, by its folder.
@@ -106,6 +129,14 @@ impl Listing {
     fn find(&self, path: &str) -> Option<&Remote> {
         self.0.iter().find(|remote| remote.path == path)
     }
+}
+
+fn bounded<'a>(repo: &str, remote: &'a Remote) -> Result<&'a Remote, FetchError> {
+    let (size, most) = (remote.size, most(&remote.path));
+    if size > most {
+        return Err(FetchError::TooLarge { repo: repo.to_owned(), file: remote.path.clone(), size, most });
+    }
+    Ok(remote)
 }
 
 fn remote(entry: Entry, url: &str) -> Result<Remote, FetchError> {
@@ -183,7 +214,7 @@ mod tests {
     fn what_is_read_is_fetched_and_nothing_else() {
         let listing = listing(&ALL).expect("a listing");
         let small = ["config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json"];
-        assert_eq!(names(listing.small(None)), small);
+        assert_eq!(names(listing.small("a/b", None).expect("whole")), small);
         let weights =
             |file, index: Option<&str>| listing.weights("a/b", file, index.map(str::as_bytes)).map(names);
         assert_eq!(weights(None, None).expect("there"), ["model.safetensors"]);
@@ -205,11 +236,20 @@ mod tests {
     fn what_is_missing_is_named_with_a_remedy() {
         let check = |paths: &[&str], file, index: Option<&str>, says: &str| {
             let listing = listing(paths).expect("a listing");
-            let said = listing.weights("a/b", file, index.map(str::as_bytes)).expect_err(says).to_string();
+            let read = || listing.weights("a/b", file, index.map(str::as_bytes));
+            let said = listing.small("a/b", file).and_then(|_| read()).expect_err(says).to_string();
             assert!(said.contains(says), "{said}");
         };
         check(&["tokenizer.json"], None, None, "a/b has no model.safetensors: take a repository with");
-        check(&["model.safetensors"], None, None, "a/b has no tokenizer.json");
+        check(&["model.safetensors"], None, None, "a/b has no tokenizer.json: take the repository");
+        check(
+            &["q8.gguf"],
+            Some("q8.gguf"),
+            None,
+            "a/b has no tokenizer.json: put the .gguf file on a volume",
+        );
+        check(&["model.safetensors", "tokenizer.json"], None, None, "a/b has no config.json");
+        check(&["model.safetensors.index.json", "tokenizer.json"], None, None, "a/b has no config.json");
         check(&ALL, Some("x.gguf"), None, "a/b has no x.gguf: name a .gguf file");
         check(&ALL, None, Some(r#"{"weight_map": {"x": "model-2.safetensors"}}"#), "model-2.safetensors");
         check(

@@ -13,15 +13,18 @@ use crate::random::Random;
 pub struct Patience {
     /// Tries in a row that bring nothing.
     pub tries: u32,
+    /// Tries in all, those among them that brought something.
+    pub tries_in_all: u32,
     /// Between two tries.
     pub backoff: Backoff,
 }
 
 impl Default for Patience {
-    /// Two minutes at most: longer, and a pod that starts anew is the better try.
+    /// Two minutes at most for nothing: longer, and a pod that starts anew is the better try. A line that is cut a
+    /// thousand times while one file comes is not worth a pod that waits: the next goes on from there.
     fn default() -> Self {
         let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
-        Self { tries: 8, backoff }
+        Self { tries: 8, tries_in_all: 1_000, backoff }
     }
 }
 
@@ -48,8 +51,23 @@ pub(super) enum Trouble {
 pub(super) enum Effect {
     /// Nothing.
     Nothing,
-    /// Bytes that need not come again. A file has only so many, so this ends.
+    /// Bytes that no try before it had brought.
     Progress,
+}
+
+impl Trouble {
+    /// A failed try that brought nothing.
+    pub(super) fn again(error: FetchError, after: Option<Duration>) -> Self {
+        Self::Again { error, after, effect: Effect::Nothing }
+    }
+
+    /// The same of a try that brought something else.
+    pub(super) fn with(self, effect: Effect) -> Self {
+        match self {
+            Self::Again { error, after, effect: _ } => Self::Again { error, after, effect },
+            lasting => lasting,
+        }
+    }
 }
 
 impl From<FetchError> for Trouble {
@@ -59,14 +77,15 @@ impl From<FetchError> for Trouble {
 }
 
 impl Patience {
-    /// Tries until it goes well, must fail, or has brought nothing too often.
+    /// Tries until it goes well, must fail, has brought nothing too often, or has been tried too often.
     pub(super) async fn during<T>(
         self,
         mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
     ) -> Result<T, FetchError> {
         let mut random = Random::from_seed(seed());
-        let mut failed = 0;
+        let (mut failed, mut tried) = (0, 0);
         loop {
+            tried += 1;
             let (error, after) = match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(Trouble::Final(error)) => return Err(error),
@@ -75,7 +94,8 @@ impl Patience {
                     (error, after)
                 }
             };
-            if failed >= self.tries || after.is_some_and(|after| after > LONGEST_ASKED) {
+            let is_enough = failed >= self.tries || tried >= self.tries_in_all;
+            if is_enough || after.is_some_and(|after| after > LONGEST_ASKED) {
                 return Err(error);
             }
             let pause = self.backoff.wait(failed, after, random.unit());

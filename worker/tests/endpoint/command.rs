@@ -83,8 +83,9 @@ fn what_a_person_has_to_mend_ends_with_its_own_code() {
     let mock = Mock::new(|_, _| error(401, "no such key: s3cret-Key"));
     check(
         &mounted(&[("url", &mock.url), ("key", KEY)]),
-        "refuses the key of its Secret (401: no such key: [key])",
+        "refuses the key (401: no such key: [key]): correct `key` (`broadside-endpoint-key` of the Secret)",
     );
     check(&mounted(&[("key", KEY)]), "the endpoint's Secret cannot be used: cannot read");
+    check(&mounted(&[("key", KEY)]), "/url (`broadside-endpoint-url` of the Secret)");
     check(&mounted(&[("url", "http://llm.example.com"), ("key", KEY)]), "is plain http to another network");
 }

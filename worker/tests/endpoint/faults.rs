@@ -66,8 +66,16 @@ fn what_lasts_is_said_with_its_remedy_and_without_the_key() {
         said.iter().for_each(|it| assert!(shown.contains(it), "{name}: {shown}"));
         assert!(!format!("{shown}{error:?}").contains(KEY), "{name}: {error:?}");
     };
-    check("wrong key", |_| error(401, "no such key: s3cret-Key"), &["401", "no such key: [key]", "`key`"]);
-    check("forbidden", |_| error(403, "not yours"), &["403: not yours", "`key`"]);
+    check(
+        "wrong key",
+        |_| error(401, "no such key: s3cret-Key"),
+        &["401", "no such key: [key]", "`key` (`broadside-endpoint-key` of the Secret)"],
+    );
+    check(
+        "forbidden",
+        |_| error(403, "not yours"),
+        &["403: not yours", "`key` (`broadside-endpoint-key` of the Secret)"],
+    );
     check(
         "unknown model",
         |path| match path {
@@ -76,14 +84,18 @@ fn what_lasts_is_said_with_its_remedy_and_without_the_key() {
         },
         &["no model \"qwen\": name one of llama, mistral"],
     );
-    check("wrong address", |_| error(404, "not here"), &["/v1/chat/completions (not here)", "`url`"]);
+    check(
+        "wrong address",
+        |_| error(404, "not here"),
+        &["/v1/chat/completions (not here)", "`url` (`broadside-endpoint-url` of the Secret)"],
+    );
     check(
         "a model that is there, at an address that is not",
         |path| match path {
             "/v1/models" => ok(&json!({"data": [{"id": "qwen"}]})),
             _ => error(404, "not here"),
         },
-        &["correct `url`"],
+        &["correct `url` (`broadside-endpoint-url` of the Secret)"],
     );
     check("bad request", |_| error(400, "too many tokens"), &["400: too many tokens", "shorten the brief"]);
     check(
@@ -91,8 +103,31 @@ fn what_lasts_is_said_with_its_remedy_and_without_the_key() {
         |_| (axum::http::StatusCode::IM_A_TEAPOT, "no\ntea").into_response(),
         &["418: no tea"],
     );
-    check("a page", |_| "<html>Welcome</html>".into_response(), &["no OpenAI-compatible endpoint", "`url`"]);
+    check(
+        "a page",
+        |_| "<html>Welcome</html>".into_response(),
+        &["no OpenAI-compatible endpoint", "`url` (`broadside-endpoint-url` of the Secret)"],
+    );
     check("no end", |_| says(&"x".repeat(5 << 20)), &["larger than 4 MiB"]);
+}
+
+#[test]
+fn of_an_engine_that_has_answered_an_odd_answer_passes() {
+    let check = |name: &str, odd: fn() -> Response| {
+        let once = Mock::new(move |number, _| if number == 1 { odd() } else { copy() });
+        let drafts = write(&endpoint(&once.url, 1), 2).expect(name);
+        assert!(drafts.iter().all(|(_, draft)| draft.finished), "{name}");
+        assert_eq!(once.seen().len(), 3, "{name}");
+
+        let always = Mock::new(move |number, _| if number > 0 { odd() } else { copy() });
+        let error = write(&endpoint(&always.url, 1), 2).expect_err(name);
+        let shown = chain(&error);
+        assert!(!error.is_lasting(), "{shown}");
+        assert!(shown.contains("(tries: 4)") && shown.contains("unlike those before it"), "{shown}");
+    };
+    check("a page", || "<html>Back soon</html>".into_response());
+    check("no completion", || ok(&json!({"status": "warming up"})));
+    check("no end", || says(&"x".repeat(5 << 20)));
 }
 
 #[test]
@@ -103,7 +138,8 @@ fn nobody_is_followed_to_another_address() {
     let mock = Mock::new(move |_, _| with(error(307, "moved"), LOCATION, &to));
     let error = write(&endpoint(&mock.url, 1), 1).expect_err("not followed");
     assert!(error.is_lasting());
-    assert!(error.to_string().contains(&target), "{error}");
+    let shown = error.to_string();
+    assert!(shown.contains(&target) && shown.contains("`broadside-endpoint-url` of the Secret"), "{shown}");
     assert!(other.seen().is_empty());
 }
 

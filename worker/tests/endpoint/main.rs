@@ -45,13 +45,25 @@ fn endpoint(url: &str, concurrency: usize) -> Endpoint {
 }
 
 fn endpoint_of(secret: &tempfile::TempDir, concurrency: usize) -> Endpoint {
-    let settings = Settings {
-        model: "qwen".into(),
-        concurrency: NonZeroUsize::new(concurrency).expect("one at least"),
+    opened(secret, Settings { concurrency: NonZeroUsize::new(concurrency).expect("one"), ..settings("qwen") })
+}
+
+/// An endpoint that knows its model by this name.
+fn endpoint_named(model: &str, url: &str) -> Endpoint {
+    opened(&mounted(&[("url", url), ("key", KEY)]), settings(model))
+}
+
+fn settings(model: &str) -> Settings {
+    Settings {
+        model: model.into(),
+        concurrency: NonZeroUsize::MIN,
         temperature: Some(0.7),
         top_p: None,
         patience: QUICK,
-    };
+    }
+}
+
+fn opened(secret: &tempfile::TempDir, settings: Settings) -> Endpoint {
     Endpoint::new(Access::open(secret.path()).expect("a Secret"), settings).expect("a client")
 }
 

@@ -90,7 +90,7 @@ fn a_server_that_nobody_here_wrote_delivers_copy_or_an_honest_shortfall() {
     let wrong = mounted(&[("url", &server.url), ("key", "wrong")]);
     let (outcome, report) = generate(folder.path(), wrong.path(), &[]);
     assert_eq!(outcome, Outcome::Misconfigured);
-    assert!(report.message.expect("a message").contains("refuses the key of its Secret (401"));
+    assert!(report.message.expect("a message").contains("refuses the key (401"));
 
     let right = mounted(&[("url", &server.url), ("key", KEY)]);
     let (outcome, report) = generate(folder.path(), right.path(), &["--attempts", "20"]);

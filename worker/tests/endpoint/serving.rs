@@ -9,7 +9,7 @@ use tokio::sync::{Barrier, Notify};
 use worker::author::Author;
 
 use crate::mock::{Mock, copy, ok, says};
-use crate::{KEY, endpoint, write, write_until};
+use crate::{KEY, endpoint, endpoint_named, write, write_until};
 
 #[test]
 fn a_draft_is_one_request_with_its_own_seed_and_the_same_again() {
@@ -40,6 +40,23 @@ fn a_draft_is_one_request_with_its_own_seed_and_the_same_again() {
     };
     assert_eq!(seeds(&seen).len(), 5);
     assert_eq!(seeds(&seen), seeds(&run()));
+}
+
+/// A bound of a field, as the API server holds it.
+fn longest(kind: &str, path: &[&str]) -> usize {
+    let definitions = api::definitions().into_iter().find(|it| it.spec.names.kind == kind);
+    let definition = serde_json::to_value(definitions.expect(kind)).expect("plain data");
+    let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let field = path.iter().fold(spec, |object, name| &object["properties"][name]);
+    field["maxLength"].as_u64().and_then(|it| it.try_into().ok()).expect("a bound")
+}
+
+#[test]
+fn the_longest_name_of_a_model_fits_into_a_variant() {
+    let name = "x".repeat(longest("AdModel", &["source", "endpoint", "model"]));
+    let digest = endpoint_named(&name, "http://vllm").model_digest().to_owned();
+    assert!(digest.ends_with(&name), "{digest}");
+    assert!(digest.len() <= longest("AdVariant", &["provenance", "modelDigest"]), "{}", digest.len());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -65,5 +66,24 @@ fn an_authority_that_is_named_is_trusted_and_no_other() {
     assert!(write(&endpoint(&pem), 1).expect("written")[0].1.finished);
     let error = write(&endpoint(&other), 1).expect_err("another's certificate");
     let shown = chain(&error);
-    assert!(shown.contains("ca.crt in the Secret") && shown.contains("certificate"), "{shown}");
+    let named = "`ca.crt` (`broadside-endpoint-ca.crt` of the Secret)";
+    assert!(shown.contains(named) && shown.contains("certificate"), "{shown}");
+}
+
+/// Our image is such a machine. What is known there is asked of a process of its own, since the environment is a process's.
+#[test]
+fn public_authorities_are_known_on_a_machine_without_certificates() {
+    const BARE: [(&str, &str); 2] = [("SSL_CERT_FILE", "/nowhere"), ("SSL_CERT_DIR", "/nowhere")];
+    if BARE.iter().any(|(name, value)| std::env::var(name).as_deref() != Ok(value)) {
+        let mut again = Command::new(std::env::current_exe().expect("a test's program"));
+        again.args(["--exact", "tls::public_authorities_are_known_on_a_machine_without_certificates"]);
+        let output = again.envs(BARE).output().expect("started");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let (url, _) = serve();
+    // With no authority at all there would be no client.
+    let error = write(&endpoint_of(&mounted(&[("url", &url), ("key", KEY)]), 1), 1).expect_err("unknown");
+    assert!(!error.is_lasting() && chain(&error).contains("UnknownIssuer"), "{}", chain(&error));
 }

@@ -9,6 +9,7 @@
 //!
 //! What is made for a model has the name of its role before it, so that two models stand in one pod.
 
+use api::model_secret::{SecretEntry, endpoint, hub};
 use api::{EndpointSource, HuggingFaceSource, ImageSource, PullPolicy, PvcSource, SecretReference};
 use k8s_openapi::api::core::v1::{
     Container, EmptyDirVolumeSource, ImageVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
@@ -278,22 +279,19 @@ fn elsewhere(endpoint: &EndpointSource) -> Supply {
 /// The kubelet mounts any Secret of a name, whatever its type, and we read none. So these keys are the type that counts:
 /// no Secret that was made for something else has them, and a pod whose Secret lacks one does not start.
 fn endpoint_volume(name: &str, secret: &SecretReference) -> Volume {
-    let needed = [("broadside-endpoint-url", "url"), ("broadside-endpoint-key", "key")];
-    projected(
-        name,
-        secret,
-        &[(&needed, Presence::Needed), (&[("broadside-endpoint-ca.crt", "ca.crt")], Presence::Optional)],
-    )
+    let needed = [endpoint::URL, endpoint::KEY];
+    projected(name, secret, &[(&needed, Presence::Needed), (&[endpoint::CA], Presence::Optional)])
 }
 
 fn hub_volume(name: &str, secret: &SecretReference) -> Volume {
-    let token = [("broadside-hub-token", "token")];
-    let url = [("broadside-hub-url", "url")];
-    let ca = [("broadside-hub-ca.crt", "ca.crt")];
     projected(
         name,
         secret,
-        &[(&token, Presence::Needed), (&url, Presence::Optional), (&ca, Presence::Optional)],
+        &[
+            (&[hub::TOKEN], Presence::Needed),
+            (&[hub::URL], Presence::Optional),
+            (&[hub::CA], Presence::Optional),
+        ],
     )
 }
 
@@ -304,15 +302,12 @@ enum Presence {
     Optional,
 }
 
-/// Keys of a Secret, and the files that they become.
-type Keys<'a> = &'a [(&'a str, &'a str)];
-
-/// `optional` holds for all keys of a source, so each kind of key has its own.
-fn projected(name: &str, secret: &SecretReference, parts: &[(Keys<'_>, Presence)]) -> Volume {
-    let projection = |(keys, presence): &(Keys<'_>, Presence)| VolumeProjection {
+/// `optional` holds for all entries of a source, so each kind has its own.
+fn projected(name: &str, secret: &SecretReference, parts: &[(&[SecretEntry], Presence)]) -> Volume {
+    let projection = |(entries, presence): &(&[SecretEntry], Presence)| VolumeProjection {
         secret: Some(SecretProjection {
             name: secret.name.clone(),
-            items: Some(keys.iter().map(|(key, path)| item(key, path)).collect()),
+            items: Some(entries.iter().map(item).collect()),
             optional: (*presence == Presence::Optional).then_some(true),
         }),
         ..VolumeProjection::default()
@@ -327,8 +322,8 @@ fn projected(name: &str, secret: &SecretReference, parts: &[(Keys<'_>, Presence)
 /// The files are root's; the pod's group may read them.
 const READABLE_BY_THE_GROUP: i32 = 0o440;
 
-fn item(key: &str, path: &str) -> KeyToPath {
-    KeyToPath { key: key.to_owned(), path: path.to_owned(), mode: None }
+fn item(SecretEntry { key, file }: &SecretEntry) -> KeyToPath {
+    KeyToPath { key: (*key).to_owned(), path: (*file).to_owned(), mode: None }
 }
 
 fn empty(name: &str) -> Volume {

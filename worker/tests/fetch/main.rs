@@ -1,188 +1,23 @@
 //! `worker fetch` against a server of the test's own, which fails as servers and lines fail.
 
-use std::collections::HashMap;
+mod command;
+mod distrust;
+mod server;
+
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::name::hex;
 use api::wire::report::Outcome;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::Response;
 use clap::Parser;
-use futures::StreamExt;
-use serde_json::{Value, json};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 use worker::args::Arguments;
 use worker::backoff::Backoff;
 use worker::fetch::{Access, FetchError, Patience, Wanted, fetch, link};
 
+use crate::server::{Server, Whim};
+
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_never-to-be-seen";
-
-/// What a server does with a file, besides sending it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whim {
-    /// Breaks off after so many bytes, for so many answers.
-    Cut { after: usize, times: usize },
-    /// Sends something else, for so many answers.
-    Alter { times: usize },
-    /// Answers with a status, for so many answers.
-    Status { status: u16, times: usize },
-    /// Sends all of it, whatever part was asked for.
-    IgnoreRange,
-    /// Sends on to the other server.
-    Redirect,
-}
-
-/// What a server has and has heard.
-#[derive(Default)]
-struct Shelf {
-    files: HashMap<String, Vec<u8>>,
-    /// Further entries of the listing.
-    listed: Vec<Value>,
-    whims: HashMap<String, Vec<Whim>>,
-    elsewhere: String,
-    needs_token: bool,
-    /// Each request: its path, its range, and whether it held the token.
-    heard: Vec<(String, Option<String>, bool)>,
-}
-
-#[derive(Clone)]
-struct Server {
-    shelf: Arc<Mutex<Shelf>>,
-    base: String,
-}
-
-impl Server {
-    async fn start(files: &[(&str, &[u8])]) -> Self {
-        let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
-        let shelf = Arc::new(Mutex::new(Shelf { files, ..Shelf::default() }));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&shelf));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { shelf, base }
-    }
-
-    fn whims(self, file: &str, whims: &[Whim]) -> Self {
-        self.shelf.lock().expect("a lock").whims.insert(file.to_owned(), whims.to_vec());
-        self
-    }
-
-    /// The ranges with which a file was asked for.
-    fn ranges(&self, file: &str) -> Vec<Option<String>> {
-        let shelf = self.shelf.lock().expect("a lock");
-        let of_file = shelf.heard.iter().filter(|(path, ..)| path.ends_with(&format!("/{file}")));
-        of_file.map(|(_, range, _)| range.clone()).collect()
-    }
-
-    fn heard(&self) -> Vec<(String, Option<String>, bool)> {
-        self.shelf.lock().expect("a lock").heard.clone()
-    }
-
-    fn access(&self) -> Access {
-        Access::Open { mirror: Some(self.base.clone()) }
-    }
-}
-
-async fn answer(State(shelf): State<Arc<Mutex<Shelf>>>, uri: Uri, headers: HeaderMap) -> Response {
-    let mut shelf = shelf.lock().expect("a lock");
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let has_token = text(header::AUTHORIZATION).is_some_and(|value| value.ends_with(TOKEN));
-    let (path, range) = (uri.path().to_owned(), text(header::RANGE));
-    shelf.heard.push((path.clone(), range.clone(), has_token));
-    if shelf.needs_token && !has_token {
-        return status(401);
-    }
-    if path.starts_with("/api/models/a/b/revision/") {
-        return json_answer(&json!({"sha": COMMIT}));
-    }
-    if path == format!("/api/models/a/b/tree/{COMMIT}") {
-        return json_answer(&listing(&shelf));
-    }
-    let Some(name) = path.strip_prefix(&format!("/a/b/resolve/{COMMIT}/")) else { return status(404) };
-    let Some(bytes) = shelf.files.get(name).cloned() else { return status(404) };
-    let whim = next_whim(shelf.whims.entry(name.to_owned()).or_default());
-    match whim {
-        Some(Whim::Redirect) => redirect(&format!("{}{path}", shelf.elsewhere)),
-        Some(Whim::Status { status: code, .. }) => status(code),
-        Some(Whim::Alter { .. }) => send(&vec![b'?'; bytes.len()], 0, None),
-        Some(Whim::IgnoreRange) => send(&bytes, 0, None),
-        Some(Whim::Cut { after, .. }) => send(&bytes, start(range.as_deref()), Some(after)),
-        None => send(&bytes, start(range.as_deref()), None),
-    }
-}
-
-fn next_whim(whims: &mut Vec<Whim>) -> Option<Whim> {
-    let whim = *whims.first()?;
-    if let Some(Whim::Cut { times, .. } | Whim::Alter { times } | Whim::Status { times, .. }) =
-        whims.first_mut()
-    {
-        *times -= 1;
-        if *times == 0 {
-            whims.remove(0);
-        }
-    }
-    Some(whim)
-}
-
-fn listing(shelf: &Shelf) -> Value {
-    let entry = |(name, bytes): (&String, &Vec<u8>)| {
-        let blob = Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize();
-        let mut entry = json!({"type": "file", "path": name, "size": bytes.len(), "oid": hex(&blob)});
-        if name.ends_with(".safetensors") || name.ends_with(".gguf") {
-            entry["lfs"] = json!({"oid": hex(&Sha256::digest(bytes)), "size": bytes.len(), "pointerSize": 9});
-        }
-        entry
-    };
-    let folder = json!({"type": "directory", "path": "onnx", "size": 0, "oid": "0"});
-    shelf.files.iter().map(entry).chain([folder]).chain(shelf.listed.clone()).collect()
-}
-
-fn json_answer(value: &Value) -> Response {
-    Response::new(Body::from(value.to_string()))
-}
-
-fn status(code: u16) -> Response {
-    let code = StatusCode::from_u16(code).expect("a status");
-    Response::builder().status(code).header(header::RETRY_AFTER, "0").body(Body::empty()).expect("an answer")
-}
-
-fn redirect(to: &str) -> Response {
-    let answer = Response::builder().status(StatusCode::FOUND).header(header::LOCATION, to);
-    answer.body(Body::empty()).expect("an answer")
-}
-
-fn start(range: Option<&str>) -> usize {
-    let start = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-    start.unwrap_or(0)
-}
-
-/// Sends `bytes` from `start` on, and breaks the connection after so many of them.
-fn send(bytes: &[u8], start: usize, cut: Option<usize>) -> Response {
-    let rest = Bytes::copy_from_slice(&bytes[start..]);
-    let code = if start > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let answer = Response::builder().status(code).header(header::CONTENT_LENGTH, rest.len());
-    let answer =
-        answer.header(header::CONTENT_RANGE, format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len()));
-    let cut = cut.filter(|cut| *cut < rest.len());
-    let broken = |cut: usize| {
-        // What was sent before is on its way only once the server has had to wait.
-        let end = async {
-            tokio::task::yield_now().await;
-            Err(io::Error::other("the line is cut"))
-        };
-        let sent = rest.slice(..cut);
-        Body::from_stream(futures::stream::iter([Ok(sent)]).chain(futures::stream::once(end)))
-    };
-    answer.body(cut.map_or_else(|| Body::from(rest.clone()), broken)).expect("an answer")
-}
 
 /// Weights that no two places of hold the same bytes, so that bytes at a wrong place are seen.
 fn weights() -> Vec<u8> {
@@ -333,7 +168,7 @@ async fn what_a_killed_run_has_left_is_gone_on_with() {
 
 #[tokio::test]
 async fn a_server_that_knows_no_ranges_sends_all_of_it_again() {
-    let cuts = [Whim::Cut { after: 15_000, times: 1 }, Whim::IgnoreRange];
+    let cuts = [Whim::Cut { after: 15_000, times: 1 }, Whim::IgnoreRange { cut: None }];
     let server = server(&weights()).await.whims("model.safetensors", &cuts);
     let cache = Cache::new();
     cache.fetch(&server).await.expect("fetched");
@@ -381,16 +216,6 @@ async fn what_may_go_well_is_tried_again_and_what_can_not_is_said_at_once() {
     check(403, 1, Some(("accept the model's terms", Outcome::Misconfigured)), 1).await;
     check(404, 1, Some(("does not exist (404)", Outcome::Misconfigured)), 1).await;
     check(451, 1, Some(("was refused (451)", Outcome::Misconfigured)), 1).await;
-}
-
-#[tokio::test]
-async fn a_listing_that_leads_out_of_its_folder_is_refused_before_a_file_is_fetched() {
-    let server = server(&weights()).await;
-    let evil = json!({"type": "file", "path": "../../config.json", "size": 1, "oid": "0".repeat(40)});
-    server.shelf.lock().expect("a lock").listed.push(evil);
-    let error = Cache::new().fetch(&server).await.expect_err("refused");
-    assert!(matches!(error, FetchError::UnsafeName { .. }), "{error}");
-    assert_eq!(server.heard().len(), 2, "the commit and the listing");
 }
 
 #[tokio::test]
@@ -447,65 +272,6 @@ async fn a_token_is_told_to_the_address_beside_it_and_to_nobody_else() {
 
     let refused = Cache::new().fetch(&hub).await.expect_err("without the token");
     assert!(matches!(refused, FetchError::Unauthorized { .. }), "{refused}");
-}
-
-/// All that is logged, of every part of the process and at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("a lock").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The command as a pod runs it: what it leaves behind, how it ends, and what it logs.
-#[test]
-fn the_command_leaves_a_link_or_a_report_and_logs_no_token() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let server = runtime.block_on(server(&weights()));
-    server.shelf.lock().expect("a lock").needs_token = true;
-    let place = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| place.path().join(name).display().to_string();
-    fs::create_dir(path("secret")).expect("made");
-    fs::write(path("secret/url"), &server.base).expect("written");
-    fs::write(path("secret/token"), TOKEN).expect("written");
-    // For the whole process: what other tests log holds no token either.
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
-    subscriber.with_writer(move || writer.clone()).with_ansi(false).init();
-    let run = |repo: &str| {
-        let typed = [
-            format!("--repo={repo}"),
-            "--revision=main".to_owned(),
-            format!("--into={}", path("cache")),
-            format!("--link={}", path("current")),
-            format!("--secret={}", path("secret")),
-            format!("--report={}", path("report")),
-        ];
-        let typed = ["worker", "fetch"].into_iter().map(str::to_owned).chain(typed);
-        let arguments = Arguments::try_parse_from(typed).expect("valid arguments");
-        worker::run::run(&arguments.command)
-    };
-
-    assert_eq!(run("a/b"), Outcome::Complete);
-    assert_eq!(fs::read(place.path().join("current/model.safetensors")).expect("read"), weights());
-    assert!(!place.path().join("report").exists(), "of a model that is here the worker behind it speaks");
-
-    assert_eq!(run("a/missing"), Outcome::Misconfigured);
-    let report = fs::read_to_string(path("report")).expect("a report");
-    assert!(report.contains("does not exist (404): look at repo, revision and file"), "{report}");
-
-    let log = String::from_utf8(log.0.lock().expect("a lock").clone()).expect("UTF-8");
-    let folder = Path::new(&path("cache")).join("a--b").join(COMMIT);
-    assert!(log.contains(&format!("the model is complete folder={}", folder.display())), "{log}");
-    assert!(log.contains("TRACE"), "what libraries say is there too");
-    assert!(!log.contains(TOKEN) && !report.contains(TOKEN));
 }
 
 #[test]
