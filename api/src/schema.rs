@@ -39,6 +39,8 @@ pub(crate) fn short_strings(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn known_formats(definition: CustomResourceDefinition) -> CustomResourceDefinition {
     let mut json = serde_json::to_value(definition).expect("definitions are plain data");
     forget_unsigned(&mut json);
+    // Whether objects keep the order of the code is up to what else is built with this crate.
+    json.sort_all_objects();
     serde_json::from_value(json).expect("what was a definition is one")
 }
 

@@ -131,9 +131,10 @@ pub(crate) fn is_decided(campaign: &AdCampaign) -> bool {
 fn to_json(campaign: &AdCampaign, variants: &[AdVariant]) -> String {
     let texts: BTreeMap<String, _> =
         variants.iter().map(|variant| (variant.name_any(), &variant.spec.slots)).collect();
-    let results = json!({
+    let mut results = json!({
         "namespace": campaign.namespace(), "name": campaign.name_any(),
         "status": campaign.status, "texts": texts,
     });
+    results.sort_all_objects();
     format!("{results:#}\n")
 }

@@ -256,7 +256,9 @@ impl Args {
 
     fn write_truth(&self, campaign: &str, world: &World, placement: &TablePlacement) -> Result<(), Error> {
         let Some(file) = &self.truth_file else { return Ok(()) };
-        let truth = format!("{:#}\n", world.truth(campaign, &placement.name));
+        let mut truth = world.truth(campaign, &placement.name);
+        truth.sort_all_objects();
+        let truth = format!("{truth:#}\n");
         std::fs::write(file, truth).map_err(|source| Error::Truth { file: file.clone(), source })
     }
 

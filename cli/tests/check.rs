@@ -110,6 +110,11 @@ fn a_campaign_is_judged_by_the_brand_that_it_names() {
     let broken = "error   spec.rules.brand: ConfigMap acme, shop-tile.yaml: format \"ShopTile\": \
                   has a slot whose limits are not 0 < soft <= hard: correct them";
     assert_eq!(beside(&brand.replace("softLimit: 28", "softLimit: 41")), [broken]);
+    let torn = brand.replace("hardLimit: 12", "hardLimit: 12\n        pattern: '[0-9+ €'");
+    let [said] = &beside(&torn)[..] else { panic!("one finding") };
+    let slot = "error   spec.rules.brand: ConfigMap acme, shop-tile.yaml: format \"ShopTile\": \
+                pattern of slot price cannot be used (";
+    assert!(said.starts_with(slot) && said.ends_with("correct it, or make it smaller"), "{said}");
 }
 
 /// Examples that a reader copies must be right; a page that lost them would pass unseen.

@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use rules::{BrandRules, Format, MeaningThreshold};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use brand::{Judges, judges};
 use placement::Reader;
@@ -314,5 +314,7 @@ fn inputs(object: &AdCampaign, brand: Option<&BTreeMap<String, String>>) -> Stri
     inputs.extend(spec.variables.as_ref().map(|variables| json!(variables)));
     inputs.extend(brand.map(|brand| json!(brand)));
     inputs.extend(spec.generation.as_ref().and_then(|it| it.embedder.as_ref()).map(|it| json!(it)));
+    // A name is made of them: fields in their alphabetical order, whether or not this build keeps the one of the code.
+    inputs.iter_mut().for_each(Value::sort_all_objects);
     inputs.iter().map(ToString::to_string).collect()
 }

@@ -202,11 +202,54 @@ slots:
     }
 
     #[test]
+    fn copy_of_a_brands_format_is_held_to_the_form_of_its_slot() {
+        let by = |form: &str| {
+            let tile = TILE.replace("maximumLines: 1", &format!("maximumLines: 1, {form}"));
+            Format::parse(&tile).expect("a good format")
+        };
+        let pattern = by("pattern: 'From \\d+ €'");
+        let grammar = by(r#"grammar: "start: \"From \" price\nprice: /[0-9]+ €/""#);
+        let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
+        for (title, broken) in [
+            ("From 19 €", None),
+            ("19 €", Some("title does not begin as its FIELD demands: write it as the format's file says")),
+            (
+                "From 19",
+                Some(
+                    "title does not go on as its FIELD demands behind \"From 19\": write it as the format's file says",
+                ),
+            ),
+            (
+                "From 19 € a month",
+                Some(
+                    "title does not go on as its FIELD demands behind \"From 19 €\": write it as the format's file says",
+                ),
+            ),
+            // What is too long is no more than that.
+            (
+                "From 19 € for everything that you see",
+                Some("title has 37 characters, at most 30 are allowed: shorten it by 7"),
+            ),
+        ] {
+            for (format, field) in [(&pattern, "pattern"), (&grammar, "grammar")] {
+                let copy = AdCopy::from([("title".to_owned(), title.to_owned())]);
+                let said: Vec<String> =
+                    check(format, &brand, &copy).iter().map(ToString::to_string).collect();
+                let broken: Vec<String> = broken.iter().map(|it| it.replace("FIELD", field)).collect();
+                assert_eq!(said, broken, "{title} by {field}");
+            }
+        }
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_said_with_its_file() {
         let twice = TILE.replace("ShopTile", "Other");
         let ours = TILE.replace("ShopTile", "WebBanner");
         let large = format!("# {}", "x".repeat(MAX_BRAND_FILE_BYTES));
         let long = TILE.replace("ShopTile", "shop-tile");
+        let held = |form: &str| TILE.replace("maximumLines: 1", &format!("maximumLines: 1, {form}"));
+        let (torn, both) = (held("pattern: 'a('"), held("pattern: a, grammar: 'start: \"a\"'"));
+        let (lost, barren) = (held("grammar: 'start: price'"), held("pattern: '[^\\x00-\\x{10FFFF}]'"));
         for (sentence, given, said) in [
             (
                 "a-word-that-is-none",
@@ -252,6 +295,28 @@ slots:
                 "a-name-that-no-placement-gives",
                 &[("a.yaml", &long)],
                 &["a.yaml: format \"shop-tile\": has a name that no placement can give"],
+            ),
+            (
+                "a-pattern-that-is-none",
+                &[("a.yaml", &torn)],
+                &[
+                    "a.yaml: format \"ShopTile\": pattern of slot title cannot be used (at 1(8): invalid regex",
+                ],
+            ),
+            (
+                "a-grammar-that-lacks-a-rule",
+                &[("a.yaml", &lost)],
+                &["grammar of slot title cannot be used (at 1(8): unknown name: \"price\"): correct it, or"],
+            ),
+            (
+                "a-pattern-that-nothing-matches",
+                &[("a.yaml", &barren)],
+                &["pattern of slot title lets no text begin: correct it"],
+            ),
+            (
+                "a-pattern-beside-a-grammar",
+                &[("a.yaml", &both)],
+                &["format \"ShopTile\": slot title has both pattern and grammar: say one"],
             ),
             (
                 "all-at-once",

@@ -17,6 +17,9 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// (UTS #51, `emoji-zwj-sequences.txt`), words of no living script more.
 pub const MAX_CLUSTER: usize = 12;
 
+/// The most characters that a message shows of a text before the place that is meant.
+const MAX_EXCERPT: usize = 24;
+
 /// Every violation of `copy`: slots in the order of the format, each with what it breaks together with others; then
 /// media, unknown slots by name, size and length of the whole, missing words.
 ///
@@ -38,7 +41,7 @@ pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violatio
 }
 
 /// Every violation of one slot's text: size, emptiness, length, lines, room, characters, variables, templates, the
-/// channel's rules of style, forbidden words.
+/// channel's rules of style, forbidden words, the slot's [`Grammar`].
 ///
 /// Length and room hold with each variable at its longest and with its fallback; what the text says is judged with
 /// fallbacks.
@@ -46,6 +49,15 @@ pub fn check(format: &Format, brand: &BrandRules, copy: &AdCopy) -> Vec<Violatio
 /// For one who writes slot by slot; required words, and what slots say together, are a matter of the whole variant.
 #[must_use]
 pub fn check_slot(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation> {
+    let mut violations = check_begun(slot, brand, text);
+    violations.extend(departure(slot, text));
+    violations
+}
+
+/// Every violation of a text that is still to be finished: those of [`check_slot`] but for the slot's [`Grammar`], which
+/// only a whole text can break. For one who writes: [`Beginning`](crate::Beginning) says which text its grammar takes.
+#[must_use]
+pub fn check_begun(slot: &Slot, brand: &BrandRules, text: &str) -> Vec<Violation> {
     if text.len() > MAX_TEXT_BYTES {
         return vec![too_large(slot, text)];
     }
@@ -255,6 +267,21 @@ fn editorial(slot: &Slot, brand: &BrandRules, text: &str) -> impl Iterator<Item 
 fn forbidden_words(slot: &Slot, brand: &BrandRules, text: &str) -> impl Iterator<Item = Violation> {
     let rule = |word: &str| hard(slot, Rule::ForbiddenWord { word: word.to_owned() });
     brand.forbidden_in(text).into_iter().map(rule)
+}
+
+/// A text above the hard limit is too long anyway, and reading it would take a while.
+fn departure(slot: &Slot, text: &str) -> Option<Violation> {
+    let fits = text.len() <= MAX_TEXT_BYTES && slot.count(text) <= slot.hard_limit && !is_empty(text);
+    let grammar = slot.grammar.as_ref().filter(|_| fits)?;
+    let kept = grammar.departure(text)?;
+    let rule = Rule::Grammar { field: grammar.source().field(), behind: last_words(kept) };
+    Some(hard(slot, rule))
+}
+
+/// The end of a text, short enough for a message.
+fn last_words(text: &str) -> String {
+    let long = text.chars().count().saturating_sub(MAX_EXCERPT);
+    text.chars().skip(long).collect()
 }
 
 fn hard(slot: &Slot, rule: Rule) -> Violation {

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use self::catalog::{Formats, MAX_OWN_FORMATS};
 use self::file::File;
-use crate::{Counting, Editorial, MediaSlot, Payload, Space, Timing};
+use crate::{Counting, Editorial, Grammar, MediaSlot, Payload, Space, Timing};
 
 /// The files of `rules/formats/`, in the order of their names. A test compares the list with the folder.
 const FILES: [&str; 21] = [
@@ -194,6 +194,8 @@ pub struct Slot {
     pub counting: Counting,
     /// The channel's rules of style that hold here, in the order of [`Editorial`], each once.
     pub editorial: Vec<Editorial>,
+    /// The form to which the text is held as it is written, its variables by their names.
+    pub grammar: Option<Grammar>,
     /// The room in pixels, where the text is set in a box.
     pub space: Option<Space>,
     /// The part that this slot is one of, where it comes several times: `headline` of `headline3`.

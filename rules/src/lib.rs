@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   formats/*.yaml ─────────▶ Format ─────┐
-//!     limits, Counting, Editorial, Payload, Space, Timing
+//!     limits, Counting, Editorial, Grammar, Payload, Space, Timing
 //!   forbidden, required ────▶ BrandRules ─┼─ check ──▶ [Violation]   "headline has 75 characters ..: shorten it by 15"
 //!     Variables, Exceptions               │   Brand: formats and words that a brand has of its own
 //!   slot name ─▶ text ──────▶ AdCopy ─────┘
@@ -45,6 +45,7 @@ mod duplicate;
 mod editorial;
 mod exception;
 mod format;
+mod grammar;
 mod meaning;
 mod media;
 mod normal;
@@ -61,7 +62,7 @@ use std::collections::BTreeMap;
 pub use border::{BorderError, Language, Markup, csv_cell, fill, html, translate};
 pub use brand::{BrandRules, BrandRulesError, MAX_WORD_LENGTH, MAX_WORDS, WordList};
 pub use brand_file::{Brand, BrandError, BrandProblem, MAX_BRAND_FILE_BYTES};
-pub use check::{MAX_CLUSTER, MAX_TEXT_BYTES, check, check_slot};
+pub use check::{MAX_CLUSTER, MAX_TEXT_BYTES, check, check_begun, check_slot};
 pub use counting::Counting;
 pub use duplicate::{Fingerprint, NEAR_DUPLICATE, is_near_duplicate};
 pub use editorial::Editorial;
@@ -70,6 +71,7 @@ pub use format::{
     Delivery, Duplicates, Format, FormatError, Formats, MAX_OWN_FORMATS, Requirement, Series, Slot, format,
     formats,
 };
+pub use grammar::{Beginning, Grammar, GrammarError, MAX_GRAMMAR_BYTES, Source};
 pub use meaning::{MeaningError, MeaningThreshold};
 pub use media::{Media, MediaSlot};
 pub use normal::{fold, is_invisible, normalize};

@@ -106,6 +106,13 @@ pub enum Rule {
         /// The beginning of what it found.
         excerpt: String,
     },
+    /// Not of the form to which the slot's text is held.
+    Grammar {
+        /// The field of the format that says the form: `pattern` or `grammar`.
+        field: &'static str,
+        /// The end of what may stand there; all of a text that lacks its end may.
+        behind: String,
+    },
     /// The text of another slot of the same series, where the channel refuses that.
     DuplicateAsset {
         /// The earlier slot.
@@ -197,6 +204,7 @@ impl Rule {
             Self::UndeclaredVariable { .. } => "UndeclaredVariable",
             Self::Template { .. } => "Template",
             Self::Editorial { check, .. } => check.name(),
+            Self::Grammar { .. } => "Grammar",
             Self::DuplicateAsset { .. } => "DuplicateAsset",
             Self::RepeatsSlot { .. } => "RepeatsSlot",
             Self::NeedsSlot { .. } => "NeedsSlot",
@@ -309,6 +317,15 @@ impl fmt::Display for Rule {
             }
             Self::Editorial { check, excerpt } => {
                 write!(f, "{} at {excerpt:?}: {}", check.finding(), check.remedy())
+            }
+            Self::Grammar { field, behind } if behind.is_empty() => {
+                write!(f, "does not begin as its {field} demands: write it as the format's file says")
+            }
+            Self::Grammar { field, behind } => {
+                write!(
+                    f,
+                    "does not go on as its {field} demands behind {behind:?}: write it as the format's file says"
+                )
             }
             Self::DuplicateAsset { other } => {
                 write!(f, "says the same as {other}, which the channel refuses: say something else")

@@ -1,8 +1,10 @@
-//! `worker complete`: a raw prompt goes on, without rules: with it one checks that a model is read rightly.
+//! `worker complete`: a raw prompt goes on, without rules: with it one checks that a model is read rightly, and tries a
+//! grammar.
 
 use std::io::{self, Write};
 
 use engine::{Begun, Input, Penalized, Sampling, Text, begin, draw};
+use rules::{Beginning, Grammar};
 use serde::Serialize;
 
 use crate::model::{Model, ModelError};
@@ -19,6 +21,8 @@ pub struct Request {
     pub max_tokens: u32,
     /// How tokens are drawn.
     pub sampling: Sampling,
+    /// The form to which each completion is held, from its first byte to its end.
+    pub grammar: Option<Grammar>,
     /// The first completion's seed; each that follows has the next number.
     pub seed: u64,
 }
@@ -43,6 +47,8 @@ pub struct Completion {
 pub enum Finish {
     /// The model ended it.
     Stop,
+    /// No token of the model goes on as the grammar demands.
+    Stuck,
     /// It has as many tokens as were asked for, or as the model has positions.
     Length,
 }
@@ -81,6 +87,7 @@ struct Row {
     text: Text,
     next: Vec<u32>,
     random: Random,
+    beginning: Option<Beginning>,
     tokens: Vec<u32>,
     log_probabilities: Vec<f32>,
     finish: Option<Finish>,
@@ -92,6 +99,7 @@ impl Row {
             text,
             next: rest,
             random: Random::from_seed(request.seed.wrapping_add(index as u64)),
+            beginning: request.grammar.as_ref().map(Grammar::beginning),
             tokens: Vec::new(),
             log_probabilities: Vec::new(),
             finish: (request.max_tokens == 0).then_some(Finish::Length),
@@ -103,13 +111,20 @@ impl Row {
     }
 
     fn draw(&mut self, model: &Model, request: &Request, mut logits: Vec<f32>) -> Result<(), ModelError> {
-        let random = &mut self.random;
+        let (random, beginning) = (&mut self.random, &mut self.beginning);
+        let allows = |token| beginning.as_mut().is_none_or(|it| goes_on(it, model, token));
         let penalized = Penalized { repeated: &self.tokens, ..Penalized::default() };
-        let drawn = draw(&mut logits, &request.sampling, penalized, |_| true, || random.unit())?;
-        let drawn = drawn.expect("where every token is allowed, one is drawn");
+        let drawn = draw(&mut logits, &request.sampling, penalized, allows, || random.unit())?;
+        let Some(drawn) = drawn else {
+            self.finish = Some(Finish::Stuck);
+            return Ok(());
+        };
         if model.ends().contains(&drawn.token) {
             self.finish = Some(Finish::Stop);
             return Ok(());
+        }
+        if let Some(beginning) = &mut self.beginning {
+            beginning.push(model.tokens().bytes(drawn.token));
         }
         self.tokens.push(drawn.token);
         self.log_probabilities.push(drawn.log_probability);
@@ -121,10 +136,19 @@ impl Row {
     }
 
     fn completion(self, model: &Model) -> Result<Completion, ModelError> {
-        let Self { text: _, next: _, random: _, tokens, log_probabilities, finish } = self;
+        let Self { text: _, next: _, random: _, beginning: _, tokens, log_probabilities, finish } = self;
         let finish = finish.expect("rows go on until they have ended");
         Ok(Completion { text: model.tokens().decode(&tokens)?, tokens, log_probabilities, finish })
     }
+}
+
+/// Whether a grammar takes a token: one that ends the text where it may end, and any other by its bytes.
+fn goes_on(beginning: &mut Beginning, model: &Model, token: u32) -> bool {
+    if model.ends().contains(&token) {
+        return beginning.may_end();
+    }
+    let bytes = model.tokens().bytes(token);
+    !bytes.is_empty() && beginning.takes(bytes)
 }
 
 /// Writes completions as texts for people, each under a line with its number where there are several.

@@ -37,6 +37,7 @@ pub mod folder;
 pub mod form;
 pub mod generate;
 pub mod gist;
+pub mod grammar;
 mod http;
 pub mod likeness;
 pub mod message;

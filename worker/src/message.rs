@@ -12,7 +12,7 @@
 //! (`<|im_end|>`, `[INST]`) are written as escapes: no value can end its block or begin a message of its own.
 //! That a model follows no instruction in a value is asked and not relied upon: the copy is checked afterwards.
 
-use rules::{BrandRules, Duplicates, Format, Requirement, Slot};
+use rules::{BrandRules, Duplicates, Format, Requirement, Slot, Source};
 
 use crate::author::Task;
 use crate::prompt::{self, Prompt};
@@ -109,7 +109,19 @@ fn describe(slot: &Slot) -> String {
     if let Some(series) = slot.series.as_ref().filter(|it| it.duplicates == Duplicates::Refused) {
         said.push(format!("No two texts of {} may be alike.", series.name));
     }
+    said.extend(slot.grammar.as_ref().map(|it| held(it.source())));
     said.join(" ")
+}
+
+/// The form to which the text is held: last, since it goes to the end of its lines.
+fn held(source: &Source) -> String {
+    match source {
+        Source::Pattern(pattern) => format!("The whole text must match this regular expression: {pattern}"),
+        Source::Lark(text) | Source::Schema(text) => {
+            let lines: String = text.trim().lines().map(|line| format!("\n    {line}")).collect();
+            format!("The whole text must follow this grammar:{lines}")
+        }
+    }
 }
 
 /// The limits, as the format counts them.
@@ -236,6 +248,25 @@ mod tests {
         let shared = |text: &str| text.split_once("<variant>").expect("a block").0.to_owned();
         assert_eq!(shared(&one), shared(&other));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_slot_says_the_form_of_its_text_last() {
+        let check = |form: &str, expected: &str| {
+            let yaml = format!(
+                "{{name: Tile, version: 1, summary: A tile., counting: Graphemes, deliveries: [Gateway], \
+                 source: Ours., checked: 2026-11-29, slots: [{{name: price, purpose: It., required: true, \
+                 hardLimit: 40, maximumLines: 1, {form}}}]}}"
+            );
+            let format = Format::parse(&yaml).expect("a good format");
+            let said = describe(&format.slots()[0]);
+            assert!(said.ends_with(expected), "{said}");
+        };
+        check(r"pattern: '\d+ €'", r"The whole text must match this regular expression: \d+ €");
+        check(
+            r#"grammar: "start: p \" €\"\np: /[0-9]+/\n""#,
+            "The whole text must follow this grammar:\n    start: p \" €\"\n    p: /[0-9]+/",
+        );
     }
 
     #[test]

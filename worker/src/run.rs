@@ -22,6 +22,7 @@ use crate::embedding::EmbedderError;
 use crate::endpoint::{AccessError, EndpointError};
 use crate::fetch::{self, FetchError, Wanted, fetch, link};
 use crate::generate::GenerateError;
+use crate::grammar::{self, GrammarFileError};
 use crate::model::{Model, ModelError};
 use crate::plan::{self, PlanError, plan};
 use crate::regenerate::{Record, RegenerateError};
@@ -57,6 +58,8 @@ enum RunError {
     Regenerate(#[from] RegenerateError),
     #[error("the prompt is empty: give --prompt TEXT, or - and a text on standard input")]
     EmptyPrompt,
+    #[error("the grammar cannot be used")]
+    Grammar(#[from] GrammarFileError),
     #[error("standard input or output failed")]
     Stream(#[from] std::io::Error),
     #[error("the plan cannot be made")]
@@ -86,6 +89,7 @@ impl RunError {
             | Self::Access(_)
             | Self::Regenerate(_)
             | Self::EmptyPrompt
+            | Self::Grammar(_)
             | Self::Recipe(_)
             | Self::Plan(_) => Outcome::Misconfigured,
             Self::Endpoint(error) | Self::Generate(GenerateError::Author(AuthorError::Endpoint(error)))
@@ -221,6 +225,7 @@ fn regenerated(arguments: &RegenerateArguments) -> Result<Outcome, RunError> {
 }
 
 fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {
+    let grammar = arguments.grammar.as_deref().map(grammar::open).transpose()?;
     let CompleteArguments { model, adapter, weights, .. } = arguments;
     let model = Model::open_at(model, adapter.as_deref(), (*weights).into(), Place::Cpu)?;
     let text = match arguments.prompt.as_str() {
@@ -233,7 +238,7 @@ fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {
     }
     let CompleteArguments { count, max_tokens, seed, temperature, top_p, .. } = *arguments;
     let sampling = Sampling { temperature, top_p, ..Sampling::default() };
-    let completions = complete(&model, &Request { prompt, count, max_tokens, sampling, seed })?;
+    let completions = complete(&model, &Request { prompt, count, max_tokens, sampling, grammar, seed })?;
     let print = if arguments.json { print_json } else { print_texts };
     Ok(print(&completions, &mut std::io::stdout().lock())?)
 }

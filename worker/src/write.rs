@@ -8,6 +8,7 @@
 //! A draft depends on its task alone: on the prompt, the slots, the rules and the dice, and neither on the other rows nor
 //! on how many there are.
 
+mod held;
 mod line;
 mod reserve;
 mod row;

@@ -15,7 +15,7 @@ fn request(model: &Model, count: u32, temperature: f64) -> Request {
     let prompt =
         model.tokens().encode_framed("<s>format: WebBanner\nproduct: Velta\nheadline:").expect("encoded");
     let sampling = Sampling { temperature, ..Sampling::default() };
-    Request { prompt, count, max_tokens: 12, sampling, seed: 3 }
+    Request { prompt, count, max_tokens: 12, sampling, grammar: None, seed: 3 }
 }
 
 fn written(model: &Model, count: u32, temperature: f64) -> Vec<Completion> {

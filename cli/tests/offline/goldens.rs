@@ -54,7 +54,8 @@ pub(crate) fn check_text(file: &Path, text: &str) {
 }
 
 pub(crate) fn check_json(file: &Path, answer: &impl Serialize) {
-    let answer = serde_json::to_value(answer).expect("plain data");
+    let mut answer = serde_json::to_value(answer).expect("plain data");
+    answer.sort_all_objects();
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(file, format!("{answer:#}\n")).expect("cases are writable");
     }

@@ -10,6 +10,7 @@ mod page;
 mod properties;
 mod worlds;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cli::offline::{EstimateAnswer, Question};
@@ -37,7 +38,8 @@ fn estimate(document: &Value) -> EstimateAnswer {
 fn assert_alike(found: &Value, expected: &Value, tolerance: f64, path: &str) {
     match (found, expected) {
         (Value::Object(one), Value::Object(other)) => {
-            let keys = |fields: &serde_json::Map<String, Value>| fields.keys().cloned().collect::<Vec<_>>();
+            let keys =
+                |fields: &serde_json::Map<String, Value>| fields.keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(keys(one), keys(other), "{path}");
             one.iter().for_each(|(key, value)| {
                 assert_alike(value, &other[key], tolerance, &format!("{path}.{key}"));

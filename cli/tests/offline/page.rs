@@ -13,7 +13,9 @@ const REFRESH: &str = "UPDATE=1 cargo test -p broadside --test offline";
 fn committed_schemas_are_current() {
     for (name, schema) in schemas() {
         let file = repository().join(format!("docs/schemas/{name}.json"));
-        let text = format!("{:#}\n", schema.as_value());
+        let mut json = schema.to_value();
+        json.sort_all_objects();
+        let text = format!("{json:#}\n");
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&file, &text).expect("docs/ is writable");
         }

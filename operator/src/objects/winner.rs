@@ -23,7 +23,8 @@ pub struct Ended<'a> {
 pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
     let mut data = BTreeMap::new();
     for Ended { placement, verdict, served: (variant, slots) } in ended {
-        let json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
+        let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
+        json.sort_all_objects();
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
         data.insert(format!("{placement}.json"), json);
         data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));

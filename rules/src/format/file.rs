@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{Data, Delivery, Duplicates, FormatError, Requirement, Series, Slot};
-use crate::{Counting, Editorial, MediaSlot, Payload, Space, Timing};
+use crate::{Counting, Editorial, Grammar, MediaSlot, Payload, Source, Space, Timing};
 
 /// The most slots that a series may have: more are a typing error.
 const MAX_SERIES: usize = 20;
@@ -55,6 +55,10 @@ struct FileSlot {
     maximum_lines: usize,
     #[serde(default)]
     editorial: Vec<Editorial>,
+    /// A regular expression for the whole text; either this or `grammar`, or neither.
+    pattern: Option<String>,
+    /// Rules in Lark for the whole text.
+    grammar: Option<String>,
     space: Option<Space>,
     /// The name of a slot; of a series for the slot of the same number.
     needs: Option<String>,
@@ -87,7 +91,7 @@ impl File {
     /// Checks what the types do not, and writes every series out.
     pub(super) fn into_data(self, file: &str) -> Result<Data, FormatError> {
         self.validate()?;
-        let slots: Vec<Slot> = self.slots.iter().flat_map(|slot| self.expand(slot)).collect();
+        let slots = self.slots.iter().map(|slot| self.expand(slot)).collect::<Result<Vec<_>, _>>()?.concat();
         self.validate_slots(&slots)?;
         let Self {
             name,
@@ -190,20 +194,25 @@ impl File {
     }
 
     fn require(&self, held: bool, what: &str) -> Result<(), FormatError> {
-        let invalid = || FormatError::Invalid { format: self.name.clone(), what: what.to_owned() };
-        held.then_some(()).ok_or_else(invalid)
+        held.then_some(()).ok_or_else(|| self.invalid(what.to_owned()))
     }
 
-    fn expand(&self, slot: &FileSlot) -> Vec<Slot> {
-        match &slot.repeat {
-            None => vec![self.slot(slot)],
-            Some(repeat) => (1..=repeat.most).map(|number| self.numbered(slot, repeat, number)).collect(),
-        }
+    fn invalid(&self, what: String) -> FormatError {
+        FormatError::Invalid { format: self.name.clone(), what }
     }
 
-    fn numbered(&self, slot: &FileSlot, repeat: &Repeat, number: usize) -> Slot {
+    fn expand(&self, slot: &FileSlot) -> Result<Vec<Slot>, FormatError> {
+        let plain = self.slot(slot)?;
+        Ok(match &slot.repeat {
+            None => vec![plain],
+            Some(repeat) => {
+                (1..=repeat.most).map(|number| self.numbered(slot, plain.clone(), repeat, number)).collect()
+            }
+        })
+    }
+
+    fn numbered(&self, slot: &FileSlot, plain: Slot, repeat: &Repeat, number: usize) -> Slot {
         let Repeat { least, most, duplicates, ref first } = *repeat;
-        let plain = self.slot(slot);
         let own = |limit: Option<usize>| limit.filter(|_| number == 1);
         Slot {
             name: format!("{}{number}", slot.name),
@@ -219,8 +228,8 @@ impl File {
         }
     }
 
-    fn slot(&self, slot: &FileSlot) -> Slot {
-        Slot {
+    fn slot(&self, slot: &FileSlot) -> Result<Slot, FormatError> {
+        Ok(Slot {
             name: slot.name.clone(),
             purpose: slot.purpose.clone(),
             required: slot.required.unwrap_or(Requirement::Optional),
@@ -231,11 +240,26 @@ impl File {
             editorial: BTreeSet::from_iter(self.editorial.iter().chain(&slot.editorial).copied())
                 .into_iter()
                 .collect(),
+            grammar: self.grammar(slot)?,
             space: slot.space,
             series: None,
             needs: slot.needs.clone(),
             differs_from: slot.differs_from.iter().flat_map(|name| self.names(name)).collect(),
-        }
+        })
+    }
+
+    fn grammar(&self, slot: &FileSlot) -> Result<Option<Grammar>, FormatError> {
+        let source = match (&slot.pattern, &slot.grammar) {
+            (None, None) => return Ok(None),
+            (Some(pattern), None) => Source::Pattern(pattern.clone()),
+            (None, Some(grammar)) => Source::Lark(grammar.clone()),
+            (Some(_), Some(_)) => {
+                return Err(self.invalid(format!("slot {} has both pattern and grammar: say one", slot.name)));
+            }
+        };
+        let field = source.field();
+        let refused = |error| self.invalid(format!("{field} of slot {} {error}", slot.name));
+        Grammar::new(source).map(Some).map_err(refused)
     }
 
     /// How often the part of that name comes, where it comes several times.

@@ -104,7 +104,9 @@ impl Offer {
     /// Whether a refusal names something that need not be asked for. Some servers call their own lack an internal
     /// error, and only this tells it from one that may pass.
     pub(super) fn is_named_in(said: &str) -> bool {
-        ["logprobs", "response_format", "json_schema", "grammar"].iter().any(|it| said.contains(it))
+        ["logprobs", "response_format", "json_schema", "grammar", "pattern"]
+            .iter()
+            .any(|it| said.contains(it))
     }
 }
 

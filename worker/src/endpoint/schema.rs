@@ -1,6 +1,6 @@
 //! A format as a JSON Schema, for engines that hold their answers to one.
 
-use rules::{Counting, Format, Requirement, Slot};
+use rules::{Counting, Format, Grammar, Requirement, Slot, Source};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -88,6 +88,9 @@ fn property(slot: &Slot) -> Value {
     if let Some(limit) = code_points(slot) {
         property["maxLength"] = limit.into();
     }
+    if let Some(Source::Pattern(pattern)) = slot.grammar.as_ref().map(Grammar::source) {
+        property["pattern"] = format!("^(?:{pattern})$").into();
+    }
     property
 }
 
@@ -112,5 +115,15 @@ mod tests {
         assert!(at("headline1") < at("headline15") && at("headline15") < at("description1"));
         let schema: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(schema["properties"]["headline1"]["maxLength"], 30);
+        assert_eq!(schema["properties"]["headline1"]["pattern"], Value::Null);
+    }
+
+    #[test]
+    fn a_pattern_goes_along_for_the_whole_text() {
+        let yaml = "{name: Tile, version: 1, summary: A tile., counting: Graphemes, deliveries: [Gateway], \
+             source: Ours., checked: 2026-11-29, slots: [{name: price, purpose: It., required: true, hardLimit: 40, \
+             maximumLines: 1, pattern: 'from \\d+ €|free'}]}";
+        let format = Format::parse(yaml).expect("a good format");
+        assert_eq!(property(&format.slots()[0])["pattern"], r"^(?:from \d+ €|free)$");
     }
 }

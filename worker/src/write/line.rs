@@ -17,6 +17,8 @@ pub(super) struct Line {
 /// Why a token may not come next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
+    /// The text would not be of the form that its slot has.
+    Form,
     /// The text would become too long with it.
     TooLong,
     /// The text would break another rule.
@@ -100,7 +102,7 @@ impl Line {
         if begun + whole > slot.hard_limit {
             return Err(Refusal::TooLong);
         }
-        let broken = rules::check_slot(slot, brand, &text);
+        let broken = rules::check_begun(slot, brand, &text);
         let broken = broken.iter().filter(|it| it.is_hard() && it.rule != Rule::EmptyText);
         match broken.map(|it| refusal(&it.rule)).min_by_key(|refusal| *refusal == Refusal::TooLong) {
             Some(refusal) => Err(refusal),

@@ -25,7 +25,9 @@ impl<'t> Reserve<'t> {
         let script = Script::of(&prompt::primary(task.language));
         let product = task.prompt.product.to_lowercase();
         let mut reserve = Self { slot: None, brand: task.brand, product, script };
-        let largest = task.format.slots().iter().rev().max_by_key(|slot| slot.hard_limit);
+        // A sentence behind a text of a fixed form would be none of it.
+        let free = task.format.slots().iter().filter(|slot| slot.grammar.is_none());
+        let largest = free.rev().max_by_key(|slot| slot.hard_limit);
         let all = reserve.sentences(reserve.demanded(std::iter::empty()), "");
         let fits = |slot: &&Slot| !all.is_empty() && slot.count(&all) <= slot.hard_limit;
         reserve.slot = largest.filter(fits).map(|slot| slot.name.clone());

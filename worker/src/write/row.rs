@@ -7,6 +7,7 @@ use rules::Slot;
 use sha2::{Digest, Sha256};
 
 use super::Writer;
+use super::held::Held;
 use super::line::{Line, Refusal};
 use super::reserve::Reserve;
 use super::siblings::Siblings;
@@ -30,6 +31,7 @@ pub(super) struct Row<'t> {
     slot: usize,
     written: Vec<u32>,
     line: Line,
+    held: Held,
     reserve: Reserve<'t>,
     siblings: Siblings,
     slots: Slots,
@@ -44,6 +46,15 @@ enum End {
     Own,
     /// By a limit.
     CutOff,
+}
+
+/// Why tokens were refused before one was drawn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    /// With one the text would have become too long.
+    too_long: bool,
+    /// One broke something else than the form to which the slot is held.
+    beside_form: bool,
 }
 
 /// Sums over the tokens of a draft.
@@ -72,6 +83,7 @@ impl<'t> Row<'t> {
             slot: 0,
             written: Vec::new(),
             line: Line::default(),
+            held: Held::of(&task.format.slots()[0]),
             reserve: Reserve::of(&task),
             siblings: Siblings::of(&task, &writer.form, writer.model.tokens())?,
             slots: Slots::new(),
@@ -107,18 +119,21 @@ impl<'t> Row<'t> {
         row: usize,
     ) -> Result<(), ModelError> {
         logits.read_row(row, &mut self.logits);
-        let (Some(drawn), too_long) = self.draw(writer)? else { return self.end_slot(writer, End::CutOff) };
+        let (Some(drawn), refused) = self.draw(writer)? else { return self.end_slot(writer, End::CutOff) };
         self.totals.add(&drawn);
-        if too_long && drawn.refused >= CUT_OFF {
+        if refused.too_long && drawn.refused >= CUT_OFF {
             self.end = End::CutOff;
         }
         let piece = writer
             .form
             .piece(drawn.token, writer.model.tokens())
             .expect("what is allowed has a place in a text");
+        // Where nothing but a form refuses what a model would rather write, the text is whole by that form.
+        let whole = drawn.refused < CUT_OFF || self.held.is_held() && !refused.beside_form;
         self.line.push(piece.bytes);
+        self.held.push(piece.bytes);
         match piece.next {
-            Next::End if drawn.refused < CUT_OFF => self.end_slot(writer, End::Own),
+            Next::End if whole => self.end_slot(writer, End::Own),
             // One position is kept for what ends the slot.
             Next::More if self.room(writer) > 1 && self.written.len() < longest(self.at()) => {
                 self.written.push(drawn.token);
@@ -129,30 +144,35 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// A token that may come next, and whether one was refused because the text would become too long with it.
-    fn draw(&mut self, writer: &Writer<'_>) -> Result<(Option<Drawn>, bool), ModelError> {
+    /// A token that may come next, and why others were refused.
+    fn draw(&mut self, writer: &Writer<'_>) -> Result<(Option<Drawn>, Refused), ModelError> {
         let tokens = writer.model.tokens();
         let (task, slot) = (&self.task, &self.task.format.slots()[self.slot]);
         let (line, reserve, slots) = (&self.line, &self.reserve, &self.slots);
-        let mut too_long = false;
+        let held = &mut self.held;
+        let mut refused = Refused::default();
         let mut random = task.random.clone();
-        let takes = |piece: Piece<'_>| {
+        let mut takes = |piece: Piece<'_>| {
+            if !held.takes(piece, line) {
+                return Err(Refusal::Form);
+            }
             let behind = |text: &str| reserve.tail(slot, slots, text);
             line.takes(piece, slot, task.brand, behind)
         };
-        let allows = |token| match writer.form.piece(token, tokens).map(takes) {
+        let allows = |token| match writer.form.piece(token, tokens).map(&mut takes) {
             Some(Ok(())) => true,
-            Some(Err(Refusal::TooLong)) => {
-                too_long = true;
+            Some(Err(refusal)) => {
+                refused.too_long |= refusal == Refusal::TooLong;
+                refused.beside_form |= refusal != Refusal::Form;
                 false
             }
-            Some(Err(Refusal::Rule | Refusal::Broken | Refusal::Empty)) | None => false,
+            None => false,
         };
         let siblings = self.siblings.behind(self.slot, &self.written);
         let penalized = Penalized { repeated: &self.written, siblings: &siblings };
         let drawn = draw(&mut self.logits, &writer.sampling, penalized, allows, || random.unit())?;
         self.task.random = random;
-        Ok((drawn, too_long))
+        Ok((drawn, refused))
     }
 
     fn at(&self) -> &Slot {
@@ -181,6 +201,7 @@ impl<'t> Row<'t> {
         self.written.clear();
         self.slot += 1;
         let Some(following) = format.slots().get(self.slot) else { return Ok(()) };
+        self.held = Held::of(following);
         self.next = writer.form.copy(&tail, tokens)?;
         self.next.extend(writer.form.cue(Some(slot), following, tokens)?);
         if self.next.len() >= self.room(writer) {
