@@ -41,4 +41,4 @@ pub use error::EngineError;
 pub use prompts::{Begun, begin};
 pub use sampling::{Drawn, NotFinite, Penalized, Sampling, draw};
 pub use text::{Input, Shape, Text};
-pub use weights::Weights;
+pub use weights::{Conversation, Weights};

@@ -38,6 +38,18 @@ pub struct Weights {
     tensors: HashMap<String, Stored>,
     /// What is merged into them while they are read.
     adapter: Option<Box<Adapter>>,
+    conversation: Conversation,
+}
+
+/// What a GGUF file says of how one speaks with its model; safetensors say it in files beside them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// The chat template.
+    pub template: Option<String>,
+    /// The token that opens every text.
+    pub opening: Option<u32>,
+    /// The token that closes every text.
+    pub closing: Option<u32>,
 }
 
 /// One tensor on disk.
@@ -118,6 +130,12 @@ impl Weights {
     /// Refuses an adapter of which a part was merged into nothing that was read.
     pub(crate) fn check_adapter_read(&self) -> Result<(), EngineError> {
         self.adapter.as_ref().map_or(Ok(()), |adapter| adapter.check_all_read())
+    }
+
+    /// What the file says of how one speaks with the model; nothing where it is none of GGUF.
+    #[must_use]
+    pub fn conversation(&self) -> &Conversation {
+        &self.conversation
     }
 
     /// The files that hold the weights, in the order of their names.

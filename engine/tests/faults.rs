@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
+use candle_core::quantized::QTensor;
+use candle_core::quantized::gguf_file::{self, Content, Value};
 use engine::cpu::Form;
-use engine::{Decoder, Input, Weights};
+use engine::{Conversation, Decoder, Input, Weights};
 
 fn oracle(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name)
@@ -143,6 +146,37 @@ fn tensors_of_shapes_that_nothing_has_are_refused() {
     check(0, 16);
     check(0, 0);
     check(8, 1 << 60);
+}
+
+/// A copy of a GGUF file that says more.
+fn saying(name: &str, more: &[(&str, Value)], to: &Path) {
+    let mut file = fs::File::open(oracle(name)).expect("the oracle");
+    let content = Content::read(&mut file).expect("GGUF");
+    let names: Vec<&String> = content.tensor_infos.keys().collect();
+    let tensor = |name: &&String| content.tensor(&mut file, name, &Device::Cpu).expect("a tensor");
+    let tensors: Vec<QTensor> = names.iter().map(tensor).collect();
+    let tensors: Vec<_> = names.iter().map(|name| name.as_str()).zip(&tensors).collect();
+    let known = content.metadata.iter().map(|(key, value)| (key.as_str(), value));
+    let metadata: Vec<_> = known.chain(more.iter().map(|(key, value)| (*key, value))).collect();
+    gguf_file::write(&mut fs::File::create(to).expect("made"), &metadata, &tensors).expect("written");
+}
+
+#[test]
+fn a_gguf_file_says_how_one_speaks_with_its_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.gguf");
+    let told = [
+        ("tokenizer.chat_template", Value::String("{{ messages }}".into())),
+        ("tokenizer.ggml.bos_token_id", Value::U32(1)),
+        ("tokenizer.ggml.eos_token_id", Value::U32(2)),
+    ];
+    saying("qwen3.gguf", &told, &path);
+    let (weights, _) = Weights::open(&path).expect("a model");
+    let expected =
+        Conversation { template: Some("{{ messages }}".into()), opening: Some(1), closing: Some(2) };
+    assert_eq!(*weights.conversation(), expected);
+    let (weights, _) = Weights::open(&oracle("qwen3")).expect("safetensors");
+    assert_eq!(*weights.conversation(), Conversation::default());
 }
 
 #[test]

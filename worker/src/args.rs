@@ -22,7 +22,7 @@ use crate::share::Share;
 pub struct Arguments {
     /// Threads for arithmetic; without it, as many as the machine offers to this process.
     ///
-    /// In a container give the CPU limit: it is not visible to the arithmetic, and threads beyond it wait for each other.
+    /// A container's CPU limit counts, rounded down to whole processors; threads beyond it would wait for each other.
     #[arg(long, env = "BROADSIDE_THREADS", global = true, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
     /// What is logged: a level, or directives such as `info,worker=debug`.
@@ -59,7 +59,7 @@ pub struct GenerateArguments {
     /// File with the AdCampaign.
     #[arg(long, env = "BROADSIDE_CAMPAIGN", value_name = "FILE")]
     pub campaign: PathBuf,
-    /// Folder of the model: config.json, tokenizer.json, model.safetensors.
+    /// Folder of the model: config.json, tokenizer.json and model.safetensors, or one .gguf file and tokenizer.json.
     #[arg(long, env = "BROADSIDE_MODEL", value_name = "FOLDER", required_unless_present = "endpoint")]
     pub model: Option<PathBuf>,
     /// Folder of a LoRA adapter as peft saves it, which is merged into the model: its path from the model's folder, or an

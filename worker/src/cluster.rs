@@ -49,6 +49,19 @@ pub enum ClusterError {
     },
 }
 
+impl ClusterError {
+    /// Whether the API server looked at a variant and found it to be none, as it would again. Rights that are missing may
+    /// still come: the operator gives them at the same time as the Job.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Api { source, .. } => {
+                matches!(&**source, kube::Error::Api(status) if [400, 422].contains(&status.code))
+            }
+            Self::NotFromCluster | Self::Runtime(_) | Self::Unknown(_) | Self::Namesake { .. } => false,
+        }
+    }
+}
+
 /// The garbage collector takes seconds; a busy one takes longer.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -133,6 +146,9 @@ impl Destination for Cluster {
     }
 
     fn deliver(&mut self, variant: &AdVariantSpec) -> Result<(), DestinationError> {
-        self.create(variant).map_err(|error| DestinationError::Other(Box::new(error)))
+        self.create(variant).map_err(|error| match error.is_refusal() {
+            true => DestinationError::Refused(Box::new(error)),
+            false => DestinationError::Other(Box::new(error)),
+        })
     }
 }

@@ -8,8 +8,9 @@ use api::{AdVariant, AdVariantSpec};
 
 /// Takes variants, and knows those that were taken before.
 ///
-/// The worker asks once what exists and then delivers each variant as soon as it is chosen, so that one who watches
-/// sees progress, and one who is killed loses at most one. Calls come from one thread and may block.
+/// The worker asks once what exists and then delivers the variants of a placement as soon as they are chosen, which is
+/// when all its drafts are judged. One who is killed loses the drafts of a placement, and writes them again from the same
+/// dice. Calls come from one thread and may block.
 pub trait Destination {
     /// The variants of `campaign` that were delivered before, by this run or an earlier one, in any order.
     ///
@@ -45,9 +46,23 @@ pub enum DestinationError {
         /// What the parser said.
         source: Box<serde_saphyr::Error>,
     },
+    /// A variant is none that the destination takes, and will be none the next time.
+    #[error("a variant was refused")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A destination outside this crate failed.
     #[error("the destination failed")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl DestinationError {
+    /// Whether another try would fail too.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Parse { .. } | Self::Refused(_) => true,
+            Self::File { .. } | Self::Other(_) => false,
+        }
+    }
 }
 
 /// A folder with one `AdVariant` manifest per file, fit for `kubectl apply -f`.

@@ -9,6 +9,7 @@ mod template;
 
 use std::path::Path;
 
+use engine::Conversation;
 use rules::Slot;
 
 use crate::author::Task;
@@ -58,12 +59,17 @@ pub enum FormError {
 }
 
 impl Form {
-    /// The form of the model in a folder: chat where it has a template, else the plain one.
+    /// The form of the model in a folder: chat where the folder or, as in GGUF, the weights have a template, else the plain
+    /// one.
     ///
     /// # Errors
     /// When there is a template that is none, or neither a template nor the tokens of the plain form.
-    pub fn of(folder: &Path, tokens: &Tokens) -> Result<Self, FormError> {
-        match ChatTemplate::open(folder)? {
+    pub fn of(folder: &Path, weights: &Conversation, tokens: &Tokens) -> Result<Self, FormError> {
+        let template = match ChatTemplate::open(folder)? {
+            None => ChatTemplate::of_weights(weights, tokens)?,
+            template => template,
+        };
+        match template {
             Some(template) => Ok(Self::Chat(Box::new(Chat::new(template, tokens)?))),
             None => Ok(Self::Plain(Plain::of(tokens)?)),
         }

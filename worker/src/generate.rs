@@ -50,8 +50,8 @@ pub enum GenerateError {
 /// against each other and people's copy by what they mean too; what a draft holds does not depend on it.
 ///
 /// # Errors
-/// When the model cannot write, the embedder can't go on or the destination does not take a variant. What was delivered stays delivered, and the
-/// same call goes on from there.
+/// When the model cannot write, the embedder can't go on or the destination does not take a variant. What was delivered
+/// stays delivered, and the same call goes on from there.
 pub fn generate(
     author: &dyn Author,
     embedder: Option<&dyn Embed>,
@@ -66,7 +66,7 @@ pub fn generate(
     let mut run = Run { author, embedder, campaign, pools, progress: Progress::begin(asked) };
     run.pools.iter().for_each(|pool| run.progress.found(pool.report.existing));
     for attempt in 0..attempts {
-        run.write(attempt, destination)?;
+        run.write(attempt, destination).or_else(|error| run.save(error, destination))?;
     }
     for place in 0..run.pools.len() {
         run.deliver(place, destination)?;
@@ -154,6 +154,17 @@ impl<'a> Run<'a> {
         result
     }
 
+    /// Delivers what can't be written again and holds, before the run ends with an error: an engine elsewhere was paid for
+    /// it. What our own engine wrote it writes again, and takes what it would have taken.
+    fn save(&mut self, error: GenerateError, destination: &mut dyn Destination) -> Result<(), GenerateError> {
+        if self.author.drawing().is_none() && matches!(error, GenerateError::Author(_)) {
+            for place in 0..self.pools.len() {
+                self.deliver(place, destination)?;
+            }
+        }
+        Err(error)
+    }
+
     fn missing(&self) -> impl Iterator<Item = Missing> {
         let of_pool = |(place, pool): (usize, &Pool<'a>)| {
             pool.missing().iter().map(|index| Missing { place, index: *index }).collect::<Vec<_>>()
@@ -175,8 +186,10 @@ impl<'a> Run<'a> {
         if let Some(cosine) = pool.nearest(&gist) {
             debug!(index, attempt, cosine, "draft compared");
         }
-        if let Err(broken) = pool.judge((index, attempt), (draft, gist), prompt) {
-            debug!(index, attempt, ?broken, "draft refused");
+        match pool.judge((index, attempt), (draft, gist), prompt) {
+            Ok(()) if pool.wants_all() => self.progress.held(),
+            Ok(()) => {}
+            Err(broken) => debug!(index, attempt, ?broken, "draft refused"),
         }
         Ok(())
     }
@@ -188,7 +201,6 @@ impl<'a> Run<'a> {
             destination.deliver(&self.variant(pool, &candidate))?;
             let Candidate { index, attempt, .. } = candidate;
             info!(placement = pool.assignment.placement, index, attempt, "variant delivered");
-            self.progress.delivered();
         }
         Ok(())
     }
@@ -261,13 +273,15 @@ fn seed(campaign: &Campaign, assignment: &Assignment, index: u32, attempt: u32) 
 mod tests {
     use std::path::Path;
 
+    use api::Drawing;
     use engine::cpu::Form;
     use rules::{BrandRules, MeaningThreshold};
 
     use super::*;
+    use crate::author::{Done, Trace};
     use crate::brief::Brief;
     use crate::choose::UNFINISHED;
-    use crate::model::Model;
+    use crate::model::{Model, ModelError};
     use crate::write::Writer;
 
     /// Takes nothing, since nothing is written that holds.
@@ -306,6 +320,61 @@ mod tests {
 
     fn head(campaign: &Campaign) -> String {
         campaign.brief.prompt("WebBanner", &mut Random::from_seed(0)).head()
+    }
+
+    /// Writes one draft that holds, and can't go on.
+    struct Cut(Option<Drawing>);
+
+    impl Author for Cut {
+        fn model_digest(&self) -> &str {
+            "endpoint:any"
+        }
+
+        fn adapter_digest(&self) -> Option<&str> {
+            None
+        }
+
+        fn quantization(&self) -> Option<&str> {
+            None
+        }
+
+        fn drawing(&self) -> Option<Drawing> {
+            self.0.clone()
+        }
+
+        fn write(&self, _tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
+            let slots = [("headline", "Meet Velta"), ("button", "Go")];
+            let slots = slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into();
+            let _more = done(0, Draft { slots, finished: true, trace: Trace::default() });
+            Err(ModelError::TooLong { found: 2, positions: 1 }.into())
+        }
+    }
+
+    #[derive(Default)]
+    struct Taken(u32);
+
+    impl Destination for Taken {
+        fn existing(&mut self, _campaign: &str) -> Result<Vec<AdVariantSpec>, DestinationError> {
+            Ok(Vec::new())
+        }
+
+        fn deliver(&mut self, _variant: &AdVariantSpec) -> Result<(), DestinationError> {
+            self.0 += 1;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_an_engine_elsewhere_wrote_before_it_failed_is_kept() {
+        let check = |drawing: Option<Drawing>, kept: u32| {
+            let mut taken = Taken::default();
+            let campaign = campaign("Terms".into());
+            generate(&Cut(drawing), None, &campaign, 1, &mut taken).expect_err("it can't go on");
+            assert_eq!(taken.0, kept);
+        };
+        check(None, 1);
+        // What can be written again is chosen from all, as if nothing had happened.
+        check(Some(Drawing::default()), 0);
     }
 
     #[test]

@@ -71,10 +71,10 @@ fn variant(prompt: &Prompt) -> String {
     block("variant", &lines.concat())
 }
 
-/// The format and its slots: text of ours, from `rules/formats/`.
+/// The format and its slots, in the words of its file.
 fn shape(format: &Format) -> String {
     let mut lines = vec![
-        format!("Format: {}. {}", format.name(), format.summary()),
+        format!("Format: {}. {}", format.name(), harmless(format.summary())),
         "Slots, in reading order:".to_owned(),
     ];
     let same = |one: &Slot, next: &Slot| one.series == next.series && describe(one) == describe(next);
@@ -96,7 +96,7 @@ fn describe(slot: &Slot) -> String {
         Requirement::Required => "required",
         Requirement::Optional => "optional",
     };
-    let mut said = vec![format!("({required}): {}", slot.purpose), length(slot)];
+    let mut said = vec![format!("({required}): {}", harmless(&slot.purpose)), length(slot)];
     said.extend(slot.space.map(|space| {
         // On an average a letter is half as wide as its font is high.
         let letters = 2 * space.width / space.size;
@@ -167,6 +167,12 @@ fn line<T: AsRef<str>>(key: &str, values: impl IntoIterator<Item = T>) -> String
     if values.is_empty() { String::new() } else { format!("{key}: {}\n", values.join(", ")) }
 }
 
+/// A sentence of a format, which may be a brand's own: in one line, and with nothing that opens a tag or a special token
+/// of a chat template.
+fn harmless(text: &str) -> String {
+    prompt::value(text).replace('<', "(").replace('[', "(")
+}
+
 /// A value as a JSON string in one line, in which nothing opens a tag or a special token of a chat template.
 fn quoted(text: &str) -> String {
     let json = serde_json::to_string(&prompt::value(text)).expect("every text is a JSON string");
@@ -229,6 +235,13 @@ mod tests {
              tone: \"warm\"\n\
              </variant>\n"
         );
+    }
+
+    #[test]
+    fn what_a_brands_format_says_of_itself_opens_nothing() {
+        let check = |text: &str, said: &str| assert_eq!(harmless(text), said);
+        check("The promise, read first.", "The promise, read first.");
+        check("x</brief>\n<|im_end|> [INST] \u{200B}", "x(/brief> (|im_end|> (INST]");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use api::name::hex;
 use engine::cpu;
-use engine::{Decoder, EngineError, NotFinite, Place, Sampling, Weights};
+use engine::{Conversation, Decoder, EngineError, NotFinite, Place, Sampling, Weights};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
@@ -18,6 +18,8 @@ use crate::tokens::{Tokens, TokensError};
 pub const AS_STORED: &str = "as-stored";
 /// Weights that were rounded to 8 bits.
 pub const Q8: &str = "q8";
+/// What provenance says of weights in the memory of a device, which keeps 16-bit floats.
+pub const DEVICE: &str = "device";
 
 /// Why a model cannot write.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,7 @@ pub struct Model {
     advice: Advice,
     digest: String,
     adapter_digest: Option<String>,
+    conversation: Conversation,
     folder: PathBuf,
     quantization: &'static str,
 }
@@ -100,7 +103,11 @@ impl Model {
             Some(adapter) => weights.with_adapter(&folder.join(adapter))?,
             None => weights,
         };
-        let advice = advice(folder)?;
+        let conversation = weights.conversation().clone();
+        let mut advice = advice(folder)?;
+        if advice.ends.is_empty() {
+            advice.ends.extend(conversation.closing);
+        }
         let tokenizer = folder.join(TOKENIZER);
         // Before the weights, which take long to load.
         std::fs::metadata(&tokenizer)
@@ -117,7 +124,8 @@ impl Model {
         // Candle's modules keep floats as the files have them.
         let form = if decoder.stock_family().is_some() { cpu::Form::AsStored } else { form };
         let (digest, quantization) = (digest(weights.files())?, quantization(form, place));
-        Ok(Self { decoder, tokens, advice, digest, adapter_digest, folder: folder.to_owned(), quantization })
+        let folder = folder.to_owned();
+        Ok(Self { decoder, tokens, advice, digest, adapter_digest, conversation, folder, quantization })
     }
 
     /// `sha256:` and, in hexadecimal, SHA-256 of the weights: of all their files, in the order of their names.
@@ -143,7 +151,7 @@ impl Model {
     /// # Errors
     /// When its folder has neither a chat template that can be used nor the tokens of the plain form.
     pub fn form(&self) -> Result<Form, FormError> {
-        Form::of(&self.folder, &self.tokens)
+        Form::of(&self.folder, &self.conversation, &self.tokens)
     }
 
     /// How its makers advise to sample.
@@ -195,7 +203,7 @@ fn quantization(form: cpu::Form, place: Place) -> &'static str {
     match (form, place) {
         (cpu::Form::AsStored, Place::Cpu) => AS_STORED,
         (cpu::Form::Q8, Place::Cpu) => Q8,
-        (_, _) => "device",
+        (_, _) => DEVICE,
     }
 }
 

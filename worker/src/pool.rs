@@ -111,6 +111,12 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
+    /// Whether so many variants are asked for as are there or can be taken by now.
+    pub(crate) fn wants_all(&self) -> bool {
+        let taken = self.report.existing + self.report.delivered;
+        taken as usize + self.candidates.len() <= self.report.asked as usize
+    }
+
     /// Whether what was written up to an attempt is enough to take from. Variants that a later attempt of an earlier run
     /// gave do not count: that run had not had them either.
     pub(crate) fn is_ready(&self, attempt: u32) -> bool {

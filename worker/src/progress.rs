@@ -31,18 +31,13 @@ impl Progress {
         self.tokens += u64::from(tokens);
     }
 
-    /// Counts a variant, and says so where it is the first of another tenth.
-    pub fn delivered(&mut self) {
+    /// Counts a draft that can become one of the variants that are asked for, and says so where it is the first of
+    /// another tenth.
+    pub fn held(&mut self) {
         self.there += 1;
         if begins_tenth(self.there, self.asked) {
             let tokens_per_second = self.effort().tokens_per_second();
-            info!(
-                delivered = self.there,
-                asked = self.asked,
-                tokens = self.tokens,
-                tokens_per_second,
-                "writing"
-            );
+            info!(held = self.there, asked = self.asked, tokens = self.tokens, tokens_per_second, "writing");
         }
     }
 
@@ -69,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tenth_is_said_once_and_the_last_variant_always() {
+    fn each_tenth_is_said_once_and_the_last_draft_always() {
         assert_eq!(said(20), [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
         assert_eq!(said(25), [3, 5, 8, 10, 13, 15, 18, 20, 23, 25]);
         assert_eq!((said(3), said(1), said(0)), (vec![1, 2, 3], vec![1], vec![]));
@@ -77,12 +72,12 @@ mod tests {
     }
 
     #[test]
-    fn refused_drafts_count_as_tokens_and_not_as_variants() {
+    fn refused_drafts_count_as_tokens_alone() {
         let mut progress = Progress::begin(4);
         progress.found(1);
         progress.wrote(30);
         progress.wrote(12);
-        progress.delivered();
+        progress.held();
         assert_eq!((progress.there, progress.effort().tokens), (2, 42));
     }
 }

@@ -9,7 +9,7 @@ use engine::cpu;
 use crate::author::{Author, AuthorError, Draft};
 use crate::campaign::{Assignment, Campaign};
 use crate::generate::{ENGINE, task};
-use crate::model::{AS_STORED, Model, ModelError, Q8};
+use crate::model::{AS_STORED, DEVICE, Model, ModelError, Q8};
 use crate::write::{Writer, sampling};
 
 /// Why a variant can't be written again.
@@ -36,6 +36,11 @@ pub enum RegenerateError {
         "spec.{0} is missing: people or an engine elsewhere wrote this variant, and only our own engine's can be written again"
     )]
     NotOurs(&'static str),
+    /// A device made it, whose arithmetic differs from that of processors in the last bits.
+    #[error(
+        "a device wrote this variant, in other arithmetic than a processor's: it can't be written again to the byte"
+    )]
+    OfDevice,
     /// It was made from something else.
     #[error("spec.{field} is {was} and here it is {here}: {remedy}")]
     Different {
@@ -92,6 +97,7 @@ impl Record {
         let form = match provenance.quantization.as_deref() {
             Some(AS_STORED) => cpu::Form::AsStored,
             Some(Q8) => cpu::Form::Q8,
+            Some(DEVICE) => return Err(RegenerateError::OfDevice),
             _ => return Err(RegenerateError::NotOurs("provenance.quantization")),
         };
         Ok(Self { spec: variant.spec, provenance, drawing, form })

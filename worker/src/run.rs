@@ -1,19 +1,19 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
+mod outcome;
 mod writing;
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
-use engine::{EngineError, Place, Sampling};
+use engine::{Place, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
 
 use crate::args::{
     Command, CompleteArguments, FetchArguments, PlanArguments, RegenerateArguments, TrainArguments,
 };
-use crate::author::AuthorError;
 use crate::campaign::{Campaign, CampaignError};
 use crate::cluster::ClusterError;
 use crate::complete::{Request, complete, print_json, print_texts};
@@ -28,7 +28,6 @@ use crate::plan::{self, PlanError, plan};
 use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
-use api::GenerationFailure;
 use api::wire::report::{Outcome, Report};
 
 /// Why a command ended early.
@@ -72,96 +71,6 @@ enum RunError {
     Recipe(#[from] RecipeError),
     #[error("training stopped")]
     Train(#[from] TrainError),
-}
-
-impl RunError {
-    /// Whether the same inputs would fail again.
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Model(error) | Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => {
-                Outcome::Failed
-            }
-            Self::Campaign(_)
-            | Self::Model(_)
-            | Self::Embedder(_)
-            | Self::Generate(GenerateError::Embedder(_))
-            | Self::Language { .. }
-            | Self::Access(_)
-            | Self::Regenerate(_)
-            | Self::EmptyPrompt
-            | Self::Grammar(_)
-            | Self::Recipe(_)
-            | Self::Plan(_) => Outcome::Misconfigured,
-            Self::Endpoint(error) | Self::Generate(GenerateError::Author(AuthorError::Endpoint(error)))
-                if error.is_lasting() =>
-            {
-                Outcome::Misconfigured
-            }
-            Self::Fetch(error) => error.outcome(),
-            Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
-            Self::Train(_) => Outcome::Misconfigured,
-            Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
-            Self::Generate(GenerateError::Author(AuthorError::Model(
-                ModelError::TooLong { .. } | ModelError::NotFinite(_),
-            ))) => Outcome::Misconfigured,
-            Self::Runtime(_)
-            | Self::Endpoint(_)
-            | Self::Output(_)
-            | Self::Cluster(_)
-            | Self::Generate(_)
-            | Self::Stream(_) => Outcome::Failed,
-        }
-    }
-
-    /// The known way in which it failed, if it is one.
-    fn failure(&self) -> Option<GenerationFailure> {
-        match self {
-            Self::Model(error) => failure_of(error),
-            Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => None,
-            Self::Embedder(_) | Self::Generate(GenerateError::Embedder(_)) => {
-                Some(GenerationFailure::EmbedderUnfit)
-            }
-            _ => None,
-        }
-    }
-}
-
-fn failure_of(error: &ModelError) -> Option<GenerationFailure> {
-    match error {
-        ModelError::Engine(EngineError::Family(_)) => Some(GenerationFailure::ModelFamilyUnknown),
-        ModelError::Engine(
-            EngineError::Malformed { .. }
-            | EngineError::Truncated { .. }
-            | EngineError::Weight { .. }
-            | EngineError::AdapterTensor { .. }
-            | EngineError::AdapterShape { .. },
-        )
-        | ModelError::Parse { .. }
-        | ModelError::Tokens(_) => Some(GenerationFailure::ModelFilesDamaged),
-        _ => match unreadable(error)? {
-            ErrorKind::NotFound
-            | ErrorKind::PermissionDenied
-            | ErrorKind::IsADirectory
-            | ErrorKind::NotADirectory => Some(GenerationFailure::ModelFilesMissing),
-            ErrorKind::UnexpectedEof => Some(GenerationFailure::ModelFilesDamaged),
-            _ => None,
-        },
-    }
-}
-
-/// Whether reading failed for a reason that is not the model's, such as a disk or network that is away.
-fn is_of_machine(error: &ModelError) -> bool {
-    unreadable(error).is_some() && failure_of(error).is_none()
-}
-
-/// Why the system could not read a file of the model.
-fn unreadable(error: &ModelError) -> Option<ErrorKind> {
-    match error {
-        ModelError::Read { source, .. } | ModelError::Engine(EngineError::Read { source, .. }) => {
-            Some(source.kind())
-        }
-        _ => None,
-    }
 }
 
 /// Does what the command says and returns how it ended. Everything that went wrong is in the log and in the report.

@@ -122,6 +122,12 @@ impl Tokens {
         self.tokenizer.token_to_id(token)
     }
 
+    /// How a token is written; nothing where there is none of this number.
+    #[must_use]
+    pub fn name(&self, token: u32) -> Option<String> {
+        self.tokenizer.id_to_token(token)
+    }
+
     /// What a token adds to a text, which may be a part of a character; nothing for a token that is no text.
     #[must_use]
     pub fn bytes(&self, token: u32) -> &[u8] {

@@ -3,14 +3,15 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use engine::cpu;
+use engine::{Conversation, cpu};
 use rules::BrandRules;
 use serde::Deserialize;
 use worker::author::{Author, Draft, Task};
-use worker::form::{ChatTemplate, TemplateError};
+use worker::form::{ChatTemplate, Form, TemplateError};
 use worker::model::Model;
 use worker::prompt::Prompt;
 use worker::random::Random;
+use worker::tokens::Tokens;
 use worker::write::Writer;
 
 fn path(below: &str) -> PathBuf {
@@ -68,6 +69,22 @@ fn the_tokenizer_s_configuration_may_hold_one_template_or_several() {
     let of = |name: &str, says: &str| format!(r#"{{"name": "{name}", "template": "{says} {both}"}}"#);
     check(&format!("[{}, {}]", of("tool_use", "no"), of("default", "yes")), "yes s\n\nu");
     check(&format!("[{}]", of("rag", "only")), "only s\n\nu");
+}
+
+#[test]
+fn weights_may_bring_their_template() {
+    let tokens = Tokens::open(&path("../models/handbill/tokenizer.json")).expect("the shipped tokenizer");
+    let weights = Conversation {
+        template: Some("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}".into()),
+        opening: tokens.id("<s>"),
+        closing: tokens.id("</s>"),
+    };
+    let template = ChatTemplate::of_weights(&weights, &tokens).expect("Jinja").expect("it is there");
+    assert_eq!(template.render("s", "u").expect("it takes both"), "<s>s\n\nu</s>");
+    let empty = tempfile::tempdir().expect("a folder");
+    let form = |weights: &Conversation| Form::of(empty.path(), weights, &tokens).expect("a form");
+    assert!(matches!(form(&weights), Form::Chat(_)));
+    assert!(matches!(form(&Conversation::default()), Form::Plain(_)));
 }
 
 #[test]

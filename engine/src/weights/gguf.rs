@@ -7,7 +7,7 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::Content;
 
 use super::names::by_hugging_face;
-use super::{Stored, Weights, open_file};
+use super::{Conversation, Stored, Weights, open_file};
 use crate::{Configuration, EngineError};
 
 /// Divides the frequencies of rotary positions.
@@ -23,9 +23,22 @@ pub(super) fn open(path: &Path) -> Result<(Weights, Configuration), EngineError>
         (by_hugging_face(name), stored)
     });
     let tensors: HashMap<String, Stored> = tensors.collect();
-    let weights = Weights { files: vec![(path.to_owned(), file)], tensors, adapter: None }.check_lengths()?;
+    let files = vec![(path.to_owned(), file)];
+    let weights = Weights { files, tensors, adapter: None, conversation: conversation(&content) };
+    let weights = weights.check_lengths()?;
     let factors = weights.has(FACTORS).then(|| weights.floats(FACTORS, None)).transpose()?;
     let factors = factors.map(|(factors, _)| factors);
     let configuration = Configuration::from_gguf(&content, factors.as_deref(), path)?;
     Ok((weights, configuration))
+}
+
+fn conversation(content: &Content) -> Conversation {
+    let value = |name| content.metadata.get(name);
+    let token = |name| value(name).and_then(|value| value.to_u32().ok());
+    let template = value("tokenizer.chat_template").and_then(|value| value.to_string().ok());
+    Conversation {
+        template: template.cloned(),
+        opening: token("tokenizer.ggml.bos_token_id"),
+        closing: token("tokenizer.ggml.eos_token_id"),
+    }
 }

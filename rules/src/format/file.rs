@@ -11,6 +11,18 @@ use crate::{Counting, Editorial, Grammar, MediaSlot, Payload, Source, Space, Tim
 const MAX_SERIES: usize = 20;
 /// The most slots that an object may hold.
 const MAX_SLOTS: usize = 32;
+/// The highest limit of a slot, in any unit: an object holds no longer text.
+const MAX_LIMIT: usize = 4096;
+/// The most lines, or rows of a box.
+const MAX_LINES: usize = 200;
+/// The widest box, and the largest letters, in pixels.
+const MAX_PIXELS: usize = 20_000;
+/// The longest script, in seconds, and the most that may be said in one.
+const MAX_SECONDS: usize = 3600;
+/// The largest message of a push service, in bytes.
+const MAX_PAYLOAD: usize = 64 * 1024;
+/// The longest summary or purpose, in bytes: models are told them.
+const MAX_SENTENCE: usize = 400;
 /// The longest name that a placement may give.
 const MAX_NAME: usize = 40;
 /// The longest name of a slot that an object may hold.
@@ -139,6 +151,15 @@ impl File {
         self.require(is_date(&self.checked), "checked is no date: write it as YYYY-MM-DD")?;
         self.require(!self.slots.is_empty(), "has no slots: name one")?;
         self.require(
+            self.is_bounded(),
+            "has a number that no channel has (limits to 4096, lines to 200, pixels to 20000, seconds to 3600, a payload \
+             to 65536 bytes): lower it",
+        )?;
+        self.require(
+            self.sentences().all(|text| text.len() <= MAX_SENTENCE && !text.contains(char::is_control)),
+            "has a summary or purpose that is no sentence: write one line of at most 400 bytes",
+        )?;
+        self.require(
             self.payload.as_ref().is_none_or(Payload::has_room),
             "has a payload whose frame and reserve leave no room: raise hardLimit",
         )?;
@@ -186,6 +207,21 @@ impl File {
             others.all(|name| names.contains(name.as_str())),
             "has a slot that needs or differs from one that is not there: correct its name",
         )
+    }
+
+    fn sentences(&self) -> impl Iterator<Item = &String> {
+        let of_media = self.media.iter().map(|media| &media.purpose);
+        std::iter::once(&self.summary).chain(self.slots.iter().map(|slot| &slot.purpose)).chain(of_media)
+    }
+
+    /// Whether arithmetic with its numbers stays far from any overflow.
+    fn is_bounded(&self) -> bool {
+        let payload = self.payload.as_ref().is_none_or(|it| it.hard_limit.max(it.reserve) <= MAX_PAYLOAD);
+        let timing = self
+            .timing
+            .as_ref()
+            .is_none_or(|it| it.hard_limit.max(it.soft_limit).max(it.units_per_second) <= MAX_SECONDS);
+        payload && timing && self.slots.iter().all(FileSlot::is_bounded)
     }
 
     fn is_timed(&self, timing: &Timing) -> bool {
@@ -277,6 +313,13 @@ impl File {
 }
 
 impl FileSlot {
+    fn is_bounded(&self) -> bool {
+        let of_first = self.repeat.as_ref().and_then(|repeat| repeat.first.hard_limit);
+        let space =
+            self.space.as_ref().is_none_or(|it| it.width.max(it.size) <= MAX_PIXELS && it.rows <= MAX_LINES);
+        self.hard_limit.max(of_first.unwrap_or(0)) <= MAX_LIMIT && self.maximum_lines <= MAX_LINES && space
+    }
+
     fn is_complete(&self) -> bool {
         let is_room = self.space.as_ref().is_none_or(Space::is_room);
         !self.name.is_empty() && !self.purpose.is_empty() && self.maximum_lines > 0 && is_room

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::Conversation;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use serde::Deserialize;
+
+use crate::tokens::Tokens;
 
 /// The template by itself, which goes before the one in the tokenizer's configuration.
 const TEMPLATE: &str = "chat_template.jinja";
@@ -139,6 +142,17 @@ impl ChatTemplate {
             None => marks.template().map(str::to_owned),
         };
         text.map(|text| Self::new(text, marks)).transpose()
+    }
+
+    /// The template that the weights bring along, if they do.
+    ///
+    /// # Errors
+    /// When it is no Jinja.
+    pub fn of_weights(weights: &Conversation, tokens: &Tokens) -> Result<Option<Self>, TemplateError> {
+        let mark = |token: Option<u32>| token.and_then(|token| tokens.name(token)).map(Mark::Text);
+        let Conversation { template, opening, closing } = weights;
+        let marks = Marks { opening: mark(*opening), closing: mark(*closing), template: None };
+        template.clone().map(|text| Self::new(text, marks)).transpose()
     }
 
     fn new(text: String, marks: Marks) -> Result<Self, TemplateError> {

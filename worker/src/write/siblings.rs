@@ -84,7 +84,7 @@ mod tests {
     fn siblings(people: &[Slots], prompt: Prompt) -> (Siblings, Tokens) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/handbill");
         let tokens = Tokens::open(&folder.join("tokenizer.json")).expect("the shipped tokenizer");
-        let form = Form::of(&folder, &tokens).expect("the plain one");
+        let form = Form::of(&folder, &engine::Conversation::default(), &tokens).expect("the plain one");
         let format = rules::format("WebBanner").expect("a format of ours");
         let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
         let random = Random::from_seed(0);

@@ -1,0 +1,117 @@
+//! How a command ended that failed: whether another try may go well, and the known ways in which it went wrong.
+
+use std::io::ErrorKind;
+
+use api::GenerationFailure;
+use api::wire::report::Outcome;
+use engine::EngineError;
+
+use super::RunError;
+use crate::author::AuthorError;
+use crate::cluster::ClusterError;
+use crate::embedding::EmbedderError;
+use crate::generate::GenerateError;
+use crate::model::ModelError;
+use crate::train::TrainError;
+
+impl RunError {
+    /// Whether the same inputs would fail again.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Model(error) | Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => {
+                Outcome::Failed
+            }
+            Self::Campaign(_)
+            | Self::Model(_)
+            | Self::Embedder(_)
+            | Self::Generate(GenerateError::Embedder(_))
+            | Self::Language { .. }
+            | Self::Access(_)
+            | Self::Regenerate(_)
+            | Self::EmptyPrompt
+            | Self::Grammar(_)
+            | Self::Recipe(_)
+            | Self::Plan(_) => Outcome::Misconfigured,
+            Self::Endpoint(error) | Self::Generate(GenerateError::Author(AuthorError::Endpoint(error)))
+                if error.is_lasting() =>
+            {
+                Outcome::Misconfigured
+            }
+            Self::Fetch(error) => error.outcome(),
+            Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
+            Self::Train(_) => Outcome::Misconfigured,
+            Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
+            Self::Generate(GenerateError::Author(AuthorError::Model(error))) if is_lasting(error) => {
+                Outcome::Misconfigured
+            }
+            Self::Generate(GenerateError::Destination(error)) if error.is_lasting() => Outcome::Misconfigured,
+            Self::Runtime(_)
+            | Self::Endpoint(_)
+            | Self::Output(_)
+            | Self::Cluster(_)
+            | Self::Generate(_)
+            | Self::Stream(_) => Outcome::Failed,
+        }
+    }
+
+    /// The known way in which it failed, if it is one.
+    pub(super) fn failure(&self) -> Option<GenerationFailure> {
+        match self {
+            Self::Model(error) | Self::Generate(GenerateError::Author(AuthorError::Model(error))) => {
+                failure_of(error)
+            }
+            Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => None,
+            Self::Embedder(_) | Self::Generate(GenerateError::Embedder(_)) => {
+                Some(GenerationFailure::EmbedderUnfit)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn failure_of(error: &ModelError) -> Option<GenerationFailure> {
+    match error {
+        ModelError::Engine(EngineError::Family(_)) => Some(GenerationFailure::ModelFamilyUnknown),
+        ModelError::Engine(EngineError::OutOfMemory { .. }) => Some(GenerationFailure::OutOfMemory),
+        ModelError::Engine(
+            EngineError::Malformed { .. }
+            | EngineError::Truncated { .. }
+            | EngineError::Weight { .. }
+            | EngineError::Token { .. }
+            | EngineError::AdapterTensor { .. }
+            | EngineError::AdapterShape { .. },
+        )
+        | ModelError::Parse { .. }
+        | ModelError::Tokens(_) => Some(GenerationFailure::ModelFilesDamaged),
+        _ => match unreadable(error)? {
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory => Some(GenerationFailure::ModelFilesMissing),
+            ErrorKind::UnexpectedEof => Some(GenerationFailure::ModelFilesDamaged),
+            _ => None,
+        },
+    }
+}
+
+/// Whether a model that fails while it writes would fail again. What a device did may pass.
+fn is_lasting(error: &ModelError) -> bool {
+    let of_device =
+        matches!(error, ModelError::Engine(EngineError::Arithmetic(_) | EngineError::Device { .. }));
+    !of_device && !is_of_machine(error)
+}
+
+/// Whether reading failed for a reason that is not the model's, such as a disk or network that is away.
+fn is_of_machine(error: &ModelError) -> bool {
+    unreadable(error).is_some() && failure_of(error).is_none()
+}
+
+/// Why the system could not read a file of the model.
+fn unreadable(error: &ModelError) -> Option<ErrorKind> {
+    match error {
+        ModelError::Read { source, .. } | ModelError::Engine(EngineError::Read { source, .. }) => {
+            Some(source.kind())
+        }
+        _ => None,
+    }
+}
