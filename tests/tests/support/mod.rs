@@ -42,10 +42,10 @@ spec:
   resources: {limits: {nvidia.com/gpu: 1}}
 ";
 
-/// The model on a hundredth of a processor, for tests that must meet its worker while it writes: on a whole one it
+/// The model on a fiftieth of a processor, for tests that must meet its worker while it writes: on a whole one it
 /// writes a campaign in a tenth of a second.
 pub(crate) async fn slow_down(stage: &Installation, namespace: &str) -> anyhow::Result<()> {
-    let slow = MODEL.replace("limits: {", "limits: {cpu: 10m, ");
+    let slow = MODEL.replace("limits: {", "limits: {cpu: 20m, ");
     stage.kubectl.feed(&format!("-n {namespace} apply -f -"), &slow).await.map(drop)
 }
 
