@@ -170,7 +170,7 @@ fn line<T: AsRef<str>>(key: &str, values: impl IntoIterator<Item = T>) -> String
 /// A sentence of a format, which may be a brand's own: in one line, and with nothing that opens a tag or a special token
 /// of a chat template.
 fn harmless(text: &str) -> String {
-    prompt::value(text).replace('<', "(").replace('[', "(")
+    prompt::value(text).replace(['<', '['], "(")
 }
 
 /// A value as a JSON string in one line, in which nothing opens a tag or a special token of a chat template.
