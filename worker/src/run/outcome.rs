@@ -115,3 +115,51 @@ fn unreadable(error: &ModelError) -> Option<ErrorKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::destination::DestinationError;
+
+    fn read(kind: ErrorKind) -> ModelError {
+        ModelError::Engine(EngineError::Read {
+            path: "model.safetensors".into(),
+            source: io::Error::from(kind),
+        })
+    }
+
+    fn check(error: impl Into<RunError>, exit_code: u8, failure: Option<GenerationFailure>) {
+        let error = error.into();
+        let found = (error.outcome().exit_code(), error.failure());
+        assert_eq!(found, (exit_code, failure), "{error:?}");
+    }
+
+    #[test]
+    fn what_may_go_well_another_time_is_told_from_what_will_not() {
+        let missing = Some(GenerationFailure::ModelFilesMissing);
+        for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::IsADirectory] {
+            check(read(kind), 2, missing);
+        }
+        check(read(ErrorKind::UnexpectedEof), 2, Some(GenerationFailure::ModelFilesDamaged));
+        for kind in [ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle, ErrorKind::Other] {
+            check(read(kind), 1, None);
+        }
+        let family = ModelError::Engine(EngineError::Family("gemma".into()));
+        check(family, 2, Some(GenerationFailure::ModelFamilyUnknown));
+        let truncated = EngineError::Truncated { path: "a".into(), expected: 2, found: 1 };
+        check(ModelError::Engine(truncated), 2, Some(GenerationFailure::ModelFilesDamaged));
+        check(ModelError::TooLong { found: 9, positions: 8 }, 2, None);
+        let too_long = ModelError::TooLong { found: 9, positions: 8 };
+        check(GenerateError::Author(AuthorError::Model(too_long)), 2, None);
+        let writing = |error| GenerateError::Author(AuthorError::Model(ModelError::Engine(error)));
+        let token = EngineError::Token { token: 9, vocabulary: 8 };
+        check(writing(token), 2, Some(GenerationFailure::ModelFilesDamaged));
+        let full = || candle_core::Error::Msg("CUDA_ERROR_OUT_OF_MEMORY".into());
+        check(writing(full().into()), 2, Some(GenerationFailure::OutOfMemory));
+        check(writing(candle_core::Error::Msg("a launch failed".into()).into()), 1, None);
+        check(GenerateError::Destination(DestinationError::Other("away".into())), 1, None);
+        check(GenerateError::Destination(DestinationError::Refused("422".into())), 2, None);
+    }
+}
