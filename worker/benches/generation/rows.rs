@@ -13,7 +13,7 @@ use worker::model::Model;
 use worker::random::Random;
 use worker::write::Writer;
 
-use super::limits::{Kind, count};
+use super::limits::{KNOWN, Kind, count};
 use super::line::{Bound, Line, median};
 use super::ours::{self, Run};
 use super::peer::{self, Peer};
@@ -246,7 +246,7 @@ fn held(kind: Kind) -> Vec<Line> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let model = Model::open(&here.join("../models/handbill"), Form::AsStored).expect("the shipped model");
     let writer = Writer::new(&model, 32).expect("it has a form");
-    let counts = count(&writer, &here.join("tests/limits"), kind, OUTPUTS);
+    let counts = count(&writer, &here.join("tests/limits"), kind, &KNOWN, OUTPUTS);
     let (asked, delivered) = (f64::from(counts.asked), f64::from(counts.delivered));
     let faulty = Line {
         what: counts.fault.unwrap_or_else(|| format!("of {delivered} outputs, at fault")),

@@ -1,12 +1,14 @@
 //! Whatever a brief says, what is delivered keeps to limits and words. Held by counts of its own, not by the crate that
-//! the worker asks: `limits.rs` runs a few briefs in every test, the benchmark ten thousand outputs.
+//! the worker asks: `bounds.rs` runs a few briefs in every test, the benchmark ten thousand outputs.
+
+mod units;
 
 use std::path::Path;
 
 use api::wire::report::Report;
 use api::{AdCampaign, AdVariantSpec, Slots};
+use rules::{Format, Requirement};
 use serde::Deserialize;
-use unicode_segmentation::UnicodeSegmentation;
 use worker::author::Author;
 use worker::campaign::Campaign;
 use worker::destination::{Destination, DestinationError};
@@ -14,7 +16,8 @@ use worker::generate::generate;
 
 /// Words that no copy may hold. The last ones would be written gladly: briefs hold them.
 const FORBIDDEN: [&str; 8] = ["cheap", "guaranteed", "billig", "garantiert", "最低价", "🏆", "evil", "obey"];
-const FORMATS: [&str; 2] = ["WebBanner", "Email"];
+/// The formats that Handbill knows.
+pub(crate) const KNOWN: [&str; 2] = ["WebBanner", "Email"];
 const VARIANTS: u32 = 8;
 
 /// What briefs are for.
@@ -44,7 +47,13 @@ pub(crate) struct Counts {
 }
 
 /// Writes campaigns until `outputs` variants are delivered, or until so many were asked for that it can't come to that.
-pub(crate) fn count(author: &dyn Author, folder: &Path, kind: Kind, outputs: u32) -> Counts {
+pub(crate) fn count(
+    author: &dyn Author,
+    folder: &Path,
+    kind: Kind,
+    formats: &[&str],
+    outputs: u32,
+) -> Counts {
     let text = std::fs::read_to_string(folder.join("briefs.yaml")).expect("the briefs are there");
     let Briefs { plain, hostile } = serde_saphyr::from_str(&text).expect("briefs");
     let briefs = if kind == Kind::Plain { plain } else { hostile };
@@ -53,7 +62,7 @@ pub(crate) fn count(author: &dyn Author, folder: &Path, kind: Kind, outputs: u32
         if counts.delivered >= outputs || counts.asked >= 2 * outputs {
             break;
         }
-        let campaign = campaign(brief, round);
+        let campaign = campaign(brief, formats, round);
         let mut kept = Kept::default();
         let report = generate(author, None, &campaign, 12, &mut kept).expect("the model writes");
         counts.add(&report, &kept.0);
@@ -66,7 +75,7 @@ impl Counts {
         self.asked += report.placements.iter().map(|it| it.asked).sum::<u32>();
         self.delivered += u32::try_from(variants.len()).expect("few");
         for variant in variants {
-            let faults = faults(&variant.placement, &variant.slots);
+            let faults = faults(format(&variant.placement), &variant.slots);
             if !faults.is_empty() {
                 self.faulty += 1;
                 self.fault = Some(format!("{faults:?}: {:?}", variant.slots));
@@ -75,22 +84,28 @@ impl Counts {
     }
 }
 
-fn campaign(brief: &serde_json::Value, round: usize) -> Campaign {
+/// The format of a placement, which has its name.
+fn format(placement: &str) -> &'static Format {
+    rules::formats().find(|format| format.name().to_lowercase() == placement).expect("a format of ours")
+}
+
+fn campaign(brief: &serde_json::Value, formats: &[&str], round: usize) -> Campaign {
     let mut brief = brief.clone();
     let product =
         brief["product"].as_str().expect("each names a product").replace("{}", &(round + 2).to_string());
     brief["product"] = product.into();
-    let placements = FORMATS.map(|format| {
-        let control = if format == "Email" {
-            serde_json::json!({"subject": "Ours", "body": "It is ours."})
-        } else {
-            serde_json::json!({"headline": "Ours", "button": "Go"})
-        };
+    let placement = |name: &&str| {
+        let name = name.to_lowercase();
+        let format = format(&name);
+        let required = format.slots().iter().filter(|slot| slot.required == Requirement::Required);
+        let control: Slots =
+            required.zip(1..).map(|(slot, number)| (slot.name.clone(), format!("Ours {number}"))).collect();
         serde_json::json!({
-            "name": format.to_lowercase(), "format": format, "delivery": {"gateway": {}}, "control": control,
+            "name": name, "format": format.name(), "delivery": {"gateway": {}}, "control": control,
             "variants": VARIANTS, "metric": {"name": "view", "kind": "Binary", "window": "30m"},
         })
-    });
+    };
+    let placements: Vec<_> = formats.iter().map(placement).collect();
     let object: AdCampaign = serde_json::from_value(serde_json::json!({
         "apiVersion": "broadside.dev/v1alpha1", "kind": "AdCampaign", "metadata": {"name": format!("limits-{round}")},
         "spec": {
@@ -103,13 +118,11 @@ fn campaign(brief: &serde_json::Value, round: usize) -> Campaign {
 }
 
 /// What is wrong with copy, by counts of our own: limits as the files of the formats have them, words by themselves.
-fn faults(placement: &str, slots: &Slots) -> Vec<String> {
-    let format = FORMATS.iter().find(|format| format.to_lowercase() == placement).expect("one of ours");
-    let format = rules::format(format).expect("a format of ours");
+fn faults(format: &Format, slots: &Slots) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, text) in slots {
         let limit = format.slot(name).map(|slot| slot.hard_limit);
-        if limit.is_none_or(|limit| text.graphemes(true).count() > limit) {
+        if limit.is_none_or(|limit| units::count(format.counting(), text) > limit) {
             faults.push(format!("{name} is too long"));
         }
         let lower = text.to_lowercase();
