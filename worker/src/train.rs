@@ -41,10 +41,10 @@ const BATCHES_PER_DRAW: usize = 16;
 const REPORT_EVERY: usize = 20;
 /// How the finished model should be sampled: careful enough to copy, daring enough that variants differ.
 const SAMPLING: Sampling = Sampling {
-    temperature: 0.5,
+    temperature: 0.7,
     top_k: 0,
     top_p: 0.95,
-    min_p: 0.2,
+    min_p: 0.1,
     repetition_penalty: 1.0,
     sibling_penalty: 1.0,
 };

@@ -10,7 +10,7 @@ use worker::model::Model;
 use worker::write::Writer;
 
 /// Formats that count otherwise than those that Handbill knows. It writes nonsense for them, within their limits.
-const OTHERS: [&str; 5] = ["GoogleResponsiveSearch", "MetaFeed", "LinkedInSingleImage", "XPost", "Sms"];
+const OTHERS: [&str; 4] = ["MetaFeed", "LinkedInSingleImage", "XPost", "Sms"];
 
 fn counted(kind: Kind, formats: &[&str], outputs: u32) -> Counts {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

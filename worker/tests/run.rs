@@ -162,7 +162,7 @@ fn a_variant_of_other_origin_is_not_said_to_be_the_same() {
     check("provenance:", "unknown:", 2);
 }
 
-/// Writes a LoRA adapter for Handbill's queries of the first layer.
+/// Writes a LoRA adapter for what Handbill's first layer makes of attention.
 fn write_adapter(folder: &str, scale: f32) {
     fs::create_dir(folder).expect("made");
     let config = r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 2}"#;
@@ -173,7 +173,7 @@ fn write_adapter(folder: &str, scale: f32) {
         safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &bytes)
             .expect("a tensor")
     };
-    let name = |which: &str| format!("base_model.model.model.layers.0.self_attn.q_proj.lora_{which}.weight");
+    let name = |which: &str| format!("base_model.model.model.layers.0.self_attn.o_proj.lora_{which}.weight");
     let tensors = [(name("A"), tensor([2, 192])), (name("B"), tensor([192, 2]))];
     let file = safetensors::serialize(tensors, None).expect("tensors");
     fs::write(format!("{folder}/adapter_model.safetensors"), file).expect("written");

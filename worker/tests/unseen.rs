@@ -38,7 +38,7 @@ const VARIANTS: u32 = 2;
 /// that is delivered names it nearly always; a draft that was refused cost time.
 const LEAST_NAMED: f64 = 0.90;
 /// Of the drafts that pass the rules and whose prompt had an offer, say it letter for letter.
-const LEAST_OFFERED: f64 = 0.85;
+const LEAST_OFFERED: f64 = 0.80;
 const LANGUAGES: [&str; 3] = ["en", "de", "zh"];
 
 /// Keeps variants in memory.

@@ -114,8 +114,9 @@ async fn every_bad_manifest_is_refused_with_field_and_remedy() -> Result {
     Ok(())
 }
 
-/// Enough that a slow worker is busy for a while.
+/// Of each placement: enough that a slow worker is busy with the second while the first one's variants appear.
 const ASKED: u32 = 16;
+const PLACEMENTS: [&str; 2] = ["hero", "side"];
 
 #[tokio::test]
 async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() -> Result {
@@ -123,7 +124,7 @@ async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() 
     in_namespace(stage, "killed").await?;
     support::slow_down(stage, "killed").await?;
     let campaign = Campaign { namespace: "killed", name: "killed", placement: "hero" };
-    campaign.apply(stage, &support::generated("killed", ASKED)).await?;
+    campaign.apply(stage, &support::placed(&support::generated("killed", ASKED), &PLACEMENTS)?).await?;
     let pods = "-n killed get pods -l broadside.dev/campaign=killed -o name";
     let first = stage.kubectl.until(pods, MINUTES, |pods| !pods.is_empty()).await?;
     let variants =
@@ -139,11 +140,16 @@ async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() 
     let kept = halfway.split_whitespace().all(|name| written.contains(name));
     assert!(kept, "what was there before is still there: {halfway} and {written}");
     // Each that was asked for is there once: a second worker that began anew would write some twice.
-    let indices = variants.replace(".metadata.name", ".spec.provenance.index");
-    let mut indices = numbers(&stage.kubectl.run(&indices).await?)?;
-    indices.sort_unstable();
-    indices.dedup();
-    assert_eq!((indices.len(), written.split_whitespace().count()), (ASKED as usize, ASKED as usize));
+    for placement in PLACEMENTS {
+        let of_placement = format!("-l broadside.dev/placement={placement}");
+        let indices = variants.replace(".metadata.name", ".spec.provenance.index");
+        let indices = indices.replace("get advariants", &format!("get advariants {of_placement}"));
+        let mut indices = numbers(&stage.kubectl.run(&indices).await?)?;
+        let count = indices.len();
+        indices.sort_unstable();
+        indices.dedup();
+        assert_eq!((indices.len(), count), (ASKED as usize, ASKED as usize), "{placement}");
+    }
     Ok(())
 }
 

@@ -60,9 +60,7 @@ async fn placements_that_several_pods_share_are_each_written_once() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "spread").await?;
     let manifest = support::generated("spread", 3).replace("seed: 7", "seed: 7, parallelism: 2");
-    let (head, hero) = manifest.split_once("    - name: hero").context("a placement")?;
-    let placement = |name: &str| format!("    - name: {name}{hero}");
-    let manifest = head.to_owned() + &["hero", "side", "foot"].map(placement).concat();
+    let manifest = support::placed(&manifest, &["hero", "side", "foot"])?;
     let campaign = Campaign { namespace: "spread", name: "spread", placement: "hero" };
     campaign.apply(stage, &manifest).await?;
     campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;

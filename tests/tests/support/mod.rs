@@ -86,6 +86,13 @@ pub(crate) fn generated(name: &str, variants: u32) -> String {
         )
 }
 
+/// The same campaign with its placement under several names.
+pub(crate) fn placed(manifest: &str, names: &[&str]) -> anyhow::Result<String> {
+    let (head, hero) = manifest.split_once("    - name: hero").context("a placement")?;
+    let placement = |name: &&str| format!("    - name: {name}{hero}");
+    Ok(head.to_owned() + &names.iter().map(placement).collect::<String>())
+}
+
 /// A variant, as a worker would create it.
 pub(crate) fn variant(campaign: &str, headline: &str) -> String {
     let slots = api::Slots::from([

@@ -110,11 +110,8 @@ impl Line {
         }
     }
 
-    /// The text without outer white space; a character that was begun and not finished is broken.
-    pub(super) fn finish(mut self) -> String {
-        if !self.begun.is_empty() {
-            self.text.push(char::REPLACEMENT_CHARACTER);
-        }
+    /// The text without outer white space, and without a character that was begun and cut off.
+    pub(super) fn finish(self) -> String {
         self.text.trim().to_owned()
     }
 }
