@@ -6,6 +6,7 @@ use crate::backend::{Backend, Rows};
 use crate::configuration::{Configuration, Kind};
 use crate::cpu::Form;
 use crate::device::{Place, Target};
+use crate::families::LAYER_PARTS;
 use crate::own::Own;
 use crate::stock::Stock;
 use crate::tensors::Tensors;
@@ -19,26 +20,6 @@ pub struct Decoder {
     backend: Box<dyn Backend>,
     stock_family: Option<&'static str>,
 }
-
-/// What a layer of the families that we read ourselves is made of; the last is a table that old checkpoints keep.
-const LAYER_PARTS: [&str; 16] = [
-    "input_layernorm.weight",
-    "self_attn.q_proj.weight",
-    "self_attn.k_proj.weight",
-    "self_attn.v_proj.weight",
-    "self_attn.o_proj.weight",
-    "self_attn.q_proj.bias",
-    "self_attn.k_proj.bias",
-    "self_attn.v_proj.bias",
-    "self_attn.o_proj.bias",
-    "self_attn.q_norm.weight",
-    "self_attn.k_norm.weight",
-    "post_attention_layernorm.weight",
-    "mlp.gate_proj.weight",
-    "mlp.up_proj.weight",
-    "mlp.down_proj.weight",
-    "self_attn.rotary_emb.inv_freq",
-];
 
 /// How likely each token is to come next, one row for each text that was read.
 #[derive(Clone, Debug, PartialEq)]

@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
             debug!(index, attempt, cosine, "draft compared");
         }
         match pool.judge((index, attempt), (draft, gist), prompt) {
-            Ok(()) if pool.wants_all() => self.progress.held(),
+            Ok(()) if pool.is_within_asked() => self.progress.held(),
             Ok(()) => {}
             Err(broken) => debug!(index, attempt, ?broken, "draft refused"),
         }

@@ -111,8 +111,8 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    /// Whether so many variants are asked for as are there or can be taken by now.
-    pub(crate) fn wants_all(&self) -> bool {
+    /// Whether no more are there or can be taken by now than are asked for.
+    pub(crate) fn is_within_asked(&self) -> bool {
         let taken = self.report.existing + self.report.delivered;
         taken as usize + self.candidates.len() <= self.report.asked as usize
     }

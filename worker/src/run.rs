@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use api::wire::report::{Outcome, Report};
 use engine::{Place, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
@@ -28,7 +29,6 @@ use crate::plan::{self, PlanError, plan};
 use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
-use api::wire::report::{Outcome, Report};
 
 /// Why a command ended early.
 #[derive(Debug, Error)]

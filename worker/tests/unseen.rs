@@ -376,3 +376,35 @@ fn copy_that_its_limit_cut_off_is_told_from_copy_that_ended() {
     // Some end by themselves after a detour; without the judgment none would be told.
     assert!(cut_off >= 8, "{cut_off} of 16: {drafts:?}");
 }
+
+#[test]
+fn a_draft_turns_away_from_what_people_wrote_as_far_as_it_is_told_to() {
+    let format = rules::format("WebBanner").expect("a format of ours");
+    let brand = BrandRules::new(&[], &[]).expect("no words break no bound");
+    let model = handbill();
+    let prompt = Prompt {
+        format: "WebBanner".into(),
+        language: "en".into(),
+        product: "Aero Trail 3".into(),
+        tone: Some("warm".into()),
+        ..Prompt::default()
+    };
+    let write = |people: &[Slots], sibling_penalty: f64| {
+        let random = Random::from_seed(5);
+        let task =
+            Task { prompt: prompt.clone(), format, brand: &brand, language: "en", siblings: people, random };
+        let mut writer = Writer::new(&model, 1).expect("it has a form");
+        writer.sampling.sibling_penalty = sibling_penalty;
+        let mut slots = Slots::new();
+        let written = writer.write(vec![task], &mut |_, draft| {
+            slots = draft.slots;
+            ControlFlow::Continue(())
+        });
+        written.expect("the model writes");
+        slots
+    };
+    let alone = write(&[], 10.0);
+    let people = [alone.clone()];
+    assert_eq!(write(&people, 0.0), alone, "without a penalty people's copy changes nothing");
+    assert_ne!(write(&people, 10.0), alone, "it says the same again: {alone:?}");
+}
