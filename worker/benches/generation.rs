@@ -42,6 +42,9 @@ struct Arguments {
     /// Write with one engine and print the peak of memory: what the memory row starts.
     #[arg(long, hide = true)]
     peak_of_rows: Option<usize>,
+    /// Train when told to: what the training row starts.
+    #[arg(long, hide = true)]
+    trainer: bool,
     /// cargo bench says so.
     #[arg(long, hide = true)]
     bench: bool,
@@ -52,6 +55,9 @@ fn main() {
     if let Some(rows) = arguments.peak_of_rows {
         println!("{}", ours::peak(&arguments.model, rows));
         return;
+    }
+    if arguments.trainer {
+        return training::serve();
     }
     let mut bench = Bench::new(arguments.model, arguments.python, arguments.turns);
     println!("{:<66} {:>8} {:>9} {:>9}   asked", "", "figure", "ours", "peer");
