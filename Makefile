@@ -93,7 +93,7 @@ generate: ## Write every generated file anew: definitions, formats, help, scenar
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
 	UPDATE=1 cargo test --locked --package broadside-worker --test help --test plan
 
-model: ## Train Handbill anew (half an hour on two cores)
+model: ## Train Handbill anew (forty minutes on two cores)
 	cargo run --locked --release --package broadside-worker --bin worker -- \
 	  train --recipe models/handbill/recipe.yaml --output models/handbill
 
