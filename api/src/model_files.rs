@@ -2,6 +2,8 @@
 
 /// The shape, by the names of Hugging Face.
 pub const CONFIG: &str = "config.json";
+/// How its makers advise to write with it.
+pub const GENERATION: &str = "generation_config.json";
 /// The tokenizer.
 pub const TOKENIZER: &str = "tokenizer.json";
 /// The weights, where they are one file.
@@ -24,7 +26,7 @@ pub const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensor
 /// What is read where it is there, besides the weights, as paths below the folder.
 pub const SMALL: [&str; 10] = [
     CONFIG,
-    "generation_config.json",
+    GENERATION,
     TOKENIZER,
     "tokenizer_config.json",
     "chat_template.jinja",

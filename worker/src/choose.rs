@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rules::{BrandRules, Format, MeaningThreshold, Violation};
 
-use crate::author::Draft;
 use crate::brief::Brief;
+use crate::draft::Draft;
 use crate::gist::{Gist, Repeat};
 use crate::likeness::misspells;
 
@@ -86,7 +86,7 @@ mod tests {
     use rules::{Variable, Variables};
 
     use super::*;
-    use crate::author::Trace;
+    use crate::draft::Trace;
     use crate::embedding::Embed;
     use crate::gist::tests::Compass;
 

@@ -15,13 +15,13 @@ mod layout;
 
 use std::path::Path;
 
+use api::model_files::{CONFIG, TOKENIZER};
 use engine::Weights;
 use rayon::prelude::*;
 use tokenizers::{Tokenizer, TruncationParams};
 
 pub use error::EmbedderError;
 
-use crate::folder::{CONFIG, TOKENIZER};
 use crate::model::{self, ModelError};
 use crate::tokens::TokensError;
 use encoder::Encoder;

@@ -39,7 +39,8 @@ pub use self::patience::Patience;
 use self::answer::Completion;
 use self::client::{Client, Fault};
 use self::request::{Form, Messages, Offer, Request};
-use crate::author::{Author, AuthorError, Done, Draft, Task};
+use crate::author::{Author, AuthorError, Done};
+use crate::draft::{Draft, Task};
 use crate::message;
 
 /// How drafts are asked for.

@@ -12,7 +12,7 @@ use std::path::Path;
 use engine::Conversation;
 use rules::Slot;
 
-use crate::author::Task;
+use crate::draft::Task;
 use crate::prompt::Script;
 use crate::tokens::{Tokens, TokensError};
 

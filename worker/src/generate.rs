@@ -17,10 +17,11 @@ use api::{AdVariantSpec, Appraisal, Origin, Provenance};
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
-use crate::author::{Author, AuthorError, Draft, Task};
+use crate::author::{Author, AuthorError};
 use crate::campaign::{Assignment, Campaign};
 use crate::claims::claims;
 use crate::destination::{Destination, DestinationError};
+use crate::draft::{Draft, Task};
 use crate::embedding::{Embed, EmbedderError};
 use crate::gist::Gist;
 use crate::pool::{Candidate, Pool};
@@ -278,9 +279,10 @@ mod tests {
     use rules::{BrandRules, MeaningThreshold};
 
     use super::*;
-    use crate::author::{Done, Trace};
+    use crate::author::Done;
     use crate::brief::Brief;
     use crate::choose::UNFINISHED;
+    use crate::draft::Trace;
     use crate::model::{Model, ModelError};
     use crate::write::Writer;
 

@@ -14,7 +14,7 @@
 
 use rules::{BrandRules, Duplicates, Format, Requirement, Slot, Source};
 
-use crate::author::Task;
+use crate::draft::Task;
 use crate::prompt::{self, Prompt};
 
 /// The system message: rules that hold for every piece of copy.

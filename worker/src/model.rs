@@ -1,18 +1,22 @@
 //! A model that writes: its decoder, its tokenizer, and its makers' advice.
 
+mod advice;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use api::model_files::TOKENIZER;
 use api::name::hex;
 use engine::cpu;
 use engine::{Conversation, Decoder, EngineError, NotFinite, Place, Sampling, Weights};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use crate::folder::{Advice, CONFIG, GENERATION, TOKENIZER};
 use crate::form::{Form, FormError};
 use crate::tokens::{Tokens, TokensError};
+
+pub use advice::Advice;
 
 /// Weights in the form in which the files have them.
 pub const AS_STORED: &str = "as-stored";
@@ -104,7 +108,7 @@ impl Model {
             None => weights,
         };
         let conversation = weights.conversation().clone();
-        let mut advice = advice(folder)?;
+        let mut advice = Advice::of(folder)?;
         if advice.ends.is_empty() {
             advice.ends.extend(conversation.closing);
         }
@@ -183,19 +187,6 @@ impl Model {
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }
-}
-
-/// What its makers advise; the tokens that end a text may stand in the configuration instead.
-fn advice(folder: &Path) -> Result<Advice, ModelError> {
-    let read = |name| {
-        let path = folder.join(name);
-        if path.exists() { Advice::open(&path) } else { Ok(Advice::default()) }
-    };
-    let mut advice = read(GENERATION)?;
-    if advice.ends.is_empty() {
-        advice.ends = read(CONFIG)?.ends;
-    }
-    Ok(advice)
 }
 
 /// Devices keep 16-bit floats, whatever was asked for.

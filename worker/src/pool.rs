@@ -10,9 +10,9 @@ use api::wire::report::PlacementReport;
 use api::{AdVariantSpec, Provenance};
 use rules::MeaningThreshold;
 
-use crate::author::Draft;
 use crate::campaign::{Assignment, Campaign};
 use crate::choose::Choice;
+use crate::draft::Draft;
 use crate::gist::Gist;
 use crate::prompt::Prompt;
 use crate::score::{Score, next};
@@ -146,8 +146,8 @@ mod tests {
     use rules::BrandRules;
 
     use super::*;
-    use crate::author::Trace;
     use crate::brief::Brief;
+    use crate::draft::Trace;
     use crate::embedding::Embed;
     use crate::gist::tests::Compass;
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use api::{AdVariant, AdVariantSpec, Drawing, Provenance, Slots};
 use engine::cpu;
 
-use crate::author::{Author, AuthorError, Draft};
+use crate::author::{Author, AuthorError};
 use crate::campaign::{Assignment, Campaign};
+use crate::draft::Draft;
 use crate::generate::{ENGINE, task};
 use crate::model::{AS_STORED, DEVICE, Model, ModelError, Q8};
 use crate::write::{Writer, sampling};

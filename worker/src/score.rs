@@ -4,7 +4,7 @@
 
 use rules::Violation;
 
-use crate::author::Draft;
+use crate::draft::Draft;
 use crate::prompt::Prompt;
 
 /// What the parts weigh. What a brief wants said weighs most, since a marketer sees at once where it is missing; how
@@ -85,7 +85,7 @@ pub fn next<T>(candidates: &[T], score: impl Fn(&T) -> f64, likeness: impl Fn(&T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::author::Trace;
+    use crate::draft::Trace;
 
     fn draft(headline: &str, log_probability: Option<f64>) -> Draft {
         let slots = [("headline".to_owned(), headline.to_owned())].into();

@@ -14,6 +14,7 @@ pub mod model;
 pub mod names;
 pub mod optimizer;
 pub mod recipe;
+mod save;
 pub mod tokenizer;
 
 use std::path::Path;
@@ -29,11 +30,14 @@ use self::model::Decoder;
 use self::names::Names;
 use self::optimizer::Optimizer;
 use self::recipe::Recipe;
+use self::save::save;
 use engine::Sampling;
 
-use crate::folder::{self, Advice, SaveError};
+use crate::model::Advice;
 use crate::random::Random;
 use crate::tokens::{Tokens, TokensError};
+
+pub use self::save::SaveError;
 
 /// Batches that are drawn together and sorted by length, so that little of a batch is filling.
 const BATCHES_PER_DRAW: usize = 16;
@@ -101,7 +105,7 @@ pub fn train(recipe: &Recipe, output: &Path) -> Result<Outcome, TrainError> {
     let validation_loss = fit(recipe, &corpus, &tokens, &decoder)?;
     let languages = recipe.corpus.languages.keys().cloned().collect();
     let advice = Advice { sampling: SAMPLING, languages, ends: Vec::new() };
-    folder::save(output, recipe.model, &decoder, &tokens, &advice)?;
+    save(output, recipe.model, &decoder, &tokens, &advice)?;
     Ok(Outcome { validation_loss, parameters: decoder.parameters() })
 }
 

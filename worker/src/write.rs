@@ -20,7 +20,8 @@ use api::Drawing;
 use engine::{Input, Sampling, begin};
 use rayon::prelude::*;
 
-use crate::author::{Author, AuthorError, Done, Task};
+use crate::author::{Author, AuthorError, Done};
+use crate::draft::Task;
 use crate::form::Form;
 use crate::model::{Model, ModelError};
 use row::Row;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::request::Form;
-use crate::author::{Draft, Trace};
+use crate::draft::{Draft, Trace};
 use crate::prompt;
 
 /// How many braces of an answer are tried as the beginning of its object.

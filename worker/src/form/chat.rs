@@ -4,7 +4,7 @@ use rules::Slot;
 
 use super::template::ChatTemplate;
 use super::{FormError, Next, Piece};
-use crate::author::Task;
+use crate::draft::Task;
 use crate::message;
 use crate::tokens::{Tokens, TokensError};
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use api::model_files::CONFIG;
 use engine::{Architecture, EngineError, Weights};
 use serde::Deserialize;
 
-use crate::folder::{Advice, CONFIG};
+use crate::model::Advice;
 
 /// A model whose weights need not be there.
 #[derive(Clone, Debug, PartialEq)]

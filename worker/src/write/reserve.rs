@@ -6,7 +6,7 @@
 use api::Slots;
 use rules::{BrandRules, Slot};
 
-use crate::author::Task;
+use crate::draft::Task;
 use crate::prompt::{self, Script};
 
 /// Which slot keeps room, and for what.

@@ -11,7 +11,7 @@ use super::held::Held;
 use super::line::{Line, Refusal};
 use super::reserve::Reserve;
 use super::siblings::Siblings;
-use crate::author::{Draft, Task, Trace};
+use crate::draft::{Draft, Task, Trace};
 use crate::form::{Next, Piece};
 use crate::model::ModelError;
 

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use rules::Slot;
 
-use crate::author::Task;
+use crate::draft::Task;
 use crate::form::{Form, FormError};
 use crate::prompt::Prompt;
 use crate::tokens::Tokens;

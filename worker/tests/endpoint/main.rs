@@ -13,8 +13,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use rules::BrandRules;
-use worker::author::{Author, AuthorError, Draft, Task};
+use worker::author::{Author, AuthorError};
 use worker::backoff::Backoff;
+use worker::draft::{Draft, Task};
 use worker::endpoint::{Access, Endpoint, EndpointError, Patience, Settings};
 use worker::prompt::Prompt;
 use worker::random::Random;

@@ -1,71 +1,17 @@
-//! A model as a folder in the layout of Hugging Face: `config.json`, `generation_config.json`, `tokenizer.json`,
-//! `model.safetensors`.
+//! Writes a trained model as a folder in the layout of Hugging Face: `config.json`, `generation_config.json`,
+//! `tokenizer.json`, `model.safetensors`.
 
 use std::path::Path;
 
+use api::model_files::{CONFIG, GENERATION, TOKENIZER, WEIGHTS};
 use candle_core::{DType, Tensor};
-use engine::Sampling;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
+use super::model::Decoder;
+use super::recipe::Shape;
 use crate::form::Plain;
-use crate::model::ModelError;
+use crate::model::Advice;
 use crate::tokens::{Tokens, TokensError};
-use crate::train::model::Decoder;
-use crate::train::recipe::Shape;
-
-pub use api::model_files::{CONFIG, TOKENIZER, WEIGHTS};
-
-/// How the model's makers advise to sample.
-pub const GENERATION: &str = "generation_config.json";
-
-/// What `generation_config.json` holds: the makers' advice on how to write with the model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Advice {
-    /// How to sample.
-    #[serde(flatten)]
-    pub sampling: Sampling,
-    /// The languages that it writes, as primary tags such as `en`; empty where its makers do not say.
-    #[serde(default)]
-    pub languages: Vec<String>,
-    /// The tokens with which it ends a text; empty where `config.json` says them.
-    #[serde(
-        default,
-        rename = "eos_token_id",
-        deserialize_with = "one_or_several",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub ends: Vec<u32>,
-}
-
-fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Ids {
-        One(u32),
-        Several(Vec<u32>),
-    }
-    Ok(match Ids::deserialize(deserializer)? {
-        Ids::One(id) => vec![id],
-        Ids::Several(ids) => ids,
-    })
-}
-
-impl Advice {
-    /// Reads a `generation_config.json`, or a `config.json`, in which older models have some of it. What stands there as
-    /// `null` is not said.
-    ///
-    /// # Errors
-    /// When it cannot be read or is none.
-    pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-        let parse = |source| ModelError::Parse { path: path.to_owned(), source };
-        let mut said: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).map_err(parse)?;
-        said.retain(|_, value| !value.is_null());
-        serde_json::from_value(Value::Object(said)).map_err(parse)
-    }
-}
 
 /// Why a model folder cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +81,7 @@ impl Config {
 ///
 /// # Errors
 /// When the folder cannot be made or a file not be written.
-pub fn save(
+pub(super) fn save(
     folder: &Path,
     shape: Shape,
     decoder: &Decoder,
