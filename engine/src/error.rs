@@ -39,6 +39,12 @@ pub enum EngineError {
         own = OWN.join(", "), stock = STOCK.join(", "), gguf = STOCK_GGUF.join(", ")
     )]
     Family(String),
+    /// The model can be run, but only by candle's module for its family, so its sizes are not read here.
+    #[error(
+        "models of the family {0:?} are run by candle's module for it, whose memory and speed can't be worked out beforehand: try it, or choose one of the families {own}",
+        own = OWN.join(", ")
+    )]
+    NotOurs(String),
     /// A module of candle's cannot read the model, or cannot go on.
     #[error("candle's module for the family {family:?} cannot read the model")]
     Stock {

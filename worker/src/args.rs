@@ -185,6 +185,9 @@ pub struct CompleteArguments {
     /// In which form weights are kept: as the files have them, or rounded to 8 bits.
     #[arg(long, env = "BROADSIDE_WEIGHTS", value_name = "FORM", value_enum, default_value_t = WeightForm::AsStored)]
     pub weights: WeightForm,
+    /// Where the model is reckoned with; weights on a GPU are 16-bit floats.
+    #[arg(long, env = "BROADSIDE_DEVICE", value_name = "DEVICE", value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
     /// Print each completion as a JSON object in a line: text, tokens, logProbabilities, finish.
     #[arg(long, env = "BROADSIDE_JSON")]
     pub json: bool,

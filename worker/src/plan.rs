@@ -253,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_only_candle_runs_is_told_from_one_that_nobody_does() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.json");
+        for (family, words) in [("phi3", "run by candle's module"), ("mamba", "this engine knows llama")] {
+            std::fs::write(&path, format!("{{\"model_type\": \"{family}\"}}")).expect("written");
+            let error =
+                answer(&format!("--data 4 --gpu none --model {}", path.display())).expect_err("refused");
+            let reason = std::error::Error::source(&error).expect("a reason").to_string();
+            assert!(reason.contains(words), "{family}: {reason}");
+        }
+    }
+
+    #[test]
     fn what_names_nothing_is_refused_with_what_there_is() {
         let refused = |typed: &str| answer(typed).expect_err("refused").to_string();
         assert!(refused("--data 4 --gpu RTX").ends_with("A100-80GB, H100-PCIe, H100, H200, or none"));

@@ -135,8 +135,8 @@ fn regenerated(arguments: &RegenerateArguments) -> Result<Outcome, RunError> {
 
 fn completed(arguments: &CompleteArguments) -> Result<(), RunError> {
     let grammar = arguments.grammar.as_deref().map(grammar::open).transpose()?;
-    let CompleteArguments { model, adapter, weights, .. } = arguments;
-    let model = Model::open_at(model, adapter.as_deref(), (*weights).into(), Place::Cpu)?;
+    let CompleteArguments { model, adapter, weights, device, .. } = arguments;
+    let model = Model::open_at(model, adapter.as_deref(), (*weights).into(), device.place())?;
     let text = match arguments.prompt.as_str() {
         "-" => std::io::read_to_string(std::io::stdin())?,
         text => text.to_owned(),

@@ -8,7 +8,7 @@ use super::rope::{Scaling, rotary};
 use super::{Architecture, bounded_layers, bounded_width};
 use crate::EngineError;
 use crate::cpu::Pairing;
-use crate::families::OWN;
+use crate::families::{OWN, STOCK};
 
 #[derive(Debug, Deserialize)]
 struct Config {
@@ -49,7 +49,8 @@ pub(super) fn read(json: &[u8], path: &Path) -> Result<Architecture, EngineError
         |error: serde_json::Error| EngineError::Malformed { path: path.to_owned(), what: error.to_string() };
     let Kind { model_type } = serde_json::from_slice(json).map_err(malformed)?;
     if !OWN.contains(&model_type.as_str()) {
-        return Err(EngineError::Family(model_type));
+        let known = STOCK.contains(&model_type.as_str());
+        return Err(if known { EngineError::NotOurs(model_type) } else { EngineError::Family(model_type) });
     }
     serde_json::from_slice::<Config>(json).map_err(malformed)?.shape()
 }

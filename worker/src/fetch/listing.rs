@@ -123,7 +123,8 @@ impl Listing {
             let file = format!("{folder}/{name}");
             self.find(&file).ok_or(FetchError::Lacks { repo: repo.to_owned(), file, remedy })
         };
-        ADAPTER.into_iter().map(find).collect()
+        let [config, weights] = ADAPTER.map(find);
+        Ok(vec![bounded(repo, config?)?, weights?])
     }
 
     fn find(&self, path: &str) -> Option<&Remote> {
@@ -178,10 +179,14 @@ mod tests {
     use super::*;
 
     fn listing(paths: &[&str]) -> Result<Listing, FetchError> {
+        sized(paths, 1)
+    }
+
+    fn sized(paths: &[&str], size: u64) -> Result<Listing, FetchError> {
         let entry = |path: &&str| Entry {
             kind: "file".to_owned(),
             path: (*path).to_owned(),
-            size: 1,
+            size,
             oid: "0".repeat(40),
             lfs: path
                 .ends_with(".safetensors")
@@ -230,6 +235,13 @@ mod tests {
         assert_eq!(names(listing.adapter("a/b", "brands/acme").expect("there")), acme);
         let said = listing.adapter("a/b", "brands/other").expect_err("none").to_string();
         assert!(said.contains("a/b has no brands/other/adapter_config.json: name a folder"), "{said}");
+    }
+
+    #[test]
+    fn a_file_that_is_read_whole_has_a_bound() {
+        let listing = sized(&ALL, (128 << 20) + 1).expect("a listing");
+        assert!(matches!(listing.small("a/b", None), Err(FetchError::TooLarge { .. })));
+        assert!(matches!(listing.adapter("a/b", "brands/acme"), Err(FetchError::TooLarge { .. })));
     }
 
     #[test]

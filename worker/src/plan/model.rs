@@ -71,7 +71,7 @@ impl Model {
     fn of_weights(path: &Path) -> Result<Self, EngineError> {
         let (weights, configuration) = Weights::open(path)?;
         let family = configuration.stock_family().unwrap_or_default().to_owned();
-        let mut shape = configuration.architecture().cloned().ok_or(EngineError::Family(family))?;
+        let mut shape = configuration.architecture().cloned().ok_or(EngineError::NotOurs(family))?;
         let Architecture { hidden, layers, heads, key_heads, head_width, .. } = shape;
         shape.tied.get_or_insert(!weights.has("lm_head.weight"));
         let parts = [
