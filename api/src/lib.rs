@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
-//! wire      decide  event  totals  token                  what applications and the operator send to the gateway
+//! wire      decide  ofrep  event  totals  token           what applications and the operator send to the gateway
 //! words     condition  figure  name  quantity             what both are written with
 //! ```
 //!

@@ -1,19 +1,24 @@
-//! The decision: which variant does this subject see? A pure function of tables, key, request and time.
+//! The decision: which variant does this subject see? A pure function of tables, key, question and time.
 //!
-//! | Request | Answer | Reason |
+//! | Question | Answer | Reason |
 //! | --- | --- | --- |
 //! | no table of that campaign | nothing: the caller's default | `UnknownCampaign` |
 //! | no such placement | nothing: the caller's default | `UnknownPlacement` |
 //! | measuring is not allowed | the control, no token | `NoConsent` |
 //! | the campaign's segments lack this one | the control, no token | `UnknownSegment` |
+//! | the caller can't show all that has a share | drawn among the rest, no token | `Subset` |
 //! | else | a variant drawn by the round in force, with a token | `Assigned` |
 //!
 //! Only `Assigned` can count: without a token no event is possible, so the other answers can't reach the totals.
+//! Whatever the reason, nothing is answered that the caller can't show.
 
+mod edge;
 mod http;
 mod metrics;
+mod ofrep;
+mod question;
 
-use api::wire::decide::{DecideReason, DecideRequest};
+use api::wire::decide::DecideReason;
 use api::wire::token::{Claims, Key, SubjectHash};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -22,7 +27,10 @@ use serde_json::value::RawValue;
 use crate::table::{Arm, Placement, Table, Variant};
 use crate::tables::Snapshot;
 
-pub use http::{BODY_LIMIT, DecideState, router};
+pub use edge::DecideState;
+pub use http::{BODY_LIMIT, router};
+pub use ofrep::FLAGS_LIMIT;
+pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question};
 
 /// The longest subject, in bytes: room for any identifier, none for a profile.
 pub const SUBJECT_LIMIT: usize = 512;
@@ -59,30 +67,56 @@ pub struct Answer<'t> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Decides. Equal tables, key and request give the same variant on every replica, whenever it is asked.
-pub fn decide<'t>(tables: &'t Snapshot, key: &Key, request: &DecideRequest, now: Timestamp) -> Answer<'t> {
-    let Some(table) = tables.named(&request.namespace, &request.campaign) else {
+/// Decides. Equal tables, key and question give the same variant on every replica, whenever it is asked.
+pub fn decide<'t>(
+    tables: &'t Snapshot,
+    key: &Key,
+    place: Place<'_>,
+    question: &Question<'_>,
+    now: Timestamp,
+) -> Answer<'t> {
+    let Some(table) = tables.named(place.namespace, place.campaign) else {
         return Answer::nothing(DecideReason::UnknownCampaign);
     };
-    let Some(placement) = table.placement(&request.placement) else {
-        return Answer::nothing(DecideReason::UnknownPlacement);
-    };
-    let now = whole_seconds(now);
-    if !request.consent.measurement {
-        return Answer::copy(DecideReason::NoConsent, placement.control(), now);
+    match table.placement(place.placement) {
+        Some(placement) => decide_in(table, placement, key, question, now),
+        None => Answer::nothing(DecideReason::UnknownPlacement),
     }
-    let drawn = placement.cell(request.segment.as_deref()).and_then(|(segment, arms)| {
-        let subject = key.subject(&table.uid, &request.subject);
-        let arm = draw(placement, arms, &subject)?;
-        Some(Draw { table, placement, segment, arm, subject })
-    });
-    match drawn {
-        Some(drawn) => drawn.answer(key, now),
-        None => Answer::copy(DecideReason::UnknownSegment, placement.control(), now),
+}
+
+/// Decides in a placement of `table`.
+pub fn decide_in<'t>(
+    table: &'t Table,
+    placement: &'t Placement,
+    key: &Key,
+    question: &Question<'_>,
+    now: Timestamp,
+) -> Answer<'t> {
+    let now = whole_seconds(now);
+    if !question.consent.measurement {
+        return Answer::control(DecideReason::NoConsent, placement, question, now);
+    }
+    let Some((segment, arms)) = placement.cell(question.segment) else {
+        return Answer::control(DecideReason::UnknownSegment, placement, question, now);
+    };
+    let subject = key.subject(&table.uid, question.subject());
+    let can_show = |arm: &Arm| question.can_show(&placement.variant(*arm).name);
+    if arms.iter().all(can_show) {
+        return match draw(placement, arms, &subject) {
+            Some(arm) => Draw { table, placement, segment, arm, subject }.answer(key, now),
+            None => Answer::control(DecideReason::UnknownSegment, placement, question, now),
+        };
+    }
+    let rest: Vec<Arm> = arms.iter().copied().filter(can_show).collect();
+    match draw(placement, &rest, &subject) {
+        Some(arm) => Answer::copy(DecideReason::Subset, placement.variant(arm), now),
+        None => Answer::control(DecideReason::Subset, placement, question, now),
     }
 }
 
 /// The draw hashes the subject's pseudonym and not the subject, so that whoever holds a token can repeat it.
+///
+/// Of some of the arms it draws what it would have drawn of all, wherever that is among them.
 fn draw(placement: &Placement, arms: &[Arm], subject: &SubjectHash) -> Option<Arm> {
     let named = arms.iter().map(|&arm| (placement.variant(arm).name.as_str(), arm.share));
     experiment::assign(&placement.key, subject.0.as_bytes(), named).map(|index| arms[index])
@@ -139,6 +173,21 @@ impl<'t> Answer<'t> {
         }
     }
 
+    /// The control, where the caller can show it.
+    fn control(
+        reason: DecideReason,
+        placement: &'t Placement,
+        question: &Question<'_>,
+        now: Timestamp,
+    ) -> Self {
+        let control = placement.control();
+        if question.can_show(&control.name) {
+            Self::copy(reason, control, now)
+        } else {
+            Self::nothing(reason)
+        }
+    }
+
     fn copy(reason: DecideReason, variant: &'t Variant, now: Timestamp) -> Self {
         Self {
             variant: Some(&variant.name),
@@ -160,8 +209,8 @@ mod tests {
     use super::*;
     use crate::samples::{SAMPLE, START, Sample, key};
     use crate::tables::Index;
-    use DecideReason::{Assigned, NoConsent, UnknownCampaign, UnknownPlacement, UnknownSegment};
-    use api::wire::decide::{Consent, DecideResponse};
+    use DecideReason::{Assigned, NoConsent, Subset, UnknownCampaign, UnknownPlacement, UnknownSegment};
+    use api::wire::decide::{Consent, DecideRequest, DecideResponse};
 
     type Allocations<'s> = &'s [(&'s [&'s str], &'s [u32])];
 
@@ -178,16 +227,27 @@ mod tests {
         DecideRequest {
             namespace: "shop".into(),
             campaign: "cart-and-hero".into(),
-            placement: "hero".into(),
+            placement: Some("hero".into()),
+            placements: None,
             subject: "alice".into(),
             segment: None,
+            eligible: None,
             consent: Consent::default(),
         }
     }
 
+    fn answer<'t>(tables: &'t Snapshot, request: &DecideRequest, now: Timestamp) -> Answer<'t> {
+        let place = Place {
+            namespace: &request.namespace,
+            campaign: &request.campaign,
+            placement: request.placement.as_deref().unwrap(),
+        };
+        decide(tables, &key(), place, &Question::try_from(request).unwrap(), now)
+    }
+
     /// The answer as a caller reads it.
     fn ask(tables: &Snapshot, request: &DecideRequest) -> DecideResponse {
-        let json = serde_json::to_string(&decide(tables, &key(), request, START)).unwrap();
+        let json = serde_json::to_string(&answer(tables, request, START)).unwrap();
         let read: DecideResponse = serde_json::from_str(&json).unwrap();
         assert_eq!(
             serde_json::to_string(&read).unwrap(),
@@ -223,7 +283,7 @@ mod tests {
         check(all, &segment("new"), Assigned, Some("warm"));
         check(all, &|request| request.campaign = "other".into(), UnknownCampaign, None);
         check(all, &|request| request.namespace = "other".into(), UnknownCampaign, None);
-        check(all, &|request| request.placement = "other".into(), UnknownPlacement, None);
+        check(all, &|request| request.placement = Some("other".into()), UnknownPlacement, None);
         check(all, &refuse, NoConsent, Some("control"));
         check(TWO_SEGMENTS, &segment("new"), Assigned, Some("warm"));
         check(TWO_SEGMENTS, &segment("lapsed"), Assigned, Some("control"));
@@ -231,6 +291,50 @@ mod tests {
         check(TWO_SEGMENTS, &segment("all"), UnknownSegment, Some("control"));
         check(TWO_SEGMENTS, &|_| {}, UnknownSegment, Some("control"));
         check(TWO_SEGMENTS, &refuse, NoConsent, Some("control"));
+    }
+
+    #[test]
+    fn nothing_is_answered_that_the_caller_cannot_show_and_only_a_draw_among_all_counts() {
+        let check = |shares: &[u32], names: &[&str], reason, variant: Option<&str>| {
+            let tables = snapshot(&[(&["all"], shares)]);
+            let eligible = Some(names.iter().map(|&name| name.to_owned()).collect());
+            let answer = ask(&tables, &DecideRequest { eligible, ..request() });
+            assert_eq!(
+                (answer.reason, answer.variant.as_deref()),
+                (reason, variant),
+                "{names:?} of {shares:?}"
+            );
+            assert_eq!(answer.token.is_some(), reason == Assigned);
+        };
+        check(&[0, 1_000_000], &["control", "warm"], Assigned, Some("warm"));
+        check(&[0, 1_000_000], &["warm"], Assigned, Some("warm"));
+        check(&[0, 1_000_000], &["control", "other"], Subset, Some("control"));
+        check(&[0, 1_000_000], &["retired"], Subset, None);
+        check(&[500_000, 500_000], &["warm"], Subset, Some("warm"));
+        check(&[500_000, 0, 500_000], &["warm", "retired"], Subset, Some("retired"));
+        let refused = DecideRequest {
+            eligible: Some(vec!["warm".into()]),
+            consent: Consent { measurement: false },
+            ..request()
+        };
+        let answer = ask(&snapshot(SAMPLE.allocations), &refused);
+        assert_eq!((answer.reason, answer.variant), (NoConsent, None));
+    }
+
+    #[test]
+    fn a_person_whose_variant_can_be_shown_keeps_it() {
+        let tables = snapshot(&[(&["all"], &[300_000, 300_000, 400_000])]);
+        let mut kept = 0;
+        for number in 0..500 {
+            let all = DecideRequest { subject: format!("subject {number}"), ..request() };
+            let some = DecideRequest { eligible: Some(vec!["control".into(), "warm".into()]), ..all.clone() };
+            let (one, other) = (ask(&tables, &all), ask(&tables, &some));
+            if one.variant.as_deref() != Some("retired") {
+                assert_eq!(one.variant, other.variant);
+                kept += 1;
+            }
+        }
+        assert!((200..400).contains(&kept), "{kept}");
     }
 
     #[test]
@@ -257,7 +361,7 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for number in 0..4000 {
             let request = DecideRequest { subject: format!("subject {number}"), ..request() };
-            let (first, later) = (ask(&one, &request), decide(&other, &key(), &request, START + KEPT_FOR));
+            let (first, later) = (ask(&one, &request), answer(&other, &request, START + KEPT_FOR));
             assert_eq!(first.variant.as_deref(), later.variant);
             *counts.entry(first.variant.unwrap()).or_insert(0) += 1;
         }

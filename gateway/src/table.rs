@@ -141,6 +141,11 @@ impl TryFrom<&AdTable> for Table {
 }
 
 impl Table {
+    /// All placements.
+    pub fn placements(&self) -> &[Placement] {
+        &self.placements
+    }
+
     /// The placement of that name.
     pub fn placement(&self, name: &str) -> Option<&Placement> {
         self.placements.iter().find(|placement| placement.name == name)

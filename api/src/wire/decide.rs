@@ -13,13 +13,20 @@ pub struct DecideRequest {
     pub namespace: String,
     /// The campaign's name.
     pub campaign: String,
-    /// The placement.
-    pub placement: String,
+    /// The placement, where one is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<String>,
+    /// Several placements of the campaign, in place of one: the answer is a [`DecideAllResponse`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placements: Option<Vec<String>>,
     /// The person or device, as the application knows it. It is hashed at once and kept nowhere.
     pub subject: String,
     /// The segment; where the campaign names none it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,
+    /// The variants that the caller can show. Left out, all. Where it lacks one that has a share, the answer is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligible: Option<Vec<String>>,
     /// What the person allows. Left out, measuring is allowed.
     #[serde(default)]
     pub consent: Consent,
@@ -69,6 +76,25 @@ pub struct DecideResponse {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The answers for several placements, in the order in which they were asked about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecideAllResponse {
+    /// One for each placement.
+    pub decisions: Vec<PlacedDecision>,
+}
+
+/// The answer for one of several placements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedDecision {
+    /// The placement.
+    pub placement: String,
+    /// Its answer.
+    #[serde(flatten)]
+    pub answer: DecideResponse,
+}
+
 /// Why an answer was given. All but `Assigned` stay out of the totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DecideReason {
@@ -76,6 +102,9 @@ pub enum DecideReason {
     Assigned,
     /// The person does not allow measuring: the control.
     NoConsent,
+    /// The caller can't show all that has a share: drawn among what it can show, or else the control, or else the
+    /// caller's default.
+    Subset,
     /// The campaign names segments, and the request named none or another: the control.
     UnknownSegment,
     /// No table is known for this campaign: the caller's default.

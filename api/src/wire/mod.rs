@@ -2,6 +2,7 @@
 
 pub mod decide;
 pub mod event;
+pub mod ofrep;
 pub mod report;
 pub mod token;
 pub mod totals;

@@ -103,9 +103,11 @@ impl Person {
         let request = DecideRequest {
             namespace: self.namespace.clone(),
             campaign: self.campaign.clone(),
-            placement: self.placement.clone(),
+            placement: Some(self.placement.clone()),
+            placements: None,
             subject: format!("{}-{number}", self.run),
             segment: self.segment.clone(),
+            eligible: None,
             consent: Consent::default(),
         };
         let answer = self.client.post(self.decide.clone()).json(&request).send().await;

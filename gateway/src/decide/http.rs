@@ -1,77 +1,111 @@
-//! The HTTP edge of the decision.
+//! The HTTP edge of the decision: our own API. [`super::ofrep`] is OpenFeature's.
 
-use std::sync::Arc;
-
-use api::wire::decide::DecideRequest;
-use api::wire::token::Key;
+use api::wire::decide::{Consent, DecideRequest};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
 
-use super::metrics::DecideMetrics;
-use super::{SUBJECT_LIMIT, decide};
-use crate::clock::Clock;
+use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json};
+use super::question::Placements;
+use super::{Answer, KEPT_FOR, Place, Question, ofrep};
 use crate::refusal::{self, Refusal};
-use crate::tables::Tables;
 
 /// The largest request, in bytes: a question is a few names.
 pub const BODY_LIMIT: usize = 16 * 1024;
 
-/// The header by which a browser says that its person does not want to be measured.
-/// Source: <https://w3c.github.io/gpc/>, section 3.1: the value is `1` or the header is absent.
-const GLOBAL_PRIVACY_CONTROL: &str = "sec-gpc";
-
-/// What a decision needs.
-#[derive(Clone)]
-pub struct DecideState(Arc<Parts>);
-
-struct Parts {
-    tables: Tables,
-    key: Key,
-    clock: Arc<dyn Clock>,
-    metrics: DecideMetrics,
-}
-
-impl DecideState {
-    /// Decisions from these tables, signed with this key.
-    pub fn new(tables: Tables, key: Key, clock: Arc<dyn Clock>, registry: &mut Registry) -> Self {
-        Self(Arc::new(Parts { tables, key, clock, metrics: DecideMetrics::new(registry) }))
-    }
-}
-
 /// The API of the role `decide`.
 pub fn router(state: DecideState) -> Router {
-    Router::new().route("/v1/decide", post(answer)).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(state)
+    Router::new()
+        .route("/v1/decide", post(answer).get(answer_query))
+        .route("/ofrep/v1/evaluate/flags", post(ofrep::evaluate_all))
+        .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::evaluate))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(state)
+}
+
+/// The answers for several placements.
+#[derive(Serialize)]
+struct Answers<'t> {
+    decisions: Vec<Placed<'t>>,
+}
+
+#[derive(Serialize)]
+struct Placed<'t> {
+    placement: &'t str,
+    #[serde(flatten)]
+    answer: Answer<'t>,
 }
 
 async fn answer(
-    State(DecideState(parts)): State<DecideState>,
+    State(state): State<DecideState>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let question = read(&headers, body.as_deref());
-    let question = question.inspect_err(|_| {
-        parts.metrics.malformed.inc();
-    })?;
-    let tables = parts.tables.load();
-    let answer = decide(&tables, &parts.key, &question, parts.clock.now());
-    parts.metrics.answered(answer.reason);
-    let json = serde_json::to_vec(&answer).expect("an answer is strings, integers and JSON");
-    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+    let parts = state.parts();
+    let mut request: DecideRequest = parts.counted(refusal::parse(body.as_deref()))?;
+    request.consent = consent(request.consent, &headers);
+    let question = parts.counted(Question::try_from(&request))?;
+    let tables = parts.tables();
+    let answer = |placement| {
+        let place = Place { namespace: &request.namespace, campaign: &request.campaign, placement };
+        parts.decide(&tables, place, &question)
+    };
+    Ok(match parts.counted(Placements::try_from(&request))? {
+        Placements::One(placement) => json(&answer(placement)),
+        Placements::Several(placements) => {
+            let named = placements.iter().map(String::as_str);
+            let decisions = named.map(|placement| Placed { placement, answer: answer(placement) }).collect();
+            json(&Answers { decisions })
+        }
+    })
 }
 
-fn read(headers: &HeaderMap, body: Result<&[u8], &BytesRejection>) -> Result<DecideRequest, Refusal> {
-    let mut request: DecideRequest = refusal::parse(body)?;
-    if !(1..=SUBJECT_LIMIT).contains(&request.subject.len()) {
-        return Err(Refusal::malformed(format!("subject: send 1 to {SUBJECT_LIMIT} bytes")));
-    }
-    if headers.get(GLOBAL_PRIVACY_CONTROL).is_some_and(|value| value == "1") {
-        request.consent.measurement = false;
-    }
-    Ok(request)
+/// A question as the query of an address, whose answer a cache may keep.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DecideQuery {
+    namespace: String,
+    campaign: String,
+    placement: String,
+    subject: String,
+    segment: Option<String>,
+    /// With commas between them.
+    eligible: Option<String>,
+    #[serde(default = "allowed")]
+    measurement: bool,
+}
+
+fn allowed() -> bool {
+    Consent::default().measurement
+}
+
+async fn answer_query(
+    State(state): State<DecideState>,
+    headers: HeaderMap,
+    query: Result<Query<DecideQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let parts = state.parts();
+    let Query(query) = parts.counted(query.map_err(|rejection| {
+        Refusal::malformed(format!("{}: send the query as docs/gateway.md shows", rejection.body_text()))
+    }))?;
+    let DecideQuery { namespace, campaign, placement, subject, segment, eligible, measurement } = &query;
+    let eligible: Option<Vec<String>> =
+        eligible.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
+    let consent = consent(Consent { measurement: *measurement }, &headers);
+    let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), consent);
+    let question = parts.counted(question.map_err(Refusal::malformed))?;
+    let tables = parts.tables();
+    let answer = parts.decide(&tables, Place { namespace, campaign, placement }, &question);
+    // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment.
+    let kept = match answer.variant {
+        Some(_) => format!("public, max-age={}", KEPT_FOR.as_secs()),
+        None => "no-store".to_owned(),
+    };
+    let headers = [(header::CACHE_CONTROL, kept.as_str()), (header::VARY, GLOBAL_PRIVACY_CONTROL)];
+    Ok((headers, json(&answer)).into_response())
 }

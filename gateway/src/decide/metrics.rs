@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 pub(super) struct DecideMetrics {
     assigned: Counter,
     no_consent: Counter,
+    subset: Counter,
     unknown_segment: Counter,
     unknown_campaign: Counter,
     unknown_placement: Counter,
@@ -33,6 +34,7 @@ impl DecideMetrics {
         Self {
             assigned: of(DecideReason::Assigned),
             no_consent: of(DecideReason::NoConsent),
+            subset: of(DecideReason::Subset),
             unknown_segment: of(DecideReason::UnknownSegment),
             unknown_campaign: of(DecideReason::UnknownCampaign),
             unknown_placement: of(DecideReason::UnknownPlacement),
@@ -44,6 +46,7 @@ impl DecideMetrics {
         let counter = match reason {
             DecideReason::Assigned => &self.assigned,
             DecideReason::NoConsent => &self.no_consent,
+            DecideReason::Subset => &self.subset,
             DecideReason::UnknownSegment => &self.unknown_segment,
             DecideReason::UnknownCampaign => &self.unknown_campaign,
             DecideReason::UnknownPlacement => &self.unknown_placement,
@@ -52,10 +55,12 @@ impl DecideMetrics {
     }
 }
 
-fn word(reason: DecideReason) -> &'static str {
+/// A reason in a word, as answers have it.
+pub(super) fn word(reason: DecideReason) -> &'static str {
     match reason {
         DecideReason::Assigned => "Assigned",
         DecideReason::NoConsent => "NoConsent",
+        DecideReason::Subset => "Subset",
         DecideReason::UnknownSegment => "UnknownSegment",
         DecideReason::UnknownCampaign => "UnknownCampaign",
         DecideReason::UnknownPlacement => "UnknownPlacement",

@@ -140,6 +140,11 @@ impl Snapshot {
         self.by_name.get(namespace)?.get(campaign).map(|table| &**table)
     }
 
+    /// The tables that are served, in no order: of each name one.
+    pub fn served(&self) -> impl Iterator<Item = &Table> {
+        self.by_name.values().flat_map(HashMap::values).map(|table| &**table)
+    }
+
     /// The table of the campaign of that UID.
     pub fn of(&self, uid: &str) -> Option<&Table> {
         self.by_uid.get(uid).map(|table| &**table)

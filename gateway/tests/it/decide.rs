@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::samples::SAMPLE;
-use crate::world::{World, call, post, question};
+use crate::world::{World, call, get, post, question};
 
 async fn ask(change: impl FnOnce(&mut Value)) -> (StatusCode, Value) {
     let mut body = question("alice");
@@ -45,6 +45,62 @@ async fn a_browser_that_asks_for_privacy_gets_the_control_and_no_token() {
 }
 
 #[tokio::test]
+async fn several_placements_are_answered_in_their_order() {
+    let (status, answer) = ask(|body| {
+        body.as_object_mut().unwrap().remove("placement");
+        body["placements"] = json!(["cart", "hero"]);
+    })
+    .await;
+    assert_eq!(status, StatusCode::OK);
+    let decisions = answer["decisions"].as_array().unwrap();
+    assert_eq!(decisions[0], json!({"placement": "cart", "reason": "UnknownPlacement"}));
+    let (_, alone) = ask(|_| {}).await;
+    assert_eq!((&decisions[1]["placement"], &decisions[1]["variant"]), (&json!("hero"), &alone["variant"]));
+    assert_eq!(decisions[1]["slots"], alone["slots"]);
+    assert_eq!(decisions.len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_caller_cannot_show_is_not_answered_and_the_rest_is_not_counted() {
+    let (_, answer) = ask(|body| body["eligible"] = json!(["warm"])).await;
+    assert_eq!((&answer["reason"], &answer["variant"]), (&json!("Subset"), &json!("warm")));
+    assert_eq!(answer.get("token"), None);
+    let (_, answer) = ask(|body| body["eligible"] = json!(["other"])).await;
+    assert_eq!(answer, json!({"reason": "Subset"}));
+}
+
+#[tokio::test]
+async fn an_address_asks_the_same_and_says_how_long_its_answer_may_be_kept() {
+    let world = World::new(SAMPLE);
+    let ask = async |more: &str, private: &str| {
+        let path =
+            format!("/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice{more}");
+        let request = Request::get(path).header("Sec-GPC", private).body(Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(world.decide.clone(), request).await.unwrap()
+    };
+    let head = |response: &axum::response::Response, name: &str| {
+        response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+    };
+    let kept = ask("", "0").await;
+    assert_eq!(head(&kept, "cache-control").as_deref(), Some("public, max-age=60"));
+    assert_eq!(head(&kept, "vary").as_deref(), Some("sec-gpc"));
+    let unknown = ask("&eligible=other", "0").await;
+    assert_eq!(head(&unknown, "cache-control").as_deref(), Some("no-store"));
+    let body = async |response: axum::response::Response| -> Value {
+        serde_json::from_slice(&axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap()).unwrap()
+    };
+    let (_, posted) = post(&world.decide, "/v1/decide", question("alice").to_string()).await;
+    assert_eq!(body(kept).await, posted);
+    for response in [ask("", "1").await, ask("&measurement=false", "0").await] {
+        assert_eq!(body(response).await["reason"], json!("NoConsent"));
+    }
+    assert_eq!(body(ask("&eligible=warm,other", "0").await).await["reason"], json!("Subset"));
+    let (status, answer) = get(&world.decide, "/v1/decide?namespace=shop").await;
+    assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &json!("Malformed")));
+    assert!(answer["message"].as_str().unwrap().contains("campaign"), "{answer}");
+}
+
+#[tokio::test]
 async fn what_is_no_question_is_told_why() {
     let check = |(status, answer): (StatusCode, Value), expected, part: &str| {
         assert_eq!(status, expected, "{answer}");
@@ -57,6 +113,21 @@ async fn what_is_no_question_is_told_why() {
     check(ask(subject(17_000)).await, StatusCode::PAYLOAD_TOO_LARGE, "too large");
     check(ask(|body| body["placement"] = json!(7)).await, StatusCode::BAD_REQUEST, "placement: invalid type");
     check(ask(|body| body["extra"] = json!(7)).await, StatusCode::BAD_REQUEST, "extra");
+    check(
+        ask(|body| body["placement"] = Value::Null).await,
+        StatusCode::BAD_REQUEST,
+        "placement: it is missing",
+    );
+    check(ask(|body| body["placements"] = json!(["hero"])).await, StatusCode::BAD_REQUEST, "not both");
+    let placements = |count| {
+        move |body: &mut Value| {
+            body["placement"] = Value::Null;
+            body["placements"] = json!(vec!["hero"; count]);
+        }
+    };
+    check(ask(placements(0)).await, StatusCode::BAD_REQUEST, "placements: send 1 to 16 names");
+    check(ask(placements(17)).await, StatusCode::BAD_REQUEST, "placements: send 1 to 16 names");
+    check(ask(|body| body["eligible"] = json!([])).await, StatusCode::BAD_REQUEST, "eligible: send 1 to 25");
     let world = World::new(SAMPLE);
     check(post(&world.decide, "/v1/decide", "{").await, StatusCode::BAD_REQUEST, "docs/gateway.md");
 }

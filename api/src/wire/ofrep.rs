@@ -1,0 +1,88 @@
+//! OFREP, the protocol by which OpenFeature's SDKs ask a server for the values of flags.
+//!
+//! A flag is a placement of a campaign; its key is `namespace.campaign.placement`. Its value is the variant's texts, by
+//! slot. Source of the protocol: <https://openfeature.dev/docs/reference/other-technologies/ofrep/openapi/>, 0.3.0.
+
+use serde::{Deserialize, Serialize};
+
+use super::decide::{Consent, DecideReason};
+
+/// What is sent for one flag, and for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationRequest {
+    /// For whom.
+    #[serde(default)]
+    pub context: EvaluationContext,
+}
+
+/// For whom a flag is evaluated. What else an application puts into its context is left alone and kept nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluationContext {
+    /// The person or device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targeting_key: Option<String>,
+    /// The segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
+    /// The variants that the caller can show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligible: Option<Vec<String>>,
+    /// What the person allows.
+    #[serde(default)]
+    pub consent: Consent,
+    /// The namespace whose flags are evaluated where all are asked for; without it, those of every namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// Why a flag has its value, in OpenFeature's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FlagReason {
+    /// Drawn by shares.
+    Split,
+    /// Nothing was drawn: the control, or the application's default.
+    Default,
+}
+
+impl From<DecideReason> for FlagReason {
+    fn from(reason: DecideReason) -> Self {
+        match reason {
+            DecideReason::Assigned | DecideReason::Subset => Self::Split,
+            DecideReason::NoConsent
+            | DecideReason::UnknownSegment
+            | DecideReason::UnknownCampaign
+            | DecideReason::UnknownPlacement => Self::Default,
+        }
+    }
+}
+
+/// Why a flag has no value, in OpenFeature's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FlagErrorCode {
+    /// The body is no JSON.
+    ParseError,
+    /// The context tells nobody.
+    TargetingKeyMissing,
+    /// Something in the context is of another kind, or too long.
+    InvalidContext,
+    /// No table knows the flag.
+    FlagNotFound,
+    /// Anything else.
+    General,
+}
+
+/// What is answered where there is no value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlagFailure {
+    /// The flag; absent where all were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Why, for programs.
+    pub error_code: FlagErrorCode,
+    /// Why, and what to change, for people.
+    pub error_details: String,
+}

@@ -1,0 +1,82 @@
+//! What both edges of the decision share: tables, key, clock and counters, and how an answer is sent.
+
+use std::sync::Arc;
+
+use api::wire::decide::{Consent, DecideReason};
+use api::wire::token::Key;
+use arc_swap::Guard;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+
+use super::metrics::DecideMetrics;
+use super::{Answer, Place, Question, decide};
+use crate::clock::Clock;
+use crate::tables::{Snapshot, Tables};
+
+/// The header by which a browser says that its person does not want to be measured.
+/// Source: <https://w3c.github.io/gpc/>, section 3.1: the value is `1` or the header is absent.
+pub(super) const GLOBAL_PRIVACY_CONTROL: &str = "sec-gpc";
+
+/// What a decision needs.
+#[derive(Clone)]
+pub struct DecideState(Arc<Parts>);
+
+pub(super) struct Parts {
+    tables: Tables,
+    pub(super) key: Key,
+    pub(super) clock: Arc<dyn Clock>,
+    metrics: DecideMetrics,
+}
+
+impl DecideState {
+    /// Decisions from these tables, signed with this key.
+    pub fn new(tables: Tables, key: Key, clock: Arc<dyn Clock>, registry: &mut Registry) -> Self {
+        Self(Arc::new(Parts { tables, key, clock, metrics: DecideMetrics::new(registry) }))
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Parts {
+    pub(super) fn tables(&self) -> Guard<Arc<Snapshot>> {
+        self.tables.load()
+    }
+
+    /// Decides, and counts it.
+    pub(super) fn decide<'t>(
+        &self,
+        tables: &'t Snapshot,
+        place: Place<'_>,
+        question: &Question<'_>,
+    ) -> Answer<'t> {
+        let answer = decide(tables, &self.key, place, question, self.clock.now());
+        self.answered(answer.reason);
+        answer
+    }
+
+    pub(super) fn answered(&self, reason: DecideReason) {
+        self.metrics.answered(reason);
+    }
+
+    /// Counts what is no question.
+    pub(super) fn counted<T, E>(&self, question: Result<T, E>) -> Result<T, E> {
+        question.inspect_err(|_| {
+            self.metrics.malformed.inc();
+        })
+    }
+}
+
+/// What the person allows, by request and browser together.
+pub(super) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
+    let private = headers.get(GLOBAL_PRIVACY_CONTROL).is_some_and(|value| value == "1");
+    Consent { measurement: said.measurement && !private }
+}
+
+pub(super) fn json(answer: &impl Serialize) -> Response {
+    let json = serde_json::to_vec(answer).expect("an answer is strings, integers and JSON");
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}

@@ -1,0 +1,123 @@
+//! OpenFeature's protocol at the edge, by its words; `applications.rs` has an SDK as client.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::samples::SAMPLE;
+use crate::world::{World, exposure, post};
+
+const FLAG: &str = "/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero";
+const FLAGS: &str = "/ofrep/v1/evaluate/flags";
+
+fn alice() -> Value {
+    json!({"context": {"targetingKey": "alice", "country": "CH", "age": 33}})
+}
+
+#[tokio::test]
+async fn a_flag_is_a_placement_and_its_value_the_texts() {
+    let world = World::new(SAMPLE);
+    let (status, flag) = post(&world.decide, FLAG, alice().to_string()).await;
+    assert_eq!(status, StatusCode::OK, "{flag}");
+    let (_, answer) = post(&world.decide, "/v1/decide", crate::world::question("alice").to_string()).await;
+    assert_eq!((&flag["key"], &flag["reason"]), (&json!("shop.cart-and-hero.hero"), &json!("SPLIT")));
+    assert_eq!((&flag["variant"], &flag["value"]), (&answer["variant"], &answer["slots"]));
+    for field in ["token", "probability", "round", "expiresAt"] {
+        assert_eq!(flag["metadata"][field], answer[field], "{field}");
+    }
+    assert_eq!(flag["metadata"]["decision"], json!("Assigned"));
+    let token = flag["metadata"]["token"].as_str().unwrap();
+    assert_eq!(world.send(&[exposure("1", token)]).await, [api::wire::event::Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn who_may_not_be_measured_gets_the_control_as_a_default() {
+    let world = World::new(SAMPLE);
+    let mut body = alice();
+    body["context"]["consent"] = json!({"measurement": false});
+    let (status, flag) = post(&world.decide, FLAG, body.to_string()).await;
+    assert_eq!(
+        (status, &flag["reason"], &flag["variant"]),
+        (StatusCode::OK, &json!("DEFAULT"), &json!("control"))
+    );
+    assert_eq!(flag["metadata"]["decision"], json!("NoConsent"));
+    body["context"]["eligible"] = json!(["warm"]);
+    let (_, flag) = post(&world.decide, FLAG, body.to_string()).await;
+    assert_eq!(
+        (flag.get("value"), &flag["reason"]),
+        (None, &json!("DEFAULT")),
+        "the application's own default"
+    );
+}
+
+#[tokio::test]
+async fn each_fault_has_its_code() {
+    let world = World::new(SAMPLE);
+    let check = async |path: &str, body: &str, status, code, details: &str| {
+        let (found, answer) = post(&world.decide, path, body.to_owned()).await;
+        assert_eq!((found, &answer["errorCode"]), (status, &json!(code)), "{path} {body}: {answer}");
+        assert!(answer["errorDetails"].as_str().unwrap().contains(details), "{answer}");
+        assert_eq!(answer.get("key").is_some(), path != FLAGS, "{answer}");
+    };
+    let bad = StatusCode::BAD_REQUEST;
+    for path in [FLAG, FLAGS] {
+        check(path, "", bad, "TARGETING_KEY_MISSING", "context.targetingKey").await;
+        check(path, "{}", bad, "TARGETING_KEY_MISSING", "context.targetingKey").await;
+        check(path, r#"{"context": {"targetingKey": ""}}"#, bad, "TARGETING_KEY_MISSING", "send").await;
+        check(path, "{", bad, "PARSE_ERROR", "EOF").await;
+        check(path, r#"{"context": {"targetingKey": 7}}"#, bad, "INVALID_CONTEXT", "context.targetingKey")
+            .await;
+        let long = json!({"context": {"targetingKey": "s".repeat(513)}}).to_string();
+        check(path, &long, bad, "INVALID_CONTEXT", "context.subject").await;
+        let large = json!({"context": {"targetingKey": "s".repeat(17_000)}}).to_string();
+        check(path, &large, StatusCode::PAYLOAD_TOO_LARGE, "GENERAL", "too large").await;
+    }
+    let missing = StatusCode::NOT_FOUND;
+    let body = alice().to_string();
+    for key in ["hero", "shop.other.hero", "shop.cart-and-hero.other", "other.cart-and-hero.hero"] {
+        check(&format!("{FLAGS}/{key}"), &body, missing, "FLAG_NOT_FOUND", "own default").await;
+    }
+}
+
+#[tokio::test]
+async fn all_flags_are_sent_again_only_when_one_changed() {
+    let world = World::new(SAMPLE);
+    let ask = async |subject: &str, known: &str| -> Response {
+        let body = json!({"context": {"targetingKey": subject}}).to_string();
+        let request = Request::post(FLAGS).header("If-None-Match", known).body(Body::from(body)).unwrap();
+        world.decide.clone().oneshot(request).await.unwrap()
+    };
+    let tag = |response: &Response| response.headers()["etag"].to_str().unwrap().to_owned();
+    let first = ask("alice", "\"0\"").await;
+    assert_eq!(first.status(), StatusCode::OK);
+    let known = tag(&first);
+    let body = axum::body::to_bytes(first.into_body(), 1 << 16).await.unwrap();
+    let all: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(all["flags"].as_array().unwrap().len(), 1);
+    let (_, one) = post(&world.decide, FLAG, json!({"context": {"targetingKey": "alice"}}).to_string()).await;
+    assert_eq!(all["flags"][0], one);
+
+    world.clock.advance(30 * 60 * 1000);
+    let same = ask("alice", &known).await;
+    assert_eq!((same.status(), tag(&same)), (StatusCode::NOT_MODIFIED, known.clone()));
+    let others = futures::future::join_all((0..20).map(|number| {
+        let (ask, known) = (&ask, &known);
+        async move { ask(&format!("subject {number}"), known).await.status() }
+    }))
+    .await;
+    assert!(others.contains(&StatusCode::OK), "some subject sees the other variant");
+    world.clock.advance(60 * 60 * 1000);
+    assert_eq!(ask("alice", &known).await.status(), StatusCode::OK, "tokens are renewed in time");
+}
+
+#[tokio::test]
+async fn all_flags_are_those_of_a_namespace_where_it_is_named() {
+    let world = World::new(SAMPLE);
+    for (namespace, count) in [("shop", 1), ("other", 0)] {
+        let body = json!({"context": {"targetingKey": "alice", "namespace": namespace}});
+        let (status, all) = post(&world.decide, FLAGS, body.to_string()).await;
+        assert_eq!((status, all["flags"].as_array().unwrap().len()), (StatusCode::OK, count), "{namespace}");
+    }
+}

@@ -1,0 +1,78 @@
+//! An application that knows OpenFeature and nothing of us: its SDK for Python, with the OFREP provider, as client.
+//!
+//! `make test` installs it where there is a Python; without it the test says on the terminal that it did not run.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use api::wire::event::Outcome;
+use serde_json::{Value, json};
+
+use crate::process::{self, Process};
+use crate::samples::SAMPLE;
+use crate::world::exposure;
+
+/// The Python that `make test` prepares.
+fn python() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let python = cache.join("broadside/openfeature/venv/bin/python");
+    python.exists().then_some(python)
+}
+
+/// What the application gets for each of the contexts.
+fn evaluate(python: PathBuf, address: &str, contexts: &[Value]) -> Vec<Value> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/openfeature/evaluate.py");
+    let mut command = Command::new(python);
+    command.args([script, &format!("http://{address}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for context in contexts {
+        writeln!(input, "{context}").unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_gets_copy_through_the_sdk_and_its_token_counts() {
+    let Some(python) = python() else {
+        // Past the capture of the test harness, which would hide it.
+        let note = "NOT RUN: decisions through OpenFeature's SDK: make openfeature installs it\n";
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+        return;
+    };
+    let folder = process::folder(SAMPLE);
+    let decide = Process::start("decide", folder.path()).await;
+    let flag = "shop.cart-and-hero.hero";
+    let contexts = [
+        json!([flag, "alice", {"country": "CH"}]),
+        json!([flag, "alice", {"consent": {"measurement": false}}]),
+        json!([flag, null, {}]),
+        json!([flag, "alice", {"segment": 7}]),
+        json!(["shop.cart-and-hero.other", "alice", {}]),
+    ];
+    let address = decide.address.clone();
+    let answers = tokio::task::spawn_blocking(move || evaluate(python, &address, &contexts)).await.unwrap();
+    let [drawn, control, nobody, odd, unknown] = answers.as_slice() else { panic!("{answers:?}") };
+
+    assert_eq!((&drawn["reason"], &drawn["error"]), (&json!("SPLIT"), &Value::Null));
+    assert!(drawn["value"]["headline"].as_str().unwrap().starts_with("Run further"), "{drawn}");
+    assert_eq!((&control["reason"], &control["variant"]), (&json!("DEFAULT"), &json!("control")));
+    let default = json!({"headline": "Our own default"});
+    for (answer, code) in
+        [(nobody, "TARGETING_KEY_MISSING"), (odd, "INVALID_CONTEXT"), (unknown, "FLAG_NOT_FOUND")]
+    {
+        assert_eq!((&answer["error"], &answer["value"]), (&json!(code), &default));
+    }
+    let ledger = Process::start("ledger", folder.path()).await;
+    let token = drawn["metadata"]["token"].as_str().unwrap();
+    assert_eq!(ledger.send(&[exposure("1", token)]).await.unwrap(), [Outcome::Accepted]);
+}
