@@ -6,10 +6,11 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use api::AdTable;
-use api::wire::token::Key;
+use api::wire::token::Keys;
 use axum::Router;
 use gateway::clock::SystemClock;
 use gateway::decide::DecideState;
+use gateway::key::Keyring;
 use gateway::ledger::store::Store;
 use gateway::ledger::{Ledger, LedgerState};
 use gateway::tables::Keeper;
@@ -56,11 +57,11 @@ impl Gateway {
         keeper.offer(&table());
         keeper.publish();
         keeper.complete();
-        let key = || Key::new(&[7; 32]).expect("32 bytes");
-        let decide = DecideState::new(tables.clone(), key(), clock.clone(), &mut registry);
+        let keyring = Keyring::new(Keys::new(&[7; 32]).expect("32 bytes"));
+        let decide = DecideState::new(tables.clone(), keyring.clone(), clock.clone(), &mut registry);
         let store = Store::open(data).expect("a new ledger");
         let (totals, _) = Ledger::start(store, clock.clone(), &mut registry);
-        let ledger = LedgerState::new(totals.clone(), tables, key(), clock, &mut registry);
+        let ledger = LedgerState::new(totals.clone(), tables, keyring, clock, &mut registry);
         Self {
             decide: serve(gateway::decide::router(decide)).await,
             ledger: serve(gateway::ledger::router(ledger)).await,

@@ -15,6 +15,7 @@ use axum::routing::post;
 use futures::FutureExt;
 use gateway::clock::SystemClock;
 use gateway::decide::DecideState;
+use gateway::key::Keyring;
 use gateway::tables::Keeper;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,7 +24,7 @@ use tokio::net::TcpStream;
 #[path = "../tests/it/samples.rs"]
 mod samples;
 
-use samples::{SAMPLE, key};
+use samples::{SAMPLE, keys};
 
 /// Connections that are kept open; each has one request under way.
 const CONNECTIONS: usize = 32;
@@ -60,7 +61,7 @@ fn ours() -> Router {
     let (mut keeper, tables) = Keeper::new(&mut registry);
     keeper.offer(&SAMPLE.object());
     keeper.publish();
-    let state = DecideState::new(tables, key(), Arc::new(SystemClock), &mut registry);
+    let state = DecideState::new(tables, Keyring::new(keys()), Arc::new(SystemClock), &mut registry);
     gateway::decide::router(state).merge(gateway::serve::operations(registry, || true))
 }
 

@@ -1,4 +1,4 @@
-//! The decision: which variant does this subject see? A pure function of tables, key, question and time.
+//! The decision: which variant does this subject see? A pure function of tables, keys, question and time.
 //!
 //! | Question | Answer | Reason |
 //! | --- | --- | --- |
@@ -19,7 +19,7 @@ mod ofrep;
 mod question;
 
 use api::wire::decide::DecideReason;
-use api::wire::token::{Claims, Key, SubjectHash};
+use api::wire::token::{Claims, Keys, SubjectHash};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -67,10 +67,10 @@ pub struct Answer<'t> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Decides. Equal tables, key and question give the same variant on every replica, whenever it is asked.
+/// Decides. Equal tables, keys and question give the same variant on every replica, whenever it is asked.
 pub fn decide<'t>(
     tables: &'t Snapshot,
-    key: &Key,
+    keys: &Keys,
     place: Place<'_>,
     question: &Question<'_>,
     now: Timestamp,
@@ -79,7 +79,7 @@ pub fn decide<'t>(
         return Answer::nothing(DecideReason::UnknownCampaign);
     };
     match table.placement(place.placement) {
-        Some(placement) => decide_in(table, placement, key, question, now),
+        Some(placement) => decide_in(table, placement, keys, question, now),
         None => Answer::nothing(DecideReason::UnknownPlacement),
     }
 }
@@ -88,7 +88,7 @@ pub fn decide<'t>(
 pub fn decide_in<'t>(
     table: &'t Table,
     placement: &'t Placement,
-    key: &Key,
+    keys: &Keys,
     question: &Question<'_>,
     now: Timestamp,
 ) -> Answer<'t> {
@@ -99,11 +99,11 @@ pub fn decide_in<'t>(
     let Some((segment, arms)) = placement.cell(question.segment) else {
         return Answer::control(DecideReason::UnknownSegment, placement, question, now);
     };
-    let subject = key.subject(&table.uid, question.subject());
+    let subject = keys.subject(&table.uid, question.subject());
     let can_show = |arm: &Arm| question.can_show(&placement.variant(*arm).name);
     if arms.iter().all(can_show) {
         return match draw(placement, arms, &subject) {
-            Some(arm) => Draw { table, placement, segment, arm, subject }.answer(key, now),
+            Some(arm) => Draw { table, placement, segment, arm, subject }.answer(keys, now),
             None => Answer::control(DecideReason::UnknownSegment, placement, question, now),
         };
     }
@@ -132,10 +132,10 @@ struct Draw<'t> {
 }
 
 impl<'t> Draw<'t> {
-    fn answer(self, key: &Key, now: Timestamp) -> Answer<'t> {
+    fn answer(self, keys: &Keys, now: Timestamp) -> Answer<'t> {
         let variant = self.placement.variant(self.arm);
         let (round, share) = (self.placement.round, self.arm.share.get());
-        let token = key.sign(&self.claims(variant, now));
+        let token = keys.sign(&self.claims(variant, now));
         Answer {
             token: Some(token),
             probability: Some(share),
@@ -207,7 +207,7 @@ fn whole_seconds(now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{SAMPLE, START, Sample, key};
+    use crate::samples::{SAMPLE, START, Sample, keys};
     use crate::tables::Index;
     use DecideReason::{Assigned, NoConsent, Subset, UnknownCampaign, UnknownPlacement, UnknownSegment};
     use api::wire::decide::{Consent, DecideRequest, DecideResponse};
@@ -242,7 +242,7 @@ mod tests {
             campaign: &request.campaign,
             placement: request.placement.as_deref().unwrap(),
         };
-        decide(tables, &key(), place, &Question::try_from(request).unwrap(), now)
+        decide(tables, &keys(), place, &Question::try_from(request).unwrap(), now)
     }
 
     /// The answer as a caller reads it.
@@ -342,7 +342,7 @@ mod tests {
         let shares = [300_000, 600_000, 100_000];
         let tables = snapshot(&[(&["all"], &shares)]);
         let answer = ask(&tables, &request());
-        let claims = key().verify(&answer.token.unwrap()).unwrap();
+        let claims = keys().verify(&answer.token.unwrap()).unwrap();
         let draw_key = experiment::AssignmentKey::new(&claims.campaign, &claims.placement, 1);
         let arms = ["control", "warm", "retired"].into_iter().zip(shares);
         let arms = arms.map(|(name, share)| (name, experiment::PartsPerMillion::new(share).unwrap()));
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!((claims.round, claims.seed, claims.segment.as_str()), (1, 1, "all"));
         assert_eq!(claims.decided_at(), START);
         assert_eq!(answer.expires_at, Some(START + KEPT_FOR));
-        assert_eq!(claims.subject, key().subject(SAMPLE.uid, "alice"));
+        assert_eq!(claims.subject, keys().subject(SAMPLE.uid, "alice"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::args::{Config, Role, Source};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
-use crate::key::{self, KeyFileError};
+use crate::key::{KeyFileError, KeyFiles, Keyring};
 use crate::ledger::store::{Store, StoreError};
 use crate::ledger::{self, Ledger, LedgerState};
 use crate::serve;
@@ -55,14 +55,14 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let key = key::read(&config.key_file)?;
+    let keyring = keys(&config.key_file)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
     let follower = follow(config.source, keeper).await?;
     match config.role {
         Role::Decide => {
-            let state = DecideState::new(tables.clone(), key, clock, &mut registry);
+            let state = DecideState::new(tables.clone(), keyring, clock, &mut registry);
             let router =
                 decide::router(state).merge(serve::operations(registry, move || tables.is_complete()));
             until_ended(config.listen, router, follower, None).await
@@ -70,11 +70,19 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         Role::Ledger(data) => {
             let (ledger, writer) = open(&data, &clock, &mut registry).await?;
             let ready = is_ready(&ledger, &tables);
-            let state = LedgerState::new(ledger, tables, key, clock, &mut registry);
+            let state = LedgerState::new(ledger, tables, keyring, clock, &mut registry);
             let router = ledger::router(state).merge(serve::operations(registry, ready));
             until_ended(config.listen, router, follower, Some(writer)).await
         }
     }
+}
+
+/// The keys, which are read again for as long as the process runs.
+fn keys(path: &Path) -> Result<Keyring, KeyFileError> {
+    let files = KeyFiles::open(path)?;
+    let keyring = Keyring::new(files.read()?);
+    tokio::spawn(files.watch(keyring.clone()));
+    Ok(keyring)
 }
 
 type Writer = JoinHandle<Result<(), StoreError>>;

@@ -8,6 +8,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,12 +60,22 @@ impl Claims {
 #[serde(transparent)]
 pub struct SubjectHash(pub String);
 
-/// The release's secret: signs tokens and hides subjects.
+/// The release's secret and the keys that sign in its stead.
+///
+/// The secret hides subjects for as long as the release lives: with another one everybody would be somebody else, and be
+/// drawn and counted anew. It signs tokens too, until a dated key takes over; tokens of every key are taken.
 #[derive(Clone)]
-pub struct Key {
+pub struct Keys {
+    subjects: Hkdf<Sha256>,
+    /// By the second from which each signs; the secret's own is the first.
+    signing: Vec<(i64, SigningKey)>,
+}
+
+/// Signs tokens, and tells its own.
+#[derive(Clone)]
+struct SigningKey {
     id: String,
-    signing: Hmac<Sha256>,
-    subjects: Hmac<Sha256>,
+    mac: Hmac<Sha256>,
 }
 
 /// Why a key can't be used.
@@ -86,84 +97,109 @@ pub enum TokenError {
     BadSignature,
 }
 
-impl Key {
-    /// A key from secret bytes. Signing and hashing use two keys derived from them, so neither tells about the other.
+impl Keys {
+    /// The keys of a release with this secret.
     ///
     /// # Errors
-    /// When there are fewer than 32 bytes.
+    /// When it has fewer than 32 bytes.
     pub fn new(secret: &[u8]) -> Result<Self, ShortKey> {
-        if secret.len() < 32 {
-            return Err(ShortKey(secret.len()));
-        }
-        let derive = |purpose: &[u8]| mac(&keyed(secret), &[purpose]);
-        let id = hex(&derive(b"broadside key id")[..4]);
-        Ok(Self {
-            id,
-            signing: keyed(&derive(b"broadside token")),
-            subjects: keyed(&derive(b"broadside subject")),
-        })
+        let derived = derived(secret)?;
+        Ok(Self { signing: vec![(i64::MIN, SigningKey::new(&derived))], subjects: derived })
+    }
+
+    /// The same with another key, which signs what is decided from then on.
+    ///
+    /// # Errors
+    /// When it has fewer than 32 bytes.
+    pub fn with(mut self, from: Timestamp, secret: &[u8]) -> Result<Self, ShortKey> {
+        self.signing.push((from.as_second(), SigningKey::new(&derived(secret)?)));
+        self.signing.sort_by_key(|(from, _)| *from);
+        Ok(self)
     }
 
     /// The pseudonym of a subject within one campaign: the same person in two campaigns has two.
+    ///
+    /// It is HMAC-SHA-256 under a key that HKDF (RFC 5869, section 2.3) derives for the campaign, so whoever is given one
+    /// campaign's key learns nothing of another's.
     pub fn subject(&self, campaign_uid: &str, subject: &str) -> SubjectHash {
-        let length = (campaign_uid.len() as u64).to_be_bytes();
-        let hash = mac(&self.subjects, &[&length, campaign_uid.as_bytes(), subject.as_bytes()]);
-        SubjectHash(hex(&hash[..16]))
+        let key = expanded(&self.subjects, "subject", campaign_uid);
+        SubjectHash(hex(&mac(&keyed(&key), subject.as_bytes())[..16]))
     }
 
-    /// Signs `claims`.
+    /// Signs `claims` with the key of the moment at which they were decided.
     pub fn sign(&self, claims: &Claims) -> String {
         let json = serde_json::to_vec(claims).expect("claims are strings and integers");
-        let signed = format!("v1.{}.{}", self.id, URL_SAFE_NO_PAD.encode(json));
-        let signature = URL_SAFE_NO_PAD.encode(mac(&self.signing, &[signed.as_bytes()]));
+        let in_force = |(from, _): &&(i64, SigningKey)| *from <= claims.decided_at;
+        let (_, key) = self.signing.iter().rfind(in_force).expect("the first signs from ever");
+        let signed = format!("v1.{}.{}", key.id, URL_SAFE_NO_PAD.encode(json));
+        let signature = URL_SAFE_NO_PAD.encode(mac(&key.mac, signed.as_bytes()));
         format!("{signed}.{signature}")
     }
 
     /// Reads a token, after its signature was found right in constant time.
     ///
     /// # Errors
-    /// When it is malformed, of another key, or not as we signed it.
+    /// When it is malformed, of a key that is not among these, or not as we signed it.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let mut parts = signed.splitn(3, '.');
         let (Some("v1"), Some(id), Some(claims)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(TokenError::Malformed);
         };
-        if id != self.id {
-            return Err(TokenError::UnknownKey);
-        }
+        let key = self.signing.iter().map(|(_, key)| key).find(|key| key.id == id);
+        let key = key.ok_or(TokenError::UnknownKey)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
-        let check = self.signing.clone().chain_update(signed.as_bytes());
+        let check = key.mac.clone().chain_update(signed.as_bytes());
         check.verify_slice(&signature).map_err(|_| TokenError::BadSignature)?;
         let json = URL_SAFE_NO_PAD.decode(claims).map_err(|_| TokenError::Malformed)?;
         serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
     }
 }
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+        let ids: Vec<&str> = self.signing.iter().map(|(_, key)| key.id.as_str()).collect();
+        formatter.debug_struct("Keys").field("ids", &ids).finish_non_exhaustive()
     }
+}
+
+impl SigningKey {
+    fn new(derived: &Hkdf<Sha256>) -> Self {
+        let id = hex(&expanded(derived, "key id", "")[..4]);
+        Self { id, mac: keyed(&expanded(derived, "token", "")) }
+    }
+}
+
+/// What all keys are derived from, so that none tells about another.
+fn derived(secret: &[u8]) -> Result<Hkdf<Sha256>, ShortKey> {
+    if secret.len() < 32 {
+        return Err(ShortKey(secret.len()));
+    }
+    Ok(Hkdf::new(Some(b"broadside"), secret))
+}
+
+/// The key for a purpose, which is a word of ours and holds no zero, of something.
+fn expanded(derived: &Hkdf<Sha256>, purpose: &str, of: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    let info = [purpose.as_bytes(), b"\0", of.as_bytes()];
+    derived.expand_multi_info(&info, &mut key).expect("32 bytes are one block");
+    key
 }
 
 fn keyed(secret: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret).expect("HMAC takes keys of every length")
 }
 
-fn mac(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = keyed.clone();
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+fn mac(keyed: &Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
+    keyed.clone().chain_update(message).finalize().into_bytes().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key(byte: u8) -> Key {
-        Key::new(&[byte; 32]).expect("32 bytes")
+    fn key(byte: u8) -> Keys {
+        Keys::new(&[byte; 32]).expect("32 bytes")
     }
 
     fn claims() -> Claims {
@@ -222,8 +258,28 @@ mod tests {
     }
 
     #[test]
+    fn a_dated_key_signs_from_its_day_and_tokens_of_those_before_are_taken() {
+        let day = |days: i64| Timestamp::from_second(claims().decided_at + 86_400 * days).expect("a day");
+        let keys = key(7).with(day(2), &[9; 32]).and_then(|it| it.with(day(1), &[8; 32])).expect("keys");
+        let at = |days| Claims { decided_at: day(days).as_second(), ..claims() };
+        for (days, signer) in [(0, 7), (1, 8), (2, 9), (9, 9)] {
+            let token = keys.sign(&at(days));
+            assert_eq!(token, key(signer).sign(&at(days)), "after {days} days");
+            assert_eq!(keys.verify(&token), Ok(at(days)));
+        }
+        assert_eq!(keys.subject("one", "alice"), key(7).subject("one", "alice"), "people stay who they are");
+        assert_eq!(key(7).with(day(1), &[1; 31]).err(), Some(ShortKey(31)));
+    }
+
+    /// Computed with Python: HKDF as RFC 5869 writes it, and HMAC, from its hmac module alone.
+    #[test]
+    fn a_pseudonym_is_that_of_another_implementation() {
+        assert_eq!(key(7).subject("8c4e", "alice").0, "b4d51606104c5bc1cb7127beb2e272bb");
+    }
+
+    #[test]
     fn a_short_key_is_refused_and_a_key_shows_no_secret() {
-        assert_eq!(Key::new(&[1; 31]).err(), Some(ShortKey(31)));
+        assert_eq!(Keys::new(&[1; 31]).err(), Some(ShortKey(31)));
         assert!(!format!("{:?}", key(7)).contains("7, 7"));
     }
 }

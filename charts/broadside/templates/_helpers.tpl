@@ -69,7 +69,6 @@ name: key
 secret:
   secretName: {{ include "broadside.name" (dict "root" . "part" "key") }}
   defaultMode: 0440
-  items: [{key: key, path: key}]
 {{- end }}
 {{- define "broadside.keyMount" -}}
 {name: key, mountPath: /var/run/broadside/key, readOnly: true}

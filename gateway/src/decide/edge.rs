@@ -1,9 +1,8 @@
-//! What both edges of the decision share: tables, key, clock and counters, and how an answer is sent.
+//! What both edges of the decision share: tables, keys, clock and counters, and how an answer is sent.
 
 use std::sync::Arc;
 
 use api::wire::decide::{Consent, DecideReason};
-use api::wire::token::Key;
 use arc_swap::Guard;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::metrics::DecideMetrics;
 use super::{Answer, Place, Question, decide};
 use crate::clock::Clock;
+use crate::key::Keyring;
 use crate::tables::{Snapshot, Tables};
 
 /// The header by which a browser says that its person does not want to be measured.
@@ -25,15 +25,15 @@ pub struct DecideState(Arc<Parts>);
 
 pub(super) struct Parts {
     tables: Tables,
-    pub(super) key: Key,
+    pub(super) keyring: Keyring,
     pub(super) clock: Arc<dyn Clock>,
     metrics: DecideMetrics,
 }
 
 impl DecideState {
-    /// Decisions from these tables, signed with this key.
-    pub fn new(tables: Tables, key: Key, clock: Arc<dyn Clock>, registry: &mut Registry) -> Self {
-        Self(Arc::new(Parts { tables, key, clock, metrics: DecideMetrics::new(registry) }))
+    /// Decisions from these tables, signed with these keys.
+    pub fn new(tables: Tables, keyring: Keyring, clock: Arc<dyn Clock>, registry: &mut Registry) -> Self {
+        Self(Arc::new(Parts { tables, keyring, clock, metrics: DecideMetrics::new(registry) }))
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -53,7 +53,7 @@ impl Parts {
         place: Place<'_>,
         question: &Question<'_>,
     ) -> Answer<'t> {
-        let answer = decide(tables, &self.key, place, question, self.clock.now());
+        let answer = decide(tables, &self.keyring.load(), place, question, self.clock.now());
         self.answered(answer.reason);
         answer
     }

@@ -111,9 +111,9 @@ fn all(
 ) -> Result<Response, Failure> {
     let context = parts.counted(read(headers, body))?;
     let question = parts.counted(question(&context))?;
-    let (tables, now) = (parts.tables(), parts.clock.now());
+    let (tables, keys, now) = (parts.tables(), parts.keyring.load(), parts.clock.now());
     let decide = |(key, table, placement)| {
-        (Evaluation::new(key, decide_in(table, placement, &parts.key, &question, now)), table)
+        (Evaluation::new(key, decide_in(table, placement, &keys, &question, now)), table)
     };
     let flags = flags(&tables, context.namespace.as_deref())?;
     let decided: Vec<(Evaluation<'_>, &Table)> = flags.into_iter().map(decide).collect();

@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 
 use api::wire::event::{Event, EventKind, Outcome};
-use api::wire::token::{Claims, Key, SubjectHash, TokenError};
+use api::wire::token::{Claims, Keys, SubjectHash, TokenError};
 use jiff::{SignedDuration, Timestamp};
 use siphasher::sip::SipHasher24;
 
@@ -63,11 +63,11 @@ pub enum What {
 /// # Errors
 /// The receipt of an event that can't be counted: malformed, forged, of the future, of a campaign, placement or metric
 /// that no table knows, or an exposure of a decision that is too old.
-pub fn check(event: &Event, key: &Key, tables: &Snapshot, now: Timestamp) -> Result<Arrival, Receipt> {
+pub fn check(event: &Event, keys: &Keys, tables: &Snapshot, now: Timestamp) -> Result<Arrival, Receipt> {
     if !(1..=ID_LIMIT).contains(&event.id.len()) {
         return Err(invalid("id: send 1 to 128 bytes"));
     }
-    let (claims, subject) = claims(&event.token, key)?;
+    let (claims, subject) = claims(&event.token, keys)?;
     let at = event.at.unwrap_or(now);
     if at > now.saturating_add(SKEW).unwrap_or(Timestamp::MAX) {
         return Err(invalid("at: it lies in the future: send UTC, or leave it out"));
@@ -78,11 +78,11 @@ pub fn check(event: &Event, key: &Key, tables: &Snapshot, now: Timestamp) -> Res
     Ok(Arrival { experiment: Experiment { campaign, placement, seed }, subject, what })
 }
 
-fn claims(token: &str, key: &Key) -> Result<(Claims, Subject), Receipt> {
+fn claims(token: &str, keys: &Keys) -> Result<(Claims, Subject), Receipt> {
     if token.len() > TOKEN_LIMIT {
         return Err(invalid(MALFORMED));
     }
-    let claims = key.verify(token).map_err(|error| {
+    let claims = keys.verify(token).map_err(|error| {
         invalid(match error {
             TokenError::Malformed => MALFORMED,
             TokenError::UnknownKey => "token: its key is not in use: ask for a new decision",

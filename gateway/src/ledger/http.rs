@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use api::wire::event::{Event, EventOutcome, EventsRequest, EventsResponse};
-use api::wire::token::Key;
 use api::wire::totals::TotalsResponse;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -20,6 +19,7 @@ use super::metrics::EventMetrics;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
 use crate::clock::Clock;
+use crate::key::Keyring;
 use crate::refusal::{self, Code, Refusal};
 use crate::tables::Tables;
 
@@ -36,22 +36,22 @@ pub struct LedgerState(Arc<Parts>);
 struct Parts {
     ledger: Ledger,
     tables: Tables,
-    key: Key,
+    keyring: Keyring,
     clock: Arc<dyn Clock>,
     metrics: EventMetrics,
 }
 
 impl LedgerState {
-    /// An API over this ledger. Tokens are checked with this key, and windows come from these tables.
+    /// An API over this ledger. Tokens are checked with these keys, and windows come from these tables.
     pub fn new(
         ledger: Ledger,
         tables: Tables,
-        key: Key,
+        keyring: Keyring,
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
         let metrics = EventMetrics::new(registry);
-        Self(Arc::new(Parts { ledger, tables, key, clock, metrics }))
+        Self(Arc::new(Parts { ledger, tables, keyring, clock, metrics }))
     }
 }
 
@@ -115,7 +115,8 @@ impl Parts {
 
     fn check(&self, events: &[Event], now: Timestamp) -> Vec<Checked> {
         let tables = self.tables.load();
-        let check = |event| match check(event, &self.key, &tables, now) {
+        let keys = self.keyring.load();
+        let check = |event| match check(event, &keys, &tables, now) {
             Ok(arrival) => Checked::Arrival(Some(arrival)),
             Err(receipt) => Checked::Refused(receipt),
         };

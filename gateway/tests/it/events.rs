@@ -1,11 +1,11 @@
 //! The HTTP edge of the ledger: outcomes, windows, totals.
 
 use api::wire::event::Outcome::{Accepted, Duplicate, Invalid, Late, Unknown};
-use api::wire::token::{Claims, Key};
+use api::wire::token::{Claims, Keys};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::samples::{SAMPLE, START, Sample, key};
+use crate::samples::{SAMPLE, START, Sample, keys};
 use crate::world::{World, exposure, get, post, reward};
 
 const SECOND: i64 = 1000;
@@ -98,20 +98,20 @@ async fn a_token_of_an_earlier_round_counts_there() {
         variant: "warm".into(),
         probability: 10_000,
         decided_at: START.as_second(),
-        subject: key().subject(SAMPLE.uid, "alice"),
+        subject: keys().subject(SAMPLE.uid, "alice"),
     };
-    let earlier = key().sign(&claims);
+    let earlier = keys().sign(&claims);
     claims.round = 2;
     assert_eq!(world.send(&[exposure("1", &earlier)]).await, [Accepted]);
     assert_eq!(
-        world.send(&[exposure("2", &key().sign(&claims))]).await,
+        world.send(&[exposure("2", &keys().sign(&claims))]).await,
         [Duplicate],
         "the first exposure fixes it"
     );
     world.clock.advance(HOUR);
     let placements = world.totals(SAMPLE.uid).await.placements;
     assert_eq!((placements[0].cells.len(), placements[0].cells[0].round), (1, 1));
-    let stranger = Key::new(&[8; 32]).unwrap().sign(&claims);
+    let stranger = Keys::new(&[8; 32]).unwrap().sign(&claims);
     assert_eq!(world.send(&[exposure("3", &stranger)]).await, [Invalid], "another release's token");
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::process::{self, Process};
-use crate::samples::{SAMPLE, Sample, key};
+use crate::samples::{SAMPLE, Sample, keys};
 use crate::world::{exposure, reward};
 
 /// An exposure and its reward, of a subject of that number.
@@ -25,9 +25,9 @@ fn pair(subject: usize) -> [Value; 2] {
         variant: "warm".into(),
         probability: 500_000,
         decided_at: Timestamp::now().as_second(),
-        subject: key().subject(SAMPLE.uid, &subject.to_string()),
+        subject: keys().subject(SAMPLE.uid, &subject.to_string()),
     };
-    let token = key().sign(&claims);
+    let token = keys().sign(&claims);
     [exposure("shown", &token), reward("acted", &token)]
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::samples::{SAMPLE, START, Sample, key};
+use crate::samples::{SAMPLE, START, Sample, keys};
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
@@ -177,14 +177,14 @@ fn event(sent: &Sent) -> Event {
         variant: variant.into(),
         probability: 500_000,
         decided_at: decided_at / 1000,
-        subject: key().subject(SAMPLE.uid, &subject.to_string()),
+        subject: keys().subject(SAMPLE.uid, &subject.to_string()),
     };
     let kind = match reward {
         None => EventKind::Exposure,
         Some(_) => EventKind::Reward { metric: "product-view".into() },
     };
     let id = reward.map_or_else(|| "exposure".to_owned(), |id| id.to_string());
-    Event { id, token: key().sign(&claims), at: Some(moment(at)), kind }
+    Event { id, token: keys().sign(&claims), at: Some(moment(at)), kind }
 }
 
 fn moment(at: Millis) -> Timestamp {
@@ -195,7 +195,7 @@ fn moment(at: Millis) -> Timestamp {
 fn record(store: &Store, tables: &Snapshot, events: &[Event], now: Millis) -> Vec<Outcome> {
     let recorded = store.transaction(|transaction| {
         transaction.sweep(now)?;
-        let mut receive = |event| match check(event, &key(), tables, moment(now)) {
+        let mut receive = |event| match check(event, &keys(), tables, moment(now)) {
             Ok(arrival) => transaction.receive(arrival, now),
             Err(receipt) => Ok(receipt),
         };

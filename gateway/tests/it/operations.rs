@@ -13,7 +13,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 use crate::clock::HandClock;
-use crate::samples::{SAMPLE, START, key};
+use crate::samples::{SAMPLE, START, keys};
 use crate::world::{World, exposure, get, post, text};
 
 #[tokio::test]
@@ -141,6 +141,6 @@ fn arrival(subject: [u8; 16]) -> gateway::ledger::check::Arrival {
         decided_at: START.as_second(),
         subject: api::wire::token::SubjectHash(api::name::hex(&subject)),
     };
-    let event = serde_json::from_value(exposure("1", &key().sign(&claims))).unwrap();
-    gateway::ledger::check::check(&event, &key(), &index.snapshot(), START).unwrap()
+    let event = serde_json::from_value(exposure("1", &keys().sign(&claims))).unwrap();
+    gateway::ledger::check::check(&event, &keys(), &index.snapshot(), START).unwrap()
 }

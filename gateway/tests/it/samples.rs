@@ -1,6 +1,6 @@
 //! Tables and keys to test with. The crate's own tests, those in this folder and the benchmark share them.
 
-use api::wire::token::Key;
+use api::wire::token::Keys;
 use api::{
     AdTable, AdTableSpec, MetricKind, SegmentAllocation, Slots, TableCampaign, TableMetric, TablePlacement,
     TableRound, TableVariant,
@@ -85,7 +85,7 @@ pub(crate) fn variant(name: &str) -> TableVariant {
 /// When tests begin.
 pub(crate) const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-/// A key that is no secret.
-pub(crate) fn key() -> Key {
-    Key::new(&[7; 32]).expect("32 bytes are enough")
+/// Keys that are no secret.
+pub(crate) fn keys() -> Keys {
+    Keys::new(&[7; 32]).expect("32 bytes are enough")
 }

@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use gateway::clock::Clock;
 use gateway::decide::DecideState;
+use gateway::key::Keyring;
 use gateway::ledger::store::Store;
 use gateway::ledger::{Ledger, LedgerState};
 use gateway::tables::{Keeper, Tables};
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::clock::HandClock;
-use crate::samples::{Sample, key};
+use crate::samples::{Sample, keys};
 
 /// A gateway that serves one table.
 pub(crate) struct World {
@@ -129,7 +130,7 @@ pub(crate) async fn text(router: &Router, path: &str) -> String {
 }
 
 fn decide(tables: Tables, clock: Arc<dyn Clock>, registry: &mut Registry) -> Router {
-    gateway::decide::router(DecideState::new(tables, key(), clock, registry))
+    gateway::decide::router(DecideState::new(tables, Keyring::new(keys()), clock, registry))
 }
 
 fn ledger(
@@ -140,5 +141,5 @@ fn ledger(
 ) -> Router {
     let store = Store::open(folder.path()).unwrap();
     let (ledger, _) = Ledger::start(store, clock.clone(), registry);
-    gateway::ledger::router(LedgerState::new(ledger, tables, key(), clock, registry))
+    gateway::ledger::router(LedgerState::new(ledger, tables, Keyring::new(keys()), clock, registry))
 }
