@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo demo-down test test-endpoint openfeature bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo demo-down test test-endpoint applications bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ demo-down: ## Remove the demonstration's cluster and everything of it (root, as 
 	@[ -x "$(PROGRAMS)/broadside-cluster" ] || cargo build --locked --package broadside-cluster
 	@"$(PROGRAMS)/broadside-cluster" down --name demo
 
-test: ready openfeature ## Run every test, those on a real cluster too (Linux, root)
+test: ready applications ## Run every test, those on a real cluster too (Linux, root)
 	cargo test --locked --workspace --no-fail-fast
 
 # pip compiles the server from source, eleven minutes of CPU: too long for `make test` on every new machine.
@@ -42,12 +42,12 @@ test-endpoint: ## Install llama-cpp-python's server and test generation against 
 	"$(CACHE)/endpoint/venv/bin/pip" install --quiet --requirement worker/tests/endpoint/requirements.txt
 	BROADSIDE_TEST_ENDPOINT=demanded cargo test --locked --workspace --test endpoint
 
-# OpenFeature's SDK for Python is three seconds to install, so it is a part of `make test` wherever there is a Python.
-openfeature:
-	@{ python3 -m venv "$(CACHE)/openfeature/venv" && "$(CACHE)/openfeature/venv/bin/pip" install --quiet --retries 1 \
-	  --disable-pip-version-check --requirement gateway/tests/it/openfeature/requirements.txt; } || \
-	  { rm -rf "$(CACHE)/openfeature"; \
-	  echo "OpenFeature's SDK can't be installed (Python 3.10 with venv, internet): its test will not run" >&2; }
+# The SDKs of applications are a few seconds to install, so they are a part of `make test` wherever there is a Python.
+applications:
+	@{ python3 -m venv "$(CACHE)/applications/venv" && "$(CACHE)/applications/venv/bin/pip" install --quiet --retries 1 \
+	  --disable-pip-version-check --requirement gateway/tests/it/applications/requirements.txt; } || \
+	  { rm -rf "$(CACHE)/applications"; \
+	  echo "the SDKs of applications can't be installed (Python 3.10 with venv, internet): their tests will not run" >&2; }
 
 bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation

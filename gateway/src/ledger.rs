@@ -24,6 +24,7 @@
 
 pub mod check;
 mod http;
+pub mod incoming;
 mod metrics;
 pub mod store;
 pub mod unit;

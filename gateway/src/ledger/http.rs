@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use api::wire::event::{Event, EventOutcome, EventsRequest, EventsResponse};
+use api::wire::event::{EventOutcome, EventsResponse};
 use api::wire::totals::TotalsResponse;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
@@ -15,12 +15,13 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 
 use super::check::{Arrival, check};
+use super::incoming::{self, Incoming};
 use super::metrics::EventMetrics;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
 use crate::clock::Clock;
 use crate::key::Keyring;
-use crate::refusal::{self, Code, Refusal};
+use crate::refusal::{Code, Refusal};
 use crate::tables::Tables;
 
 /// The largest request, in bytes: a thousand events of about 700 bytes fit.
@@ -68,9 +69,10 @@ type Answered<T> = Result<(StatusCode, Json<T>), Refusal>;
 
 async fn events(
     State(LedgerState(parts)): State<LedgerState>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answered<EventsResponse> {
-    let EventsRequest { events } = refusal::parse(body.as_deref())?;
+    let events = incoming::read(&headers, body.as_deref())?;
     if events.len() > EVENTS_LIMIT {
         let message =
             format!("events: there are {}: send at most {EVENTS_LIMIT} in one request", events.len());
@@ -99,7 +101,7 @@ async fn totals(
 
 impl Parts {
     /// Checks all events, records those that may count, and returns a receipt for each.
-    async fn record(&self, events: &[Event]) -> Result<Vec<Receipt>, LedgerError> {
+    async fn record(&self, events: &[Incoming]) -> Result<Vec<Receipt>, LedgerError> {
         if !self.tables.is_complete() {
             return Err(LedgerError::Starting);
         }
@@ -113,14 +115,14 @@ impl Parts {
         Ok(checked.into_iter().filter_map(|checked| checked.refused().or_else(|| recorded.next())).collect())
     }
 
-    fn check(&self, events: &[Event], now: Timestamp) -> Vec<Checked> {
+    fn check(&self, events: &[Incoming], now: Timestamp) -> Vec<Checked> {
         let tables = self.tables.load();
         let keys = self.keyring.load();
-        let check = |event| match check(event, &keys, &tables, now) {
-            Ok(arrival) => Checked::Arrival(Some(arrival)),
-            Err(receipt) => Checked::Refused(receipt),
+        let check = |incoming: &Incoming| match &incoming.event {
+            Ok(event) => check(event, &keys, &tables, now),
+            Err(receipt) => Err(*receipt),
         };
-        events.iter().map(check).collect()
+        events.iter().map(|incoming| check(incoming).into()).collect()
     }
 }
 
@@ -129,6 +131,15 @@ enum Checked {
     /// It goes to the ledger, once.
     Arrival(Option<Arrival>),
     Refused(Receipt),
+}
+
+impl From<Result<Arrival, Receipt>> for Checked {
+    fn from(checked: Result<Arrival, Receipt>) -> Self {
+        match checked {
+            Ok(arrival) => Self::Arrival(Some(arrival)),
+            Err(receipt) => Self::Refused(receipt),
+        }
+    }
 }
 
 impl Checked {
@@ -141,9 +152,9 @@ impl Checked {
     }
 }
 
-fn outcome((event, receipt): (Event, Receipt)) -> EventOutcome {
+fn outcome((incoming, receipt): (Incoming, Receipt)) -> EventOutcome {
     let Receipt { outcome, message } = receipt;
-    EventOutcome { id: event.id, outcome, message: message.map(str::to_owned) }
+    EventOutcome { id: incoming.id, outcome, message: message.map(str::to_owned) }
 }
 
 impl From<LedgerError> for Refusal {

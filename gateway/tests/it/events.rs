@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::samples::{SAMPLE, START, Sample, keys};
-use crate::world::{World, exposure, get, post, reward};
+use crate::world::{World, call, exposure, get, post, reward};
 
 const SECOND: i64 = 1000;
 const HOUR: i64 = 3600 * SECOND;
@@ -136,4 +136,39 @@ async fn what_is_no_list_of_events_is_told_why() {
     assert!(answer["message"].as_str().unwrap().contains("campaign"), "{answer}");
     assert_eq!(world.send(&[]).await, []);
     assert_eq!(world.sums(SAMPLE.uid).await, (0, 0.0, 0), "nothing of a refused request is recorded");
+}
+
+#[tokio::test]
+async fn what_is_no_cloudevent_is_told_why() {
+    let world = World::new(SAMPLE);
+    let token = world.token("alice").await;
+    let whole = json!({
+        "specversion": "1.0", "id": "1", "source": "shop", "type": "dev.broadside.exposure",
+        "data": {"token": token},
+    });
+    let send = async |kind: &str, body: String| {
+        let request = axum::http::Request::post("/v1/events").header("content-type", kind);
+        call(&world.ledger, request.body(body.into()).unwrap()).await
+    };
+    let check = async |change: &dyn Fn(&mut serde_json::Value), message: &str| {
+        let mut event = whole.clone();
+        change(&mut event);
+        let (status, answer) = send("application/cloudevents+json", event.to_string()).await;
+        assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &json!("Malformed")), "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(message), "{answer}");
+    };
+    check(&|event| event["specversion"] = json!("0.3"), "specversion: send CloudEvents of 1.0").await;
+    check(&|event| event["id"] = json!(""), "id, source: neither may be empty").await;
+    check(&|event| event["data"]["token"] = json!(7), "data.token: invalid type").await;
+    check(&|event| event["time"] = json!("yesterday"), "time: ").await;
+    check(&|event| drop(event.as_object_mut().unwrap().remove("data")), "missing field `data`").await;
+    let (_, answer) = send("application/cloudevents-batch+json", json!([whole]).to_string()).await;
+    assert_eq!(answer["outcomes"], json!([{"id": "1", "outcome": "accepted"}]));
+    let mut elsewhere = whole.clone();
+    elsewhere["type"] = json!("dev.broadside.reward");
+    let (_, answer) = send("application/cloudevents+json; charset=utf-8", elsewhere.to_string()).await;
+    assert!(answer["outcomes"][0]["message"].as_str().unwrap().starts_with("data.metric"), "{answer}");
+    let many = json!(vec![whole; 1001]).to_string();
+    let (status, _) = send("application/cloudevents-batch+json", many).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 }

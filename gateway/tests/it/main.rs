@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod applications;
 mod clock;
 mod decide;
 mod events;
 mod kill;
 mod model;
 mod ofrep;
-mod openfeature;
 mod operations;
 mod process;
 mod samples;

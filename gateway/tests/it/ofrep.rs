@@ -1,4 +1,4 @@
-//! OpenFeature's protocol at the edge, by its words; `applications.rs` has an SDK as client.
+//! OpenFeature's protocol at the edge, by its words; `applications.rs` has its SDK as client.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};

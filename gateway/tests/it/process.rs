@@ -9,6 +9,7 @@ use api::wire::event::{EventsResponse, Outcome};
 use serde_json::{Value, json};
 
 use crate::samples::Sample;
+use crate::world::question;
 
 pub(crate) struct Process {
     pub(crate) child: Child,
@@ -37,6 +38,15 @@ impl Process {
 
     pub(crate) async fn get(&self, path: &str) -> Option<reqwest::Response> {
         self.client.get(format!("http://{}{path}", self.address)).send().await.ok()
+    }
+
+    /// The token of a fresh decision for that subject.
+    pub(crate) async fn token(&self, subject: &str) -> String {
+        let question = question(subject).to_string();
+        let request = self.client.post(format!("http://{}/v1/decide", self.address)).body(question);
+        let answer = request.send().await.unwrap().bytes().await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        answer["token"].as_str().unwrap().to_owned()
     }
 
     /// The outcomes, or nothing when the process is gone.

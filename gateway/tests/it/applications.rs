@@ -1,6 +1,6 @@
-//! An application that knows OpenFeature and nothing of us: its SDK for Python, with the OFREP provider, as client.
+//! Applications that know nothing of us: SDKs of OpenFeature and of CloudEvents as clients.
 //!
-//! `make test` installs it where there is a Python; without it the test says on the terminal that it did not run.
+//! `make test` installs them where there is a Python; without it a test says on the terminal that it did not run.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,15 +17,26 @@ use crate::world::exposure;
 fn python() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let python = cache.join("broadside/openfeature/venv/bin/python");
-    python.exists().then_some(python)
+    let python = cache.join("broadside/applications/venv/bin/python");
+    if python.exists() {
+        return Some(python);
+    }
+    // Past the capture of the test harness, which would hide it.
+    let note = "NOT RUN: the gateway with SDKs as its clients: make applications installs them\n";
+    std::io::stderr().write_all(note.as_bytes()).unwrap();
+    None
 }
 
 /// What the application gets for each of the contexts.
 fn evaluate(python: PathBuf, address: &str, contexts: &[Value]) -> Vec<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/openfeature/evaluate.py");
+    run(python, "evaluate.py", &[&format!("http://{address}")], contexts)
+}
+
+/// The lines that a script prints, each JSON.
+fn run(python: PathBuf, script: &str, arguments: &[&str], contexts: &[Value]) -> Vec<Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/applications/");
     let mut command = Command::new(python);
-    command.args([script, &format!("http://{address}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.arg(format!("{folder}{script}")).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     for context in contexts {
@@ -43,12 +54,7 @@ fn evaluate(python: PathBuf, address: &str, contexts: &[Value]) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_gets_copy_through_the_sdk_and_its_token_counts() {
-    let Some(python) = python() else {
-        // Past the capture of the test harness, which would hide it.
-        let note = "NOT RUN: decisions through OpenFeature's SDK: make openfeature installs it\n";
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-        return;
-    };
+    let Some(python) = python() else { return };
     let folder = process::folder(SAMPLE);
     let decide = Process::start("decide", folder.path()).await;
     let flag = "shop.cart-and-hero.hero";
@@ -75,4 +81,28 @@ async fn an_application_gets_copy_through_the_sdk_and_its_token_counts() {
     let ledger = Process::start("ledger", folder.path()).await;
     let token = drawn["metadata"]["token"].as_str().unwrap();
     assert_eq!(ledger.send(&[exposure("1", token)]).await.unwrap(), [Outcome::Accepted]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cloudevents_are_taken_in_each_of_their_forms_and_count_once() {
+    let Some(python) = python() else { return };
+    let folder = process::folder(SAMPLE);
+    let decide = Process::start("decide", folder.path()).await;
+    let ledger = Process::start("ledger", folder.path()).await;
+    let token = decide.token("alice").await;
+    let address = format!("http://{}", ledger.address);
+    let answers =
+        tokio::task::spawn_blocking(move || run(python, "send.py", &[&address, &token, "product-view"], &[]));
+    let answers = answers.await.unwrap();
+    let outcomes: Vec<Vec<&str>> = answers.iter().map(outcomes).collect();
+    let (accepted, duplicate) = (vec!["accepted"], vec!["duplicate"]);
+    let batch = vec!["duplicate", "duplicate", "invalid"];
+    assert_eq!(outcomes, [accepted.clone(), duplicate.clone(), accepted, duplicate, batch]);
+    assert!(answers.iter().all(|answer| answer["status"] == json!(202)), "{answers:?}");
+    assert_eq!(answers[0]["body"]["outcomes"][0]["id"], json!("1 \"é\""));
+}
+
+fn outcomes(answer: &Value) -> Vec<&str> {
+    let outcomes = answer["body"]["outcomes"].as_array().unwrap();
+    outcomes.iter().map(|outcome| outcome["outcome"].as_str().unwrap()).collect()
 }
