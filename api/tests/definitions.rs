@@ -40,6 +40,37 @@ fn committed_definitions_are_current() {
     }
 }
 
+/// The form of a table's file, for the gateway without Kubernetes.
+#[test]
+fn the_committed_schema_of_a_table_is_current() {
+    let text = serde_json::to_string_pretty(&schema_of_a_table()).expect("a schema is plain data") + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas/table.json");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &text).expect("the repository is writable");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == text, "{} is not what the code says. Refresh with: {REFRESH}", file.display());
+}
+
+/// What schemars says, with what kube leaves to the API server.
+fn schema_of_a_table() -> Value {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<api::AdTable>().to_value();
+    let text = |description: &str| serde_json::json!({"type": "string", "description": description});
+    schema["properties"]["apiVersion"] = serde_json::json!({"const": "broadside.dev/v1alpha1"});
+    schema["properties"]["kind"] = serde_json::json!({"const": "AdTable"});
+    schema["properties"]["metadata"] = serde_json::json!({
+        "type": "object",
+        "properties": {
+            "name": text("The campaign's UID, as in spec.campaign.uid."),
+            "namespace": text("The campaign's namespace; without it, default."),
+        },
+        "required": ["name"],
+    });
+    schema["required"] = serde_json::json!(["apiVersion", "kind", "metadata", "spec"]);
+    schema
+}
+
 #[test]
 fn definitions_are_small() {
     for definition in api::definitions() {

@@ -29,17 +29,23 @@ pub enum RoleArgs {
     /// Answer which copy a person sees. Stateless: run two or more.
     Decide(CommonArgs),
     /// Record exposures and rewards, and sum them. Run one, on a volume.
-    Ledger {
-        /// What both roles take.
-        #[command(flatten)]
-        common: CommonArgs,
-        /// The folder of the ledger, on a volume that outlives the process.
-        #[arg(long, env = "BROADSIDE_DATA")]
-        data: PathBuf,
-    },
+    Ledger(LedgerArgs),
+    /// Both in one process, for a single machine.
+    All(LedgerArgs),
 }
 
-/// What both roles take.
+/// What a process with a ledger takes.
+#[derive(Args, Clone, Debug)]
+pub struct LedgerArgs {
+    /// What every role takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The folder of the ledger, on a volume that outlives the process.
+    #[arg(long, env = "BROADSIDE_DATA")]
+    pub data: PathBuf,
+}
+
+/// What every role takes.
 #[derive(Args, Clone, Debug)]
 pub struct CommonArgs {
     /// Where to listen.
@@ -51,7 +57,7 @@ pub struct CommonArgs {
     /// The namespace whose tables are served, or `all`. Files are not filtered.
     #[arg(long, env = "BROADSIDE_NAMESPACE", default_value = "all", value_name = "NAME|all")]
     pub namespace: String,
-    /// The file of the release's secret, at least 32 bytes; the same for both roles.
+    /// The file of the release's secret, at least 32 bytes; the same for every process of a release.
     #[arg(long, env = "BROADSIDE_KEY_FILE", value_name = "FILE")]
     pub key_file: PathBuf,
 }
@@ -76,6 +82,8 @@ pub enum Role {
     Decide,
     /// It records, in that folder.
     Ledger(PathBuf),
+    /// It does both.
+    All(PathBuf),
 }
 
 /// Where tables come from.
@@ -104,7 +112,8 @@ impl TryFrom<RoleArgs> for Config {
     fn try_from(role: RoleArgs) -> Result<Self, ConfigError> {
         let (role, common) = match role {
             RoleArgs::Decide(common) => (Role::Decide, common),
-            RoleArgs::Ledger { common, data } => (Role::Ledger(data), common),
+            RoleArgs::Ledger(LedgerArgs { common, data }) => (Role::Ledger(data), common),
+            RoleArgs::All(LedgerArgs { common, data }) => (Role::All(data), common),
         };
         let CommonArgs { listen, tables, namespace, key_file } = common;
         Ok(Self { role, listen, source: source(&tables, namespace)?, key_file })
@@ -144,6 +153,8 @@ mod tests {
         assert_eq!(source("gateway decide --key-file k --tables /no/such"), Err(missing));
         let ledger = read("gateway ledger --data /var/lib/ledger --key-file k").map(|config| config.role);
         assert_eq!(ledger, Ok(Role::Ledger("/var/lib/ledger".into())));
+        let all = read("gateway all --data /var/lib/ledger --key-file k").map(|config| config.role);
+        assert_eq!(all, Ok(Role::All("/var/lib/ledger".into())));
         assert!(
             Cli::try_parse_from(["gateway", "ledger", "--key-file", "k"]).is_err(),
             "a ledger needs a volume"

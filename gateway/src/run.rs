@@ -55,25 +55,56 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let keyring = keys(&config.key_file)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Config { role, listen, source, key_file } = config;
+    let keyring = keys(&key_file)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
-    let follower = follow(config.source, keeper).await?;
-    match config.role {
-        Role::Decide => {
-            let state = DecideState::new(tables.clone(), keyring, clock, &mut registry);
-            let router =
-                decide::router(state).merge(serve::operations(registry, move || tables.is_complete()));
-            until_ended(config.listen, router, follower, None).await
+    let follower = follow(source, keeper).await?;
+    let mut parts = Parts { tables, keyring, clock: Arc::new(SystemClock), registry };
+    let decides = match role {
+        Role::Decide | Role::All(_) => parts.decides(),
+        Role::Ledger(_) => Router::new(),
+    };
+    let (router, ledger, writer) = match &role {
+        Role::Decide => (decides, None, None),
+        Role::Ledger(data) | Role::All(data) => {
+            let (records, ledger, writer) = parts.records(data).await?;
+            (decides.merge(records), Some(ledger), Some(writer))
         }
-        Role::Ledger(data) => {
-            let (ledger, writer) = open(&data, &clock, &mut registry).await?;
-            let ready = is_ready(&ledger, &tables);
-            let state = LedgerState::new(ledger, tables, keyring, clock, &mut registry);
-            let router = ledger::router(state).merge(serve::operations(registry, ready));
-            until_ended(config.listen, router, follower, Some(writer)).await
-        }
+    };
+    until_ended(listen, router.merge(parts.operations(ledger)), follower, writer).await
+}
+
+/// What every role is made of.
+struct Parts {
+    tables: Tables,
+    keyring: Keyring,
+    clock: Arc<dyn Clock>,
+    registry: Registry,
+}
+
+impl Parts {
+    fn decides(&mut self) -> Router {
+        let Self { tables, keyring, clock, registry } = self;
+        decide::router(DecideState::new(tables.clone(), keyring.clone(), Arc::clone(clock), registry))
+    }
+
+    async fn records(&mut self, data: &Path) -> Result<(Router, Ledger, Writer), RunError> {
+        let Self { tables, keyring, clock, registry } = self;
+        let data = data.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Store::open(&data)).await;
+        let store = opened.map_err(|_| RunError::Task("the opening of the ledger"))??;
+        let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
+        let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
+        let state = LedgerState::new(ledger.clone(), tables, keyring, clock, registry);
+        Ok((ledger::router(state), ledger, writer))
+    }
+
+    /// A ledger without tables would tell every event that it is unknown, and one that can't write takes none.
+    fn operations(self, ledger: Option<Ledger>) -> Router {
+        let Self { tables, keyring: _, clock: _, registry } = self;
+        let writes = move || ledger.as_ref().is_none_or(Ledger::is_running);
+        serve::operations(registry, move || tables.is_complete() && writes())
     }
 }
 
@@ -96,23 +127,6 @@ async fn follow(source: Source, keeper: Keeper) -> Result<JoinHandle<()>, RunErr
             Ok(tokio::spawn(cluster::watch(client, scope, keeper)))
         }
     }
-}
-
-async fn open(
-    data: &Path,
-    clock: &Arc<dyn Clock>,
-    registry: &mut Registry,
-) -> Result<(Ledger, Writer), RunError> {
-    let data = data.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&data)).await;
-    let store = opened.map_err(|_| RunError::Task("the opening of the ledger"))??;
-    Ok(Ledger::start(store, Arc::clone(clock), registry))
-}
-
-/// A ledger without tables would tell every event that it is unknown.
-fn is_ready(ledger: &Ledger, tables: &Tables) -> impl Fn() -> bool + Clone + Send + Sync + 'static {
-    let (ledger, tables) = (ledger.clone(), tables.clone());
-    move || tables.is_complete() && ledger.is_running()
 }
 
 async fn until_ended(

@@ -100,10 +100,14 @@ pub enum TableError {
         sum: u64,
     },
     /// A text is not the one that was approved under its digest.
-    #[error("{place}: the digest is not that of the texts: let the operator write the table anew")]
+    #[error(
+        "{place}: the digest is not {expected}, that of the texts: let the operator write the table anew, or, in a file, write it yourself"
+    )]
     Digest {
         /// Which variant.
         place: String,
+        /// The digest of its texts.
+        expected: String,
     },
     /// A text breaks a hard rule of its format.
     #[error("{place}: slot {slot} breaks a hard rule of {format}: check the copy with `broadside check`")]

@@ -28,8 +28,9 @@ impl Judges {
 
     pub(super) fn check(&self, place: &str, variant: &TableVariant) -> Result<(), TableError> {
         let place = format!("{place}, variant {}", variant.name);
-        if api::name::copy_digest(&variant.slots) != variant.digest {
-            return Err(TableError::Digest { place });
+        let expected = api::name::copy_digest(&variant.slots);
+        if expected != variant.digest {
+            return Err(TableError::Digest { place, expected });
         }
         let Some(format) = &self.format else { return Ok(()) };
         let violations = rules::check(format, &self.brand, &variant.slots);

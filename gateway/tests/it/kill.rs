@@ -82,6 +82,21 @@ async fn what_was_acknowledged_survives_a_kill_and_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_decides_and_records() {
+    let folder = folder();
+    let process = Process::start("all", folder.path()).await;
+    let token = process.token("alice").await;
+    let sent = [exposure("shown", &token), reward("acted", &token)];
+    assert_eq!(process.send(&sent).await.unwrap(), [Outcome::Accepted; 2]);
+    let metrics = process.get("/metrics").await.unwrap().text().await.unwrap();
+    for line in
+        ["broadside_decisions_total{reason=\"Assigned\"} 1", "broadside_events_total{outcome=\"accepted\"} 2"]
+    {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_told_to_end_answers_what_is_open_and_ends_well() {
     let folder = folder();
     let mut process = Process::start("ledger", folder.path()).await;

@@ -23,7 +23,7 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.args([role, "--listen", "127.0.0.1:0", "--log-format", "json"]);
         command.arg("--tables").arg(folder.join("tables")).arg("--key-file").arg(folder.join("key"));
-        if role == "ledger" {
+        if role != "decide" {
             command.arg("--data").arg(folder.join("data"));
         }
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
