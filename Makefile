@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo demo-down test test-endpoint applications bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint applications bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ demo: ready ## From one manifest to a decided winner on a real Kubernetes (Linux
 	@echo "building Broadside; the first time this takes some six minutes on two cores"
 	cargo build --locked --workspace --bins
 	@"$(PROGRAMS)/demo" $(ARGS)
+
+programs: ## Build broadside, worker, gateway and operator
+	cargo build --locked --workspace --bins
+
+where: ## Say in which folder they are
+	@echo "$(PROGRAMS)"
 
 demo-down: ## Remove the demonstration's cluster and everything of it (root, as the demonstration)
 	@[ "$$(id -u)" = 0 ] || { echo "the demonstration's cluster is root's: run the same command as root" >&2; exit 1; }

@@ -29,6 +29,9 @@ done
 [ -n "${BROADSIDE_CLUSTER_BIN:-}" ] || [ -d "${XDG_CACHE_HOME:-$HOME/.cache}/broadside/cluster" ] ||
     has go || [ -x /usr/local/go/bin/go ] || getent hosts dl.k8s.io >/dev/null ||
     refuse "there is neither internet nor Go, and Kubernetes must come from one of them. Install Go 1.26 from https://go.dev/dl, or name a folder with the programs in BROADSIDE_CLUSTER_BIN."
+free=$(df -Pk "${XDG_CACHE_HOME:-$HOME}" 2>/dev/null | awk 'NR == 2 { print int($4 / 1048576) }')
+[ "${free:-99}" -ge 5 ] ||
+    refuse "only $free GB are free in ${XDG_CACHE_HOME:-$HOME}. The builds of the first time take some 20 GB, later ones a few: make room, or set XDG_CACHE_HOME to a larger disk."
 if has unshare; then
     unshare --net --mount --pid --fork true 2>/dev/null ||
         refuse "this root may not make namespaces, as in most containers. Use a machine, a virtual machine or a privileged container."

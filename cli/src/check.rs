@@ -266,7 +266,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
         sections.push(describe(
             file,
             &reports,
-            "holds no object of broadside.dev: name a file with an AdCampaign",
+            "holds no object of broadside.dev: name a file with an AdCampaign, and a brand's files behind --brand",
         ));
     }
     let text: String = sections.iter().map(|(text, _)| text.as_str()).collect();

@@ -48,7 +48,7 @@ pub enum GrammarError {
         found: usize,
     },
     /// Not of its language, or too much work.
-    #[error("cannot be used ({what}): correct it, or make it smaller")]
+    #[error("cannot be used ({what}): correct it, or where it is too much work, make it smaller")]
     Unusable {
         /// What the parser said.
         what: String,

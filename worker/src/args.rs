@@ -82,7 +82,8 @@ pub struct GenerateArguments {
     /// The most requests to the endpoint at once. Engines batch by themselves: as many as they take without queueing.
     #[arg(long, env = "BROADSIDE_ENDPOINT_CONCURRENCY", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub endpoint_concurrency: u16,
-    /// Folder that takes each variant as a manifest; what is there already is not written again.
+    /// Folder that takes each variant as a manifest; what is there already of the same brief and model is not written
+    /// again.
     #[arg(long, env = "BROADSIDE_OUTPUT", value_name = "FOLDER", required_unless_present = "cluster")]
     pub output: Option<PathBuf>,
     /// Create each variant through the API server, with the account of this pod or of KUBECONFIG.
@@ -287,7 +288,8 @@ pub struct PlanArguments {
     /// The model's folder, its config.json alone, or a GGUF file; without it, each class of models that is known.
     #[arg(long, env = "BROADSIDE_MODEL", value_name = "PATH")]
     pub model: Option<PathBuf>,
-    /// In which form weights are kept; without it, the most faithful one that fits.
+    /// In which form weights are kept; without it, the most faithful one that fits on a GPU, and on CPUs 8 bits or 4, which
+    /// are quicker there.
     #[arg(long, env = "BROADSIDE_PLAN_WEIGHTS", value_name = "FORM", value_enum)]
     pub weights: Option<PlanForm>,
     /// The languages of the copy, as primary tags with commas between them.

@@ -26,6 +26,12 @@ pub trait Author {
     /// How it draws tokens; nothing where it does not know all of it.
     fn drawing(&self) -> Option<Drawing>;
 
+    /// SHA-256, in hexadecimal, of everything that the model is told for a task, as the trace of its draft has it.
+    ///
+    /// # Errors
+    /// When no prompt can be made of it.
+    fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError>;
+
     /// Writes one draft for each task, in any order, and gives each to `done` once.
     ///
     /// # Errors

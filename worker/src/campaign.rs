@@ -92,6 +92,9 @@ pub enum CampaignError {
         /// What the parser said, with the line.
         source: Box<serde_saphyr::Error>,
     },
+    /// The object has fields that nobody reads.
+    #[error("{0} {is} not known: correct the spelling, or ask `broadside check`, which names what is known there", is = if .0.contains(',') { "are" } else { "is" })]
+    Unknown(String),
     /// The object has no name, which every variant's name begins with.
     #[error("metadata.name is missing: give the campaign a name")]
     Unnamed,
@@ -144,7 +147,9 @@ impl Campaign {
         let parse = |source| CampaignError::Parse { path: path.to_owned(), source: Box::new(source) };
         let documents = documents(&text);
         let document = documents.iter().find(|document| Head::of(document).kind == "AdCampaign");
-        let object: AdCampaign = serde_saphyr::from_str(document.unwrap_or(&text)).map_err(parse)?;
+        let document = document.unwrap_or(&text);
+        let object: AdCampaign = serde_saphyr::from_str(document).map_err(parse)?;
+        known(serde_saphyr::from_str(document).map_err(parse)?)?;
         let is_named = |name: &&str| object.spec.brand() == Some(name);
         let brand = documents.iter().find(|document| {
             let head = Head::of(document);
@@ -183,6 +188,19 @@ impl Campaign {
             home: home(object),
         })
     }
+}
+
+/// Holds that all fields of the specification are known: a misspelled one would be left out in silence.
+fn known(object: serde_json::Value) -> Result<(), CampaignError> {
+    let mut unknown = Vec::new();
+    let collect = |path: serde_ignored::Path<'_>| {
+        // An optional value is a step of its own there.
+        let path = path.to_string().replace(".?", "");
+        unknown.extend(path.starts_with("spec.").then_some(path));
+    };
+    // It was read before.
+    let _campaign: Result<AdCampaign, _> = serde_ignored::deserialize(object, collect);
+    if unknown.is_empty() { Ok(()) } else { Err(CampaignError::Unknown(unknown.join(", "))) }
 }
 
 type Files = std::collections::BTreeMap<String, String>;

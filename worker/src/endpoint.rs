@@ -231,7 +231,7 @@ impl Endpoint {
             self.offer.set(Offer { thinking: true, ..offer });
         }
         let mut draft = completion.into_draft(task.format, form);
-        draft.trace.prompt_digest = digest(&[message::SYSTEM, user]);
+        draft.trace.prompt_digest = prompt_digest(user);
         draft
     }
 
@@ -267,6 +267,10 @@ impl Author for Endpoint {
         None
     }
 
+    fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError> {
+        Ok(prompt_digest(&message::user(task)))
+    }
+
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
         let drafts = tasks.into_iter().enumerate().map(|(place, task)| async move {
             let draft = self.draft(task).await;
@@ -285,10 +289,10 @@ impl Author for Endpoint {
     }
 }
 
-/// SHA-256 of some texts, each with its length before it.
-fn digest(texts: &[&str]) -> String {
+/// SHA-256 of system and user message, each with its length before it.
+fn prompt_digest(user: &str) -> String {
     let mut hash = Sha256::new();
-    for text in texts {
+    for text in [message::SYSTEM, user] {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }

@@ -344,6 +344,10 @@ mod tests {
             self.0.clone()
         }
 
+        fn prompt_digest(&self, _task: &Task<'_>) -> Result<String, AuthorError> {
+            Ok(String::new())
+        }
+
         fn write(&self, _tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
             let slots = [("headline", "Meet Velta"), ("button", "Go")];
             let slots = slots.map(|(slot, text)| (slot.to_owned(), text.to_owned())).into();

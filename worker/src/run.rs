@@ -1,5 +1,6 @@
 //! From arguments to an outcome: reads what the arguments name, does the work, writes the report.
 
+mod origin;
 mod outcome;
 mod writing;
 
@@ -29,6 +30,7 @@ use crate::plan::{self, PlanError, plan};
 use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
+use origin::OriginError;
 
 /// Why a command ended early.
 #[derive(Debug, Error)]
@@ -49,6 +51,8 @@ enum RunError {
     Endpoint(#[from] EndpointError),
     #[error("the output cannot be used")]
     Output(#[from] DestinationError),
+    #[error("the output cannot be used")]
+    Origin(#[from] OriginError),
     #[error("the cluster cannot be used")]
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
@@ -171,7 +175,7 @@ fn trained(arguments: &TrainArguments) -> Result<(), RunError> {
 
 fn failure(error: &RunError) -> Report {
     let chain = chain(error);
-    error!(error = chain, "the run ended early");
+    error!(error = %chain, "the run ended early");
     Report::of_failure(error.outcome(), error.failure(), &chain)
 }
 

@@ -11,7 +11,7 @@ use tokenizers::{DecoderWrapper, Tokenizer};
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// The file is not there or is no tokenizer.
-    #[error("cannot read the tokenizer: {0}")]
+    #[error("cannot read the tokenizer {0}: take the one of the model's own repository")]
     Read(String),
     /// The tokenizer lacks a token that the prompt's form needs.
     #[error(
@@ -40,7 +40,8 @@ impl Tokens {
     /// # Errors
     /// When it is no tokenizer.
     pub fn open(path: &Path) -> Result<Self, TokensError> {
-        let tokenizer = Tokenizer::from_file(path).map_err(|error| TokensError::Read(error.to_string()))?;
+        let tokenizer = Tokenizer::from_file(path)
+            .map_err(|error| TokensError::Read(format!("{}: {error}", path.display())))?;
         Ok(Self::new(tokenizer))
     }
 

@@ -108,6 +108,11 @@ impl Author for Writer<'_> {
         Some(drawing(&self.sampling))
     }
 
+    fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError> {
+        let told = self.form.told(task, self.model.tokens()).map_err(ModelError::from)?;
+        Ok(row::prompt_digest(&told))
+    }
+
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
         Ok(self.write_rows(tasks, done)?)
     }

@@ -82,6 +82,10 @@ impl Author for Recorder<'_> {
         self.writer.drawing()
     }
 
+    fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError> {
+        self.writer.prompt_digest(task)
+    }
+
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
         let offers: Vec<_> = tasks.iter().map(|task| task.prompt.offer.clone()).collect();
         self.writer.write(tasks, &mut |place, draft| {

@@ -50,17 +50,25 @@ fn compare(winner: Option<&str>, best: &str) -> String {
     }
 }
 
+/// As kubectl looks for its plugins: by their names, in the search path.
+fn make_plugin(broadside: &Path) {
+    let link = broadside.with_file_name("kubectl-broadside");
+    // A link that was there before is as good.
+    let _ = std::os::unix::fs::symlink(broadside, link);
+}
+
 /// With the programs that the demonstration used, since a fresh machine has none in its search path.
 fn next_steps(stage: &Installation) -> String {
     let folder =
         |program: &Path| program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+    make_plugin(stage.broadside.program());
     format!(
         "Three commands to try next, after
     export KUBECONFIG={} PATH=$PATH:{}:{}
 
     kubectl -n shop get advariants                        each piece of copy, who wrote it, its share
     kubectl -n shop describe adcampaign cart-and-hero     every condition, round and event
-    broadside results -n shop cart-and-hero               this table again; the winner goes on being measured
+    kubectl broadside results -n shop cart-and-hero       this table again; the winner goes on being measured
 
 make demo-down removes all of it.",
         stage.cluster.kubeconfig().display(),

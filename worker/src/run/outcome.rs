@@ -27,6 +27,7 @@ impl RunError {
             | Self::Generate(GenerateError::Embedder(_))
             | Self::Language { .. }
             | Self::Access(_)
+            | Self::Origin(_)
             | Self::Regenerate(_)
             | Self::EmptyPrompt
             | Self::Grammar(_)

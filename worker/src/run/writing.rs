@@ -7,7 +7,7 @@ use api::wire::report::{Effort, Report};
 use engine::Sampling;
 use tracing::info;
 
-use super::RunError;
+use super::{RunError, origin};
 use crate::args::GenerateArguments;
 use crate::author::Author;
 use crate::campaign::Campaign;
@@ -92,7 +92,11 @@ impl Run<'_> {
     fn deliver(self, author: &dyn Author) -> Result<Report, RunError> {
         let Self { arguments, campaign, embedder } = self;
         let mut destination: Box<dyn Destination> = match &arguments.output {
-            Some(folder) => Box::new(Folder::open(folder)?),
+            Some(folder) => {
+                let mut folder = Folder::open(folder)?;
+                origin::check(author, campaign, &folder.existing(&campaign.name)?)?;
+                Box::new(folder)
+            }
             None => Box::new(Cluster::connect(campaign.home.as_ref())?),
         };
         Ok(generate(author, embedder, campaign, arguments.attempts, &mut *destination)?)

@@ -88,7 +88,7 @@ impl<'t> Row<'t> {
             siblings: Siblings::of(&task, &writer.form, writer.model.tokens())?,
             slots: Slots::new(),
             end: End::Own,
-            totals: Totals { prompt_digest: hex(&Sha256::digest(told.as_bytes())), ..Totals::default() },
+            totals: Totals { prompt_digest: prompt_digest(told), ..Totals::default() },
             task,
         })
     }
@@ -230,4 +230,9 @@ impl Totals {
         let mean = |sum: f64| (tokens > 0).then(|| sum / f64::from(tokens));
         Trace { prompt_digest, tokens, log_probability: mean(log_probability), refused: mean(refused) }
     }
+}
+
+/// SHA-256, in hexadecimal, of what the model is told.
+pub(super) fn prompt_digest(told: &str) -> String {
+    hex(&Sha256::digest(told.as_bytes()))
 }
