@@ -30,7 +30,7 @@ use crate::tables::Snapshot;
 pub use edge::DecideState;
 pub use http::{BODY_LIMIT, router};
 pub use ofrep::FLAGS_LIMIT;
-pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question};
+pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question, QuestionError};
 
 /// The longest subject, in bytes: room for any identifier, none for a profile.
 pub const SUBJECT_LIMIT: usize = 512;

@@ -98,7 +98,7 @@ async fn answer_query(
         eligible.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
     let consent = consent(Consent { measurement: *measurement }, &headers);
     let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), consent);
-    let question = parts.counted(question.map_err(Refusal::malformed))?;
+    let question = parts.counted(question.map_err(Refusal::from))?;
     let tables = parts.tables();
     let answer = parts.decide(&tables, Place { namespace, campaign, placement }, &question);
     // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment.

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::edge::{DecideState, Parts, consent, json};
-use super::{Answer, Place, Question, decide_in};
+use super::{Answer, Place, Question, QuestionError, decide_in};
 use crate::refusal::{self, Code};
 use crate::table::{Placement, Table};
 use crate::tables::Snapshot;
@@ -209,7 +209,13 @@ fn question(context: &EvaluationContext) -> Result<Question<'_>, Failure> {
         ));
     };
     let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), *consent);
-    question.map_err(|what| Failure::bad(FlagErrorCode::InvalidContext, format!("context.{what}")))
+    question.map_err(|error| {
+        let field = match error {
+            QuestionError::Subject => "targetingKey",
+            QuestionError::Eligible => "eligible",
+        };
+        Failure::bad(FlagErrorCode::InvalidContext, format!("context.{field}: {error}"))
+    })
 }
 
 /// Why there is no value.

@@ -44,22 +44,33 @@ pub(super) enum Placements<'r> {
     Several(&'r [String]),
 }
 
+/// Why there is no question. Each says what to send; its field has another name at each edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// The subject is empty or too long.
+    #[error("send 1 to {SUBJECT_LIMIT} bytes")]
+    Subject,
+    /// No variant is named, or too many are.
+    #[error("send 1 to {ELIGIBLE_LIMIT} names, or leave it out")]
+    Eligible,
+}
+
 impl<'r> Question<'r> {
     /// A question, unless the subject or the list of variants is none.
     ///
     /// # Errors
-    /// A sentence that begins with the field and says what to send.
+    /// When one of them has nothing or too much in it.
     pub fn new(
         subject: &'r str,
         segment: Option<&'r str>,
         eligible: Option<&'r [String]>,
         consent: Consent,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, QuestionError> {
         if !(1..=SUBJECT_LIMIT).contains(&subject.len()) {
-            return Err(format!("subject: send 1 to {SUBJECT_LIMIT} bytes"));
+            return Err(QuestionError::Subject);
         }
         if eligible.is_some_and(|eligible| !(1..=ELIGIBLE_LIMIT).contains(&eligible.len())) {
-            return Err(format!("eligible: send 1 to {ELIGIBLE_LIMIT} names, or leave it out"));
+            return Err(QuestionError::Eligible);
         }
         Ok(Self { subject, segment, eligible, consent })
     }
@@ -77,12 +88,31 @@ impl<'r> Question<'r> {
     }
 }
 
+impl From<QuestionError> for Refusal {
+    fn from(error: QuestionError) -> Self {
+        let field = match error {
+            QuestionError::Subject => "subject",
+            QuestionError::Eligible => "eligible",
+        };
+        Self::malformed(format!("{field}: {error}"))
+    }
+}
+
 impl<'r> TryFrom<&'r DecideRequest> for Question<'r> {
     type Error = Refusal;
 
     fn try_from(request: &'r DecideRequest) -> Result<Self, Refusal> {
-        let DecideRequest { subject, segment, eligible, consent, .. } = request;
-        Self::new(subject, segment.as_deref(), eligible.as_deref(), *consent).map_err(Refusal::malformed)
+        let DecideRequest {
+            namespace: _,
+            campaign: _,
+            placement: _,
+            placements: _,
+            subject,
+            segment,
+            eligible,
+            consent,
+        } = request;
+        Ok(Self::new(subject, segment.as_deref(), eligible.as_deref(), *consent)?)
     }
 }
 

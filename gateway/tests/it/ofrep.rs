@@ -70,7 +70,7 @@ async fn each_fault_has_its_code() {
         check(path, r#"{"context": {"targetingKey": 7}}"#, bad, "INVALID_CONTEXT", "context.targetingKey")
             .await;
         let long = json!({"context": {"targetingKey": "s".repeat(513)}}).to_string();
-        check(path, &long, bad, "INVALID_CONTEXT", "context.subject").await;
+        check(path, &long, bad, "INVALID_CONTEXT", "context.targetingKey: send 1 to 512").await;
         let large = json!({"context": {"targetingKey": "s".repeat(17_000)}}).to_string();
         check(path, &large, StatusCode::PAYLOAD_TOO_LARGE, "GENERAL", "too large").await;
     }
