@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint applications bench bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint applications bench bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ applications:
 bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation
 	cargo bench --locked --package broadside-gateway
+
+bench-stores: ## Print which embedded store suits the ledger (three minutes; docs/design/ledger-store.md)
+	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml -- $(or $(ARGS),/var/tmp)
 
 bench-experiment: ## Print what the statistics promise beside what simulated worlds show
 	cargo bench --locked --package broadside-experiment --bench acceptance -- $(ARGS)
