@@ -180,7 +180,7 @@ pub struct CompleteArguments {
     #[arg(long, env = "BROADSIDE_TOP_P", value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
     pub top_p: f64,
     /// File with a grammar to which each completion is held from its first byte: rules in Lark as llguidance reads them,
-    /// or a JSON Schema where the file ends in .json.
+    /// or a JSON Schema where the file ends in .json, whose JSON then has no spaces between its parts.
     #[arg(long, env = "BROADSIDE_GRAMMAR", value_name = "FILE")]
     pub grammar: Option<PathBuf>,
     /// In which form weights are kept: as the files have them, or rounded to 8 bits.

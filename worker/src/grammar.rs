@@ -34,8 +34,20 @@ pub fn open(path: &Path) -> Result<Grammar, GrammarFileError> {
     let named = |source| GrammarFileError::Read { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(named)?;
     let is_schema = path.extension().is_some_and(|it| it == "json");
-    let source = if is_schema { Source::Schema(text) } else { Source::Lark(text) };
+    let source = if is_schema { Source::Schema(compact(text)) } else { Source::Lark(text) };
     Grammar::new(source).map_err(|error| GrammarFileError::Unusable { path: path.to_owned(), error })
+}
+
+/// A schema whose JSON has no spaces between its parts, unless it says something else of them itself: a model that was not
+/// made for JSON writes such spaces without end.
+fn compact(text: String) -> String {
+    match serde_json::from_str(&text) {
+        Ok(serde_json::Value::Object(mut schema)) => {
+            schema.entry("x-guidance").or_insert_with(|| serde_json::json!({"whitespace_flexible": false}));
+            serde_json::Value::Object(schema).to_string()
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +69,10 @@ mod tests {
         };
         check("a.lark", "start: \"ab\"", Ok("ab"));
         check("a.json", r#"{"const": "ab"}"#, Ok("\"ab\""));
+        let size = r#"{"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}"#;
+        check("size.json", size, Ok(r#"{"a":1}"#));
+        let spaced = open(&folder.path().join("size.json")).expect("a schema").departure("{ }").map(str::len);
+        assert_eq!(spaced, Some(1));
         check("b.json", "start: \"ab\"", Err("correct it"));
         check("b.lark", "start: b", Err("unknown name: \"b\""));
         let absent = open(&folder.path().join("c.lark")).expect_err("no file").to_string();
