@@ -14,6 +14,8 @@ pub enum Code {
     Malformed,
     /// The body or a part of it is larger than we read.
     TooLarge,
+    /// The request did not come in time.
+    Slow,
     /// The queue is full: the same request succeeds later.
     Busy,
     /// The ledger is starting or ending: the same request succeeds later.
@@ -38,11 +40,18 @@ impl Refusal {
         Self { code: Code::Malformed, message: message.into() }
     }
 
+    /// A refusal of a request that did not come in time.
+    pub fn slow() -> Self {
+        let message = "the request did not come in time: send it again, in one piece".to_owned();
+        Self { code: Code::Slow, message }
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         match self.code {
             Code::Malformed => StatusCode::BAD_REQUEST,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::Slow => StatusCode::REQUEST_TIMEOUT,
             Code::Busy => StatusCode::TOO_MANY_REQUESTS,
             Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Code::NotFound => StatusCode::NOT_FOUND,

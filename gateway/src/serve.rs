@@ -1,18 +1,40 @@
 //! Serving HTTP: the listener, the routes of operation, the end.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+
+use crate::refusal::Refusal;
+
+/// How long a connection may rest, or a head be under way. As long as load balancers keep theirs: who ends one first
+/// loses a request.
+pub const HEAD_WITHIN: Duration = Duration::from_secs(75);
+
+/// How long a request may take, its body and the disk included.
+pub const REQUEST_WITHIN: Duration = Duration::from_secs(30);
+
+/// The largest head, in bytes.
+pub const HEAD_LIMIT: usize = 64 * 1024;
+
+/// The most connections at once.
+pub const CONNECTIONS_LIMIT: usize = 10_000;
 
 /// How long open requests may take after the signal to end. Ours take milliseconds; what is longer is a connection
 /// that nobody reads, and Kubernetes would kill it after thirty seconds.
@@ -47,31 +69,72 @@ pub fn operations(registry: Registry, is_ready: impl Fn() -> bool + Clone + Send
 
 /// Serves until `ended`, then finishes what is open, ten seconds at most.
 ///
+/// A connection may rest, or send the head of a request, for [`HEAD_WITHIN`], and a request may take
+/// [`REQUEST_WITHIN`]. Of a head [`HEAD_LIMIT`] bytes are read. More connections than [`CONNECTIONS_LIMIT`] wait in the
+/// system until one ends.
+///
 /// # Errors
-/// When the listener fails.
+/// Never so far: a connection that can't be taken is nobody else's matter.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     ended: impl Future<Output = ()> + Clone + Send + 'static,
 ) -> std::io::Result<()> {
-    // Answers are one small write: waiting for more to send would only delay them.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection may be slow");
-        }
-    });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(ended.clone()).into_future();
-    let overdue = async {
-        ended.await;
-        tokio::time::sleep(GRACE).await;
-    };
+    let router = router.layer(middleware::from_fn(in_time));
+    let (room, open) = (Arc::new(Semaphore::new(CONNECTIONS_LIMIT)), GracefulShutdown::new());
+    let mut ended = pin!(ended);
+    loop {
+        let place = Arc::clone(&room).acquire_owned();
+        let (stream, place) = tokio::select! {
+            taken = async { (accept(&listener).await, place.await) } => taken,
+            () = &mut ended => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = open.watch(http().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke off");
+            }
+        });
+    }
+    drop(listener);
     tokio::select! {
-        served = serving => served,
-        () = overdue => {
-            tracing::warn!("requests were still open at the end");
-            Ok(())
+        () = open.shutdown() => {}
+        () = tokio::time::sleep(GRACE) => tracing::warn!("requests were still open at the end"),
+    }
+    Ok(())
+}
+
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_LIMIT);
+    http
+}
+
+/// The next connection. Where the system has no room for one, there may be some in a moment.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are one small write: waiting for more to send would only delay them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection may be slow");
+                }
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection can't be taken");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         }
     }
+}
+
+/// Answers a request whose body does not come.
+async fn in_time(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await;
+    answered.unwrap_or_else(|_| Refusal::slow().into_response())
 }
 
 /// Completes with SIGTERM or SIGINT.

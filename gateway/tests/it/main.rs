@@ -6,6 +6,7 @@ mod applications;
 mod clock;
 mod decide;
 mod events;
+mod hostile;
 mod kill;
 mod model;
 mod ofrep;
