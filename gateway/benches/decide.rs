@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::http::header;
 use axum::routing::post;
-use futures::FutureExt;
 use gateway::clock::SystemClock;
 use gateway::decide::DecideState;
 use gateway::key::Keyring;
@@ -75,7 +74,7 @@ async fn serve(router: Router) -> SocketAddr {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = gateway::serve::bind(any).await.expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
-    tokio::spawn(gateway::serve::serve(listener, router, futures::future::pending::<()>().shared()));
+    tokio::spawn(gateway::serve::serve(listener, router, futures::future::pending()));
     address
 }
 

@@ -53,7 +53,9 @@ impl KeyFiles {
     /// When the file can't be read, or has fewer than 32 bytes.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
         let secret = Keys::new(&bytes(path)?).map_err(|source| short(path, source))?;
-        Ok(Self { folder: path.parent().unwrap_or(Path::new("")).to_owned(), secret })
+        // A bare name lies in this folder.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(Self { folder: folder.unwrap_or(Path::new(".")).to_owned(), secret })
     }
 
     /// The secret with the dated keys beside it.
@@ -61,10 +63,9 @@ impl KeyFiles {
     /// # Errors
     /// When one of them can't be read, has fewer than 32 bytes, or no date.
     pub fn read(&self) -> Result<Keys, KeyFileError> {
-        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        let unreadable = |source| KeyFileError::Unreadable { path: folder.to_owned(), source };
+        let unreadable = |source| KeyFileError::Unreadable { path: self.folder.clone(), source };
         let mut keys = self.secret.clone();
-        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        for entry in std::fs::read_dir(&self.folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if let Some(from) = signs_from(&path)? {
                 keys = keys.with(from, &bytes(&path)?).map_err(|source| short(&path, source))?;
@@ -169,5 +170,26 @@ mod tests {
         let keys = files.read().unwrap();
         assert_eq!(ids(&keys), 2);
         assert_eq!(keys.subject("one", "alice"), Keys::new(&[1; 32]).unwrap().subject("one", "alice"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_running_process_takes_a_new_key_and_keeps_its_keys_when_one_is_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("key"), [1; 32]).unwrap();
+        let files = KeyFiles::open(&path("key")).unwrap();
+        let keyring = Keyring::new(files.read().unwrap());
+        tokio::spawn(files.watch(keyring.clone()));
+        let ids = async || {
+            tokio::time::sleep(2 * EVERY).await;
+            format!("{:?}", **keyring.load()).matches('"').count() / 2
+        };
+        std::fs::write(path("token-2026-12-01"), [2; 32]).unwrap();
+        assert_eq!(ids().await, 2);
+        std::fs::write(path("token-2026-12-02"), [3; 3]).unwrap();
+        std::fs::remove_file(path("token-2026-12-01")).unwrap();
+        assert_eq!(ids().await, 2);
+        std::fs::remove_file(path("token-2026-12-02")).unwrap();
+        assert_eq!(ids().await, 1);
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
@@ -136,10 +135,10 @@ async fn until_ended(
     mut writer: Option<Writer>,
 ) -> Result<(), RunError> {
     let listener = serve::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-    let ended = serve::terminated()?.shared();
+    let ended = serve::terminated()?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     tokio::select! {
-        served = serve::serve(listener, router, ended) => served?,
+        () = serve::serve(listener, router, ended) => {}
         _ = follower => return Err(RunError::Task("the reader of tables")),
         end = finished(writer.as_mut()) => return end.and(Err(RunError::Task("the writer of the ledger"))),
     }

@@ -71,15 +71,8 @@ pub fn operations(registry: Registry, is_ready: impl Fn() -> bool + Clone + Send
 ///
 /// A connection may rest, or send the head of a request, for [`HEAD_WITHIN`], and a request may take
 /// [`REQUEST_WITHIN`]. Of a head [`HEAD_LIMIT`] bytes are read. More connections than [`CONNECTIONS_LIMIT`] wait in the
-/// system until one ends.
-///
-/// # Errors
-/// Never so far: a connection that can't be taken is nobody else's matter.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    ended: impl Future<Output = ()> + Clone + Send + 'static,
-) -> std::io::Result<()> {
+/// system until one ends. One that can't be taken is nobody else's matter.
+pub async fn serve(listener: TcpListener, router: Router, ended: impl Future<Output = ()> + Send + 'static) {
     let router = router.layer(middleware::from_fn(in_time));
     let (room, open) = (Arc::new(Semaphore::new(CONNECTIONS_LIMIT)), GracefulShutdown::new());
     let mut ended = pin!(ended);
@@ -103,7 +96,6 @@ pub async fn serve(
         () = open.shutdown() => {}
         () = tokio::time::sleep(GRACE) => tracing::warn!("requests were still open at the end"),
     }
-    Ok(())
 }
 
 fn http() -> http1::Builder {

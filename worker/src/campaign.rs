@@ -93,7 +93,9 @@ pub enum CampaignError {
         source: Box<serde_saphyr::Error>,
     },
     /// The object has fields that nobody reads.
-    #[error("{0} {is} not known: correct the spelling, or ask `broadside check`, which names what is known there", is = if .0.contains(',') { "are" } else { "is" })]
+    #[error(
+        "no such field: {0}: correct the spelling, or ask `broadside check`, which names what is known there"
+    )]
     Unknown(String),
     /// The object has no name, which every variant's name begins with.
     #[error("metadata.name is missing: give the campaign a name")]

@@ -126,9 +126,9 @@ fn a_misspelled_field_is_named_and_nothing_is_written() {
         assert!(message.contains(words), "{message}");
         assert!(!Path::new(&place.path("output")).exists());
     };
-    check("audience:", "audiense:", "spec.brief.audiense is not known");
-    check("offer: {text", "offer: {until: now, text", "spec.brief.offer.until is not known");
-    check("variants: 3", "varients: 3", "spec.placements.0.varients is not known");
+    check("audience:", "audiense:", "no such field: spec.brief.audiense");
+    check("offer: {text", "offer: {until: now, text", "no such field: spec.brief.offer.until");
+    check("variants: 3", "varients: 3", "no such field: spec.placements.0.varients");
 }
 
 #[test]

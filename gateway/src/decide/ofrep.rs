@@ -248,6 +248,31 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::{SAMPLE, Sample};
+    use crate::tables::Index;
+
+    #[test]
+    fn flags_are_in_order_and_have_a_bound() {
+        let mut index = Index::default();
+        let mut offer = |number: usize, namespace: &str| {
+            let (uid, name) = (format!("uid-{number}"), format!("c{number:04}"));
+            let mut object = Sample { uid: &uid, ..SAMPLE }.object();
+            object.metadata.namespace = Some(namespace.to_owned());
+            object.spec.campaign.name = name;
+            index.offer(&object).unwrap();
+        };
+        (0..FLAGS_LIMIT).rev().for_each(|number| offer(number, "shop"));
+        let keys = |tables: &Snapshot, namespace| {
+            let flags = flags(tables, namespace).ok()?;
+            Some(flags.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
+        };
+        offer(FLAGS_LIMIT, "other");
+        let tables = index.snapshot();
+        assert_eq!(keys(&tables, None), None, "one more than the bound");
+        let shop = keys(&tables, Some("shop")).unwrap();
+        assert_eq!((shop.len(), shop[0].as_str(), shop.is_sorted()), (FLAGS_LIMIT, "shop.c0000.hero", true));
+        assert_eq!(keys(&tables, Some("other")).unwrap(), ["other.c1000.hero"]);
+    }
 
     #[test]
     fn a_key_names_namespace_campaign_and_placement() {

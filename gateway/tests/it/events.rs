@@ -139,7 +139,7 @@ async fn what_is_no_list_of_events_is_told_why() {
 }
 
 #[tokio::test]
-async fn what_is_no_cloudevent_is_told_why() {
+async fn cloudevents_are_told_apart_by_source_and_id_and_what_is_none_is_told_why() {
     let world = World::new(SAMPLE);
     let token = world.token("alice").await;
     let whole = json!({
@@ -168,6 +168,15 @@ async fn what_is_no_cloudevent_is_told_why() {
     elsewhere["type"] = json!("dev.broadside.reward");
     let (_, answer) = send("application/cloudevents+json; charset=utf-8", elsewhere.to_string()).await;
     assert!(answer["outcomes"][0]["message"].as_str().unwrap().starts_with("data.metric"), "{answer}");
+    let reward = |source: &str| {
+        let mut event = elsewhere.clone();
+        (event["source"], event["data"]["metric"]) = (json!(source), json!("product-view"));
+        event
+    };
+    let batch = json!([reward("shop"), reward("app"), reward("app")]).to_string();
+    let (_, answer) = send("application/cloudevents-batch+json", batch).await;
+    let outcomes: Vec<_> = (0..3).map(|place| answer["outcomes"][place]["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["accepted", "accepted", "duplicate"], "an id is one of its source");
     let many = json!(vec![whole; 1001]).to_string();
     let (status, _) = send("application/cloudevents-batch+json", many).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);

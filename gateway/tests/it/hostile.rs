@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use futures::FutureExt;
 use gateway::serve::{self, CONNECTIONS_LIMIT, HEAD_WITHIN, REQUEST_WITHIN};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +18,7 @@ async fn served() -> (SocketAddr, World) {
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let router: Router = world.decide.clone();
-    tokio::spawn(serve::serve(listener, router, futures::future::pending::<()>().shared()));
+    tokio::spawn(serve::serve(listener, router, futures::future::pending()));
     (address, world)
 }
 

@@ -6,8 +6,8 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::samples::SAMPLE;
-use crate::world::{World, exposure, post};
+use crate::samples::{SAMPLE, Sample};
+use crate::world::{World, call, exposure, post};
 
 const FLAG: &str = "/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
@@ -50,6 +50,19 @@ async fn who_may_not_be_measured_gets_the_control_as_a_default() {
         (None, &json!("DEFAULT")),
         "the application's own default"
     );
+}
+
+#[tokio::test]
+async fn segment_and_the_browsers_wish_are_heard() {
+    let world = World::new(Sample { allocations: &[(&["new"], &[0, 1_000_000])], ..SAMPLE });
+    let ask = async |segment: Option<&str>, private: &str| {
+        let body = json!({"context": {"targetingKey": "alice", "segment": segment}}).to_string();
+        let request = Request::post(FLAG).header("Sec-GPC", private).body(Body::from(body)).unwrap();
+        call(&world.decide, request).await.1["metadata"]["decision"].clone()
+    };
+    assert_eq!(ask(Some("new"), "0").await, json!("Assigned"));
+    assert_eq!(ask(None, "0").await, json!("UnknownSegment"));
+    assert_eq!(ask(Some("new"), "1").await, json!("NoConsent"));
 }
 
 #[tokio::test]

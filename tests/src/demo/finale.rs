@@ -25,6 +25,7 @@ pub(super) async fn tell(stage: &Installation, truth: &Path, took: Duration) -> 
     println!("{}", data(&handed_on));
     println!("{}", compare(winner, truth["best"].as_str().unwrap_or_default()));
     println!("The demonstration took {} s after the builds.\n", took.as_secs());
+    make_plugin(stage.broadside.program());
     println!("{}", next_steps(stage));
     Ok(())
 }
@@ -61,7 +62,6 @@ fn make_plugin(broadside: &Path) {
 fn next_steps(stage: &Installation) -> String {
     let folder =
         |program: &Path| program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-    make_plugin(stage.broadside.program());
     format!(
         "Three commands to try next, after
     export KUBECONFIG={} PATH=$PATH:{}:{}
