@@ -3,6 +3,7 @@
 //! Time stands still in these tests, and goes on at once to the next moment for which something waits.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use gateway::serve::{self, CONNECTIONS_LIMIT, HEAD_WITHIN, REQUEST_WITHIN};
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 
 use crate::samples::SAMPLE;
 use crate::world::World;
+
+/// Longer than anybody waits, and no time at all where it stands still.
+const FOREVER: Duration = Duration::from_secs(3600);
 
 async fn served() -> (SocketAddr, World) {
     let world = World::new(SAMPLE);
@@ -28,7 +32,8 @@ async fn answered(address: SocketAddr, sent: &[u8]) -> String {
     stream.write_all(sent).await.unwrap();
     let mut answer = Vec::new();
     // A server that closes while something is unread resets the connection: then there is no more to read either.
-    let _ = stream.read_to_end(&mut answer).await;
+    let read = tokio::time::timeout(FOREVER, stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the connection stays open");
     String::from_utf8(answer).unwrap()
 }
 
