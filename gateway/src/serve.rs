@@ -30,7 +30,7 @@ pub const HEAD_WITHIN: Duration = Duration::from_secs(75);
 /// How long a request may take, its body and the disk included.
 pub const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 
-/// The largest head, in bytes.
+/// How much of a head is read for sure, in bytes. What one read of the socket brings beyond it is taken too.
 pub const HEAD_LIMIT: usize = 64 * 1024;
 
 /// The most connections at once.
@@ -70,7 +70,7 @@ pub fn operations(registry: Registry, is_ready: impl Fn() -> bool + Clone + Send
 /// Serves until `ended`, then finishes what is open, ten seconds at most.
 ///
 /// A connection may rest, or send the head of a request, for [`HEAD_WITHIN`], and a request may take
-/// [`REQUEST_WITHIN`]. Of a head [`HEAD_LIMIT`] bytes are read. More connections than [`CONNECTIONS_LIMIT`] wait in the
+/// [`REQUEST_WITHIN`]. A head is refused that does not end soon behind [`HEAD_LIMIT`] bytes. More connections than [`CONNECTIONS_LIMIT`] wait in the
 /// system until one ends. One that can't be taken is nobody else's matter.
 pub async fn serve(listener: TcpListener, router: Router, ended: impl Future<Output = ()> + Send + 'static) {
     let router = router.layer(middleware::from_fn(in_time));
