@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cors::{NoOrigin, Origins};
 use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
 
@@ -60,6 +61,10 @@ pub struct CommonArgs {
     /// The file of the release's secret, at least 32 bytes; the same for every process of a release.
     #[arg(long, env = "BROADSIDE_KEY_FILE", value_name = "FILE")]
     pub key_file: PathBuf,
+    /// The origins whose web pages may read answers, such as `https://shop.example`, or `*` for all; with commas between
+    /// them, or again for each.
+    #[arg(long, env = "BROADSIDE_ALLOW_ORIGIN", value_name = "ORIGIN|*", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
 }
 
 /// A checked configuration. It holds no secret, only where the secret lies.
@@ -73,6 +78,8 @@ pub struct Config {
     pub source: Source,
     /// The file of the release's secret.
     pub key_file: PathBuf,
+    /// The origins whose pages may read answers.
+    pub origins: Origins,
 }
 
 /// What a process does.
@@ -104,6 +111,9 @@ pub enum ConfigError {
     /// The namespace is none.
     #[error("--namespace is empty: name one, or use `all`")]
     NoNamespace,
+    /// An origin is none.
+    #[error("--allow-origin: {0}")]
+    NoOrigin(NoOrigin),
 }
 
 impl TryFrom<RoleArgs> for Config {
@@ -115,8 +125,9 @@ impl TryFrom<RoleArgs> for Config {
             RoleArgs::Ledger(LedgerArgs { common, data }) => (Role::Ledger(data), common),
             RoleArgs::All(LedgerArgs { common, data }) => (Role::All(data), common),
         };
-        let CommonArgs { listen, tables, namespace, key_file } = common;
-        Ok(Self { role, listen, source: source(&tables, namespace)?, key_file })
+        let CommonArgs { listen, tables, namespace, key_file, allow_origin } = common;
+        let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
+        Ok(Self { role, listen, source: source(&tables, namespace)?, key_file, origins })
     }
 }
 
@@ -155,6 +166,15 @@ mod tests {
         assert_eq!(ledger, Ok(Role::Ledger("/var/lib/ledger".into())));
         let all = read("gateway all --data /var/lib/ledger --key-file k").map(|config| config.role);
         assert_eq!(all, Ok(Role::All("/var/lib/ledger".into())));
+        let origins = |line: &str| read(line).map(|config| config.origins);
+        let two = "https://shop.example,http://localhost:3000";
+        let listed = origins(&format!("gateway decide --key-file k --allow-origin {two}"));
+        let again = two.replace(',', " --allow-origin ");
+        assert_eq!(listed, origins(&format!("gateway decide --key-file k --allow-origin {again}")));
+        assert!(matches!(listed, Ok(Origins::Listed(listed)) if listed.len() == 2));
+        let odd = origins("gateway decide --key-file k --allow-origin https://shop.example/").unwrap_err();
+        let remedy = r#"--allow-origin: "https://shop.example/" is no origin: write https://shop.example"#;
+        assert_eq!(odd.to_string(), remedy);
         assert!(
             Cli::try_parse_from(["gateway", "ledger", "--key-file", "k"]).is_err(),
             "a ledger needs a volume"

@@ -19,6 +19,7 @@
 
 pub mod args;
 pub mod clock;
+pub mod cors;
 pub mod decide;
 pub mod key;
 pub mod ledger;

@@ -54,7 +54,7 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let Config { role, listen, source, key_file } = config;
+    let Config { role, listen, source, key_file, origins } = config;
     let keyring = keys(&key_file)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
@@ -71,7 +71,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             (decides.merge(records), Some(ledger), Some(writer))
         }
     };
-    until_ended(listen, router.merge(parts.operations(ledger)), follower, writer).await
+    let router = origins.let_in(router).merge(parts.operations(ledger));
+    until_ended(listen, router, follower, writer).await
 }
 
 /// What every role is made of.

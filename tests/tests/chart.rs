@@ -36,6 +36,7 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("ledger.persistence.size=0", "size"),
         ("operator.figuresInterval=often", "figuresInterval"),
         ("worker.imageVolumes=sometimes", "imageVolumes"),
+        ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
     ] {
         let output = helm(&["template", "--set", value]).await?;
         assert!(!output.status.success() && said(&output).contains(named), "{value}: {}", said(&output));
@@ -62,5 +63,17 @@ async fn images_of_models_are_volumes_only_where_that_is_asked() -> Result {
     let flag = "--worker-image-volumes";
     assert!(!said(&helm(&["template"]).await?).contains(flag));
     assert!(said(&helm(&["template", "--set", "worker.imageVolumes=true"]).await?).contains(flag));
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_let_in_by_gateway_and_ledger_alike() -> Result {
+    let flag = "--allow-origin=";
+    assert!(!said(&helm(&["template"]).await?).contains(flag));
+    let value = "gateway.allowOrigins={https://shop.example,http://localhost:3000}";
+    let with = said(&helm(&["template", "--set", value]).await?);
+    for origin in ["https://shop.example", "http://localhost:3000"] {
+        assert_eq!(with.matches(&format!("- \"{flag}{origin}\"\n")).count(), 2, "{with}");
+    }
     Ok(())
 }

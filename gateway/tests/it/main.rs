@@ -4,6 +4,7 @@
 
 mod applications;
 mod clock;
+mod cors;
 mod decide;
 mod events;
 mod hostile;
