@@ -48,12 +48,23 @@ test-endpoint: ## Install llama-cpp-python's server and test generation against 
 	"$(CACHE)/endpoint/venv/bin/pip" install --quiet --requirement worker/tests/endpoint/requirements.txt
 	BROADSIDE_TEST_ENDPOINT=demanded cargo test --locked --workspace --test endpoint
 
-# The SDKs of applications are a few seconds to install, so they are a part of `make test` wherever there is a Python.
+# The SDKs of applications and a browser are seconds to install, so they are a part of `make test` wherever they can be had.
+# Each fails alone, says so, and leaves nothing half done; the tests that need it then say that they did not run.
+APPLICATIONS := gateway/tests/it
 applications:
 	@{ python3 -m venv "$(CACHE)/applications/venv" && "$(CACHE)/applications/venv/bin/pip" install --quiet --retries 1 \
-	  --disable-pip-version-check --requirement gateway/tests/it/applications/requirements.txt; } || \
-	  { rm -rf "$(CACHE)/applications"; \
+	  --disable-pip-version-check --requirement $(APPLICATIONS)/applications/requirements.txt; } || \
+	  { rm -rf "$(CACHE)/applications/venv"; \
 	  echo "the SDKs of applications can't be installed (Python 3.10 with venv, internet): their tests will not run" >&2; }
+	@{ mkdir -p "$(CACHE)/applications/npm" && cp $(APPLICATIONS)/clients/package.json "$(CACHE)/applications/npm" && \
+	  npm install --prefix "$(CACHE)/applications/npm" --silent --no-package-lock --no-audit --no-fund --prefer-offline \
+	  --fetch-retries 1 --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 2000; } || \
+	  { rm -rf "$(CACHE)/applications/npm"; \
+	  echo "OpenFeature's SDKs for JavaScript can't be installed (Node 20 with npm, internet): their tests will not run" >&2; }
+	@for name in chromium google-chrome chromium-browser chrome; do ! command -v $$name >/dev/null || exit 0; done; \
+	  { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 --option Acquire::Retries=1 && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null; } || \
+	  echo "Chromium is missing and can't be installed (root, apt-get, internet): its tests will not run" >&2
 
 bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation
@@ -83,13 +94,17 @@ ORACLES := experiment/tests/oracles
 WRITTEN := assignment sample_ratio rate_ratio power intervals holm policies linear common posterior values special_functions
 
 oracles: ## Compute anew what the statistics are held against (six minutes; Python 3.11, internet)
-	@python3 -m venv "$(CACHE)/oracles/ours" && python3 -m venv "$(CACHE)/oracles/peers"
+	@for name in ours obp peers; do python3 -m venv "$(CACHE)/oracles/$$name" || exit 1; done
 	"$(CACHE)/oracles/ours/bin/pip" install --quiet --requirement $(ORACLES)/requirements.txt
 	@set -e; export PYTHONDONTWRITEBYTECODE=1; for name in $(WRITTEN); do \
 	  case $$name in holm|policies|linear|common|posterior|values|special_functions) takes=", which takes a minute or two";; *) takes=;; esac; \
 	  echo "writing $(ORACLES)/$$name.csv$$takes"; \
 	  "$(CACHE)/oracles/ours/bin/python" $(ORACLES)/$$name.py > "$(CACHE)/oracles/$$name.csv"; \
 	  mv "$(CACHE)/oracles/$$name.csv" $(ORACLES)/$$name.csv; done
+	"$(CACHE)/oracles/obp/bin/pip" install --quiet --no-deps --ignore-requires-python --requirement $(ORACLES)/requirements-replay.txt
+	@echo "writing $(ORACLES)/replay.csv"
+	@PYTHONDONTWRITEBYTECODE=1 "$(CACHE)/oracles/obp/bin/python" $(ORACLES)/replay.py > "$(CACHE)/oracles/replay.csv"
+	@mv "$(CACHE)/oracles/replay.csv" $(ORACLES)/replay.csv
 	"$(CACHE)/oracles/peers/bin/pip" install --quiet --requirement $(ORACLES)/requirements-peers.txt
 	@PYTHONDONTWRITEBYTECODE=1 "$(CACHE)/oracles/peers/bin/python" $(ORACLES)/peers.py
 
@@ -102,10 +117,11 @@ lint: ## Check form, lints, and what may be depended on
 audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
 	cargo deny check advisories
 
-generate: ## Write every generated file anew: definitions, formats, help, scenarios
+generate: applications ## Write every generated file anew: definitions, formats, help, scenarios, the script of pages
 	UPDATE=1 cargo test --locked --package broadside-rules --test page
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions
 	UPDATE=1 cargo test --locked --package broadside --test help --test render --test offline
+	UPDATE=1 cargo test --locked --package broadside-gateway --test it the_script
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
 	UPDATE=1 cargo test --locked --package broadside-worker --test help --test plan
 

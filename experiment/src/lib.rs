@@ -34,6 +34,7 @@
 //! | [`mod@outlook`] | How much traffic is still needed? |
 //! | [`mod@policy`] | What is shown in the next round? |
 //! | [`mod@assignment`] | Which arm does this subject get? |
+//! | [`mod@replay`] | What would another policy have brought? |
 //! | [`mod@numeric`] | How are the special functions kept exact? |
 //! | [`mod@simulation`] | How does all of it do where the truth is known? |
 //!
@@ -73,6 +74,7 @@ pub mod metric;
 pub mod numeric;
 pub mod outlook;
 pub mod policy;
+pub mod replay;
 pub mod simulation;
 pub mod stopping;
 pub mod totals;
