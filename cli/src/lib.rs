@@ -4,6 +4,7 @@
 //! check     a file ──▶ every fault of its campaigns       with the operator's own code, offline
 //! estimate  totals ──▶ effects, a verdict, a sentence     with the operator's own statistics, offline
 //! allocate  totals ──▶ the shares of the next round       with the operator's own policies, offline
+//! replay    decisions and rewards ──▶ what another policy would have brought, offline
 //! model     a folder ──▶ an image that a pod takes a model from
 //! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
 //! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
@@ -18,6 +19,7 @@ mod connection;
 mod estimate;
 pub mod model;
 pub mod offline;
+mod replay;
 mod results;
 mod simulate;
 mod terminal;
@@ -32,7 +34,7 @@ pub use check::{Brands, Finding, Report, Severity, check, check_beside};
 pub use results::render;
 pub use simulate::world;
 
-/// Checks campaigns, estimates and allocates from totals, packs models, shows results, simulates people.
+/// Checks campaigns, estimates and allocates from totals, packs models, replays logs, shows results, simulates people.
 #[derive(Debug, Parser)]
 #[command(name = "broadside", version)]
 pub struct Cli {
@@ -47,6 +49,7 @@ enum Command {
     Check(check::Args),
     Estimate(estimate::Args),
     Model(model::Args),
+    Replay(replay::Args),
     Results(results::Args),
     Simulate(simulate::Args),
 }
@@ -61,6 +64,8 @@ pub enum Error {
     Offline(#[from] offline::file::Error),
     /// Of `model`.
     Model(#[from] model::Error),
+    /// Of `replay`.
+    Replay(#[from] replay::Error),
     /// Of `results`.
     Results(#[from] results::Error),
     /// Of `simulate`.
@@ -77,6 +82,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Check(args) => check::run(&args)?,
         Command::Estimate(args) => estimate::run(&args)?,
         Command::Model(args) => model::run(&args)?,
+        Command::Replay(args) => replay::run(&args)?,
         Command::Results(args) => results::run(args).await?,
         Command::Simulate(args) => simulate::run(args).await?,
     })

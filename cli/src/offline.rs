@@ -38,6 +38,7 @@ mod parse;
 mod picture;
 mod place;
 mod read;
+pub mod replay;
 mod safety;
 mod schema;
 mod table;
@@ -50,7 +51,7 @@ pub use answer::{
     RoundsAnswer, SampleRatioAnswer, SegmentAnswer, VariantAnswer, VerdictWord,
 };
 pub use document::Basis;
-pub use fault::{Fault, Problem, WorldProblem};
+pub use fault::{Fault, Problem, ReplayProblem, WorldProblem};
 pub use read::Question;
 pub use safety::{GuardedAnswer, GuardrailAnswer, SafetyWord};
 pub use schema::schemas;

@@ -27,7 +27,7 @@ fn page() -> String {
         "# The command `broadside`\n\n<!-- Generated from cli/. Refresh with: {REFRESH} -->\n\n\
          Under the name `kubectl-broadside` in the search path it is `kubectl broadside`.\n\
          `estimate` and `allocate` need no cluster: [offline.md](offline.md) describes what they read and answer.\n\
-         `simulate --world` needs none either: [simulate.md](simulate.md).\n"
+         `simulate --world` needs none either: [simulate.md](simulate.md); nor does `replay`: [replay.md](replay.md).\n"
     );
     let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
     subcommands.for_each(|subcommand| section(subcommand, subcommand.get_name(), &mut page));

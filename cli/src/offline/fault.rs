@@ -1,6 +1,7 @@
 //! What can be wrong with a document, as an enum so that a reader may tell the cases apart. Each problem ends with a
 //! remedy.
 
+mod replay;
 mod world;
 
 use api::{DurationError, PercentError};
@@ -10,6 +11,7 @@ use super::limits::{
     MOST_BYTES, MOST_CELLS, MOST_FIGURES, MOST_GUARDRAILS, MOST_SEGMENTS, MOST_VARIANTS, NAME_LIMIT,
 };
 
+pub use replay::ReplayProblem;
 pub use world::WorldProblem;
 
 /// What is wrong, and where.
@@ -343,6 +345,9 @@ pub enum Problem {
     /// Of a world, and not of totals.
     #[error(transparent)]
     World(#[from] WorldProblem),
+    /// Of a log, or of a policy that is scored on it.
+    #[error(transparent)]
+    Replay(#[from] ReplayProblem),
     /// What passed all of the above and still makes no experiment.
     #[error("{0}: compare the document with docs/offline.md")]
     Refused(String),

@@ -39,12 +39,12 @@ pub(crate) fn answer<T>(file: &Path, of: impl FnOnce(&[u8]) -> Result<T, Fault>)
     of(&bytes).map_err(|fault| Error::Faulty { file: file.to_owned(), fault })
 }
 
-fn is_standard_input(file: &Path) -> bool {
+pub(crate) fn is_standard_input(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
 /// What people call it.
-fn name(file: &Path) -> String {
+pub(crate) fn name(file: &Path) -> String {
     if is_standard_input(file) { "standard input".to_owned() } else { file.display().to_string() }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{assert_alike, estimate, example, repository};
 
-fn broadside(arguments: &[&str], input: &str) -> Output {
+pub(crate) fn broadside(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_broadside"))
         .args(arguments)
         .env_remove("RUST_BACKTRACE")
@@ -22,7 +22,7 @@ fn broadside(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("broadside ends")
 }
 
-fn printed(output: &Output) -> Value {
+pub(crate) fn printed(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }

@@ -1,4 +1,4 @@
-//! `broadside estimate` and `broadside allocate`: what they answer, what they refuse, and what no document can do to them.
+//! `broadside estimate`, `broadside allocate` and `broadside replay`: what they answer, what they refuse, and what no document can do to them.
 
 mod command;
 mod delivered;
@@ -8,6 +8,7 @@ mod online;
 mod optional;
 mod page;
 mod properties;
+mod replay;
 mod worlds;
 
 use std::collections::BTreeSet;
