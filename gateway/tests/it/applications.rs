@@ -15,16 +15,26 @@ use crate::world::exposure;
 
 /// The Python that `make test` prepares.
 fn python() -> Option<PathBuf> {
+    installed("venv/bin/python", "the gateway with SDKs as its clients")
+}
+
+/// What `make test` has installed there, or else a note of what does not run.
+pub(crate) fn installed(path: &str, what: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let python = cache.join("broadside/applications/venv/bin/python");
-    if python.exists() {
-        return Some(python);
+    let installed = cache.join("broadside/applications").join(path);
+    if installed.exists() {
+        return Some(installed);
     }
-    // Past the capture of the test harness, which would hide it.
-    let note = "NOT RUN: the gateway with SDKs as its clients: make applications installs them\n";
-    std::io::stderr().write_all(note.as_bytes()).unwrap();
+    not_run(what);
     None
+}
+
+/// Says on the terminal what does not run.
+pub(crate) fn not_run(what: &str) {
+    // Past the capture of the test harness, which would hide it.
+    let note = format!("NOT RUN: {what}: make applications installs them\n");
+    std::io::stderr().write_all(note.as_bytes()).unwrap();
 }
 
 /// What the application gets for each of the contexts.

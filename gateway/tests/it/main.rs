@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod applications;
+mod browser;
+mod clients;
 mod clock;
 mod cors;
 mod decide;

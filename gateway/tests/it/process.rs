@@ -20,8 +20,13 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it and waits until it is ready; it says in its log where it listens.
     pub(crate) async fn start(role: &str, folder: &Path) -> Self {
+        Self::start_with(role, folder, &[]).await
+    }
+
+    /// As [`Process::start`], with further arguments.
+    pub(crate) async fn start_with(role: &str, folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
-        command.args([role, "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        command.args([role, "--listen", "127.0.0.1:0", "--log-format", "json"]).args(arguments);
         command.arg("--tables").arg(folder.join("tables")).arg("--key-file").arg(folder.join("key"));
         if role != "decide" {
             command.arg("--data").arg(folder.join("data"));
