@@ -1,9 +1,9 @@
 //! The ledger: what counts, and the durable record of it.
 //!
 //! ```text
-//!   event ─check─▶ Arrival ─queue─▶ writer ── one transaction for all that waited ──▶ disk
-//!                                     │                                                │
-//!   totals ◀──────────────────────────┘          outcome ◀─────────────────────────────┘
+//!   event ─check─▶ Arrival ─queue─▶ writer ── one group of the log for all that waited ──▶ disk
+//!                                     │                                                    │
+//!   totals ◀───────────────────── state                  outcome ◀─────────────────────────┘
 //! ```
 //!
 //! **The unit** is one subject in one placement under one seed. Its first exposure to arrive fixes round, segment and
@@ -23,9 +23,13 @@
 //! uncounts nothing.
 
 pub mod check;
+mod checkpoint;
+mod counted;
 mod http;
 pub mod incoming;
+mod log;
 mod metrics;
+mod state;
 pub mod store;
 pub mod unit;
 mod writer;

@@ -20,6 +20,8 @@ pub enum Code {
     Busy,
     /// The ledger is starting or ending: the same request succeeds later.
     Unavailable,
+    /// The ledger's volume is full: the same request succeeds once there is room.
+    Full,
     /// There is no such path or method.
     NotFound,
 }
@@ -53,7 +55,7 @@ impl Refusal {
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::Slow => StatusCode::REQUEST_TIMEOUT,
             Code::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Code::Unavailable | Code::Full => StatusCode::SERVICE_UNAVAILABLE,
             Code::NotFound => StatusCode::NOT_FOUND,
         }
     }
@@ -64,7 +66,7 @@ impl IntoResponse for Refusal {
         tracing::debug!(code = ?self.code, "request refused");
         let status = self.status();
         let mut response = (status, Json(&self)).into_response();
-        if matches!(self.code, Code::Busy | Code::Unavailable) {
+        if matches!(self.code, Code::Busy | Code::Unavailable | Code::Full) {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }
         response

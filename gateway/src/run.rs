@@ -13,7 +13,7 @@ use crate::args::{Config, Role, Source};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
-use crate::ledger::store::{Store, StoreError};
+use crate::ledger::store::{Sizes, Store, StoreError};
 use crate::ledger::{self, Ledger, LedgerState};
 use crate::serve;
 use crate::tables::{Keeper, Tables, cluster, folder};
@@ -92,7 +92,7 @@ impl Parts {
     async fn records(&mut self, data: &Path) -> Result<(Router, Ledger, Writer), RunError> {
         let Self { tables, keyring, clock, registry } = self;
         let data = data.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&data)).await;
+        let opened = tokio::task::spawn_blocking(move || Store::open(&data, Sizes::default())).await;
         let store = opened.map_err(|_| RunError::Task("the opening of the ledger"))??;
         let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));

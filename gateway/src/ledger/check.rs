@@ -5,9 +5,10 @@ use std::hash::Hasher;
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::{Claims, Keys, SubjectHash, TokenError};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
-use super::unit::{Arm, Exposure, Receipt, Reward};
+use super::unit::{Arm, Receipt, Reward};
 use super::{Millis, millis};
 use crate::tables::Snapshot;
 
@@ -25,7 +26,7 @@ pub const SKEW: SignedDuration = SignedDuration::from_secs(10);
 pub const EXPOSED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where a unit lives.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Experiment {
     /// The campaign's UID.
     pub campaign: String,
@@ -56,6 +57,28 @@ pub enum What {
     Exposure(Exposure),
     /// The person acted.
     Reward(Reward),
+}
+
+/// An exposure and the decision that it follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// When it happened.
+    pub at: Millis,
+    /// The metric's window as it stands now.
+    pub window: Millis,
+    /// When it was decided, in seconds since 1970.
+    pub decided_at: i64,
+    /// What was decided.
+    pub draw: Draw,
+}
+
+/// What was drawn, and how likely it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Draw {
+    /// What was drawn.
+    pub arm: Arm,
+    /// With this probability, in parts per million.
+    pub probability: u32,
 }
 
 /// Reads an event that arrives at `now`.
@@ -127,7 +150,8 @@ fn exposure(claims: &Claims, at: Timestamp, window: Millis) -> Result<Exposure, 
         return Err(Receipt::because(Outcome::Late, "its decision is older than a day: decide anew"));
     }
     let arm = Arm { round: claims.round, segment: claims.segment.clone(), variant: claims.variant.clone() };
-    Ok(Exposure { at: millis(at), window, arm })
+    let draw = Draw { arm, probability: claims.probability };
+    Ok(Exposure { at: millis(at), window, decided_at: claims.decided_at, draw })
 }
 
 fn invalid(message: &'static str) -> Receipt {

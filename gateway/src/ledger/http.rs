@@ -162,6 +162,7 @@ impl From<LedgerError> for Refusal {
         let code = match error {
             LedgerError::Busy => Code::Busy,
             LedgerError::Starting | LedgerError::Stopping => Code::Unavailable,
+            LedgerError::Full => Code::Full,
         };
         Self { code, message: error.to_string() }
     }

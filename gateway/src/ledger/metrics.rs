@@ -6,13 +6,18 @@ use api::wire::event::Outcome;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use super::store::StoreError;
 
 #[derive(Clone, Debug)]
 pub(super) struct LedgerMetrics {
     matured: Counter,
     commits: Histogram,
+    units: Gauge,
+    full: Gauge,
 }
 
 impl LedgerMetrics {
@@ -23,11 +28,30 @@ impl LedgerMetrics {
         registry.register("broadside_exposures_matured", "Exposures whose window passed", matured.clone());
         let help = "Time to write what had waited, with the sync";
         registry.register_with_unit("broadside_ledger_commit", help, Unit::Seconds, commits.clone());
-        Self { matured, commits }
+        let units = Gauge::default();
+        registry.register("broadside_ledger_units", "Units in memory, whose window runs", units.clone());
+        let full = Gauge::default();
+        registry.register("broadside_ledger_full", "1 while the volume has no room for events", full.clone());
+        Self { matured, commits, units, full }
     }
 
-    pub(super) fn matured(&self, exposures: u64) {
-        self.matured.inc_by(exposures);
+    pub(super) fn has_room(&self) {
+        self.full.set(0);
+    }
+
+    /// The log is told once, not for each event that is turned away.
+    pub(super) fn is_full(&self, error: &StoreError) {
+        if self.full.set(1) == 0 {
+            tracing::error!(%error, "no event is taken");
+        }
+    }
+
+    pub(super) fn matured(&self, exposures: usize) {
+        self.matured.inc_by(exposures as u64);
+    }
+
+    pub(super) fn units(&self, units: usize) {
+        self.units.set(i64::try_from(units).unwrap_or(i64::MAX));
     }
 
     pub(super) fn committed(&self, took: Duration) {

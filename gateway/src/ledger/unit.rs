@@ -1,4 +1,4 @@
-//! The life of a unit: what each arrival does to it. Pure; the store keeps it, the writer tells the time.
+//! The life of a unit: what each arrival does to it. Pure; the state keeps it, the writer tells the time.
 //!
 //! ```text
 //!            reward                exposure            window and allowance pass
@@ -8,6 +8,8 @@
 //!      │            nothing                    │
 //!      └────────────── exposure ───────────────┘
 //! ```
+
+use std::sync::Arc;
 
 use api::wire::event::Outcome;
 use serde::{Deserialize, Serialize};
@@ -58,7 +60,7 @@ pub struct Exposure {
     /// The metric's window as it stands now.
     pub window: Millis,
     /// What was shown.
-    pub arm: Arm,
+    pub arm: Arc<Arm>,
 }
 
 /// A reward, as it arrives.
@@ -73,7 +75,7 @@ pub struct Reward {
 }
 
 /// What is known about a unit, but for those of which nothing is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Rewards came before their exposure.
     Waiting(Vec<Waiting>),
@@ -92,17 +94,18 @@ pub struct Waiting {
 }
 
 /// A unit whose window runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// What was shown.
-    pub arm: Arm,
+    pub arm: Arc<Arm>,
     /// When it was shown.
     pub at: Millis,
     /// The window, as it stood when the exposure arrived.
     pub window: Millis,
     /// Whether a reward counted.
     pub rewarded: bool,
-    ids: Vec<u64>,
+    /// Ids of its rewards, hashed.
+    pub ids: Vec<u64>,
 }
 
 /// What a sender is told about one event.
@@ -234,7 +237,7 @@ mod tests {
     use Arrives::{Exposed, Rewarded};
 
     fn check(sentence: &str, arrivals: &[Arrives], outcomes: &[Outcome], rewarded: Option<bool>) {
-        let arm = || Arm { round: 1, segment: "all".into(), variant: "warm".into() };
+        let arm = || Arc::new(Arm { round: 1, segment: "all".into(), variant: "warm".into() });
         let (mut unit, mut found) = (None, Vec::new());
         for arrival in arrivals {
             let (receipt, next) = match *arrival {

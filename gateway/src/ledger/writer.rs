@@ -1,4 +1,4 @@
-//! Group commit: one task writes, and what waits while it writes goes to disk together.
+//! Group commit: one thread writes, and what waits while it writes goes to disk together.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use api::wire::totals::TotalsResponse;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::check::Arrival;
 use super::metrics::LedgerMetrics;
 use super::millis;
-use super::store::{Store, StoreError, Transaction};
+use super::store::{Group, Store, StoreError};
 use super::unit::Receipt;
 use crate::clock::Clock;
 
@@ -40,6 +40,9 @@ pub enum LedgerError {
     /// The tables are not read yet, so that every event would be unknown.
     #[error("the ledger is starting: send the same request again in a second")]
     Starting,
+    /// There is no room on disk.
+    #[error("the ledger's volume is full: send the same request again once there is room")]
+    Full,
     /// The writer ended: what was sent may or may not be on disk.
     #[error("the ledger is stopping: send the same request again")]
     Stopping,
@@ -48,7 +51,7 @@ pub enum LedgerError {
 #[derive(Debug)]
 enum Command {
     Record(Record),
-    Totals { campaign: String, at: Timestamp, reply: oneshot::Sender<TotalsResponse> },
+    Totals { campaign: String, at: Timestamp, reply: oneshot::Sender<Result<TotalsResponse, LedgerError>> },
     Sweep { at: Timestamp },
 }
 
@@ -56,7 +59,7 @@ enum Command {
 struct Record {
     arrivals: Vec<Arrival>,
     at: Timestamp,
-    reply: oneshot::Sender<Vec<Receipt>>,
+    reply: oneshot::Sender<Result<Vec<Receipt>, LedgerError>>,
     /// Given back when the record is answered.
     _room: OwnedSemaphorePermit,
 }
@@ -67,10 +70,10 @@ impl Command {
     }
 }
 
-/// An answer that is sent once the transaction is on disk.
+/// An answer that is sent once the group is on disk.
 enum Answer {
-    Recorded(oneshot::Sender<Vec<Receipt>>, Vec<Receipt>),
-    Totals(oneshot::Sender<TotalsResponse>, TotalsResponse),
+    Recorded(oneshot::Sender<Result<Vec<Receipt>, LedgerError>>, Vec<Receipt>),
+    Totals(oneshot::Sender<Result<TotalsResponse, LedgerError>>, TotalsResponse),
 }
 
 impl Ledger {
@@ -84,30 +87,34 @@ impl Ledger {
         let (queue, commands) = unbounded_channel();
         let room = Arc::new(Semaphore::new(QUEUE_LIMIT));
         let metrics = LedgerMetrics::new(registry);
-        let writer = Writer { store: Arc::new(store), clock, metrics };
-        (Self { queue, room }, tokio::spawn(writer.run(commands)))
+        tokio::spawn(tick(queue.downgrade(), clock));
+        let writer = Writer { store, metrics };
+        let (ended, end) = oneshot::channel();
+        std::thread::spawn(move || drop(ended.send(writer.run(commands))));
+        let end = async { end.await.expect("the writer returns its faults and does not panic") };
+        (Self { queue, room }, tokio::spawn(end))
     }
 
     /// Records events that arrived at `at`, and returns when they are on disk, with a receipt for each in order.
     ///
     /// # Errors
-    /// When the queue is full, or the writer has ended.
+    /// When the queue or the disk is full, or the writer has ended.
     pub async fn record(&self, arrivals: Vec<Arrival>, at: Timestamp) -> Result<Vec<Receipt>, LedgerError> {
         let events = u32::try_from(arrivals.len()).map_err(|_| LedgerError::Busy)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(events).map_err(|_| LedgerError::Busy)?;
         let (reply, receipts) = oneshot::channel();
         self.send(Command::Record(Record { arrivals, at, reply, _room: room }))?;
-        receipts.await.map_err(|_| LedgerError::Stopping)
+        receipts.await.map_err(|_| LedgerError::Stopping)?
     }
 
     /// The sums of a campaign, exact for `at`.
     ///
     /// # Errors
-    /// When the writer has ended.
+    /// When the disk is full, or the writer has ended.
     pub async fn totals(&self, campaign: String, at: Timestamp) -> Result<TotalsResponse, LedgerError> {
         let (reply, totals) = oneshot::channel();
         self.send(Command::Totals { campaign, at, reply })?;
-        totals.await.map_err(|_| LedgerError::Stopping)
+        totals.await.map_err(|_| LedgerError::Stopping)?
     }
 
     /// Whether the writer takes events.
@@ -120,82 +127,108 @@ impl Ledger {
     }
 }
 
+/// Has exposures counted when nothing else happens, for as long as there is a ledger.
+async fn tick(queue: WeakUnboundedSender<Command>, clock: Arc<dyn Clock>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(queue) = queue.upgrade() else { return };
+        if queue.send(Command::Sweep { at: clock.now() }).is_err() {
+            return;
+        }
+    }
+}
+
 struct Writer {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
+    store: Store,
     metrics: LedgerMetrics,
 }
 
 impl Writer {
-    async fn run(self, mut commands: UnboundedReceiver<Command>) -> Result<(), StoreError> {
-        let mut ticks = tokio::time::interval(SWEEP_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                command = commands.recv() => {
-                    let Some(first) = command else { return Ok(()) };
-                    let mut waiting = vec![first];
-                    while let Ok(next) = commands.try_recv() {
-                        waiting.push(next);
-                    }
-                    self.write(waiting).await?;
-                }
-                _ = ticks.tick() => self.write(vec![Command::Sweep { at: self.clock.now() }]).await?,
+    fn run(mut self, mut commands: UnboundedReceiver<Command>) -> Result<(), StoreError> {
+        let mut waiting = Vec::new();
+        while commands.blocking_recv_many(&mut waiting, QUEUE_LIMIT) > 0 {
+            self.write(std::mem::take(&mut waiting))?;
+        }
+        Ok(())
+    }
+
+    /// Writes all that waits in one group, then answers.
+    fn write(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
+        let Self { store, metrics } = self;
+        let (begin, recorded) = (Instant::now(), commands.iter().any(Command::is_record));
+        let (room, mut waiting) = (commands.iter().map(Command::room).sum(), commands);
+        let carried_out = store.group(room, |group| {
+            let carry_out = |command| metrics.carry_out(group, command);
+            waiting.drain(..).map(carry_out).filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+        });
+        // What nobody waited for, or what wrote nothing, would hide the waits of senders.
+        if recorded {
+            metrics.committed(begin.elapsed());
+        }
+        metrics.units(store.units());
+        match carried_out {
+            Ok(answers) => {
+                metrics.has_room();
+                answers.into_iter().for_each(Answer::send);
             }
+            Err(error) if error.is_full() => {
+                metrics.is_full(&error);
+                waiting.into_iter().for_each(Command::refuse);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl Command {
+    /// The most bytes that it writes.
+    fn room(&self) -> u64 {
+        match self {
+            Self::Record(record) => Group::room(&record.arrivals),
+            Self::Totals { .. } | Self::Sweep { .. } => Group::room(&[]),
         }
     }
 
-    /// Writes all that waits in one transaction, then answers.
-    async fn write(&self, commands: Vec<Command>) -> Result<(), StoreError> {
-        let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            let (begin, recorded) = (Instant::now(), commands.iter().any(Command::is_record));
-            let answers = store.transaction(|transaction| metrics.carry_out(transaction, commands))?;
-            // What nobody waited for, or what wrote nothing, would hide the waits of senders.
-            if recorded {
-                metrics.committed(begin.elapsed());
-            }
-            Ok(answers)
-        });
-        written.await.expect("the store returns its faults and does not panic").map(answer)
+    /// Nothing of it was done.
+    fn refuse(self) {
+        // Who asked may have gone: then nobody reads the answer.
+        match self {
+            Self::Record(record) => drop(record.reply.send(Err(LedgerError::Full))),
+            Self::Totals { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
+            Self::Sweep { .. } => {}
+        }
+    }
+}
+
+impl Answer {
+    fn send(self) {
+        // Who asked may have gone: then nobody reads the answer.
+        match self {
+            Self::Recorded(reply, receipts) => drop(reply.send(Ok(receipts))),
+            Self::Totals(reply, totals) => drop(reply.send(Ok(totals))),
+        }
     }
 }
 
 impl LedgerMetrics {
-    fn carry_out(
-        &self,
-        transaction: &mut Transaction<'_>,
-        commands: Vec<Command>,
-    ) -> Result<Vec<Answer>, StoreError> {
-        let mut answers = Vec::with_capacity(commands.len());
-        for command in commands {
-            answers.extend(self.carry_out_one(transaction, command)?);
-        }
-        Ok(answers)
-    }
-
-    fn carry_out_one(
-        &self,
-        transaction: &mut Transaction<'_>,
-        command: Command,
-    ) -> Result<Option<Answer>, StoreError> {
+    fn carry_out(&self, group: &mut Group<'_>, command: Command) -> Result<Option<Answer>, StoreError> {
         match command {
             Command::Sweep { at } => {
-                self.matured(transaction.sweep(millis(at))?);
+                self.matured(group.sweep(millis(at)));
                 Ok(None)
             }
             Command::Totals { campaign, at, reply } => {
-                self.matured(transaction.sweep(millis(at))?);
-                let placements = transaction.totals(&campaign)?;
-                Ok(Some(Answer::Totals(
-                    reply,
-                    TotalsResponse { campaign, as_of: whole_milliseconds(at), placements },
-                )))
+                self.matured(group.sweep(millis(at)));
+                let placements = group.totals(&campaign);
+                let totals = TotalsResponse { campaign, as_of: whole_milliseconds(at), placements };
+                Ok(Some(Answer::Totals(reply, totals)))
             }
             Command::Record(Record { arrivals, at, reply, _room }) => {
-                self.matured(transaction.sweep(millis(at))?);
-                let receive = |arrival| transaction.receive(arrival, millis(at));
+                self.matured(group.sweep(millis(at)));
+                let receive = |arrival| group.receive(arrival, millis(at));
                 let receipts = arrivals.into_iter().map(receive).collect::<Result<_, _>>()?;
                 Ok(Some(Answer::Recorded(reply, receipts)))
             }
@@ -206,14 +239,4 @@ impl LedgerMetrics {
 /// The ledger counts in milliseconds, and so do its sums.
 fn whole_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(millis(at)).unwrap_or(at)
-}
-
-/// Who asked may have gone: then nobody reads the answer.
-fn answer(answers: Vec<Answer>) {
-    for answer in answers {
-        match answer {
-            Answer::Recorded(reply, receipts) => drop(reply.send(receipts)),
-            Answer::Totals(reply, totals) => drop(reply.send(totals)),
-        }
-    }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::Claims;
-use gateway::ledger::check::check;
-use gateway::ledger::store::Store;
+use gateway::ledger::check::{Arrival, check};
+use gateway::ledger::store::{FileLengths, Group, Sizes, Store};
 use gateway::ledger::unit::{WAITING_LIMIT, WAITING_REWARDS, allowance};
 use gateway::ledger::{Millis, millis};
 use gateway::tables::{Index, Snapshot};
@@ -192,22 +192,24 @@ fn moment(at: Millis) -> Timestamp {
 }
 
 /// What the ledger does with events that arrive together, as its writer does it.
-fn record(store: &Store, tables: &Snapshot, events: &[Event], now: Millis) -> Vec<Outcome> {
-    let recorded = store.transaction(|transaction| {
-        transaction.sweep(now)?;
-        let mut receive = |event| match check(event, &keys(), tables, moment(now)) {
-            Ok(arrival) => transaction.receive(arrival, now),
+fn record(store: &mut Store, tables: &Snapshot, events: &[Event], now: Millis) -> Vec<Outcome> {
+    let checked: Vec<_> = events.iter().map(|event| check(event, &keys(), tables, moment(now))).collect();
+    let arrivals: Vec<Arrival> = checked.iter().flatten().cloned().collect();
+    let recorded = store.group(Group::room(&arrivals), |group| {
+        group.sweep(now);
+        let mut receive = |checked| match checked {
+            Ok(arrival) => group.receive(arrival, now),
             Err(receipt) => Ok(receipt),
         };
-        events.iter().map(|event| Ok(receive(event)?.outcome)).collect()
+        checked.into_iter().map(|checked| Ok(receive(checked)?.outcome)).collect()
     });
     recorded.unwrap()
 }
 
-fn sums(store: &Store, now: Millis) -> Sums {
-    let placements = store.transaction(|transaction| {
-        transaction.sweep(now)?;
-        transaction.totals(SAMPLE.uid)
+fn sums(store: &mut Store, now: Millis) -> Sums {
+    let placements = store.group(Group::room(&[]), |group| {
+        group.sweep(now);
+        Ok(group.totals(SAMPLE.uid))
     });
     let (mut cells, mut open) = (BTreeMap::new(), BTreeMap::new());
     for placement in placements.unwrap() {
@@ -227,10 +229,14 @@ fn tables(window: Millis) -> Snapshot {
     index.snapshot()
 }
 
+/// So small that files end and checkpoints are made all the time.
+pub(crate) const SMALL: Sizes =
+    Sizes { files: FileLengths { shortest: 16 << 10, longest: 64 << 10 }, checkpoint_every: 20 << 10 };
+
 /// Runs both over `batches` of up to 80 events, and returns how often each outcome came.
 fn compare(seed: u64, window: Millis, batches: u32) -> BTreeMap<String, u32> {
     let (folder, tables) = (tempfile::tempdir().unwrap(), tables(window));
-    let mut store = Store::open(folder.path()).unwrap();
+    let mut store = Store::open(folder.path(), SMALL).unwrap();
     let mut reference = Reference { window, units: BTreeMap::new() };
     let random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut generator = Generator { random, window, subjects: 100, sent: Vec::new() };
@@ -241,19 +247,19 @@ fn compare(seed: u64, window: Millis, batches: u32) -> BTreeMap<String, u32> {
             (0..generator.random.random_range(1..=80)).map(|_| generator.event(now)).collect();
         let expected: Vec<Outcome> = sent.iter().map(|sent| reference.receive(sent, now)).collect();
         let events: Vec<Event> = sent.iter().map(event).collect();
-        let found = record(&store, &tables, &events, now);
+        let found = record(&mut store, &tables, &events, now);
         assert_eq!(found, expected, "seed {seed}, batch {batch}: {sent:?}");
         expected.iter().for_each(|outcome| *seen.entry(format!("{outcome:?}")).or_default() += 1);
         if generator.random.random_bool(0.02) {
             drop(store);
-            store = Store::open(folder.path()).unwrap();
+            store = Store::open(folder.path(), SMALL).unwrap();
         }
         if batch % 5 == 0 {
-            assert_eq!(sums(&store, now), reference.sums(now), "seed {seed}, batch {batch}");
+            assert_eq!(sums(&mut store, now), reference.sums(now), "seed {seed}, batch {batch}");
         }
     }
     let end = now + 2 * window;
-    assert_eq!(sums(&store, end), reference.sums(end));
+    assert_eq!(sums(&mut store, end), reference.sums(end));
     assert!(reference.sums(end).1.values().all(|open| *open == 0), "at the end everything is counted");
     seen
 }

@@ -1,18 +1,20 @@
 //! What those who run the gateway rely on: readiness, metrics, refusal of overload, an end when the store fails.
 
-use axum::http::StatusCode;
-use futures::future::join_all;
-use gateway::ledger::store::{Store, StoreError};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use gateway::ledger::check::{Arrival, check};
+use gateway::ledger::store::{LogError, Store, StoreError};
 use gateway::ledger::unit::Receipt;
-use gateway::ledger::{EVENTS_LIMIT, Ledger, LedgerError, QUEUE_LIMIT};
+use gateway::ledger::{Ledger, LedgerError, QUEUE_LIMIT};
+use gateway::refusal::Refusal;
 use gateway::serve::operations;
 use gateway::tables::{Index, Keeper};
 use prometheus_client::registry::Registry;
-use redb::{Database, TableDefinition};
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::clock::HandClock;
+use crate::model::SMALL;
 use crate::samples::{SAMPLE, START, keys};
 use crate::world::{World, exposure, get, post, text};
 
@@ -64,16 +66,16 @@ async fn metrics_count_outcomes_and_reasons() {
 
 #[tokio::test]
 async fn what_the_queue_cannot_hold_is_told_to_come_back() {
-    let world = World::new(SAMPLE);
-    let token = world.token("alice").await;
-    let body = json!({"events": vec![exposure("1", &token); EVENTS_LIMIT]}).to_string();
-    let fits = QUEUE_LIMIT / EVENTS_LIMIT;
-    // All are asked before the writer has its turn, so that none makes room for the next.
-    let answers = join_all((0..=fits).map(|_| post(&world.ledger, "/v1/events", body.clone()))).await;
-    let (last, first) = answers.split_last().unwrap();
-    assert!(first.iter().all(|(status, _)| *status == StatusCode::ACCEPTED));
-    assert_eq!((last.0, &last.1["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("Busy")));
-    assert_eq!(world.send(&[exposure("2", &token)]).await.len(), 1, "later there is room again");
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), SMALL).unwrap();
+    let (ledger, _writer) = Ledger::start(store, Arc::new(HandClock::new()), &mut Registry::default());
+    let busy = ledger.record(vec![arrival(1); QUEUE_LIMIT + 1], START).await.unwrap_err();
+    assert_eq!(busy, LedgerError::Busy);
+    let response = Refusal::from(busy).into_response();
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    let fits = ledger.record(vec![arrival(1); QUEUE_LIMIT], START).await;
+    assert_eq!(fits.unwrap().len(), QUEUE_LIMIT, "nothing was held for what was turned away");
 }
 
 #[tokio::test]
@@ -85,49 +87,45 @@ async fn a_ledger_that_has_not_read_the_tables_judges_no_event() {
     assert_eq!((status, &answer["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("Unavailable")));
 }
 
-/// Opens the ledger's file without the ledger.
-fn tamper(folder: &tempfile::TempDir, change: impl FnOnce(&redb::WriteTransaction)) {
-    let database = Database::create(folder.path().join("ledger.redb")).unwrap();
-    let write = database.begin_write().unwrap();
-    change(&write);
-    write.commit().unwrap();
-}
-
 #[tokio::test]
 async fn a_store_that_fails_ends_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
-    tamper(&folder, |write| {
-        let mut units = write.open_table(TableDefinition::<(u32, [u8; 16]), &[u8]>::new("units")).unwrap();
-        units.insert((0, [7; 16]), b"no unit".as_slice()).unwrap();
-    });
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), SMALL).unwrap();
     let (ledger, writer) = Ledger::start(store, Arc::new(HandClock::new()), &mut Registry::default());
-    let sound = ledger.record(vec![arrival([8; 16])], START).await.unwrap();
+    let sound = ledger.record(vec![arrival(1)], START).await.unwrap();
     assert_eq!(sound, [Receipt::of(api::wire::event::Outcome::Accepted)]);
-    assert_eq!(ledger.record(vec![arrival([7; 16])], START).await, Err(LedgerError::Stopping));
-    assert!(matches!(writer.await.unwrap(), Err(StoreError::Unit(_))));
+    std::fs::remove_dir_all(folder.path().join("log")).unwrap();
+    let mut subjects = 2..100_000;
+    let failed = loop {
+        if let Err(error) = ledger.record(vec![arrival(subjects.next().unwrap())], START).await {
+            break error;
+        }
+    };
+    assert_eq!(failed, LedgerError::Stopping);
+    assert!(matches!(writer.await.unwrap(), Err(StoreError::Log(LogError::Io { .. }))));
     assert!(!ledger.is_running());
     assert_eq!(ledger.totals(SAMPLE.uid.into(), START).await, Err(LedgerError::Stopping));
 }
 
 #[test]
-fn a_ledger_of_another_version_or_in_use_is_left_alone() {
+fn a_ledger_of_an_older_version_or_in_use_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    assert!(
-        matches!(Store::open(folder.path()), Err(StoreError::Open { .. })),
-        "two writers would lose events"
-    );
+    let store = Store::open(folder.path(), SMALL).unwrap();
+    let open = || Store::open(folder.path(), SMALL).map(drop);
+    assert!(matches!(open(), Err(StoreError::InUse(_))), "two writers would lose events");
     drop(store);
-    tamper(&folder, |write| {
-        let mut meta = write.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap();
-        meta.insert("schema", 2).unwrap();
-    });
-    assert!(matches!(Store::open(folder.path()), Err(StoreError::Schema(2))));
+    assert!(open().is_ok());
+    std::fs::write(folder.path().join("ledger.redb"), "").unwrap();
+    assert!(matches!(open(), Err(StoreError::Older(_))));
 }
 
 /// An exposure as it passes the check.
-fn arrival(subject: [u8; 16]) -> gateway::ledger::check::Arrival {
+pub(crate) fn arrival(subject: u128) -> Arrival {
+    static ONE: LazyLock<Arrival> = LazyLock::new(checked);
+    Arrival { subject: subject.to_be_bytes(), ..ONE.clone() }
+}
+
+fn checked() -> Arrival {
     let mut index = Index::default();
     index.offer(&SAMPLE.object()).unwrap();
     let claims = api::wire::token::Claims {
@@ -139,8 +137,8 @@ fn arrival(subject: [u8; 16]) -> gateway::ledger::check::Arrival {
         variant: "warm".into(),
         probability: 500_000,
         decided_at: START.as_second(),
-        subject: api::wire::token::SubjectHash(api::name::hex(&subject)),
+        subject: keys().subject(SAMPLE.uid, "alice"),
     };
     let event = serde_json::from_value(exposure("1", &keys().sign(&claims))).unwrap();
-    gateway::ledger::check::check(&event, &keys(), &index.snapshot(), START).unwrap()
+    check(&event, &keys(), &index.snapshot(), START).unwrap()
 }

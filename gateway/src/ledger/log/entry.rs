@@ -1,0 +1,237 @@
+//! What stands in a group: moments, and what was accepted at them. Names are written once for each file.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Millis;
+use crate::ledger::check::{Arrival, Draw, Experiment, Exposure, Subject, What};
+use crate::ledger::unit::{Arm, Reward};
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// What follows happened at this moment of the ledger's clock, and what was due then was counted.
+    Clock(Millis),
+    /// This was accepted.
+    Arrival(Arrival),
+}
+
+/// A group's bytes are not those of entries.
+#[derive(Debug, thiserror::Error)]
+#[error("it is no entry of a log")]
+pub(super) struct EntryError;
+
+/// An entry as it is written. The order of the variants is a part of the format.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Form<'b> {
+    Clock(Millis),
+    /// Gets the next number among experiments.
+    Experiment {
+        campaign: &'b str,
+        placement: &'b str,
+        seed: i64,
+    },
+    /// Gets the next number among draws.
+    Draw {
+        round: u32,
+        segment: &'b str,
+        variant: &'b str,
+        probability: u32,
+    },
+    Exposure {
+        experiment: u32,
+        draw: u32,
+        subject: Subject,
+        /// Before the last moment, as `before_decision` is before the exposure: small numbers are short.
+        before: Millis,
+        window: Millis,
+        before_decision: i64,
+    },
+    Reward {
+        experiment: u32,
+        subject: Subject,
+        id: u64,
+        before: Millis,
+        window: Millis,
+    },
+}
+
+/// The most that an entry takes but for its names: two definitions and the entry, each of at most 70 bytes.
+const LONGEST: usize = 210;
+
+impl Entry {
+    /// The most bytes that it takes.
+    pub(crate) fn longest(arrival: &Arrival) -> u64 {
+        let Arrival { experiment: Experiment { campaign, placement, seed: _ }, subject: _, what } = arrival;
+        let names = match what {
+            What::Exposure(exposure) => exposure.draw.arm.segment.len() + exposure.draw.arm.variant.len(),
+            What::Reward(_) => 0,
+        };
+        (LONGEST + campaign.len() + placement.len() + names) as u64
+    }
+
+    /// The most bytes that a moment takes.
+    pub(crate) const CLOCK: u64 = 11;
+}
+
+/// Writes the entries of a file.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    group: Vec<u8>,
+    now: Option<Millis>,
+    experiments: HashMap<Experiment, u32>,
+    draws: HashMap<Draw, u32>,
+}
+
+impl Writer {
+    pub(super) fn add(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Clock(now) if self.now == Some(*now) => {}
+            Entry::Clock(now) => {
+                self.now = Some(*now);
+                self.write(&Form::Clock(*now));
+            }
+            Entry::Arrival(Arrival { experiment, subject, what }) => {
+                let experiment = self.experiment(experiment);
+                match what {
+                    What::Exposure(exposure) => self.exposure(experiment, *subject, exposure),
+                    What::Reward(reward) => self.reward(experiment, *subject, reward),
+                }
+            }
+        }
+    }
+
+    /// Hands over the group and begins the next.
+    pub(super) fn take<T>(&mut self, with: impl FnOnce(&[u8]) -> T) -> T {
+        let result = with(&self.group);
+        self.group.clear();
+        result
+    }
+
+    fn exposure(&mut self, experiment: u32, subject: Subject, exposure: &Exposure) {
+        let Exposure { at, window, decided_at, draw } = exposure;
+        let draw = self.draw(draw);
+        let before_decision = at / 1000 - decided_at;
+        let before = self.before(*at);
+        self.write(&Form::Exposure { experiment, draw, subject, before, window: *window, before_decision });
+    }
+
+    fn reward(&mut self, experiment: u32, subject: Subject, reward: &Reward) {
+        let Reward { id, at, window } = *reward;
+        self.write(&Form::Reward { experiment, subject, id, before: self.before(at), window });
+    }
+
+    fn before(&self, at: Millis) -> Millis {
+        self.now.expect("a moment comes before what happened then") - at
+    }
+
+    fn experiment(&mut self, experiment: &Experiment) -> u32 {
+        number(&mut self.experiments, experiment).unwrap_or_else(|number| {
+            let Experiment { campaign, placement, seed } = experiment;
+            self.write(&Form::Experiment { campaign, placement, seed: *seed });
+            number
+        })
+    }
+
+    fn draw(&mut self, draw: &Draw) -> u32 {
+        number(&mut self.draws, draw).unwrap_or_else(|number| {
+            let Draw { arm: Arm { round, segment, variant }, probability } = draw;
+            self.write(&Form::Draw { round: *round, segment, variant, probability: *probability });
+            number
+        })
+    }
+
+    fn write(&mut self, form: &Form<'_>) {
+        let group = std::mem::take(&mut self.group);
+        self.group = postcard::to_extend(form, group).expect("a vector takes all there is");
+    }
+}
+
+/// The number of a name; as an error where it is new.
+fn number<T: Clone + Eq + Hash>(known: &mut HashMap<T, u32>, name: &T) -> Result<u32, u32> {
+    if let Some(number) = known.get(name) {
+        return Ok(*number);
+    }
+    let number = u32::try_from(known.len()).expect("a file holds fewer");
+    known.insert(name.clone(), number);
+    Err(number)
+}
+
+/// Reads the entries of a file.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    now: Option<Millis>,
+    experiments: Vec<Experiment>,
+    draws: Vec<Draw>,
+}
+
+/// Goes on with a file that was read.
+impl From<Reader> for Writer {
+    fn from(Reader { now, experiments, draws }: Reader) -> Self {
+        let (experiments, draws) = (numbered(experiments), numbered(draws));
+        Self { group: Vec::new(), now, experiments, draws }
+    }
+}
+
+fn numbered<T: Eq + Hash>(names: Vec<T>) -> HashMap<T, u32> {
+    names.into_iter().zip(0..).collect()
+}
+
+impl Reader {
+    /// The entries of the next group.
+    pub(super) fn read<'r>(
+        &'r mut self,
+        mut body: &'r [u8],
+    ) -> impl Iterator<Item = Result<Entry, EntryError>> + 'r {
+        std::iter::from_fn(move || {
+            while !body.is_empty() {
+                let read = postcard::take_from_bytes(body);
+                let Ok((form, rest)) = read else {
+                    body = &[];
+                    return Some(Err(EntryError));
+                };
+                body = rest;
+                if let Some(entry) = self.entry(form).transpose() {
+                    return Some(entry);
+                }
+            }
+            None
+        })
+    }
+
+    /// The entry of a form; none of a definition.
+    fn entry(&mut self, form: Form<'_>) -> Result<Option<Entry>, EntryError> {
+        match form {
+            Form::Clock(now) => {
+                self.now = Some(now);
+                return Ok(Some(Entry::Clock(now)));
+            }
+            Form::Experiment { campaign, placement, seed } => {
+                let (campaign, placement) = (campaign.to_owned(), placement.to_owned());
+                self.experiments.push(Experiment { campaign, placement, seed });
+            }
+            Form::Draw { round, segment, variant, probability } => {
+                let arm = Arm { round, segment: segment.to_owned(), variant: variant.to_owned() };
+                self.draws.push(Draw { arm, probability });
+            }
+            Form::Exposure { experiment, draw, subject, before, window, before_decision } => {
+                let at = self.now.ok_or(EntryError)? - before;
+                let draw = self.draws.get(draw as usize).ok_or(EntryError)?.clone();
+                let exposure = Exposure { at, window, decided_at: at / 1000 - before_decision, draw };
+                return self.arrival(experiment, subject, What::Exposure(exposure)).map(Some);
+            }
+            Form::Reward { experiment, subject, id, before, window } => {
+                let reward = Reward { id, at: self.now.ok_or(EntryError)? - before, window };
+                return self.arrival(experiment, subject, What::Reward(reward)).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn arrival(&self, experiment: u32, subject: Subject, what: What) -> Result<Entry, EntryError> {
+        let experiment = self.experiments.get(experiment as usize).ok_or(EntryError)?.clone();
+        Ok(Entry::Arrival(Arrival { experiment, subject, what }))
+    }
+}

@@ -1,0 +1,225 @@
+//! What all events so far have come to: the units whose window runs, and the sums of those whose window has passed.
+//!
+//! Pure: the same entries in the same order give the same state, which is how a ledger is read back from its log. Who
+//! was counted before is not held here but asked for, since it is many and seldom needed.
+
+mod snapshot;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use api::wire::totals::{CellTotals, PlacementTotals};
+use siphasher::sip::SipHasher24;
+
+pub(super) use snapshot::SnapshotError;
+
+use super::Millis;
+use super::check::{Arrival, Experiment, Subject, What};
+use super::unit::{self, Arm, Open, Receipt, Unit};
+
+/// A unit's name: eight bytes that tell the experiment, and the subject's pseudonym.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key([u8; 24]);
+
+/// An experiment's name, by hash: of a thousand million experiments two share one with a chance of 3 %.
+type Name = u64;
+
+/// The units whose window runs, and the sums.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    books: HashMap<Name, Book>,
+    units: HashMap<Key, Unit>,
+    /// When units are due. What is no longer true stays until its moment comes.
+    due: BinaryHeap<Reverse<(Millis, Key)>>,
+    /// Units share what they were shown.
+    arms: HashSet<Arc<Arm>>,
+}
+
+/// What a sweep did.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    /// Units that were counted.
+    pub counted: Vec<Key>,
+    /// How many were forgotten, since their exposure never came.
+    pub forgotten: usize,
+}
+
+/// The sums of one experiment.
+#[derive(Debug)]
+struct Book {
+    experiment: Experiment,
+    pending: u64,
+    cells: BTreeMap<Arc<Arm>, Sums>,
+}
+
+/// Sums of zeros and ones are exact in floating point up to 2⁵³.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sums {
+    exposures: u64,
+    rewards: f64,
+    squares: f64,
+}
+
+impl Key {
+    /// The unit that an event is about.
+    pub(super) fn of(arrival: &Arrival) -> Self {
+        Self::new(name(&arrival.experiment), arrival.subject)
+    }
+
+    fn new(name: Name, subject: Subject) -> Self {
+        let mut key = [0; 24];
+        key[..8].copy_from_slice(&name.to_be_bytes());
+        key[8..].copy_from_slice(&subject);
+        Self(key)
+    }
+
+    /// As bytes, whose order is the keys' own.
+    pub(super) fn bytes(&self) -> &[u8; 24] {
+        &self.0
+    }
+
+    fn experiment(&self) -> Name {
+        let (name, _) = self.0.split_first_chunk().expect("24 bytes are more than eight");
+        Name::from_be_bytes(*name)
+    }
+}
+
+fn name(experiment: &Experiment) -> Name {
+    let mut hasher = SipHasher24::new();
+    experiment.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl State {
+    /// Counts the exposures whose window has passed at `now`, and forgets rewards that waited in vain.
+    pub(super) fn sweep(&mut self, now: Millis) -> Swept {
+        let mut swept = Swept::default();
+        while let Some(key) = self.pop_due(now) {
+            match self.units.remove(&key) {
+                Some(Unit::Open(open)) => {
+                    self.count(key, &open);
+                    swept.counted.push(key);
+                }
+                _ => swept.forgotten += 1,
+            }
+        }
+        swept
+    }
+
+    /// What becomes of an event that arrives at `now`. Sweep up to `now` before, so that nothing is open that should be
+    /// counted. `is_counted` is asked about a unit that is not here.
+    ///
+    /// # Errors
+    /// When `is_counted` does; then nothing has changed.
+    pub(super) fn receive<E>(
+        &mut self,
+        arrival: &Arrival,
+        now: Millis,
+        is_counted: impl FnOnce(&Key) -> Result<bool, E>,
+    ) -> Result<Receipt, E> {
+        let key = Key::of(arrival);
+        let before = match self.units.remove(&key) {
+            None if is_counted(&key)? => Some(Unit::Counted),
+            unit => unit,
+        };
+        let (was_open, was_due) =
+            (matches!(before, Some(Unit::Open(_))), before.as_ref().and_then(Unit::due));
+        let (receipt, after) = match &arrival.what {
+            What::Exposure(shown) => {
+                let arm = self.arm(&shown.draw.arm);
+                unit::expose(before, unit::Exposure { at: shown.at, window: shown.window, arm }, now)
+            }
+            What::Reward(reward) => unit::reward(before, *reward, now),
+        };
+        let Some(unit) = after.filter(|unit| *unit != Unit::Counted) else { return Ok(receipt) };
+        if !was_open && matches!(unit, Unit::Open(_)) {
+            self.book(&arrival.experiment).pending += 1;
+        }
+        self.keep(key, unit, was_due);
+        Ok(receipt)
+    }
+
+    /// The sums of a campaign, by placement, seed and cell.
+    pub(super) fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
+        let mut books: Vec<&Book> =
+            self.books.values().filter(|book| book.experiment.campaign == campaign).collect();
+        books.sort_unstable_by(|one, other| one.experiment.cmp(&other.experiment));
+        books.into_iter().map(Book::totals).collect()
+    }
+
+    /// How many units are kept.
+    pub(super) fn units(&self) -> usize {
+        self.units.len()
+    }
+
+    fn pop_due(&mut self, now: Millis) -> Option<Key> {
+        while let Some(Reverse((moment, key))) = self.due.peek().copied() {
+            if moment > now {
+                return None;
+            }
+            self.due.pop();
+            if self.units.get(&key).and_then(Unit::due) == Some(moment) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    fn count(&mut self, key: Key, open: &Open) {
+        let book = self.books.get_mut(&key.experiment()).expect("an open unit has a book");
+        book.pending -= 1;
+        book.cells.entry(Arc::clone(&open.arm)).or_default().add(if open.rewarded { 1.0 } else { 0.0 });
+    }
+
+    fn keep(&mut self, key: Key, unit: Unit, was_due: Option<Millis>) {
+        if let Some(moment) = unit.due().filter(|moment| was_due != Some(*moment)) {
+            self.due.push(Reverse((moment, key)));
+        }
+        self.units.insert(key, unit);
+    }
+
+    fn book(&mut self, experiment: &Experiment) -> &mut Book {
+        self.books.entry(name(experiment)).or_insert_with(|| Book::new(experiment.clone()))
+    }
+
+    fn arm(&mut self, arm: &Arm) -> Arc<Arm> {
+        if let Some(known) = self.arms.get(arm) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(arm.clone());
+        self.arms.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Forgets what no unit and no sum refers to.
+    fn forget_arms(&mut self) {
+        self.arms.retain(|arm| Arc::strong_count(arm) > 1);
+    }
+}
+
+impl Book {
+    fn new(experiment: Experiment) -> Self {
+        Self { experiment, pending: 0, cells: BTreeMap::new() }
+    }
+
+    fn totals(&self) -> PlacementTotals {
+        let Self { experiment: Experiment { campaign: _, placement, seed }, pending, cells } = self;
+        let cells = cells.iter().map(|(arm, sums)| cell(arm, *sums)).collect();
+        PlacementTotals { name: placement.clone(), seed: *seed, pending_exposures: *pending, cells }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, reward: f64) {
+        self.exposures += 1;
+        self.rewards += reward;
+        self.squares += reward * reward;
+    }
+}
+
+fn cell(arm: &Arm, Sums { exposures, rewards, squares }: Sums) -> CellTotals {
+    let Arm { round, segment, variant } = arm.clone();
+    CellTotals { round, segment, variant, exposures, rewards, squared_rewards: squares }
+}

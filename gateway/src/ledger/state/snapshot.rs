@@ -1,0 +1,151 @@
+//! The state as bytes and back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Book, Key, State, Sums, name};
+use crate::ledger::Millis;
+use crate::ledger::check::Experiment;
+use crate::ledger::unit::{Arm, Open, Unit, Waiting};
+
+/// The bytes are not those of a state.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not the state of a ledger")]
+pub struct SnapshotError(#[from] postcard::Error);
+
+/// What comes before the units.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    arms: Vec<Arm>,
+    books: Vec<BookForm>,
+    units: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BookForm {
+    experiment: Experiment,
+    /// By the place of its arm in the list.
+    cells: Vec<(usize, u64, f64, f64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyedForm {
+    key: [u8; 24],
+    unit: UnitForm,
+}
+
+#[derive(Serialize, Deserialize)]
+enum UnitForm {
+    Waiting(Vec<Waiting>),
+    Open { arm: usize, at: Millis, window: Millis, rewarded: bool, ids: Vec<u64> },
+}
+
+impl State {
+    /// All of it as bytes.
+    pub(crate) fn snapshot(&mut self) -> Vec<u8> {
+        self.forget_arms();
+        let arms: Vec<&Arc<Arm>> = self.arms.iter().collect();
+        let places = arms.iter().enumerate().map(|(place, arm)| (&***arm, place)).collect();
+        let head = Head {
+            arms: arms.iter().map(|arm| Arm::clone(arm)).collect(),
+            books: self.books.values().map(|book| book.form(&places)).collect(),
+            units: self.units.len(),
+        };
+        let mut bytes = written(Vec::new(), &head);
+        for (key, unit) in &self.units {
+            if let Some(unit) = unit_form(unit, &places) {
+                bytes = written(bytes, &KeyedForm { key: *key.bytes(), unit });
+            }
+        }
+        bytes
+    }
+
+    /// The state of these bytes.
+    ///
+    /// # Errors
+    /// When they are not what [`State::snapshot`] gives.
+    pub(crate) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let (Head { arms, books, units }, mut rest) = postcard::take_from_bytes(bytes)?;
+        let arms: Vec<Arc<Arm>> = arms.into_iter().map(Arc::new).collect();
+        let mut state = Self { arms: arms.iter().cloned().collect(), ..Self::default() };
+        for form in books {
+            let book = form.book(&arms)?;
+            state.books.insert(name(&book.experiment), book);
+        }
+        state.units.reserve(units.min(bytes.len()));
+        for _ in 0..units {
+            let (KeyedForm { key, unit }, more) = postcard::take_from_bytes(rest)?;
+            rest = more;
+            state.restore(Key(key), unit.unit(&arms)?)?;
+        }
+        if rest.is_empty() { Ok(state) } else { Err(unreadable()) }
+    }
+
+    fn restore(&mut self, key: Key, unit: Unit) -> Result<(), SnapshotError> {
+        if matches!(unit, Unit::Open(_)) {
+            self.books.get_mut(&key.experiment()).ok_or_else(unreadable)?.pending += 1;
+        }
+        self.keep(key, unit, None);
+        Ok(())
+    }
+}
+
+type Places<'s> = HashMap<&'s Arm, usize>;
+
+impl Book {
+    fn form(&self, places: &Places<'_>) -> BookForm {
+        let Self { experiment, pending: _, cells } = self;
+        let cell = |(arm, sums): (&Arc<Arm>, &Sums)| {
+            let Sums { exposures, rewards, squares } = *sums;
+            (places[&**arm], exposures, rewards, squares)
+        };
+        BookForm { experiment: experiment.clone(), cells: cells.iter().map(cell).collect() }
+    }
+}
+
+impl BookForm {
+    fn book(self, arms: &[Arc<Arm>]) -> Result<Book, SnapshotError> {
+        let mut book = Book::new(self.experiment);
+        for (place, exposures, rewards, squares) in self.cells {
+            let arm = arms.get(place).ok_or_else(unreadable)?;
+            book.cells.insert(Arc::clone(arm), Sums { exposures, rewards, squares });
+        }
+        Ok(book)
+    }
+}
+
+fn unit_form(unit: &Unit, places: &Places<'_>) -> Option<UnitForm> {
+    match unit {
+        Unit::Waiting(waiting) => Some(UnitForm::Waiting(waiting.clone())),
+        Unit::Open(Open { arm, at, window, rewarded, ids }) => Some(UnitForm::Open {
+            arm: places[&**arm],
+            at: *at,
+            window: *window,
+            rewarded: *rewarded,
+            ids: ids.clone(),
+        }),
+        Unit::Counted => None,
+    }
+}
+
+impl UnitForm {
+    fn unit(self, arms: &[Arc<Arm>]) -> Result<Unit, SnapshotError> {
+        Ok(match self {
+            Self::Waiting(waiting) => Unit::Waiting(waiting),
+            Self::Open { arm, at, window, rewarded, ids } => {
+                let arm = Arc::clone(arms.get(arm).ok_or_else(unreadable)?);
+                Unit::Open(Open { arm, at, window, rewarded, ids })
+            }
+        })
+    }
+}
+
+fn written(bytes: Vec<u8>, form: &impl Serialize) -> Vec<u8> {
+    postcard::to_extend(form, bytes).expect("a vector takes all there is")
+}
+
+fn unreadable() -> SnapshotError {
+    SnapshotError(postcard::Error::DeserializeBadEncoding)
+}
