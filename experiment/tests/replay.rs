@@ -244,10 +244,12 @@ fn limits_of_values_hold() {
     check(&World { worth: 40.0, ..World::usual() }, 1000, 0.93..0.975);
 }
 
-/// Some twenty rewards, of which the policy would see fewer.
+/// Some twenty rewards, of which the policy would see fewer; then about as many as the policy would see five of.
 #[test]
 fn limits_hold_where_rewards_are_rare() {
     let rates = vec![vec![0.004, 0.006, 0.003], vec![0.006, 0.005, 0.008]];
+    check(&World { rates, ..World::usual() }, 1000, 0.93..0.995);
+    let rates = vec![vec![0.0025, 0.004, 0.0015], vec![0.005, 0.003, 0.006]];
     check(&World { rates, ..World::usual() }, 1000, 0.93..0.995);
 }
 

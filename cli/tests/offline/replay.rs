@@ -268,7 +268,7 @@ fn what_a_log_can_not_say_is_said() {
 #[test]
 fn a_log_that_does_not_fit_its_probabilities_is_not_trusted() {
     let halves = |number: u32| {
-        let variant = if number % 10 == 0 { "a" } else { "b" };
+        let variant = if number.is_multiple_of(10) { "a" } else { "b" };
         format!(r#"{{"variant": "{variant}", "probability": 0.5, "reward": {}}}"#, number % 3 / 2)
     };
     let log: Vec<String> = (0..1000).map(halves).collect();

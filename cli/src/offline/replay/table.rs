@@ -5,7 +5,7 @@ use api::figure::percent;
 use super::super::answer::IntervalAnswer;
 use super::super::figures::grouped;
 use super::answer::{EstimateAnswer, ReplayAnswer};
-use super::words::Unit;
+use super::words::{Unit, counted};
 use crate::text::{left, right, wrap};
 
 /// The answer in lines of at most `width` columns; below 80 columns they may be longer.
@@ -33,7 +33,7 @@ pub fn table(answer: &ReplayAnswer, width: usize) -> String {
 }
 
 fn title(answer: &ReplayAnswer) -> String {
-    format!("replay: {} lines, confidence {}", grouped(answer.lines), percent(answer.confidence))
+    format!("replay: {}, confidence {}", counted(answer.lines), percent(answer.confidence))
 }
 
 fn header(answer: &ReplayAnswer) -> String {
@@ -76,8 +76,8 @@ fn row([name, found, limits, more, apart]: [String; 5]) -> String {
 fn weights(answer: &ReplayAnswer) -> String {
     let weights = &answer.weights;
     format!(
-        "Of {} lines it is as if {} were the policy's own; the largest weight is {:.1}, and their mean {:.2}.",
-        grouped(answer.lines),
+        "Of {} it is as if {} were the policy's own; the largest weight is {:.1}, and their mean {:.2}.",
+        counted(answer.lines),
         // At most as many.
         grouped(weights.effective_lines.0.round() as u64),
         weights.largest.0,

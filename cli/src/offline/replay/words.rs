@@ -53,6 +53,11 @@ impl Unit {
     }
 }
 
+/// `1 line`, `12 000 lines`.
+pub(super) fn counted(lines: u64) -> String {
+    if lines == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(lines)) }
+}
+
 /// What may be said of the policy.
 pub(super) fn sentence(unit: Unit, found: &Replay) -> String {
     let Interval { low, high, .. } = found.doubly_robust.difference;
@@ -116,8 +121,8 @@ fn few_lines(found: &Replay) -> Warning {
     let lines = found.weights.effective_rows;
     (lines < FEW_LINES).then(|| {
         let message = format!(
-            "The policy is so unlike the log's that {} lines say as much as {lines:.0} of its own: too few for limits to be right.",
-            grouped(found.rows)
+            "It is as if {} were the policy's own: too few for limits to be right.",
+            counted(lines.round() as u64)
         );
         (WarningWord::FewLines, message)
     })
@@ -130,7 +135,8 @@ fn few_rewards(found: &Replay) -> Warning {
     let rewards = found.weights.effective_rewards;
     (rewards < FEW_REWARDS).then(|| {
         let message = format!(
-            "The estimate rests on the rewards of about {rewards:.0} lines: limits are rough below {FEW_REWARDS}."
+            "The estimate rests on the rewards of about {}: limits are rough below {FEW_REWARDS}.",
+            counted(rewards.round() as u64)
         );
         (WarningWord::FewRewards, message)
     })
@@ -153,9 +159,9 @@ fn left_out(found: &Replay) -> Warning {
     let (rounds, lines) = (found.left_out.len(), found.left_out.iter().map(|left| left.rows).sum::<u64>());
     (rounds > 0).then(|| {
         let message = format!(
-            "{}, {} lines: a variant that the policy shows had no chance there. The estimate is of the other rounds, and so is what was logged.",
+            "{}, {}: a variant that the policy shows had no chance there. The estimate is of the other rounds, and so is what was logged.",
             plural(rounds, "round"),
-            grouped(lines)
+            counted(lines)
         );
         (WarningWord::LeftOut, message)
     })
@@ -164,8 +170,8 @@ fn left_out(found: &Replay) -> Warning {
 fn no_subject(facts: Facts) -> Warning {
     (facts.without_subject > 0).then(|| {
         let message = format!(
-            "{} lines name no subject and count as people of their own: where people come back, limits are too narrow.",
-            grouped(facts.without_subject)
+            "{} without a subject, each of which counts as somebody else: where people come back, limits are too narrow.",
+            counted(facts.without_subject)
         );
         (WarningWord::NoSubject, message)
     })
