@@ -7,7 +7,7 @@
 //! inverse propensity   1/n Σ w y                                 (Horvitz & Thompson 1952)
 //! self-normalized      Σ w y / Σ w                               (Hájek 1971; Swaminathan & Joachims 2015)
 //! direct               1/n Σ m,   m = Σ over arms of π q
-//! doubly robust        1/n Σ m + w (y − q)                       (Dudík, Langford & Li 2011, eq. 2)
+//! doubly robust        1/n Σ m + w (y − q)                       (Dudík, Langford & Li 2011)
 //! ```
 //!
 //! The chances are those that the arms were drawn with, so the first has no bias, and neither has the last, whatever q is;
@@ -23,9 +23,9 @@
 //! se² = G/(G − 1) Σ r²
 //! ```
 //!
-//! is the variance of random groups (Wolter 2007, section 2.4, linearized as in his section 6.3). In the doubly robust
+//! is the variance of random groups (Wolter 2007, chapter 2, linearized as in his chapter 6). In the doubly robust
 //! estimate q is learned without the rows of the group that it is used for: cross-fitting (Chernozhukov et al. 2018,
-//! definition 3.1) with the groups as folds. Without it a cell of few rows would explain its own rewards away, and the
+//! definition 3.2) with the groups as folds. Without it a cell of few rows would explain its own rewards away, and the
 //! interval would be too narrow. A difference from what the log brought has the parts of both errors subtracted, group by
 //! group.
 //!
@@ -41,8 +41,10 @@
 //!
 //! **What they are about.** A row stands for its like: the estimate is of these people at that time. Rounds in which an arm
 //! had no chance say nothing about a policy that shows it; they are left out, and [`Replay::left_out`] says so. A log of a
-//! bandit has shares that followed results: estimates keep having no bias, and limits keep holding while every arm keeps a
-//! floor, since errors are then sums of martingale differences of bounded weight (Hall & Heyde 1980, theorem 3.2).
+//! bandit has shares that followed results. Inverse propensity keeps having no bias, and limits keep holding while every
+//! arm keeps a floor, since errors are then sums of martingale differences of bounded weight (Hall & Heyde 1980, theorem
+//! 3.2). In the doubly robust estimate q may learn from rounds whose shares followed a row's reward, which is a bias of
+//! smaller order than the noise.
 //! `tests/replay.rs` measures both.
 //!
 //! ```
