@@ -28,6 +28,10 @@ const SCRIPT_LIMIT: usize = 2048;
 /// Longer than the second that makes an exposure, and the half one for which events are gathered.
 const LONG_ENOUGH: Duration = Duration::from_millis(2500);
 
+/// Has the browser say that its person asks for privacy.
+const PRIVATE: &str =
+    "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true, configurable: true})";
+
 /// A shop with its pages, and the gateway that it asks.
 struct Shop {
     gateway: Process,
@@ -115,6 +119,13 @@ async fn rest(time: Duration) {
 /// Nothing went wrong in the page.
 async fn is_sound(page: &mut Page) {
     assert_eq!(page.evaluate("faults").await, json!([]));
+    stores_nothing(page).await;
+}
+
+/// Nothing is left in the browser.
+async fn stores_nothing(page: &mut Page) {
+    let kept = page.evaluate("[document.cookie.length, localStorage.length, sessionStorage.length]").await;
+    assert_eq!(kept, json!([0, 0, 0]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,8 +210,7 @@ async fn copy_that_is_larger_than_the_window_or_comes_later_is_seen_too() {
 async fn of_a_person_who_asks_for_privacy_nothing_is_told() {
     let Some(mut page) = Page::open().await else { return };
     let shop = Shop::open(SAMPLE).await;
-    page.begin_with("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})")
-        .await;
+    page.begin_with(PRIVATE).await;
     page.go(&shop.page("copy.html")).await;
     page.until("document.title == 'shown'").await;
     page.scroll_to("#copy").await;
@@ -265,10 +275,15 @@ async fn openfeature_in_a_page_tracks_what_was_shown_and_done() {
     page.until("document.title == 'evaluated'").await;
     let copy = page.evaluate("copy").await;
     assert!(copy["value"]["headline"].as_str().unwrap().starts_with("Run further"), "{copy}");
+    page.evaluate(&format!("{PRIVATE}, client.track('exposure', {{flag}})")).await;
+    page.evaluate("delete Navigator.prototype.globalPrivacyControl").await;
     page.evaluate("client.track('product-view', {flag: 'shop.other.hero'})").await;
+    rest(LONG_ENOUGH).await;
+    shop.until(0, 0).await;
     page.evaluate("client.track('exposure', {flag})").await;
     shop.until(1, 0).await;
     page.evaluate("client.track('product-view')").await;
+    stores_nothing(&mut page).await;
     page.close().await;
     shop.until(2, 1).await;
 }
