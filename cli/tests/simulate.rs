@@ -1,8 +1,9 @@
 //! `broadside simulate` against both roles of the gateway, over loopback: everybody who came is in the ledger, once.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use api::AdTable;
@@ -11,7 +12,7 @@ use axum::Router;
 use gateway::clock::SystemClock;
 use gateway::decide::DecideState;
 use gateway::key::Keyring;
-use gateway::ledger::store::Store;
+use gateway::ledger::store::{Bounds, Store};
 use gateway::ledger::{Ledger, LedgerState};
 use gateway::tables::Keeper;
 use jiff::Timestamp;
@@ -59,7 +60,7 @@ impl Gateway {
         keeper.complete();
         let keyring = Keyring::new(Keys::new(&[7; 32]).expect("32 bytes"));
         let decide = DecideState::new(tables.clone(), keyring.clone(), clock.clone(), &mut registry);
-        let store = Store::open(data).expect("a new ledger");
+        let store = Store::open(data, Bounds::default()).expect("a new ledger");
         let (totals, _) = Ledger::start(store, clock.clone(), &mut registry);
         let ledger = LedgerState::new(totals.clone(), tables, keyring, clock, &mut registry);
         Self {
@@ -125,6 +126,26 @@ async fn everybody_who_came_is_in_the_ledger_once() {
     let truth: serde_json::Value = serde_json::from_str(&truth).expect("JSON");
     let best = truth["best"].as_str().expect("one is best");
     assert!((truth["rates"][best].as_f64().expect("a rate") - 0.4).abs() < 1e-12, "{truth}");
+
+    let mut log = Vec::new();
+    let lines = gateway::ledger::export::export(&folder.path().join("data"), Some(UID), &mut log);
+    assert_eq!(lines.expect("it is whole"), 400);
+    let answer = replay(log, &format!("--always={best}"));
+    assert_eq!(answer["logged"]["estimate"].as_f64(), Some(rewards / 400.0), "{answer}");
+    let value = &answer["estimates"]["doublyRobust"]["mean"];
+    assert!(value["low"].as_f64() < Some(0.4) && Some(0.4) < value["high"].as_f64(), "{answer}");
+}
+
+/// What `broadside replay` answers to a log that the ledger exported.
+fn replay(log: Vec<u8>, policy: &str) -> serde_json::Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_broadside"));
+    command.args(["replay", "-", "--output=json", policy]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    std::thread::spawn(move || input.write_all(&log));
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use api::DurationError;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cors::{NoOrigin, Origins};
@@ -15,7 +17,7 @@ use crate::telemetry::LogFormat;
 pub struct Cli {
     /// What this process does.
     #[command(subcommand)]
-    pub role: RoleArgs,
+    pub command: CommandArgs,
     /// What is logged: a level, or directives such as `info,gateway=debug`.
     #[arg(long, global = true, env = "BROADSIDE_LOG", default_value = "info")]
     pub log: String,
@@ -26,13 +28,18 @@ pub struct Cli {
 
 /// What a process does.
 #[derive(Clone, Debug, Subcommand)]
-pub enum RoleArgs {
+pub enum CommandArgs {
     /// Answer which copy a person sees. Stateless: run two or more.
     Decide(CommonArgs),
     /// Record exposures and rewards, and sum them. Run one, on a volume.
     Ledger(LedgerArgs),
     /// Both in one process, for a single machine.
     All(LedgerArgs),
+    /// Print what was shown and what came of it, a line of JSON for each exposure that was counted and is still in the log,
+    /// oldest first. The ledger may run meanwhile.
+    Export(ExportArgs),
+    /// Say what of a ledger can't be read, and set it aside where that is asked for.
+    Repair(RepairArgs),
 }
 
 /// What a process with a ledger takes.
@@ -42,8 +49,34 @@ pub struct LedgerArgs {
     #[command(flatten)]
     pub common: CommonArgs,
     /// The folder of the ledger, on a volume that outlives the process.
-    #[arg(long, env = "BROADSIDE_DATA")]
+    #[arg(long, env = "BROADSIDE_DATA", value_name = "DIR")]
     pub data: PathBuf,
+    /// How long what was accepted is kept in the log for `gateway export`, such as `30d`; as long as the ledger itself needs
+    /// it where nothing is said. Kept or not, the oldest goes before an event is refused for want of room.
+    #[arg(long, env = "BROADSIDE_KEEP_LOG", value_name = "DURATION")]
+    pub keep_log: Option<String>,
+}
+
+/// What an export takes.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ExportArgs {
+    /// The folder of the ledger.
+    #[arg(long, env = "BROADSIDE_DATA", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Only this campaign's lines.
+    #[arg(long, value_name = "UID")]
+    pub campaign: Option<String>,
+}
+
+/// What a repair takes.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct RepairArgs {
+    /// The folder of the ledger, which must not run.
+    #[arg(long, env = "BROADSIDE_DATA", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Set aside what can't be read, and all that follows it. Without this, nothing is changed.
+    #[arg(long)]
+    pub set_aside: bool,
 }
 
 /// What every role takes.
@@ -67,6 +100,17 @@ pub struct CommonArgs {
     pub allow_origin: Vec<String>,
 }
 
+/// What was typed, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve.
+    Serve(Config),
+    /// Print the log.
+    Export(ExportArgs),
+    /// Mend the ledger.
+    Repair(RepairArgs),
+}
+
 /// A checked configuration. It holds no secret, only where the secret lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -88,9 +132,18 @@ pub enum Role {
     /// It decides.
     Decide,
     /// It records, in that folder.
-    Ledger(PathBuf),
+    Ledger(Recording),
     /// It does both.
-    All(PathBuf),
+    All(Recording),
+}
+
+/// Where it is recorded, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The ledger's folder.
+    pub data: PathBuf,
+    /// How long the log is kept beyond what the ledger needs.
+    pub keep_log: Duration,
 }
 
 /// Where tables come from.
@@ -114,17 +167,42 @@ pub enum ConfigError {
     /// An origin is none.
     #[error("--allow-origin: {0}")]
     NoOrigin(NoOrigin),
+    /// A duration is none.
+    #[error("--keep-log: {0}")]
+    NoDuration(DurationError),
 }
 
-impl TryFrom<RoleArgs> for Config {
+impl TryFrom<CommandArgs> for Command {
     type Error = ConfigError;
 
-    fn try_from(role: RoleArgs) -> Result<Self, ConfigError> {
-        let (role, common) = match role {
-            RoleArgs::Decide(common) => (Role::Decide, common),
-            RoleArgs::Ledger(LedgerArgs { common, data }) => (Role::Ledger(data), common),
-            RoleArgs::All(LedgerArgs { common, data }) => (Role::All(data), common),
-        };
+    fn try_from(command: CommandArgs) -> Result<Self, ConfigError> {
+        Ok(match command {
+            CommandArgs::Decide(common) => Self::Serve(Config::new(Role::Decide, common)?),
+            CommandArgs::Ledger(ledger) => {
+                let (recording, common) = ledger.checked()?;
+                Self::Serve(Config::new(Role::Ledger(recording), common)?)
+            }
+            CommandArgs::All(ledger) => {
+                let (recording, common) = ledger.checked()?;
+                Self::Serve(Config::new(Role::All(recording), common)?)
+            }
+            CommandArgs::Export(export) => Self::Export(export),
+            CommandArgs::Repair(repair) => Self::Repair(repair),
+        })
+    }
+}
+
+impl LedgerArgs {
+    fn checked(self) -> Result<(Recording, CommonArgs), ConfigError> {
+        let Self { common, data, keep_log } = self;
+        let seconds = keep_log.map(|typed| api::Duration(typed).seconds()).transpose();
+        let keep_log = Duration::from_secs(seconds.map_err(ConfigError::NoDuration)?.unwrap_or(0));
+        Ok((Recording { data, keep_log }, common))
+    }
+}
+
+impl Config {
+    fn new(role: Role, common: CommonArgs) -> Result<Self, ConfigError> {
         let CommonArgs { listen, tables, namespace, key_file, allow_origin } = common;
         let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
         Ok(Self { role, listen, source: source(&tables, namespace)?, key_file, origins })
@@ -153,7 +231,10 @@ mod tests {
         Cli::command().debug_assert();
         let read = |line: &str| {
             let cli = Cli::try_parse_from(line.split_whitespace()).expect("it parses");
-            Config::try_from(cli.role)
+            match Command::try_from(cli.command)? {
+                Command::Serve(config) => Ok(config),
+                other => panic!("{other:?} serves nothing"),
+            }
         };
         let source = |line: &str| read(line).map(|config| config.source);
         assert_eq!(source("gateway decide --key-file k"), Ok(Source::Cluster(Scope::All)));
@@ -162,10 +243,17 @@ mod tests {
         assert_eq!(source("gateway decide --key-file k --tables ."), Ok(Source::Folder(".".into())));
         let missing = ConfigError::NoFolder("/no/such".into());
         assert_eq!(source("gateway decide --key-file k --tables /no/such"), Err(missing));
-        let ledger = read("gateway ledger --data /var/lib/ledger --key-file k").map(|config| config.role);
-        assert_eq!(ledger, Ok(Role::Ledger("/var/lib/ledger".into())));
-        let all = read("gateway all --data /var/lib/ledger --key-file k").map(|config| config.role);
-        assert_eq!(all, Ok(Role::All("/var/lib/ledger".into())));
+        let role = |line: &str| read(line).map(|config| config.role);
+        let recording = |days: u64| Recording {
+            data: "/var/lib/ledger".into(),
+            keep_log: Duration::from_secs(days * 86_400),
+        };
+        let ledger = role("gateway ledger --data /var/lib/ledger --key-file k");
+        assert_eq!(ledger, Ok(Role::Ledger(recording(0))));
+        let all = "gateway all --data /var/lib/ledger --key-file k --keep-log";
+        assert_eq!(role(&format!("{all} 30d")), Ok(Role::All(recording(30))));
+        let odd = role(&format!("{all} month")).unwrap_err();
+        assert!(odd.to_string().starts_with("--keep-log: \"month\" is no duration"), "{odd}");
         let origins = |line: &str| read(line).map(|config| config.origins);
         let two = "https://shop.example,http://localhost:3000";
         let listed = origins(&format!("gateway decide --key-file k --allow-origin {two}"));

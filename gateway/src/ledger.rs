@@ -25,10 +25,12 @@
 pub mod check;
 mod checkpoint;
 mod counted;
+pub mod export;
 mod http;
 pub mod incoming;
 mod log;
 mod metrics;
+pub mod repair;
 mod state;
 pub mod store;
 pub mod unit;

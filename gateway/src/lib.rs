@@ -23,6 +23,7 @@ pub mod cors;
 pub mod decide;
 pub mod key;
 pub mod ledger;
+pub mod offline;
 pub mod refusal;
 pub mod run;
 pub mod serve;

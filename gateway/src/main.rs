@@ -1,14 +1,21 @@
 //! The gateway: see the library for what it does.
 
 use clap::Parser;
-use gateway::args::{Cli, Config};
+use gateway::args::{Cli, Command};
+use gateway::{offline, run};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { role, log, log_format } = Cli::parse();
+    let Cli { command, log, log_format } = Cli::parse();
     gateway::telemetry::start(&log, log_format)?;
-    let installed = rustls::crypto::ring::default_provider().install_default();
-    installed.expect("nothing has installed a provider before the first line of main");
-    gateway::run::run(Config::try_from(role)?).await?;
+    match Command::try_from(command)? {
+        Command::Serve(config) => {
+            let installed = rustls::crypto::ring::default_provider().install_default();
+            installed.expect("nothing has installed a provider before");
+            run::run(config).await?;
+        }
+        Command::Export(export) => offline::export(&export, std::io::stdout().lock())?,
+        Command::Repair(repair) => offline::repair(&repair, std::io::stdout().lock())?,
+    }
     Ok(())
 }

@@ -9,11 +9,11 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
-use crate::args::{Config, Role, Source};
+use crate::args::{Config, Recording, Role, Source};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
-use crate::ledger::store::{Sizes, Store, StoreError};
+use crate::ledger::store::{Bounds, Store, StoreError};
 use crate::ledger::{self, Ledger, LedgerState};
 use crate::serve;
 use crate::tables::{Keeper, Tables, cluster, folder};
@@ -66,8 +66,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     let (router, ledger, writer) = match &role {
         Role::Decide => (decides, None, None),
-        Role::Ledger(data) | Role::All(data) => {
-            let (records, ledger, writer) = parts.records(data).await?;
+        Role::Ledger(recording) | Role::All(recording) => {
+            let (records, ledger, writer) = parts.records(recording).await?;
             (decides.merge(records), Some(ledger), Some(writer))
         }
     };
@@ -89,10 +89,11 @@ impl Parts {
         decide::router(DecideState::new(tables.clone(), keyring.clone(), Arc::clone(clock), registry))
     }
 
-    async fn records(&mut self, data: &Path) -> Result<(Router, Ledger, Writer), RunError> {
+    async fn records(&mut self, recording: &Recording) -> Result<(Router, Ledger, Writer), RunError> {
         let Self { tables, keyring, clock, registry } = self;
-        let data = data.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&data, Sizes::default())).await;
+        let Recording { data, keep_log } = recording.clone();
+        let bounds = Bounds { keep_log, ..Bounds::default() };
+        let opened = tokio::task::spawn_blocking(move || Store::open(&data, bounds)).await;
         let store = opened.map_err(|_| RunError::Task("the opening of the ledger"))??;
         let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));

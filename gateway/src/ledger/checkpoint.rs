@@ -69,18 +69,26 @@ pub(super) fn newest(folder: &Path) -> Result<(u64, State), CheckpointError> {
     Ok((0, State::default()))
 }
 
-/// Removes all but the last ones. The last group of the oldest that is kept: the log is needed from there.
+/// Removes all but the last ones. As [`needed`].
 ///
 /// # Errors
 /// When they can't be listed or removed.
-pub(super) fn prune(folder: &Path) -> std::io::Result<u64> {
+pub(crate) fn prune(folder: &Path) -> std::io::Result<u64> {
     let all = list(folder)?;
-    let (old, kept) = all.split_at(all.len().saturating_sub(KEPT));
-    for (_, path) in old {
+    for (_, path) in &all[..all.len().saturating_sub(KEPT)] {
         std::fs::remove_file(path)?;
     }
+    needed(folder)
+}
+
+/// The last group that all that are kept hold: the log is needed after it.
+///
+/// # Errors
+/// When they can't be listed.
+pub(crate) fn needed(folder: &Path) -> std::io::Result<u64> {
+    let all = list(folder)?;
     // With one alone the log is needed as a whole: it is what there is beside it.
-    Ok(if kept.len() < KEPT { 0 } else { kept[0].0 })
+    Ok(all.len().checked_sub(KEPT).map_or(0, |first| all[first].0))
 }
 
 fn list(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {

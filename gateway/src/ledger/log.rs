@@ -11,13 +11,16 @@
 //! sync changes no file's length, which would cost half as much again.
 
 mod entry;
+mod mend;
 mod segment;
 mod spare;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(super) use entry::Entry;
 use entry::Writer;
+pub(super) use mend::{goes_on, set_aside, verify};
 use segment::{Contents, Segment};
 use spare::Spare;
 pub(super) use spare::is_full;
@@ -175,14 +178,34 @@ impl Log {
         self.segment.next() - 1
     }
 
-    /// Removes the files that hold nothing after group `after`.
+    /// Hands each entry that is still there to `visit`, in order, and changes nothing. Another process may write meanwhile.
+    ///
+    /// # Errors
+    /// When the log can't be read or is damaged, or when `visit` errs.
+    pub(crate) fn read<E: From<LogError>>(
+        folder: &Path,
+        mut visit: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for path in segment::list(folder)? {
+            Contents::read(&path)?.replay(0, &mut visit)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the files that hold nothing after group `after` and were written before all of `keep`.
     ///
     /// # Errors
     /// When they can't be listed or removed.
-    pub(super) fn remove_until(folder: &Path, after: u64) -> Result<(), LogError> {
+    pub(crate) fn remove_until(folder: &Path, after: u64, keep: Duration) -> Result<(), LogError> {
         let all = segment::list(folder)?;
-        let kept = needed(folder, after)?.len();
-        for path in &all[..all.len() - kept] {
+        let needed = needed(folder, after)?.len();
+        for path in &all[..all.len() - needed] {
+            let age =
+                std::fs::metadata(path).and_then(|it| it.modified()).map_err(LogError::io(path))?.elapsed();
+            // Of a time in the future nothing is known; the next one may be kept in its place.
+            if age.is_ok_and(|age| age <= keep) && !keep.is_zero() {
+                return Ok(());
+            }
             std::fs::remove_file(path).map_err(LogError::io(path))?;
         }
         Ok(())

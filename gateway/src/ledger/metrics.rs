@@ -10,13 +10,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::store::StoreError;
+use super::store::{Store, StoreError};
 
 #[derive(Clone, Debug)]
 pub(super) struct LedgerMetrics {
     matured: Counter,
     commits: Histogram,
     units: Gauge,
+    written: Counter,
     full: Gauge,
 }
 
@@ -30,9 +31,12 @@ impl LedgerMetrics {
         registry.register_with_unit("broadside_ledger_commit", help, Unit::Seconds, commits.clone());
         let units = Gauge::default();
         registry.register("broadside_ledger_units", "Units in memory, whose window runs", units.clone());
+        let written = Counter::default();
+        let help = "What was written to the log";
+        registry.register_with_unit("broadside_ledger_log", help, Unit::Bytes, written.clone());
         let full = Gauge::default();
         registry.register("broadside_ledger_full", "1 while the volume has no room for events", full.clone());
-        Self { matured, commits, units, full }
+        Self { matured, commits, units, written, full }
     }
 
     pub(super) fn has_room(&self) {
@@ -50,8 +54,9 @@ impl LedgerMetrics {
         self.matured.inc_by(exposures as u64);
     }
 
-    pub(super) fn units(&self, units: usize) {
-        self.units.set(i64::try_from(units).unwrap_or(i64::MAX));
+    pub(super) fn store(&self, store: &Store) {
+        self.units.set(i64::try_from(store.units()).unwrap_or(i64::MAX));
+        self.written.inc_by(store.written() - self.written.get());
     }
 
     pub(super) fn committed(&self, took: Duration) {

@@ -40,8 +40,8 @@ pub(super) struct State {
 /// What a sweep did.
 #[derive(Debug, Default)]
 pub(super) struct Swept {
-    /// Units that were counted.
-    pub counted: Vec<Key>,
+    /// Units that were counted, as they were then.
+    pub counted: Vec<(Key, Open)>,
     /// How many were forgotten, since their exposure never came.
     pub forgotten: usize,
 }
@@ -100,7 +100,7 @@ impl State {
             match self.units.remove(&key) {
                 Some(Unit::Open(open)) => {
                     self.count(key, &open);
-                    swept.counted.push(key);
+                    swept.counted.push((key, open));
                 }
                 _ => swept.forgotten += 1,
             }
@@ -170,7 +170,7 @@ impl State {
     fn count(&mut self, key: Key, open: &Open) {
         let book = self.books.get_mut(&key.experiment()).expect("an open unit has a book");
         book.pending -= 1;
-        book.cells.entry(Arc::clone(&open.arm)).or_default().add(if open.rewarded { 1.0 } else { 0.0 });
+        book.cells.entry(Arc::clone(&open.arm)).or_default().add(unit::value(open));
     }
 
     fn keep(&mut self, key: Key, unit: Unit, was_due: Option<Millis>) {

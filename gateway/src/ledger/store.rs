@@ -8,7 +8,7 @@
 //!
 //! | In the folder | What |
 //! | --- | --- |
-//! | `log/` | what was accepted, since the older of two checkpoints ([`log`](super::log)) |
+//! | `log/` | what was accepted, since the older of two checkpoints, and longer where that is wanted ([`log`](super::log)) |
 //! | `checkpoints/` | the state of two moments ([`checkpoint`](super::checkpoint)) |
 //! | `counted/` | the keys of all units that were counted ([`counted`](super::counted)) |
 //!
@@ -19,6 +19,7 @@ use std::convert::Infallible;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use api::wire::event::Outcome;
 use api::wire::totals::PlacementTotals;
@@ -32,32 +33,36 @@ pub use super::log::{FileLengths, LogError};
 use super::state::{State, Swept};
 use super::unit::Receipt;
 
-/// How large the parts of a ledger grow.
+/// How large and how old the parts of a ledger grow.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
+pub struct Bounds {
     /// The files of the log.
     pub files: FileLengths,
     /// How much is written to the log before the next checkpoint, in bytes.
     pub checkpoint_every: u64,
+    /// How long the log is kept beyond what two checkpoints need.
+    pub keep_log: Duration,
 }
 
-impl Default for Sizes {
+impl Default for Bounds {
     /// A checkpoint for each longest file of the log: it is read in about a second after a crash.
     fn default() -> Self {
         let files = FileLengths::default();
-        Self { files, checkpoint_every: files.longest }
+        Self { files, checkpoint_every: files.longest, keep_log: Duration::ZERO }
     }
 }
 
 /// The ledger's folder, open.
 pub struct Store {
     folder: PathBuf,
-    sizes: Sizes,
+    bounds: Bounds,
     log: Log,
     state: State,
     counted: Counted,
-    /// Bytes of the log since the last checkpoint began.
-    since_checkpoint: u64,
+    /// Bytes that were written to the log.
+    written: u64,
+    /// As many when the last checkpoint began.
+    checkpoint_at: u64,
     checkpoint: Option<JoinHandle<Result<(), StoreError>>>,
     /// Released with the last handle.
     _lock: File,
@@ -110,17 +115,27 @@ impl Store {
     ///
     /// # Errors
     /// When the folder can't be written, is in use, is damaged, or is of another version.
-    pub fn open(folder: &Path, sizes: Sizes) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, bounds: Bounds) -> Result<Self, StoreError> {
         let lock = lock(folder)?;
         let mut counted = Counted::open(&folder.join(COUNTED)).map_err(counted_error(folder))?;
         let (last, mut state) = restored(folder)?;
         let mut now = 0;
-        let log = Log::open(&folder.join(LOG), sizes.files, last, |entry| {
+        let log = Log::open(&folder.join(LOG), bounds.files, last, |entry| {
             let fits = replay(&mut state, &mut counted, &mut now, &entry);
             if fits { Ok(()) } else { Err(StoreError::Contradiction(folder.to_owned())) }
         })?;
         let folder = folder.to_owned();
-        Ok(Self { folder, sizes, log, state, counted, since_checkpoint: 0, checkpoint: None, _lock: lock })
+        Ok(Self {
+            folder,
+            bounds,
+            log,
+            state,
+            counted,
+            written: 0,
+            checkpoint_at: 0,
+            checkpoint: None,
+            _lock: lock,
+        })
     }
 
     /// Runs `work`, whose entries take `room` bytes at most, as one group. When this returns `Ok`, all of it is on disk.
@@ -133,9 +148,11 @@ impl Store {
         room: u64,
         work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.log.begin(room)?;
+        if let Err(error) = self.log.begin(room) {
+            return Err(self.without_room(error));
+        }
         let result = work(&mut Group(self))?;
-        self.since_checkpoint += self.log.commit()?;
+        self.written += self.log.commit()?;
         self.keep_up()?;
         Ok(result)
     }
@@ -145,20 +162,35 @@ impl Store {
         self.state.units()
     }
 
+    /// How many bytes were written to the log since the ledger was opened.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// What was only kept goes before events are refused for good.
+    fn without_room(&self, error: LogError) -> StoreError {
+        let needed =
+            checkpoint::needed(&self.folder.join(CHECKPOINTS)).map_err(checkpoint_error(&self.folder));
+        let freed =
+            needed.and_then(|needed| Ok(Log::remove_until(&self.folder.join(LOG), needed, Duration::ZERO)?));
+        freed.err().unwrap_or(error.into())
+    }
+
     /// Ends a checkpoint that is done, and begins one that is due.
     fn keep_up(&mut self) -> Result<(), StoreError> {
         if self.checkpoint.as_ref().is_some_and(JoinHandle::is_finished) {
             self.end_checkpoint()?;
         }
-        if self.checkpoint.is_none() && self.since_checkpoint >= self.sizes.checkpoint_every {
+        if self.checkpoint.is_none() && self.written - self.checkpoint_at >= self.bounds.checkpoint_every {
             self.begin_checkpoint();
         }
         Ok(())
     }
 
     fn begin_checkpoint(&mut self) {
-        self.since_checkpoint = 0;
-        let (folder, last, state) = (self.folder.clone(), self.log.last(), self.state.snapshot());
+        self.checkpoint_at = self.written;
+        let (folder, keep_log) = (self.folder.clone(), self.bounds.keep_log);
+        let (last, state) = (self.log.last(), self.state.snapshot());
         let (keys, stored) = self.counted.leave();
         self.checkpoint = Some(std::thread::spawn(move || {
             // First the keys: a state whose keys are missing would count people twice.
@@ -166,7 +198,7 @@ impl Store {
             let checkpoints = folder.join(CHECKPOINTS);
             let written = checkpoint::write(&checkpoints, last, &state);
             let needed = written.and_then(|()| checkpoint::prune(&checkpoints));
-            Ok(Log::remove_until(&folder.join(LOG), needed.map_err(checkpoint_error(&folder))?)?)
+            Ok(Log::remove_until(&folder.join(LOG), needed.map_err(checkpoint_error(&folder))?, keep_log)?)
         }));
     }
 
@@ -209,7 +241,7 @@ impl Group<'_> {
             log.add(&Entry::Clock(now));
         }
         let matured = keys.len();
-        counted.insert(keys);
+        counted.insert(keys.into_iter().map(|(key, _)| key));
         matured
     }
 
@@ -235,12 +267,12 @@ impl Group<'_> {
     }
 }
 
-const LOG: &str = "log";
-const CHECKPOINTS: &str = "checkpoints";
+pub(super) const LOG: &str = "log";
+pub(super) const CHECKPOINTS: &str = "checkpoints";
 const COUNTED: &str = "counted";
 
 /// The folder, made and held against other processes.
-fn lock(folder: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     let unusable = |source| StoreError::Folder { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder.join(CHECKPOINTS)).map_err(unusable)?;
     if folder.join("ledger.redb").exists() {
@@ -255,7 +287,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
 }
 
 /// The newest checkpoint, and the last group that is in it.
-fn restored(folder: &Path) -> Result<(u64, State), StoreError> {
+pub(super) fn restored(folder: &Path) -> Result<(u64, State), StoreError> {
     let folder = folder.join(CHECKPOINTS);
     checkpoint::newest(&folder).map_err(|source| StoreError::Checkpoint { folder, source })
 }
@@ -265,7 +297,7 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
     match entry {
         Entry::Clock(moment) => {
             *now = *moment;
-            counted.insert(state.sweep(*moment).counted);
+            counted.insert(state.sweep(*moment).counted.into_iter().map(|(key, _)| key));
             true
         }
         Entry::Arrival(arrival) => {

@@ -166,6 +166,11 @@ pub fn reward(unit: Option<Unit>, reward: Reward, now: Millis) -> (Receipt, Opti
     }
 }
 
+/// The reward of a unit that is counted: zero or one.
+pub fn value(open: &Open) -> f64 {
+    if open.rewarded { 1.0 } else { 0.0 }
+}
+
 impl Unit {
     /// When it is due: an open unit is counted then, a waiting one forgotten. `None` for one that is counted.
     pub fn due(&self) -> Option<Millis> {

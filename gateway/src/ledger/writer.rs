@@ -167,7 +167,7 @@ impl Writer {
         if recorded {
             metrics.committed(begin.elapsed());
         }
-        metrics.units(store.units());
+        metrics.store(store);
         match carried_out {
             Ok(answers) => {
                 metrics.has_room();

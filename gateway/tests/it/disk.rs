@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use api::wire::event::Outcome;
 use gateway::ledger::check::{Arrival, What};
-use gateway::ledger::store::{FileLengths, Group, LogError, Sizes, Store, StoreError};
+use gateway::ledger::repair::{Mode, repair};
+use gateway::ledger::store::{Bounds, FileLengths, Group, LogError, Store, StoreError};
 use gateway::ledger::unit::Reward;
 use gateway::ledger::{Millis, millis};
 
@@ -13,19 +15,22 @@ use crate::operations::arrival;
 use crate::samples::{SAMPLE, START};
 
 /// Several files of the log, and no checkpoint.
-const LOG_ALONE: Sizes =
-    Sizes { files: FileLengths { shortest: 4 << 10, longest: 8 << 10 }, checkpoint_every: u64::MAX };
+const LOG_ALONE: Bounds = Bounds {
+    files: FileLengths { shortest: 4 << 10, longest: 8 << 10 },
+    checkpoint_every: u64::MAX,
+    keep_log: Duration::ZERO,
+};
 
 /// As many files, and checkpoints.
-const CHECKPOINTS: Sizes = Sizes { checkpoint_every: 8 << 10, ..LOG_ALONE };
+const CHECKPOINTS: Bounds = Bounds { checkpoint_every: 8 << 10, ..LOG_ALONE };
 
 const GROUPS: u128 = 400;
 const OF_GROUP: u128 = 2;
 
 /// A ledger that acknowledged exposures of that many groups, closed again.
-fn ledger(sizes: Sizes) -> tempfile::TempDir {
+fn ledger(bounds: Bounds) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(folder.path(), sizes).unwrap();
+    let mut store = Store::open(folder.path(), bounds).unwrap();
     for group in 0..GROUPS {
         let exposures: Vec<Arrival> = (0..OF_GROUP).map(|one| arrival(group * OF_GROUP + one)).collect();
         let outcomes = receive(&mut store, &exposures, millis(START)).unwrap();
@@ -48,9 +53,58 @@ fn sums(store: &mut Store, now: Millis) -> (u64, u64, f64) {
         group.sweep(now);
         Ok(group.totals(SAMPLE.uid))
     });
-    let placement = totals.unwrap().remove(0);
+    let Some(placement) = totals.unwrap().pop() else { return (0, 0, 0.0) };
     let counted = placement.cells.iter().map(|cell| cell.exposures).sum();
     (placement.pending_exposures, counted, placement.cells.iter().map(|cell| cell.rewards).sum())
+}
+
+/// The damage is told, then set aside; how many acknowledged events are left.
+fn mended(folder: &Path) -> u64 {
+    if repair(folder, Mode::Look).unwrap().faults.is_empty() {
+        // The newest checkpoint holds all of that file.
+        check(folder, LOG_ALONE, "nothing to mend").unwrap();
+        return u64::try_from(GROUPS * OF_GROUP).unwrap();
+    }
+    assert!(!repair(folder, Mode::SetAside).unwrap().faults.is_empty());
+    assert!(repair(folder, Mode::Look).unwrap().faults.is_empty());
+    let mut store = Store::open(folder, LOG_ALONE).unwrap();
+    let again: Vec<Arrival> = (0..GROUPS * OF_GROUP).map(arrival).collect();
+    let (left, ..) = sums(&mut store, millis(START));
+    receive(&mut store, &again, millis(START)).unwrap();
+    drop(store);
+    check(folder, LOG_ALONE, "sent again, all is there").unwrap();
+    left
+}
+
+#[test]
+fn a_repair_keeps_all_that_came_before_the_damage() {
+    let events = u64::try_from(GROUPS * OF_GROUP).unwrap();
+    for bounds in [LOG_ALONE, CHECKPOINTS] {
+        let whole = ledger(bounds);
+        let logs = files(whole.path(), "log");
+        for (number, log) in logs.iter().enumerate() {
+            let name = log.strip_prefix(whole.path()).unwrap();
+            let bytes = std::fs::read(log).unwrap();
+            let groups = groups(&bytes);
+            let is_after =
+                |left: u64| if bounds.checkpoint_every == u64::MAX { left < events } else { left <= events };
+            // Cut within a group, without its head, and gone altogether.
+            for cut in [groups[groups.len() / 2].start + 7, 5] {
+                let copy = copied(whole.path());
+                std::fs::write(copy.path().join(name), &bytes[..cut]).unwrap();
+                let left = mended(copy.path());
+                assert!(is_after(left), "{name:?} cut at {cut}: {left}");
+                assert!(number == 0 || left > 0, "{name:?} cut at {cut}: {left}");
+            }
+            let copy = copied(whole.path());
+            std::fs::remove_file(copy.path().join(name)).unwrap();
+            if number > 0 || bounds.checkpoint_every != u64::MAX {
+                assert!(is_after(mended(copy.path())));
+            } else {
+                assert!(repair(copy.path(), Mode::SetAside).is_err(), "nothing comes before it");
+            }
+        }
+    }
 }
 
 fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
@@ -61,8 +115,8 @@ fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
 }
 
 /// All is there, or it is told that it is not.
-fn check(folder: &Path, sizes: Sizes, what: &str) -> Result<(), StoreError> {
-    let mut store = Store::open(folder, sizes)?;
+fn check(folder: &Path, bounds: Bounds, what: &str) -> Result<(), StoreError> {
+    let mut store = Store::open(folder, bounds)?;
     let expected = u64::try_from(GROUPS * OF_GROUP).unwrap();
     assert_eq!(sums(&mut store, millis(START)), (expected, 0, 0.0), "{what}: acknowledged events were lost");
     Ok(())

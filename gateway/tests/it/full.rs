@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::wire::event::Outcome;
-use gateway::ledger::store::{FileLengths, Sizes, Store};
+use gateway::ledger::store::{Bounds, FileLengths, Store};
 use gateway::ledger::{Ledger, LedgerError};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -17,8 +17,11 @@ use crate::operations::arrival;
 use crate::samples::START;
 
 /// A file of the log takes an eighth of the volume.
-const SIZES: Sizes =
-    Sizes { files: FileLengths { shortest: 1 << 20, longest: 1 << 20 }, checkpoint_every: u64::MAX };
+const BOUNDS: Bounds = Bounds {
+    files: FileLengths { shortest: 1 << 20, longest: 1 << 20 },
+    checkpoint_every: u64::MAX,
+    keep_log: Duration::ZERO,
+};
 
 /// A file system in memory, at a folder.
 struct Volume(PathBuf);
@@ -54,7 +57,7 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
     let folder = tempfile::tempdir().unwrap();
     let Some(volume) = Volume::mount(folder.path()) else { return };
     let mut registry = Registry::default();
-    let store = Store::open(folder.path(), SIZES).unwrap();
+    let store = Store::open(folder.path(), BOUNDS).unwrap();
     let (ledger, writer) = Ledger::start(store, Arc::new(HandClock::new()), &mut registry);
     let mut acknowledged = 0;
     let group = |first: u128| (first..first + 1000).map(arrival).collect::<Vec<_>>();
@@ -78,7 +81,7 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
     drop(ledger);
     writer.await.unwrap().unwrap();
     let (ledger, _writer) =
-        Ledger::start(Store::open(folder.path(), SIZES).unwrap(), Arc::new(HandClock::new()), &mut registry);
+        Ledger::start(Store::open(folder.path(), BOUNDS).unwrap(), Arc::new(HandClock::new()), &mut registry);
     for first in (0..=acknowledged).step_by(1000) {
         let receipts = ledger.record(group(first), START).await.unwrap();
         assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Duplicate), "some were lost");

@@ -10,6 +10,7 @@ mod cors;
 mod decide;
 mod disk;
 mod events;
+mod export;
 mod full;
 mod hostile;
 mod kill;

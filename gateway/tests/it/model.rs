@@ -4,11 +4,12 @@
 //! share no code but the check of an event's shape.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::Claims;
 use gateway::ledger::check::{Arrival, check};
-use gateway::ledger::store::{FileLengths, Group, Sizes, Store};
+use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
 use gateway::ledger::unit::{WAITING_LIMIT, WAITING_REWARDS, allowance};
 use gateway::ledger::{Millis, millis};
 use gateway::tables::{Index, Snapshot};
@@ -230,8 +231,11 @@ fn tables(window: Millis) -> Snapshot {
 }
 
 /// So small that files end and checkpoints are made all the time.
-pub(crate) const SMALL: Sizes =
-    Sizes { files: FileLengths { shortest: 16 << 10, longest: 64 << 10 }, checkpoint_every: 20 << 10 };
+pub(crate) const SMALL: Bounds = Bounds {
+    files: FileLengths { shortest: 16 << 10, longest: 64 << 10 },
+    checkpoint_every: 20 << 10,
+    keep_log: Duration::ZERO,
+};
 
 /// Runs both over `batches` of up to 80 events, and returns how often each outcome came.
 fn compare(seed: u64, window: Millis, batches: u32) -> BTreeMap<String, u32> {

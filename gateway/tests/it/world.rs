@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use gateway::clock::Clock;
 use gateway::decide::DecideState;
 use gateway::key::Keyring;
-use gateway::ledger::store::{Sizes, Store};
+use gateway::ledger::store::{Bounds, Store};
 use gateway::ledger::{Ledger, LedgerState};
 use gateway::tables::{Keeper, Tables};
 use prometheus_client::registry::Registry;
@@ -139,7 +139,7 @@ fn ledger(
     clock: Arc<dyn Clock>,
     registry: &mut Registry,
 ) -> Router {
-    let store = Store::open(folder.path(), Sizes::default()).unwrap();
+    let store = Store::open(folder.path(), Bounds::default()).unwrap();
     let (ledger, _) = Ledger::start(store, clock.clone(), registry);
     gateway::ledger::router(LedgerState::new(ledger, tables, Keyring::new(keys()), clock, registry))
 }

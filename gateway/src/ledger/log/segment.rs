@@ -18,7 +18,7 @@ use super::spare::{is_full, write_zeros};
 
 const MAGIC: &[u8; 8] = b"bsledger";
 const VERSION: u32 = 1;
-const HEAD: usize = 32;
+pub(super) const HEAD: usize = 32;
 const GROUP: &[u8; 4] = b"bgrp";
 const SEAL: &[u8; 4] = b"bend";
 /// What precedes the body of a group.
@@ -180,6 +180,16 @@ impl Contents {
         Ok(Self { path: path.to_owned(), bytes, first })
     }
 
+    /// Where what can be read ends.
+    pub(super) fn whole(&self) -> u64 {
+        let (mut at, mut next) = (HEAD, self.first);
+        while let Some(body) = self.framed(GROUP, at, next) {
+            at += FRAME + body.len();
+            next += 1;
+        }
+        at as u64
+    }
+
     /// Hands over the entries of groups after `after`.
     pub(super) fn replay<E: From<LogError>>(
         &self,
@@ -233,6 +243,12 @@ impl Contents {
 }
 
 const UNREADABLE: &str = "what a group holds can't be read";
+
+/// The length that a file's head tells.
+pub(super) fn told_length(bytes: &[u8]) -> Option<usize> {
+    let head: &[u8; HEAD] = bytes.first_chunk()?;
+    usize::try_from(u64_at(head, 12)).ok()
+}
 
 fn head(length: u64, first: u64) -> [u8; HEAD] {
     let mut head = [0; HEAD];

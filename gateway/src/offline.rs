@@ -1,0 +1,69 @@
+//! What is done with a ledger that does not serve.
+
+use std::io::Write;
+
+use crate::args::{ExportArgs, RepairArgs};
+use crate::ledger::export::{self, ExportError};
+use crate::ledger::repair::{self, Found, Mode};
+use crate::ledger::store::StoreError;
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// The export ended early.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The ledger can't be mended.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was found can't be told.
+    #[error("what was found can't be written")]
+    Write(#[from] std::io::Error),
+    /// Something is wrong, and nothing was done about it.
+    #[error(
+        "nothing was changed: --set-aside moves what can't be read, and all that follows it, out of the log"
+    )]
+    Faults,
+    /// There is no ledger.
+    #[error("--data: {} holds no ledger", .0.display())]
+    NoLedger(std::path::PathBuf),
+}
+
+/// Prints the log as lines of JSON.
+///
+/// # Errors
+/// When the log can't be read, or the lines can't be written.
+pub fn export(args: &ExportArgs, to: impl Write) -> Result<(), OfflineError> {
+    let ExportArgs { data, campaign } = args;
+    is_ledger(data)?;
+    let lines = export::export(data, campaign.as_deref(), to)?;
+    tracing::info!(lines, "exported");
+    Ok(())
+}
+
+/// Tells what can't be read, and sets it aside where that is asked for.
+///
+/// # Errors
+/// When there is something and it is not to be set aside, so that a script notices; or when it can't be mended.
+pub fn repair(args: &RepairArgs, mut to: impl Write) -> Result<(), OfflineError> {
+    let RepairArgs { data, set_aside } = args;
+    is_ledger(data)?;
+    let mode = if *set_aside { Mode::SetAside } else { Mode::Look };
+    let Found { faults, set_aside } = repair::repair(data, mode)?;
+    for fault in &faults {
+        writeln!(to, "{fault}")?;
+    }
+    for path in set_aside {
+        writeln!(to, "set aside: {}", path.display())?;
+    }
+    match (mode, faults.as_slice()) {
+        (_, []) => writeln!(to, "the log is whole")?,
+        (Mode::SetAside, _) => writeln!(to, "the ledger can be opened, with all that came before")?,
+        (Mode::Look, _) => return Err(OfflineError::Faults),
+    }
+    Ok(())
+}
+
+fn is_ledger(data: &std::path::Path) -> Result<(), OfflineError> {
+    if data.join("log").is_dir() { Ok(()) } else { Err(OfflineError::NoLedger(data.to_owned())) }
+}
