@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint applications bench bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint applications nats-server bench bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ demo-down: ## Remove the demonstration's cluster and everything of it (root, as 
 	@[ -x "$(PROGRAMS)/broadside-cluster" ] || cargo build --locked --package broadside-cluster
 	@"$(PROGRAMS)/broadside-cluster" down --name demo
 
-test: ready applications ## Run every test, those on a real cluster too (Linux, root)
+test: ready applications nats-server ## Run every test, those on a real cluster too (Linux, root)
 	cargo test --locked --workspace --no-fail-fast
 
 # pip compiles the server from source, eleven minutes of CPU: too long for `make test` on every new machine.
@@ -65,6 +65,13 @@ applications:
 	  { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 --option Acquire::Retries=1 && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null; } || \
 	  echo "Chromium is missing and can't be installed (root, apt-get, internet): its tests will not run" >&2
+
+# A Go module: twenty seconds to build, and then it is there.
+NATS := v2.15.3
+nats-server: ## Build the nats-server that tests and benchmarks start (Go, internet)
+	@[ -x "$(CACHE)/nats/nats-server" ] || { mkdir -p "$(CACHE)/nats" && \
+	  PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" go install github.com/nats-io/nats-server/v2@$(NATS); } || \
+	  echo "nats-server can't be built (Go 1.25, internet): its tests will not run" >&2
 
 bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation

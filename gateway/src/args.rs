@@ -8,6 +8,7 @@ use api::DurationError;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cors::{NoOrigin, Origins};
+use crate::ledger::stream::Place;
 use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
 
@@ -98,6 +99,9 @@ pub struct CommonArgs {
     /// them, or again for each.
     #[arg(long, env = "BROADSIDE_ALLOW_ORIGIN", value_name = "ORIGIN|*", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+    /// What the stream of events is, where there is one.
+    #[command(flatten)]
+    pub nats: NatsArgs,
 }
 
 /// What was typed, checked.
@@ -109,6 +113,34 @@ pub enum Command {
     Export(ExportArgs),
     /// Mend the ledger.
     Repair(RepairArgs),
+}
+
+/// What the stream of events is.
+#[derive(Args, Clone, Debug)]
+pub struct NatsArgs {
+    /// The servers of NATS JetStream, with commas between them, such as `nats://nats:4222`: events go to a stream there, and
+    /// every role takes them; a ledger follows it.
+    #[arg(long = "nats", env = "BROADSIDE_NATS", value_name = "URL,..")]
+    pub servers: Option<String>,
+    /// The credentials file that names this client to them.
+    #[arg(
+        long = "nats-credentials",
+        env = "BROADSIDE_NATS_CREDENTIALS",
+        value_name = "FILE",
+        requires = "servers"
+    )]
+    pub credentials: Option<PathBuf>,
+    /// The stream's name. Its subjects are `NAME.events.>`; one that is not there is made.
+    #[arg(
+        long = "nats-stream",
+        env = "BROADSIDE_NATS_STREAM",
+        value_name = "NAME",
+        default_value = "broadside"
+    )]
+    pub stream: String,
+    /// On how many servers a stream that is made is kept: three survive the loss of one.
+    #[arg(long = "nats-replicas", env = "BROADSIDE_NATS_REPLICAS", value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub replicas: u8,
 }
 
 /// A checked configuration. It holds no secret, only where the secret lies.
@@ -124,6 +156,8 @@ pub struct Config {
     pub key_file: PathBuf,
     /// The origins whose pages may read answers.
     pub origins: Origins,
+    /// The stream that events go to, where there is one.
+    pub stream: Option<Place>,
 }
 
 /// What a process does.
@@ -167,6 +201,9 @@ pub enum ConfigError {
     /// An origin is none.
     #[error("--allow-origin: {0}")]
     NoOrigin(NoOrigin),
+    /// The name of a stream can't be a part of a subject.
+    #[error("--nats-stream: {0:?} is no name: write letters, digits, `-` and `_`, at most 64")]
+    NoStream(String),
     /// A duration is none.
     #[error("--keep-log: {0}")]
     NoDuration(DurationError),
@@ -203,9 +240,27 @@ impl LedgerArgs {
 
 impl Config {
     fn new(role: Role, common: CommonArgs) -> Result<Self, ConfigError> {
-        let CommonArgs { listen, tables, namespace, key_file, allow_origin } = common;
+        let CommonArgs { listen, tables, namespace, key_file, allow_origin, nats } = common;
         let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
-        Ok(Self { role, listen, source: source(&tables, namespace)?, key_file, origins })
+        Ok(Self {
+            role,
+            listen,
+            source: source(&tables, namespace)?,
+            key_file,
+            origins,
+            stream: nats.place()?,
+        })
+    }
+}
+
+impl NatsArgs {
+    fn place(self) -> Result<Option<Place>, ConfigError> {
+        let Self { servers, credentials, stream, replicas } = self;
+        let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_');
+        if !(1..=64).contains(&stream.len()) || !stream.bytes().all(is_plain) {
+            return Err(ConfigError::NoStream(stream));
+        }
+        Ok(servers.map(|servers| Place { servers, credentials, stream, replicas: usize::from(replicas) }))
     }
 }
 

@@ -30,9 +30,11 @@ mod http;
 pub mod incoming;
 mod log;
 mod metrics;
+mod recorder;
 pub mod repair;
 mod state;
 pub mod store;
+pub mod stream;
 pub mod unit;
 mod writer;
 

@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
 use crate::ledger::store::{Bounds, Store, StoreError};
+use crate::ledger::stream::{Connection, FollowError, Publisher, StreamError};
 use crate::ledger::{self, Ledger, LedgerState};
 use crate::serve;
 use crate::tables::{Keeper, Tables, cluster, folder};
@@ -40,6 +41,12 @@ pub enum RunError {
     /// The ledger's store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The stream of events can't be used.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The stream of events can't be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
     /// A task of ours ended.
     #[error("{0} ended: this is a fault of ours")]
     Task(&'static str),
@@ -54,25 +61,50 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let Config { role, listen, source, key_file, origins } = config;
+    let Config { role, listen, source, key_file, origins, stream } = config;
     let keyring = keys(&key_file)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
     let follower = follow(source, keeper).await?;
     let mut parts = Parts { tables, keyring, clock: Arc::new(SystemClock), registry };
+    let connection = match stream {
+        Some(place) => Some(Connection::open(place).await?),
+        None => None,
+    };
     let decides = match role {
         Role::Decide | Role::All(_) => parts.decides(),
         Role::Ledger(_) => Router::new(),
     };
-    let (router, ledger, writer) = match &role {
-        Role::Decide => (decides, None, None),
-        Role::Ledger(recording) | Role::All(recording) => {
-            let (records, ledger, writer) = parts.records(recording).await?;
-            (decides.merge(records), Some(ledger), Some(writer))
+    let Records { router, ledger, tasks } = match (&role, connection) {
+        (Role::Decide, None) => Records::none(),
+        (Role::Decide, Some(connection)) => parts.publishes(&connection),
+        (Role::Ledger(recording) | Role::All(recording), None) => parts.records(recording).await?,
+        (Role::Ledger(recording) | Role::All(recording), Some(connection)) => {
+            parts.follows(recording, connection).await?
         }
     };
-    let router = origins.let_in(router).merge(parts.operations(ledger));
-    until_ended(listen, router, follower, writer).await
+    let router = origins.let_in(decides.merge(router).merge(parts.operations(ledger)));
+    until_ended(listen, router, follower, tasks).await
+}
+
+/// The part of a role that takes events.
+struct Records {
+    router: Router,
+    ledger: Option<Ledger>,
+    tasks: Tasks,
+}
+
+/// What runs for it. Each ends by itself for a fault alone.
+#[derive(Default)]
+struct Tasks {
+    writer: Option<Writer>,
+    stream: Option<JoinHandle<Result<(), FollowError>>>,
+}
+
+impl Records {
+    fn none() -> Self {
+        Self { router: Router::new(), ledger: None, tasks: Tasks::default() }
+    }
 }
 
 /// What every role is made of.
@@ -89,16 +121,39 @@ impl Parts {
         decide::router(DecideState::new(tables.clone(), keyring.clone(), Arc::clone(clock), registry))
     }
 
-    async fn records(&mut self, recording: &Recording) -> Result<(Router, Ledger, Writer), RunError> {
+    /// Events go to a ledger of this process.
+    async fn records(&mut self, recording: &Recording) -> Result<Records, RunError> {
+        let store = opened(recording.clone()).await?;
         let Self { tables, keyring, clock, registry } = self;
-        let Recording { data, keep_log } = recording.clone();
-        let bounds = Bounds { keep_log, ..Bounds::default() };
-        let opened = tokio::task::spawn_blocking(move || Store::open(&data, bounds)).await;
-        let store = opened.map_err(|_| RunError::Task("the opening of the ledger"))??;
         let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         let state = LedgerState::new(ledger.clone(), tables, keyring, clock, registry);
-        Ok((ledger::router(state), ledger, writer))
+        let tasks = Tasks { writer: Some(writer), stream: None };
+        Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
+    }
+
+    /// Events go to a stream.
+    fn publishes(&mut self, connection: &Connection) -> Records {
+        let state = self.over_stream(connection, None);
+        Records { router: ledger::router(state), ..Records::none() }
+    }
+
+    /// Events go to a stream, and the ledger of this process follows it.
+    async fn follows(&mut self, recording: &Recording, connection: Connection) -> Result<Records, RunError> {
+        let store = opened(recording.clone()).await?;
+        let last = store.source();
+        let clock = Arc::clone(&self.clock);
+        let (ledger, writer) = Ledger::start_behind_stream(store, Arc::clone(&clock), &mut self.registry);
+        let state = self.over_stream(&connection, Some(ledger.clone()));
+        let stream = tokio::spawn(ledger::stream::follow(connection, ledger.clone(), last, clock));
+        let tasks = Tasks { writer: Some(writer), stream: Some(stream) };
+        Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
+    }
+
+    fn over_stream(&mut self, connection: &Connection, totals: Option<Ledger>) -> LedgerState {
+        let Self { tables, keyring, clock, registry } = self;
+        let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
+        LedgerState::over_stream(Publisher::new(connection), totals, tables, keyring, clock, registry)
     }
 
     /// A ledger without tables would tell every event that it is unknown, and one that can't write takes none.
@@ -107,6 +162,13 @@ impl Parts {
         let writes = move || ledger.as_ref().is_none_or(Ledger::is_running);
         serve::operations(registry, move || tables.is_complete() && writes())
     }
+}
+
+async fn opened(recording: Recording) -> Result<Store, RunError> {
+    let Recording { data, keep_log } = recording;
+    let bounds = Bounds { keep_log, ..Bounds::default() };
+    let opened = tokio::task::spawn_blocking(move || Store::open(&data, bounds)).await;
+    Ok(opened.map_err(|_| RunError::Task("the opening of the ledger"))??)
 }
 
 /// The keys, which are read again for as long as the process runs.
@@ -134,27 +196,37 @@ async fn until_ended(
     address: SocketAddr,
     router: Router,
     follower: JoinHandle<()>,
-    mut writer: Option<Writer>,
+    tasks: Tasks,
 ) -> Result<(), RunError> {
+    let Tasks { mut writer, mut stream } = tasks;
     let listener = serve::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let ended = serve::terminated()?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     tokio::select! {
         () = serve::serve(listener, router, ended) => {}
         _ = follower => return Err(RunError::Task("the reader of tables")),
-        end = finished(writer.as_mut()) => return end.and(Err(RunError::Task("the writer of the ledger"))),
+        end = finished(writer.as_mut(), WRITER) => return end.and(Err(RunError::Task(WRITER))),
+        end = finished(stream.as_mut(), STREAM) => return end.and(Err(RunError::Task(STREAM))),
     }
+    // It holds the ledger, which would else go on for it.
+    stream.inspect(JoinHandle::abort);
     let Some(writer) = writer.as_mut() else { return Ok(()) };
     // With the router every handle of the ledger goes, so the writer writes what still waits and ends. A connection
     // that nobody reads may hold a handle for ever; what it sent was never acknowledged.
-    tokio::time::timeout(WRITER_GRACE, finished(Some(writer))).await.unwrap_or(Ok(()))
+    tokio::time::timeout(WRITER_GRACE, finished(Some(writer), WRITER)).await.unwrap_or(Ok(()))
 }
+
+const WRITER: &str = "the writer of the ledger";
+const STREAM: &str = "the reader of the stream";
 
 /// How long the writer may take for what waits: a full queue is a few seconds of a slow disk.
 const WRITER_GRACE: Duration = Duration::from_secs(5);
 
-/// Completes when the writer ends; never where there is none.
-async fn finished(writer: Option<&mut Writer>) -> Result<(), RunError> {
-    let Some(writer) = writer else { return std::future::pending().await };
-    Ok(writer.await.map_err(|_| RunError::Task("the writer of the ledger"))??)
+/// Completes when the task ends; never where there is none.
+async fn finished<E: Into<RunError>>(
+    task: Option<&mut JoinHandle<Result<(), E>>>,
+    name: &'static str,
+) -> Result<(), RunError> {
+    let Some(task) = task else { return std::future::pending().await };
+    task.await.map_err(|_| RunError::Task(name))?.map_err(Into::into)
 }

@@ -37,6 +37,7 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("operator.figuresInterval=often", "figuresInterval"),
         ("worker.imageVolumes=sometimes", "imageVolumes"),
         ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
+        ("nats.url=nats:4222", "url"),
     ] {
         let output = helm(&["template", "--set", value]).await?;
         assert!(!output.status.success() && said(&output).contains(named), "{value}: {}", said(&output));
@@ -74,6 +75,23 @@ async fn pages_of_other_origins_are_let_in_by_gateway_and_ledger_alike() -> Resu
     let with = said(&helm(&["template", "--set", value]).await?);
     for origin in ["https://shop.example", "http://localhost:3000"] {
         assert_eq!(with.matches(&format!("- \"{flag}{origin}\"\n")).count(), 2, "{with}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn gateway_and_ledger_know_the_same_stream() -> Result {
+    assert!(!said(&helm(&["template"]).await?).contains("--nats"));
+    let values = "nats.url=nats://nats:4222,nats.credentialsSecret=broadside-nats";
+    let with = said(&helm(&["template", "--set", values]).await?);
+    for line in [
+        "- \"--nats=nats://nats:4222\"\n",
+        "- \"--nats-replicas=3\"\n",
+        "- --nats-credentials=/var/run/broadside/nats/credentials\n",
+        "secret: {secretName: \"broadside-nats\"}",
+        "- {name: nats, mountPath: /var/run/broadside/nats, readOnly: true}\n",
+    ] {
+        assert_eq!(with.matches(line).count(), 2, "{line}: {with}");
     }
     Ok(())
 }

@@ -84,3 +84,30 @@ tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/* The flags of the stream of events, for gateway and ledger alike. */}}
+{{- define "broadside.natsArgs" -}}
+{{- with .Values.nats }}
+{{- if .url }}
+- {{ printf "--nats=%s" .url | quote }}
+- {{ printf "--nats-stream=%s" .stream | quote }}
+- {{ printf "--nats-replicas=%d" (int .replicas) | quote }}
+{{- if .credentialsSecret }}
+- --nats-credentials=/var/run/broadside/nats/credentials
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "broadside.natsMount" -}}
+{{- if and .Values.nats.url .Values.nats.credentialsSecret }}
+- {name: nats, mountPath: /var/run/broadside/nats, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "broadside.natsVolume" -}}
+{{- if and .Values.nats.url .Values.nats.credentialsSecret }}
+- name: nats
+  secret: {secretName: {{ .Values.nats.credentialsSecret | quote }}}
+{{- end }}
+{{- end }}

@@ -87,6 +87,7 @@ impl<'c, W: Write> Export<'c, W> {
                 self.receive(arrival);
                 Ok(())
             }
+            Entry::Source(_) => Ok(()),
         }
     }
 

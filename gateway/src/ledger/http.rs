@@ -17,6 +17,8 @@ use serde::Deserialize;
 use super::check::{Arrival, check};
 use super::incoming::{self, Incoming};
 use super::metrics::EventMetrics;
+use super::recorder::Recorder;
+use super::stream::Publisher;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
 use crate::clock::Clock;
@@ -35,7 +37,8 @@ pub const EVENTS_LIMIT: usize = 1000;
 pub struct LedgerState(Arc<Parts>);
 
 struct Parts {
-    ledger: Ledger,
+    recorder: Recorder,
+    totals: Option<Ledger>,
     tables: Tables,
     keyring: Keyring,
     clock: Arc<dyn Clock>,
@@ -51,18 +54,33 @@ impl LedgerState {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
-        let metrics = EventMetrics::new(registry);
-        Self(Arc::new(Parts { ledger, tables, keyring, clock, metrics }))
+        let (recorder, totals, metrics) =
+            (Recorder::Ledger(ledger.clone()), Some(ledger), EventMetrics::new(registry));
+        Self(Arc::new(Parts { recorder, totals, tables, keyring, clock, metrics }))
+    }
+
+    /// The same over a stream, with the totals of the ledger that follows it where that is in this process.
+    pub fn over_stream(
+        publisher: Publisher,
+        totals: Option<Ledger>,
+        tables: Tables,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
+        let (recorder, metrics) = (Recorder::Stream(Box::new(publisher)), EventMetrics::new(registry));
+        Self(Arc::new(Parts { recorder, totals, tables, keyring, clock, metrics }))
     }
 }
 
-/// The API of the role `ledger`.
+/// The API of the role `ledger`, and that of events for others that record to a stream.
 pub fn router(state: LedgerState) -> Router {
-    Router::new()
-        .route("/v1/events", post(events))
-        .route("/v1/totals", get(totals))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(state)
+    let events = Router::new().route("/v1/events", post(events));
+    let router = match state.0.totals {
+        Some(_) => events.route("/v1/totals", get(totals)),
+        None => events,
+    };
+    router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(state)
 }
 
 type Answered<T> = Result<(StatusCode, Json<T>), Refusal>;
@@ -95,8 +113,8 @@ async fn totals(
 ) -> Answered<TotalsResponse> {
     let Query(TotalsQuery { campaign }) = query
         .map_err(|_| Refusal::malformed("campaign: ask for /v1/totals?campaign=<the campaign's UID>"))?;
-    let totals = parts.ledger.totals(campaign, parts.clock.now()).await?;
-    Ok((StatusCode::OK, Json(totals)))
+    let ledger = parts.totals.as_ref().ok_or(LedgerError::Starting)?;
+    Ok((StatusCode::OK, Json(ledger.totals(campaign, parts.clock.now()).await?)))
 }
 
 impl Parts {
@@ -111,7 +129,7 @@ impl Parts {
         if arrivals.is_empty() {
             return Ok(checked.into_iter().filter_map(Checked::refused).collect());
         }
-        let mut recorded = self.ledger.record(arrivals, now).await?.into_iter();
+        let mut recorded = self.recorder.record(arrivals, now).await?.into_iter();
         Ok(checked.into_iter().filter_map(|checked| checked.refused().or_else(|| recorded.next())).collect())
     }
 
@@ -161,7 +179,7 @@ impl From<LedgerError> for Refusal {
     fn from(error: LedgerError) -> Self {
         let code = match error {
             LedgerError::Busy => Code::Busy,
-            LedgerError::Starting | LedgerError::Stopping => Code::Unavailable,
+            LedgerError::Starting | LedgerError::Stopping | LedgerError::Unreachable => Code::Unavailable,
             LedgerError::Full => Code::Full,
         };
         Self { code, message: error.to_string() }

@@ -18,8 +18,8 @@ mod spare;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) use entry::Entry;
 use entry::Writer;
+pub(super) use entry::{Entry, entries, message};
 pub(super) use mend::{goes_on, set_aside, verify};
 use segment::{Contents, Segment};
 use spare::Spare;

@@ -35,6 +35,8 @@ pub(super) struct State {
     due: BinaryHeap<Reverse<(Millis, Key)>>,
     /// Units share what they were shown.
     arms: HashSet<Arc<Arm>>,
+    /// The last message of a stream that is in here; zero for none.
+    source: u64,
 }
 
 /// What a sweep did.
@@ -147,6 +149,16 @@ impl State {
             self.books.values().filter(|book| book.experiment.campaign == campaign).collect();
         books.sort_unstable_by(|one, other| one.experiment.cmp(&other.experiment));
         books.into_iter().map(Book::totals).collect()
+    }
+
+    /// All up to this message of a stream is in here from now on.
+    pub(super) fn set_source(&mut self, sequence: u64) {
+        self.source = sequence;
+    }
+
+    /// The last message of a stream that is in here; zero for none.
+    pub(super) fn source(&self) -> u64 {
+        self.source
     }
 
     /// How many units are kept.

@@ -162,6 +162,11 @@ impl Store {
         self.state.units()
     }
 
+    /// The last message that it has of the stream that it follows; zero for none.
+    pub fn source(&self) -> u64 {
+        self.state.source()
+    }
+
     /// How many bytes were written to the log since the ledger was opened.
     pub fn written(&self) -> u64 {
         self.written
@@ -261,6 +266,13 @@ impl Group<'_> {
         Ok(receipt)
     }
 
+    /// All up to this message of the stream that the ledger follows is in the group, or was before.
+    pub fn source(&mut self, sequence: u64) {
+        let Self(Store { state, log, .. }) = self;
+        state.set_source(sequence);
+        log.add(&Entry::Source(sequence));
+    }
+
     /// The sums of a campaign, by placement, seed and cell.
     pub fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
         self.0.state.totals(campaign)
@@ -298,6 +310,10 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
         Entry::Clock(moment) => {
             *now = *moment;
             counted.insert(state.sweep(*moment).counted.into_iter().map(|(key, _)| key));
+            true
+        }
+        Entry::Source(sequence) => {
+            state.set_source(*sequence);
             true
         }
         Entry::Arrival(arrival) => {

@@ -40,6 +40,9 @@ pub enum LedgerError {
     /// The tables are not read yet, so that every event would be unknown.
     #[error("the ledger is starting: send the same request again in a second")]
     Starting,
+    /// The stream did not take it in time: it may or may not be in there.
+    #[error("the stream of events can't be reached: send the same request again")]
+    Unreachable,
     /// There is no room on disk.
     #[error("the ledger's volume is full: send the same request again once there is room")]
     Full,
@@ -48,9 +51,22 @@ pub enum LedgerError {
     Stopping,
 }
 
+/// What a message of a stream holds.
+#[derive(Debug)]
+pub struct Fed {
+    /// Its number.
+    pub sequence: u64,
+    /// When the stream took it.
+    pub at: Timestamp,
+    /// What arrived.
+    pub arrivals: Vec<Arrival>,
+}
+
 #[derive(Debug)]
 enum Command {
     Record(Record),
+    Feed { messages: Vec<Fed>, _room: OwnedSemaphorePermit },
+    CaughtUp { until: Timestamp },
     Totals { campaign: String, at: Timestamp, reply: oneshot::Sender<Result<TotalsResponse, LedgerError>> },
     Sweep { at: Timestamp },
 }
@@ -73,7 +89,7 @@ impl Command {
 /// An answer that is sent once the group is on disk.
 enum Answer {
     Recorded(oneshot::Sender<Result<Vec<Receipt>, LedgerError>>, Vec<Receipt>),
-    Totals(oneshot::Sender<Result<TotalsResponse, LedgerError>>, TotalsResponse),
+    Totals(oneshot::Sender<Result<TotalsResponse, LedgerError>>, Result<TotalsResponse, LedgerError>),
 }
 
 impl Ledger {
@@ -84,11 +100,30 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> (Self, JoinHandle<Result<(), StoreError>>) {
+        Self::start_with(store, Horizon::None, clock, registry)
+    }
+
+    /// The same for a ledger that is [fed](Ledger::feed) from a stream: that tells its time. Else what waits in the stream
+    /// would be late, and a ledger that is made anew from the stream would have other sums.
+    pub fn start_behind_stream(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> (Self, JoinHandle<Result<(), StoreError>>) {
+        Self::start_with(store, Horizon::Unknown, clock, registry)
+    }
+
+    fn start_with(
+        store: Store,
+        time: Horizon,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> (Self, JoinHandle<Result<(), StoreError>>) {
         let (queue, commands) = unbounded_channel();
         let room = Arc::new(Semaphore::new(QUEUE_LIMIT));
         let metrics = LedgerMetrics::new(registry);
         tokio::spawn(tick(queue.downgrade(), clock));
-        let writer = Writer { store, metrics };
+        let writer = Writer { store, metrics, time, held: Vec::new() };
         let (ended, end) = oneshot::channel();
         std::thread::spawn(move || drop(ended.send(writer.run(commands))));
         let end = async { end.await.expect("the writer returns its faults and does not panic") };
@@ -117,6 +152,27 @@ impl Ledger {
         totals.await.map_err(|_| LedgerError::Stopping)?
     }
 
+    /// Hands over messages of a stream, once there is room for them.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub async fn feed(&self, messages: Vec<Fed>) -> Result<(), LedgerError> {
+        let events =
+            messages.iter().map(|message| message.arrivals.len()).sum::<usize>().clamp(1, QUEUE_LIMIT);
+        let events = u32::try_from(events).map_err(|_| LedgerError::Busy)?;
+        let room =
+            Arc::clone(&self.room).acquire_many_owned(events).await.map_err(|_| LedgerError::Stopping)?;
+        self.send(Command::Feed { messages, _room: room })
+    }
+
+    /// Says that what the stream took until then was handed over.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub fn caught_up(&self, until: Timestamp) -> Result<(), LedgerError> {
+        self.send(Command::CaughtUp { until })
+    }
+
     /// Whether the writer takes events.
     pub fn is_running(&self) -> bool {
         !self.queue.is_closed()
@@ -143,24 +199,58 @@ async fn tick(queue: WeakUnboundedSender<Command>, clock: Arc<dyn Clock>) {
 struct Writer {
     store: Store,
     metrics: LedgerMetrics,
+    time: Horizon,
+    /// What came from the stream while the disk was full: the stream does not send it again.
+    held: Vec<Command>,
+}
+
+/// Up to when all that happened is known.
+#[derive(Clone, Copy, Debug)]
+enum Horizon {
+    /// Whatever arrives is known at once.
+    None,
+    /// Nothing came from the stream yet.
+    Unknown,
+    /// Up to this moment of the stream.
+    Until(Timestamp),
+}
+
+impl Horizon {
+    /// The ledger's time at a moment; none while it is unknown.
+    fn at(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::None => Some(now),
+            Self::Unknown => None,
+            Self::Until(until) => Some(until),
+        }
+    }
+
+    fn reach(&mut self, moment: Timestamp) {
+        *self = match *self {
+            Self::Until(until) => Self::Until(until.max(moment)),
+            _ => Self::Until(moment),
+        };
+    }
 }
 
 impl Writer {
     fn run(mut self, mut commands: UnboundedReceiver<Command>) -> Result<(), StoreError> {
         let mut waiting = Vec::new();
         while commands.blocking_recv_many(&mut waiting, QUEUE_LIMIT) > 0 {
-            self.write(std::mem::take(&mut waiting))?;
+            let mut all = std::mem::take(&mut self.held);
+            all.append(&mut waiting);
+            self.write(all)?;
         }
         Ok(())
     }
 
     /// Writes all that waits in one group, then answers.
     fn write(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
-        let Self { store, metrics } = self;
+        let Self { store, metrics, time, held } = self;
         let (begin, recorded) = (Instant::now(), commands.iter().any(Command::is_record));
         let (room, mut waiting) = (commands.iter().map(Command::room).sum(), commands);
         let carried_out = store.group(room, |group| {
-            let carry_out = |command| metrics.carry_out(group, command);
+            let carry_out = |command| metrics.carry_out(group, time, command);
             waiting.drain(..).map(carry_out).filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
         });
         // What nobody waited for, or what wrote nothing, would hide the waits of senders.
@@ -175,7 +265,7 @@ impl Writer {
             }
             Err(error) if error.is_full() => {
                 metrics.is_full(&error);
-                waiting.into_iter().for_each(Command::refuse);
+                held.extend(waiting.into_iter().filter_map(Command::refused));
             }
             Err(error) => return Err(error),
         }
@@ -188,18 +278,21 @@ impl Command {
     fn room(&self) -> u64 {
         match self {
             Self::Record(record) => Group::room(&record.arrivals),
-            Self::Totals { .. } | Self::Sweep { .. } => Group::room(&[]),
+            Self::Feed { messages, _room } => messages.iter().map(|fed| Group::room(&fed.arrivals)).sum(),
+            Self::Totals { .. } | Self::Sweep { .. } | Self::CaughtUp { .. } => Group::room(&[]),
         }
     }
 
-    /// Nothing of it was done.
-    fn refuse(self) {
+    /// Nothing of it was done; what can't be refused is given back.
+    fn refused(self) -> Option<Self> {
         // Who asked may have gone: then nobody reads the answer.
         match self {
             Self::Record(record) => drop(record.reply.send(Err(LedgerError::Full))),
             Self::Totals { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
             Self::Sweep { .. } => {}
+            Self::CaughtUp { .. } | Self::Feed { .. } => return Some(self),
         }
+        None
     }
 }
 
@@ -208,31 +301,64 @@ impl Answer {
         // Who asked may have gone: then nobody reads the answer.
         match self {
             Self::Recorded(reply, receipts) => drop(reply.send(Ok(receipts))),
-            Self::Totals(reply, totals) => drop(reply.send(Ok(totals))),
+            Self::Totals(reply, totals) => drop(reply.send(totals)),
         }
     }
 }
 
 impl LedgerMetrics {
-    fn carry_out(&self, group: &mut Group<'_>, command: Command) -> Result<Option<Answer>, StoreError> {
+    fn carry_out(
+        &self,
+        group: &mut Group<'_>,
+        time: &mut Horizon,
+        command: Command,
+    ) -> Result<Option<Answer>, StoreError> {
         match command {
             Command::Sweep { at } => {
-                self.matured(group.sweep(millis(at)));
+                self.sweep(group, time.at(at));
                 Ok(None)
             }
             Command::Totals { campaign, at, reply } => {
-                self.matured(group.sweep(millis(at)));
+                let Some(at) = time.at(at) else {
+                    return Ok(Some(Answer::Totals(reply, Err(LedgerError::Starting))));
+                };
+                self.sweep(group, Some(at));
                 let placements = group.totals(&campaign);
                 let totals = TotalsResponse { campaign, as_of: whole_milliseconds(at), placements };
-                Ok(Some(Answer::Totals(reply, totals)))
+                Ok(Some(Answer::Totals(reply, Ok(totals))))
             }
             Command::Record(Record { arrivals, at, reply, _room }) => {
-                self.matured(group.sweep(millis(at)));
-                let receive = |arrival| group.receive(arrival, millis(at));
-                let receipts = arrivals.into_iter().map(receive).collect::<Result<_, _>>()?;
-                Ok(Some(Answer::Recorded(reply, receipts)))
+                Ok(Some(Answer::Recorded(reply, self.receive(group, arrivals, at)?)))
+            }
+            Command::Feed { messages, _room } => {
+                for Fed { sequence, at, arrivals } in messages {
+                    time.reach(at);
+                    self.receive(group, arrivals, at)?;
+                    group.source(sequence);
+                }
+                Ok(None)
+            }
+            Command::CaughtUp { until } => {
+                time.reach(until);
+                Ok(None)
             }
         }
+    }
+
+    fn sweep(&self, group: &mut Group<'_>, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.matured(group.sweep(millis(at)));
+        }
+    }
+
+    fn receive(
+        &self,
+        group: &mut Group<'_>,
+        arrivals: Vec<Arrival>,
+        at: Timestamp,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        self.sweep(group, Some(at));
+        arrivals.into_iter().map(|arrival| group.receive(arrival, millis(at))).collect()
     }
 }
 

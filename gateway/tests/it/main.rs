@@ -19,4 +19,5 @@ mod ofrep;
 mod operations;
 mod process;
 mod samples;
+mod stream;
 mod world;

@@ -16,12 +16,14 @@ pub(crate) enum Entry {
     Clock(Millis),
     /// This was accepted.
     Arrival(Arrival),
+    /// All up to this message of the stream that the ledger follows is in the log.
+    Source(u64),
 }
 
 /// A group's bytes are not those of entries.
 #[derive(Debug, thiserror::Error)]
 #[error("it is no entry of a log")]
-pub(super) struct EntryError;
+pub(in crate::ledger) struct EntryError;
 
 /// An entry as it is written. The order of the variants is a part of the format.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -56,6 +58,7 @@ enum Form<'b> {
         before: Millis,
         window: Millis,
     },
+    Source(u64),
 }
 
 /// The most that an entry takes but for its names: two definitions and the entry, each of at most 70 bytes.
@@ -72,8 +75,8 @@ impl Entry {
         (LONGEST + campaign.len() + placement.len() + names) as u64
     }
 
-    /// The most bytes that a moment takes.
-    pub(crate) const CLOCK: u64 = 11;
+    /// The most bytes that a moment and a place in a stream take.
+    pub(crate) const CLOCK: u64 = 22;
 }
 
 /// Writes the entries of a file.
@@ -93,6 +96,7 @@ impl Writer {
                 self.now = Some(*now);
                 self.write(&Form::Clock(*now));
             }
+            Entry::Source(sequence) => self.write(&Form::Source(*sequence)),
             Entry::Arrival(Arrival { experiment, subject, what }) => {
                 let experiment = self.experiment(experiment);
                 match what {
@@ -147,6 +151,21 @@ impl Writer {
         let group = std::mem::take(&mut self.group);
         self.group = postcard::to_extend(form, group).expect("a vector takes all there is");
     }
+}
+
+/// Entries that are a message of their own, apart from any file.
+pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    entries.into_iter().for_each(|entry| writer.add(entry));
+    writer.group
+}
+
+/// The entries of a message.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn entries(message: &[u8]) -> Result<Vec<Entry>, EntryError> {
+    Reader::default().read(message).collect()
 }
 
 /// The number of a name; as an error where it is new.
@@ -208,6 +227,7 @@ impl Reader {
                 self.now = Some(now);
                 return Ok(Some(Entry::Clock(now)));
             }
+            Form::Source(sequence) => return Ok(Some(Entry::Source(sequence))),
             Form::Experiment { campaign, placement, seed } => {
                 let (campaign, placement) = (campaign.to_owned(), placement.to_owned());
                 self.experiments.push(Experiment { campaign, placement, seed });

@@ -20,6 +20,7 @@ pub struct SnapshotError(#[from] postcard::Error);
 struct Head {
     arms: Vec<Arm>,
     books: Vec<BookForm>,
+    source: u64,
     units: usize,
 }
 
@@ -51,6 +52,7 @@ impl State {
         let head = Head {
             arms: arms.iter().map(|arm| Arm::clone(arm)).collect(),
             books: self.books.values().map(|book| book.form(&places)).collect(),
+            source: self.source,
             units: self.units.len(),
         };
         let mut bytes = written(Vec::new(), &head);
@@ -67,9 +69,9 @@ impl State {
     /// # Errors
     /// When they are not what [`State::snapshot`] gives.
     pub(crate) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let (Head { arms, books, units }, mut rest) = postcard::take_from_bytes(bytes)?;
+        let (Head { arms, books, source, units }, mut rest) = postcard::take_from_bytes(bytes)?;
         let arms: Vec<Arc<Arm>> = arms.into_iter().map(Arc::new).collect();
-        let mut state = Self { arms: arms.iter().cloned().collect(), ..Self::default() };
+        let mut state = Self { arms: arms.iter().cloned().collect(), source, ..Self::default() };
         for form in books {
             let book = form.book(&arms)?;
             state.books.insert(name(&book.experiment), book);

@@ -1,0 +1,193 @@
+//! Events through a stream of a real nats-server: any role takes them, a ledger follows and may be made anew.
+//!
+//! `make test` builds the server where there is Go; without it a test says on the terminal that it did not run.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use api::wire::event::Outcome;
+use api::wire::totals::{CellTotals, TotalsResponse};
+
+use crate::process::{self, Process};
+use crate::samples::{SAMPLE, Sample};
+use crate::world::{exposure, reward};
+
+/// A server that syncs each message before it says that it has it.
+struct Nats {
+    child: Child,
+    program: PathBuf,
+    config: PathBuf,
+    url: String,
+}
+
+impl Nats {
+    fn start(folder: &Path) -> Option<Self> {
+        let program = program()?;
+        // Free now; the server is on it before anybody else asks.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = folder.join("nats.conf");
+        let store = folder.join("nats");
+        let text = format!(
+            "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+            store.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let child = Self::run(&program, &config);
+        Some(Self { child, program, config, url: format!("nats://127.0.0.1:{port}") })
+    }
+
+    fn run(program: &Path, config: &Path) -> Child {
+        Command::new(program).arg("-c").arg(config).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn again(&mut self) {
+        self.child = Self::run(&self.program, &self.config);
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        // It may have been killed before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn program() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let program = cache.join("broadside/nats/nats-server");
+    if program.exists() {
+        return Some(program);
+    }
+    // Past the capture of the test harness, which would hide it.
+    let note = "NOT RUN: the gateway with a real nats-server: make nats-server builds it\n";
+    std::io::stderr().write_all(note.as_bytes()).unwrap();
+    None
+}
+
+async fn totals(ledger: &Process) -> Option<TotalsResponse> {
+    let response = ledger.get(&format!("/v1/totals?campaign={}", SAMPLE.uid)).await?;
+    serde_json::from_slice(&response.bytes().await.ok()?).ok()
+}
+
+/// The sums once nothing is pending and so many exposures are counted.
+async fn counted(ledger: &Process, exposures: u64) -> Vec<CellTotals> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let placement = totals(ledger).await.and_then(|mut totals| totals.placements.pop());
+        if let Some(placement) = &placement {
+            let found: u64 = placement.cells.iter().map(|cell| cell.exposures).sum();
+            assert!(found <= exposures, "{found} of {exposures} were counted");
+            if found == exposures && placement.pending_exposures == 0 {
+                return placement.cells.clone();
+            }
+        }
+        assert!(tokio::time::Instant::now() < deadline, "of {exposures} there are {placement:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn rewards(cells: &[CellTotals]) -> f64 {
+    cells.iter().map(|cell| cell.rewards).sum()
+}
+
+const WINDOW: Sample<'_> = Sample { window_seconds: 4, ..SAMPLE };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_counted_once_behind_a_stream_and_again_from_its_beginning() {
+    let folder = process::folder(WINDOW);
+    let Some(nats) = Nats::start(folder.path()) else { return };
+    let arguments = ["--nats", nats.url.as_str()];
+    let decide = Process::start_with("decide", folder.path(), &arguments).await;
+    let mut ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    let mut acknowledged = 0;
+    for subject in 0..60 {
+        let token = decide.token(&subject.to_string()).await;
+        let sent = [exposure("1", &token), reward("2", &token)];
+        let sent = if subject % 3 == 0 { &sent[..] } else { &sent[..1] };
+        // Every role takes events, and a repeat counts once wherever it goes.
+        for process in [&decide, &ledger] {
+            let outcomes = process.send(sent).await;
+            assert_eq!(outcomes, Some(vec![Outcome::Accepted; sent.len()]), "subject {subject}");
+        }
+        acknowledged += 1;
+        if subject == 30 {
+            drop(ledger);
+            ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+        }
+    }
+    let cells = counted(&ledger, acknowledged).await;
+    assert!((rewards(&cells) - 20.0).abs() < 1e-9, "{cells:?}");
+    drop(ledger);
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    assert_eq!(counted(&ledger, acknowledged).await, cells, "made anew it has the same sums");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_go_on_without_the_stream_and_what_it_took_is_kept() {
+    let folder = process::folder(WINDOW);
+    let Some(mut nats) = Nats::start(folder.path()) else { return };
+    let url = nats.url.clone();
+    let arguments = ["--nats", url.as_str()];
+    let process = Process::start_with("all", folder.path(), &arguments).await;
+    let (mut acknowledged, mut refused) = (BTreeSet::new(), 0);
+    for subject in 0..40_u64 {
+        if subject % 20 == 8 {
+            nats.kill();
+        }
+        if subject % 20 == 9 {
+            nats.again();
+        }
+        let token = process.token(&subject.to_string()).await;
+        match process.send(&[exposure("1", &token), reward("2", &token)]).await {
+            Some(outcomes) => {
+                assert_eq!(outcomes, [Outcome::Accepted; 2]);
+                acknowledged.insert(subject);
+            }
+            None => refused += 1,
+        }
+    }
+    assert!(refused > 0 && acknowledged.len() > 20, "{refused} were refused of 40");
+    // Whoever was refused sends again, and may have been taken the first time.
+    for subject in (0..40).filter(|subject| !acknowledged.contains(subject)) {
+        let token = process.token(&subject.to_string()).await;
+        let sent = [exposure("1", &token), reward("2", &token)];
+        while process.send(&sent).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    let cells = counted(&process, 40).await;
+    assert!((rewards(&cells) - 40.0).abs() < 1e-9, "{cells:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_followed_another_stream_ends_with_the_reason() {
+    let folder = process::folder(WINDOW);
+    let Some(nats) = Nats::start(folder.path()) else { return };
+    let arguments = ["--nats", nats.url.as_str()];
+    let process = Process::start_with("all", folder.path(), &arguments).await;
+    let token = process.token("alice").await;
+    process.send(&[exposure("1", &token)]).await.unwrap();
+    counted(&process, 1).await;
+    drop(process);
+    let mut other = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    other.args(["ledger", "--listen", "127.0.0.1:0", "--nats", &nats.url, "--nats-stream", "other"]);
+    for (flag, name) in [("--tables", "tables"), ("--key-file", "key"), ("--data", "data")] {
+        other.arg(flag).arg(folder.path().join(name));
+    }
+    let ended = tokio::task::spawn_blocking(move || other.output().unwrap());
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && said.contains("it is another stream"), "{said}");
+}
