@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint applications nats-server bench bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint applications nats-server test-faults bench bench-gateway bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ applications:
 	  DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null; } || \
 	  echo "Chromium is missing and can't be installed (root, apt-get, internet): its tests will not run" >&2
 
+test-faults: applications nats-server ## Kill the ledger 200 times under load, and one nats-server of three 20 times (ten minutes)
+	BROADSIDE_TEST_KILLS=200 cargo test --locked --package broadside-gateway --test it what_was_acknowledged
+	BROADSIDE_TEST_KILLS=20 cargo test --locked --package broadside-gateway --test it of_three_servers
+
 # A Go module: twenty seconds to build, and then it is there.
 NATS := v2.15.3
 nats-server: ## Build the nats-server that tests and benchmarks start (Go, internet)
@@ -75,10 +79,15 @@ nats-server: ## Build the nats-server that tests and benchmarks start (Go, inter
 
 bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation
-	cargo bench --locked --package broadside-gateway
+	cargo bench --locked --package broadside-gateway --bench decide --bench ledger
 
-bench-stores: ## Print which embedded store suits the ledger (three minutes; docs/design/ledger-store.md)
-	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml -- $(or $(ARGS),/var/tmp)
+bench-gateway: ## Print the gateway beside GO Feature Flag's relay proxy, which RELAY_PROXY names, and bare axum (wrk)
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+	cargo bench --locked --package broadside-gateway --bench gateway
+
+bench-stores: ## Print which embedded store suits the ledger (four minutes; docs/design/ledger-store.md)
+	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml --bin stores -- $(or $(ARGS),/var/tmp)
+	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml --bin counted -- $(or $(ARGS),/var/tmp)
 
 bench-experiment: ## Print what the statistics promise beside what simulated worlds show
 	cargo bench --locked --package broadside-experiment --bench acceptance -- $(ARGS)

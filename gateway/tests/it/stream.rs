@@ -7,11 +7,14 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::wire::event::Outcome;
 use api::wire::totals::{CellTotals, TotalsResponse};
 
+use crate::kill;
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, Sample};
 use crate::world::{exposure, reward};
@@ -24,20 +27,55 @@ struct Nats {
     url: String,
 }
 
+/// Where a server listens for clients, and for its like.
+struct Ports {
+    clients: u16,
+    servers: u16,
+}
+
+impl Ports {
+    /// Free now; the server is on them before anybody else asks.
+    fn free() -> Self {
+        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { clients: port(), servers: port() }
+    }
+}
+
 impl Nats {
     fn start(folder: &Path) -> Option<Self> {
         let program = program()?;
-        // Free now; the server is on it before anybody else asks.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = folder.join("nats.conf");
-        let store = folder.join("nats");
+        Some(Self::with(program, folder, &Ports::free(), ""))
+    }
+
+    /// Three that keep the same.
+    fn three(folder: &Path) -> Option<Vec<Self>> {
+        let program = program()?;
+        let ports = [Ports::free(), Ports::free(), Ports::free()];
+        let routes: Vec<String> =
+            ports.iter().map(|ports| format!("\"nats://127.0.0.1:{}\"", ports.servers)).collect();
+        let start = |(number, ports): (usize, &Ports)| {
+            let cluster = format!(
+                "server_name: n{number}\ncluster {{ name: three, listen: \"127.0.0.1:{}\", routes: [{}] }}\n",
+                ports.servers,
+                routes.join(", ")
+            );
+            let folder = folder.join(format!("n{number}"));
+            std::fs::create_dir(&folder).unwrap();
+            Self::with(program.clone(), &folder, ports, &cluster)
+        };
+        Some(ports.iter().enumerate().map(start).collect())
+    }
+
+    fn with(program: PathBuf, folder: &Path, ports: &Ports, cluster: &str) -> Self {
+        let (config, store) = (folder.join("nats.conf"), folder.join("nats"));
         let text = format!(
-            "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+            "listen: \"127.0.0.1:{}\"\n{cluster}jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+            ports.clients,
             store.display()
         );
         std::fs::write(&config, text).unwrap();
         let child = Self::run(&program, &config);
-        Some(Self { child, program, config, url: format!("nats://127.0.0.1:{port}") })
+        Self { child, program, config, url: format!("nats://127.0.0.1:{}", ports.clients) }
     }
 
     fn run(program: &Path, config: &Path) -> Child {
@@ -190,4 +228,46 @@ async fn a_ledger_that_followed_another_stream_ends_with_the_reason() {
     let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(!ended.status.success() && said.contains("it is another stream"), "{said}");
+}
+
+/// Sends each subject's exposure and reward until they are taken, to the end; how many.
+async fn post_until(process: &Process, stop: &AtomicBool) -> u64 {
+    let mut subjects = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let token = process.token(&subjects.to_string()).await;
+        let sent = [exposure("1", &token), reward("2", &token)];
+        while process.send(&sent).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        subjects += 1;
+    }
+    subjects
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_servers_any_may_be_killed_and_the_ledger_too() {
+    let folder = process::folder(WINDOW);
+    let Some(mut servers) = Nats::three(folder.path()) else { return };
+    let urls = servers.iter().map(|server| server.url.clone()).collect::<Vec<_>>().join(",");
+    let arguments = ["--nats", urls.as_str(), "--nats-replicas", "3"];
+    let decide = Arc::new(Process::start_with("decide", folder.path(), &arguments).await);
+    let mut ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (posting, stopped) = (Arc::clone(&decide), Arc::clone(&stop));
+    let posted = tokio::spawn(async move { post_until(&posting, &stopped).await });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for turn in 0..kill::turns() {
+        let server = &mut servers[turn % 3];
+        server.kill();
+        ledger.child.kill().unwrap();
+        ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        server.again();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let subjects = posted.await.unwrap();
+    assert!(subjects > 20, "only {subjects} were posted");
+    let cells = counted(&ledger, subjects).await;
+    assert!((rewards(&cells) - subjects as f64).abs() < 1e-9, "of {subjects}: {cells:?}");
 }
