@@ -1,6 +1,8 @@
 //! Our definitions and the operator's pass against a real API server. No root, no node.
 
+mod away;
 mod brand;
+mod gateway;
 mod quiet;
 mod server;
 mod transitions;

@@ -1,8 +1,6 @@
 //! A campaign to which nothing happens costs the API server reads alone: the operator's own pass with every write
 //! counted, and a real ledger.
 
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -19,11 +17,9 @@ use operator::ledger::Ledger;
 use operator::metrics::Metrics;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::plan::Settings;
-use stage::programs;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 use tower::ServiceBuilder;
 
+use crate::gateway::GatewayProcess;
 use crate::server::Server;
 
 /// Passes of ten minutes, one each second: far more often than the operator looks.
@@ -68,7 +64,7 @@ impl HandClock {
 #[tokio::test]
 async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let ledger = LedgerProcess::start(&server.kubeconfig()).await?;
+    let ledger = GatewayProcess::start("ledger", &server.kubeconfig()).await?;
     let writes = Arc::new(AtomicUsize::new(0));
     let client = counting(server.config().await?, Arc::clone(&writes))?;
     let clock = Arc::new(HandClock::new());
@@ -132,38 +128,4 @@ pub(crate) fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> an
         failures: Mutex::default(),
         client,
     }))
-}
-
-/// A ledger of its own process, which reads tables from the control plane.
-struct LedgerProcess {
-    url: String,
-    _process: Child,
-    _folder: tempfile::TempDir,
-}
-
-impl LedgerProcess {
-    async fn start(kubeconfig: &Path) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("key"), [7; 32])?;
-        let mut process = Command::new(programs::ours("gateway")?)
-            .args(["ledger", "--listen=127.0.0.1:0", "--log-format=json", "--namespace=default"])
-            .arg(format!("--key-file={}", folder.path().join("key").display()))
-            .arg(format!("--data={}", folder.path().join("data").display()))
-            .env("KUBECONFIG", kubeconfig)
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("starting the ledger")?;
-        let mut log = BufReader::new(process.stderr.take().context("a pipe was asked for")?).lines();
-        let address = loop {
-            let line = log.next_line().await?.context("the ledger ended before it listened")?;
-            let line: serde_json::Value = serde_json::from_str(&line)?;
-            if let Some(address) = line["fields"]["address"].as_str() {
-                break address.to_owned();
-            }
-        };
-        // It must never wait for a reader of its log.
-        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Ok(Self { url: format!("http://{address}"), _process: process, _folder: folder })
-    }
 }
