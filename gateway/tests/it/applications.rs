@@ -14,7 +14,7 @@ use crate::samples::SAMPLE;
 use crate::world::exposure;
 
 /// The Python that `make test` prepares.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     installed("venv/bin/python", "the gateway with SDKs as its clients")
 }
 

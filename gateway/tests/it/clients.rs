@@ -303,7 +303,7 @@ async fn openfeature_in_a_page_of_another_origin_shows_the_pages_own_default() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openfeature_in_a_server_tracks_and_sends_again_what_was_not_taken() {
-    if packages().as_os_str().is_empty() {
+    if !has_packages() {
         return;
     }
     let shop = Shop::open(SAMPLE).await;
@@ -317,18 +317,31 @@ async fn openfeature_in_a_server_tracks_and_sends_again_what_was_not_taken() {
     assert_eq!(bodies[0], bodies[1]);
 }
 
-/// What `server.mjs` prints, beside the provider and npm's packages.
+/// What `server.mjs` prints.
 fn server(gateway: &str) -> Vec<Value> {
-    let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(packages(), folder.path().join("node_modules")).unwrap();
-    std::fs::copy(format!("{FOLDER}/server.mjs"), folder.path().join("server.mjs")).unwrap();
-    for file in ["events.js", "package.json", "server.js"] {
-        std::fs::copy(format!("{CLIENTS}/openfeature/{file}"), folder.path().join(file)).unwrap();
-    }
-    let output = Command::new("node").arg(folder.path().join("server.mjs")).arg(gateway).output().unwrap();
+    let text = std::fs::read_to_string(format!("{FOLDER}/server.mjs")).unwrap();
+    let (script, _folder) = beside_packages("server.mjs", &text);
+    let output = Command::new("node").arg(script).arg(gateway).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A script in a folder with the provider and npm's packages.
+pub(crate) fn beside_packages(name: &str, text: &str) -> (PathBuf, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(packages(), folder.path().join("node_modules")).unwrap();
+    for file in ["events.js", "package.json", "server.js"] {
+        std::fs::copy(format!("{CLIENTS}/openfeature/{file}"), folder.path().join(file)).unwrap();
+    }
+    let script = folder.path().join(name);
+    std::fs::write(&script, text).unwrap();
+    (script, folder)
+}
+
+/// Whether npm's packages are there; a note says so where they are not.
+pub(crate) fn has_packages() -> bool {
+    !packages().as_os_str().is_empty()
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod kill;
 mod model;
 mod ofrep;
 mod operations;
+mod page;
 mod process;
 mod samples;
 mod stream;

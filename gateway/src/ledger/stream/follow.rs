@@ -116,6 +116,9 @@ async fn follow_while_reached(
             Ok(None) => return Ok(Ok(())),
             Ok(Some(chunk)) => {
                 let (fed, interrupted) = read(chunk);
+                if !follows(*last, &fed) {
+                    check(stream, *last).await?;
+                }
                 let reached = fed.last().map_or(*last, |fed| fed.sequence);
                 if !fed.is_empty() {
                     ledger.feed(fed).await?;
@@ -127,6 +130,11 @@ async fn follow_while_reached(
             }
         }
     }
+}
+
+/// Whether these come one after the other: if not, the stream may have let go of some that we had not read.
+fn follows(last: u64, fed: &[Fed]) -> bool {
+    fed.iter().zip(last + 1..).all(|(fed, expected)| fed.sequence == expected)
 }
 
 /// Up to when all that the stream took is with us, if it has no more than we do.

@@ -1,0 +1,71 @@
+//! The examples of `docs/applications.md`, run as they stand there, against a gateway.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use api::wire::totals::TotalsResponse;
+
+use crate::applications::python;
+use crate::clients::{beside_packages, has_packages};
+use crate::process::{self, Process};
+use crate::samples::SAMPLE;
+
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/applications.md"));
+
+/// The only example in that language, with the address of a gateway in place of the page's.
+fn example(language: &str, gateway: &Process) -> String {
+    let (_, rest) = PAGE.split_once(&format!("```{language}\n")).unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    assert!(example.lines().count() <= 13, "the page promises ten lines, give or take an import");
+    example.replace("localhost:8080", &gateway.address)
+}
+
+/// How many are pending and rewarded after an example; it has printed a headline.
+async fn run(gateway: &Process, mut command: Command) {
+    let output: Output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Run further"), "{said}");
+    let totals = gateway.get(&format!("/v1/totals?campaign={}", SAMPLE.uid)).await.unwrap();
+    let totals: TotalsResponse = serde_json::from_slice(&totals.bytes().await.unwrap()).unwrap();
+    assert_eq!(totals.placements[0].pending_exposures, 1, "one exposure was told: {said}");
+    let metrics = gateway.get("/metrics").await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("broadside_events_total{outcome=\"accepted\"} 2"), "{metrics}");
+}
+
+async fn gateway(folder: &Path) -> Process {
+    Process::start("all", folder).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_with_curl_counts() {
+    let folder = process::folder(SAMPLE);
+    let gateway = gateway(folder.path()).await;
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", &example("sh", &gateway)]);
+    run(&gateway, command).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_in_python_counts() {
+    let Some(python) = python() else { return };
+    let folder = process::folder(SAMPLE);
+    let gateway = gateway(folder.path()).await;
+    let mut command = Command::new(python);
+    command.args(["-c", &example("python", &gateway)]);
+    run(&gateway, command).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_in_javascript_counts() {
+    if !has_packages() {
+        return;
+    }
+    let folder = process::folder(SAMPLE);
+    let gateway = gateway(folder.path()).await;
+    let example = example("js", &gateway).replace("@broadside/openfeature/server", "./server.js");
+    let (script, _beside) = beside_packages("example.mjs", &example);
+    let mut command = Command::new("node");
+    command.arg(script);
+    run(&gateway, command).await;
+}
