@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint applications nats-server test-faults bench bench-gateway bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint applications nats-server test-faults bench bench-gateway bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,7 @@ test-faults: applications nats-server ## Kill the ledger 200 times under load, a
 
 # A Go module: twenty seconds to build, and then it is there.
 NATS := v2.15.3
+NATS_CLI := v0.5.1
 nats-server: ## Build the nats-server that tests and benchmarks start (Go, internet)
 	@[ -x "$(CACHE)/nats/nats-server" ] || { mkdir -p "$(CACHE)/nats" && \
 	  PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" go install github.com/nats-io/nats-server/v2@$(NATS); } || \
@@ -84,6 +85,12 @@ bench: ## Print the figures beside what they are compared with
 bench-gateway: ## Print the gateway beside GO Feature Flag's relay proxy, which RELAY_PROXY names, and bare axum (wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	cargo bench --locked --package broadside-gateway --bench gateway
+
+bench-stream: nats-server ## Print events through NATS JetStream beside nats bench, and how a ledger catches up (Go, internet)
+	@[ -x "$(CACHE)/nats/nats" ] || PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" \
+	  go install github.com/nats-io/natscli/nats@$(NATS_CLI)
+	NATS_SERVER="$(CACHE)/nats/nats-server" NATS_CLI="$(CACHE)/nats/nats" \
+	  cargo bench --locked --package broadside-gateway --bench stream
 
 bench-stores: ## Print which embedded store suits the ledger (four minutes; docs/design/ledger-store.md)
 	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml --bin stores -- $(or $(ARGS),/var/tmp)

@@ -42,11 +42,7 @@ impl Publisher {
     ///
     /// # Errors
     /// When too many wait, or the stream does not take them in time.
-    pub(crate) async fn record(
-        &self,
-        arrivals: Vec<Arrival>,
-        at: Timestamp,
-    ) -> Result<Vec<Receipt>, LedgerError> {
+    pub async fn record(&self, arrivals: Vec<Arrival>, at: Timestamp) -> Result<Vec<Receipt>, LedgerError> {
         let events = u32::try_from(arrivals.len()).map_err(|_| LedgerError::Busy)?;
         let _room = self.room.try_acquire_many(events).map_err(|_| LedgerError::Busy)?;
         let receipts = vec![Receipt::of(Outcome::Accepted); arrivals.len()];
