@@ -20,7 +20,7 @@
 //! Ids are compared among events of one kind about one unit, so the ids of two applications do not meet.
 //!
 //! **Time** is the arrival time of each request, in the order in which the writer takes them. A clock that jumps back
-//! uncounts nothing.
+//! uncounts nothing. Behind a [stream] it is the stream's time.
 
 pub mod check;
 mod checkpoint;
