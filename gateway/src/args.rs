@@ -99,6 +99,10 @@ pub struct CommonArgs {
     /// them, or again for each.
     #[arg(long, env = "BROADSIDE_ALLOW_ORIGIN", value_name = "ORIGIN|*", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+    /// A folder of the keys with which applications ask, `NAMESPACE.NAME` each, 32 bytes or more of text; without it
+    /// everyone is answered.
+    #[arg(long, env = "BROADSIDE_API_KEYS", value_name = "DIR")]
+    pub api_keys: Option<PathBuf>,
     /// What the stream of events is, where there is one.
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -108,7 +112,7 @@ pub struct CommonArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Serve.
-    Serve(Config),
+    Serve(Box<Config>),
     /// Print the log.
     Export(ExportArgs),
     /// Mend the ledger.
@@ -156,6 +160,8 @@ pub struct Config {
     pub key_file: PathBuf,
     /// The origins whose pages may read answers.
     pub origins: Origins,
+    /// The folder of the keys with which applications ask.
+    pub api_keys: Option<PathBuf>,
     /// The stream that events go to, where there is one.
     pub stream: Option<Place>,
 }
@@ -214,14 +220,14 @@ impl TryFrom<CommandArgs> for Command {
 
     fn try_from(command: CommandArgs) -> Result<Self, ConfigError> {
         Ok(match command {
-            CommandArgs::Decide(common) => Self::Serve(Config::new(Role::Decide, common)?),
+            CommandArgs::Decide(common) => Self::Serve(Box::new(Config::new(Role::Decide, common)?)),
             CommandArgs::Ledger(ledger) => {
                 let (recording, common) = ledger.checked()?;
-                Self::Serve(Config::new(Role::Ledger(recording), common)?)
+                Self::Serve(Box::new(Config::new(Role::Ledger(recording), common)?))
             }
             CommandArgs::All(ledger) => {
                 let (recording, common) = ledger.checked()?;
-                Self::Serve(Config::new(Role::All(recording), common)?)
+                Self::Serve(Box::new(Config::new(Role::All(recording), common)?))
             }
             CommandArgs::Export(export) => Self::Export(export),
             CommandArgs::Repair(repair) => Self::Repair(repair),
@@ -240,7 +246,7 @@ impl LedgerArgs {
 
 impl Config {
     fn new(role: Role, common: CommonArgs) -> Result<Self, ConfigError> {
-        let CommonArgs { listen, tables, namespace, key_file, allow_origin, nats } = common;
+        let CommonArgs { listen, tables, namespace, key_file, allow_origin, api_keys, nats } = common;
         let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
         Ok(Self {
             role,
@@ -248,6 +254,7 @@ impl Config {
             source: source(&tables, namespace)?,
             key_file,
             origins,
+            api_keys,
             stream: nats.place()?,
         })
     }
@@ -287,7 +294,7 @@ mod tests {
         let read = |line: &str| {
             let cli = Cli::try_parse_from(line.split_whitespace()).expect("it parses");
             match Command::try_from(cli.command)? {
-                Command::Serve(config) => Ok(config),
+                Command::Serve(config) => Ok(*config),
                 other => panic!("{other:?} serves nothing"),
             }
         };

@@ -8,6 +8,8 @@ use axum::Router;
 use axum::http::{HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::auth::Access;
+
 /// What pages of listed origins may read. All else is for the operator and for people who watch it.
 const OPEN: [&str; 3] = ["/v1/decide", "/v1/events", "/ofrep/"];
 
@@ -51,24 +53,29 @@ impl Origins {
     }
 
     /// Has the routes tell browsers that pages of these origins may read answers.
-    pub fn let_in(self, router: Router) -> Router {
+    pub fn let_in(self, router: Router, access: &Access) -> Router {
         let origins = match self {
             Self::None => return router,
             Self::Any => None,
             Self::Listed(origins) => Some(origins),
         };
-        router.layer(layer(AllowOrigin::predicate(move |origin, request| {
+        let origins = AllowOrigin::predicate(move |origin, request| {
             let is_open = OPEN.iter().any(|path| request.uri.path().starts_with(path));
             is_open && origins.as_ref().is_none_or(|listed| listed.contains(origin))
-        })))
+        });
+        router.layer(layer(origins, access))
     }
 }
 
-fn layer(origins: AllowOrigin) -> CorsLayer {
+fn layer(origins: AllowOrigin, access: &Access) -> CorsLayer {
+    let mut headers = vec![header::CONTENT_TYPE, header::IF_NONE_MATCH];
+    if let Access::Keyed(_) = access {
+        headers.push(header::AUTHORIZATION);
+    }
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH])
+        .allow_headers(headers)
         .expose_headers([header::ETAG, header::RETRY_AFTER])
         .max_age(KEPT_FOR)
 }

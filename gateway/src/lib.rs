@@ -18,6 +18,7 @@
 //! Read [`table`] (what may be served), [`decide`] (the decision), [`ledger`] (what counts), then the edges.
 
 pub mod args;
+pub mod auth;
 pub mod clock;
 pub mod cors;
 pub mod decide;

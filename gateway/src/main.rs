@@ -12,7 +12,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve(config) => {
             let installed = rustls::crypto::ring::default_provider().install_default();
             installed.expect("nothing has installed a provider before");
-            run::run(config).await?;
+            run::run(*config).await?;
         }
         Command::Export(export) => offline::export(&export, std::io::stdout().lock())?,
         Command::Repair(repair) => offline::repair(&repair, std::io::stdout().lock())?,

@@ -1,8 +1,9 @@
 //! What a caller is told when a request can't be answered: one shape for both roles.
 
+use api::wire::ofrep::{FlagErrorCode, FlagFailure};
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,10 @@ use serde::de::DeserializeOwned;
 pub enum Code {
     /// The body or the query is not of the documented shape.
     Malformed,
+    /// No key was sent, or none that is in use.
+    Unauthorized,
+    /// The key does not open what is asked about.
+    Forbidden,
     /// The body or a part of it is larger than we read.
     TooLarge,
     /// The request did not come in time.
@@ -52,6 +57,8 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self.code {
             Code::Malformed => StatusCode::BAD_REQUEST,
+            Code::Unauthorized => StatusCode::UNAUTHORIZED,
+            Code::Forbidden => StatusCode::FORBIDDEN,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::Slow => StatusCode::REQUEST_TIMEOUT,
             Code::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -61,15 +68,36 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The answer to a request for this path: OpenFeature's protocol has a shape of its own.
+    pub fn at(self, path: &str) -> Response {
+        if !path.starts_with("/ofrep/") {
+            return self.into_response();
+        }
+        let (status, headers) = (self.status(), self.headers());
+        let failure =
+            FlagFailure { key: None, error_code: FlagErrorCode::General, error_details: self.message };
+        (status, headers, Json(failure)).into_response()
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let header = match self.code {
+            Code::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Code::Busy | Code::Unavailable | Code::Full => {
+                (header::RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            Code::Malformed | Code::Forbidden | Code::TooLarge | Code::Slow | Code::NotFound => {
+                return HeaderMap::new();
+            }
+        };
+        HeaderMap::from_iter([header])
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         tracing::debug!(code = ?self.code, "request refused");
-        let status = self.status();
-        let mut response = (status, Json(&self)).into_response();
-        if matches!(self.code, Code::Busy | Code::Unavailable | Code::Full) {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-        }
-        response
+        (self.status(), self.headers(), Json(&self)).into_response()
     }
 }
 

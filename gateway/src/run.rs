@@ -10,6 +10,8 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
 use crate::args::{Config, Recording, Role, Source};
+use crate::auth::Access;
+use crate::auth::files::{ApiKeyFileError, ApiKeyFiles};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
@@ -25,6 +27,9 @@ pub enum RunError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// There are no keys for applications.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyFileError),
     /// There is no way to the API server.
     #[error(
         "the API server's address and account can't be found: run in a pod, set KUBECONFIG, or use --tables DIR"
@@ -61,8 +66,9 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let Config { role, listen, source, key_file, origins, stream } = config;
+    let Config { role, listen, source, key_file, origins, api_keys, stream } = config;
     let keyring = keys(&key_file)?;
+    let access = api_keys.as_deref().map_or(Ok(Access::Open), access)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
     let follower = follow(source, keeper).await?;
@@ -83,7 +89,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             parts.follows(recording, connection).await?
         }
     };
-    let router = origins.let_in(decides.merge(router).merge(parts.operations(ledger)));
+    let router = access.guard(decides.merge(router)).merge(parts.operations(ledger));
+    let router = origins.let_in(router, &access);
     until_ended(listen, router, follower, tasks).await
 }
 
@@ -177,6 +184,13 @@ fn keys(path: &Path) -> Result<Keyring, KeyFileError> {
     let keyring = Keyring::new(files.read()?);
     tokio::spawn(files.watch(keyring.clone()));
     Ok(keyring)
+}
+
+/// The keys of applications, which are read again for as long as the process runs.
+fn access(folder: &Path) -> Result<Access, ApiKeyFileError> {
+    let (files, keyring) = ApiKeyFiles::open(folder)?;
+    tokio::spawn(files.watch(keyring.clone()));
+    Ok(Access::Keyed(keyring))
 }
 
 type Writer = JoinHandle<Result<(), StoreError>>;

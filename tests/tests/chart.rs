@@ -36,6 +36,7 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("ledger.persistence.size=0", "size"),
         ("operator.figuresInterval=often", "figuresInterval"),
         ("worker.imageVolumes=sometimes", "imageVolumes"),
+        ("gateway.apiKeySecrets={Shop Keys}", "apiKeySecrets"),
         ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
         ("nats.url=nats:4222", "url"),
     ] {
@@ -90,6 +91,21 @@ async fn gateway_and_ledger_know_the_same_stream() -> Result {
         "- --nats-credentials=/var/run/broadside/nats/credentials\n",
         "secret: {secretName: \"broadside-nats\"}",
         "- {name: nats, mountPath: /var/run/broadside/nats, readOnly: true}\n",
+    ] {
+        assert_eq!(with.matches(line).count(), 2, "{line}: {with}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_of_applications_are_mounted_for_gateway_and_ledger_alike() -> Result {
+    let flag = "--api-keys=";
+    assert!(!said(&helm(&["template"]).await?).contains(flag));
+    let with = said(&helm(&["template", "--set", "gateway.apiKeySecrets={shop-keys,blog-keys}"]).await?);
+    for line in [
+        "- --api-keys=/var/run/broadside/api-keys\n",
+        "- secret: {name: shop-keys}\n",
+        "- secret: {name: blog-keys}\n",
     ] {
         assert_eq!(with.matches(line).count(), 2, "{line}: {with}");
     }

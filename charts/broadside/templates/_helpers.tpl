@@ -74,6 +74,29 @@ secret:
 {name: key, mountPath: /var/run/broadside/key, readOnly: true}
 {{- end }}
 
+{{/* What both roles of the gateway are told about who may ask. */}}
+{{- define "broadside.accessArgs" -}}
+{{- if .Values.gateway.apiKeySecrets }}
+- --api-keys=/var/run/broadside/api-keys
+{{- end }}
+{{- end }}
+{{- define "broadside.accessMounts" -}}
+{{- if .Values.gateway.apiKeySecrets }}
+- {name: api-keys, mountPath: /var/run/broadside/api-keys, readOnly: true}
+{{- end }}
+{{- end }}
+{{- define "broadside.accessVolumes" -}}
+{{- with .Values.gateway.apiKeySecrets }}
+- name: api-keys
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range . }}
+      - secret: {name: {{ . }}}
+      {{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "broadside.placement" -}}
 {{- with .nodeSelector }}
 nodeSelector:

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json};
 use super::question::Placements;
 use super::{Answer, KEPT_FOR, Place, Question, ofrep};
+use crate::auth::Caller;
 use crate::refusal::{self, Refusal};
 
 /// The largest request, in bytes: a question is a few names.
@@ -43,12 +44,14 @@ struct Placed<'t> {
 
 async fn answer(
     State(state): State<DecideState>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let parts = state.parts();
     let mut request: DecideRequest = parts.counted(refusal::parse(body.as_deref()))?;
     request.consent = consent(request.consent, &headers);
+    parts.counted(caller.enter(&request.namespace))?;
     let question = parts.counted(Question::try_from(&request))?;
     let tables = parts.tables();
     let answer = |placement| {
@@ -86,6 +89,7 @@ fn allowed() -> bool {
 
 async fn answer_query(
     State(state): State<DecideState>,
+    caller: Caller,
     headers: HeaderMap,
     query: Result<Query<DecideQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
@@ -94,6 +98,7 @@ async fn answer_query(
         Refusal::malformed(format!("{}: send the query as docs/gateway.md shows", rejection.body_text()))
     }))?;
     let DecideQuery { namespace, campaign, placement, subject, segment, eligible, measurement } = &query;
+    parts.counted(caller.enter(namespace))?;
     let eligible: Option<Vec<String>> =
         eligible.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
     let consent = consent(Consent { measurement: *measurement }, &headers);
@@ -103,9 +108,17 @@ async fn answer_query(
     let answer = parts.decide(&tables, Place { namespace, campaign, placement }, &question);
     // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment.
     let kept = match answer.variant {
-        Some(_) => format!("public, max-age={}", KEPT_FOR.as_secs()),
+        Some(_) => format!("{}, max-age={}", kept_by(&caller), KEPT_FOR.as_secs()),
         None => "no-store".to_owned(),
     };
     let headers = [(header::CACHE_CONTROL, kept.as_str()), (header::VARY, GLOBAL_PRIVACY_CONTROL)];
     Ok((headers, json(&answer)).into_response())
+}
+
+/// A cache that many share would hand on to anyone what was answered to a key.
+fn kept_by(caller: &Caller) -> &'static str {
+    match caller {
+        Caller::Anyone => "public",
+        Caller::Of(_) => "private",
+    }
 }

@@ -18,7 +18,8 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::edge::{DecideState, Parts, consent, json};
 use super::{Answer, Place, Question, QuestionError, decide_in};
-use crate::refusal::{self, Code};
+use crate::auth::Caller;
+use crate::refusal::{self, Code, Refusal};
 use crate::table::{Placement, Table};
 use crate::tables::Snapshot;
 
@@ -69,34 +70,39 @@ struct Evaluations<'t> {
 pub(super) async fn evaluate(
     State(state): State<DecideState>,
     Path(key): Path<String>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let evaluated = one(state.parts(), &key, &headers, body.as_deref());
+    let evaluated = one(state.parts(), &key, &caller, &headers, body.as_deref());
     evaluated.unwrap_or_else(|failure| failure.response(Some(key)))
 }
 
 /// The values of all flags.
 pub(super) async fn evaluate_all(
     State(state): State<DecideState>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let evaluated = all(state.parts(), &headers, body.as_deref());
+    let evaluated = all(state.parts(), &caller, &headers, body.as_deref());
     evaluated.unwrap_or_else(|failure| failure.response(None))
 }
 
 fn one(
     parts: &Parts,
     key: &str,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Result<&[u8], &BytesRejection>,
 ) -> Result<Response, Failure> {
     let context = parts.counted(read(headers, body))?;
     let question = parts.counted(question(&context))?;
     let place = place(key).ok_or_else(|| Failure::not_found("a key is namespace.campaign.placement"));
+    let place = parts.counted(place)?;
+    parts.counted(caller.enter(place.namespace))?;
     let tables = parts.tables();
-    let answer = parts.decide(&tables, parts.counted(place)?, &question);
+    let answer = parts.decide(&tables, place, &question);
     match answer.reason {
         DecideReason::UnknownCampaign => Err(Failure::not_found("no table of this campaign is known")),
         DecideReason::UnknownPlacement => Err(Failure::not_found("the campaign has no such placement")),
@@ -106,6 +112,7 @@ fn one(
 
 fn all(
     parts: &Parts,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Result<&[u8], &BytesRejection>,
 ) -> Result<Response, Failure> {
@@ -115,7 +122,9 @@ fn all(
     let decide = |(key, table, placement)| {
         (Evaluation::new(key, decide_in(table, placement, &keys, &question, now)), table)
     };
-    let flags = flags(&tables, context.namespace.as_deref())?;
+    let namespace = context.namespace.as_deref().or(caller.namespace());
+    parts.counted(namespace.map_or(Ok(()), |namespace| caller.enter(namespace)))?;
+    let flags = flags(&tables, namespace)?;
     let decided: Vec<(Evaluation<'_>, &Table)> = flags.into_iter().map(decide).collect();
     let tag = tag(&decided, now);
     if is_known(headers, &tag) {
@@ -223,6 +232,12 @@ struct Failure {
     status: StatusCode,
     code: FlagErrorCode,
     details: String,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: refusal.status(), code: FlagErrorCode::General, details: refusal.message }
+    }
 }
 
 impl Failure {

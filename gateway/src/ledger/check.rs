@@ -10,6 +10,7 @@ use siphasher::sip::SipHasher24;
 
 use super::unit::{Arm, Receipt, Reward};
 use super::{Millis, millis};
+use crate::auth::Caller;
 use crate::tables::Snapshot;
 
 /// The longest event id, in bytes: a UUID has 36, a trace with a span 49.
@@ -99,6 +100,19 @@ pub fn check(event: &Event, keys: &Keys, tables: &Snapshot, now: Timestamp) -> R
     let what = what(event, &claims, at.min(now), window)?;
     let Claims { campaign, placement, seed, .. } = claims;
     Ok(Arrival { experiment: Experiment { campaign, placement, seed }, subject, what })
+}
+
+/// Lets through what is of a namespace that is open to the caller.
+///
+/// # Errors
+/// The receipt of an event of another namespace. The rest of a batch is none the worse for it, and nothing of it is kept: with
+/// the right key it can be sent again.
+pub fn permit(arrival: Arrival, caller: &Caller, tables: &Snapshot) -> Result<Arrival, Receipt> {
+    let table = tables.of(&arrival.experiment.campaign);
+    if table.is_some_and(|table| caller.opens(&table.namespace)) {
+        return Ok(arrival);
+    }
+    Err(invalid("token: the key opens another namespace than its campaign's: send it with a key of that one"))
 }
 
 fn claims(token: &str, keys: &Keys) -> Result<(Claims, Subject), Receipt> {

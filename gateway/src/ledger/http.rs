@@ -14,13 +14,14 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 
-use super::check::{Arrival, check};
+use super::check::{Arrival, check, permit};
 use super::incoming::{self, Incoming};
 use super::metrics::EventMetrics;
 use super::recorder::Recorder;
 use super::stream::Publisher;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
+use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::key::Keyring;
 use crate::refusal::{Code, Refusal};
@@ -87,6 +88,7 @@ type Answered<T> = Result<(StatusCode, Json<T>), Refusal>;
 
 async fn events(
     State(LedgerState(parts)): State<LedgerState>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answered<EventsResponse> {
@@ -96,7 +98,7 @@ async fn events(
             format!("events: there are {}: send at most {EVENTS_LIMIT} in one request", events.len());
         return Err(Refusal { code: Code::TooLarge, message });
     }
-    let receipts = parts.record(&events).await.inspect_err(|_| parts.metrics.busy())?;
+    let receipts = parts.record(&events, &caller).await.inspect_err(|_| parts.metrics.busy())?;
     let outcomes = events.into_iter().zip(receipts).map(outcome).collect::<Vec<_>>();
     outcomes.iter().for_each(|outcome| parts.metrics.outcome(outcome.outcome));
     Ok((StatusCode::ACCEPTED, Json(EventsResponse { outcomes })))
@@ -119,12 +121,12 @@ async fn totals(
 
 impl Parts {
     /// Checks all events, records those that may count, and returns a receipt for each.
-    async fn record(&self, events: &[Incoming]) -> Result<Vec<Receipt>, LedgerError> {
+    async fn record(&self, events: &[Incoming], caller: &Caller) -> Result<Vec<Receipt>, LedgerError> {
         if !self.tables.is_complete() {
             return Err(LedgerError::Starting);
         }
         let now = self.clock.now();
-        let mut checked = self.check(events, now);
+        let mut checked = self.check(events, caller, now);
         let arrivals: Vec<Arrival> = checked.iter_mut().filter_map(Checked::take).collect();
         if arrivals.is_empty() {
             return Ok(checked.into_iter().filter_map(Checked::refused).collect());
@@ -133,11 +135,13 @@ impl Parts {
         Ok(checked.into_iter().filter_map(|checked| checked.refused().or_else(|| recorded.next())).collect())
     }
 
-    fn check(&self, events: &[Incoming], now: Timestamp) -> Vec<Checked> {
+    fn check(&self, events: &[Incoming], caller: &Caller, now: Timestamp) -> Vec<Checked> {
         let tables = self.tables.load();
         let keys = self.keyring.load();
         let check = |incoming: &Incoming| match &incoming.event {
-            Ok(event) => check(event, &keys, &tables, now),
+            Ok(event) => {
+                check(event, &keys, &tables, now).and_then(|arrival| permit(arrival, caller, &tables))
+            }
             Err(receipt) => Err(*receipt),
         };
         events.iter().map(|incoming| check(incoming).into()).collect()

@@ -3,6 +3,8 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use gateway::auth::files::ApiKeyring;
+use gateway::auth::{Access, ApiKeys};
 use gateway::cors::Origins;
 use gateway::serve::operations;
 use prometheus_client::registry::Registry;
@@ -15,10 +17,14 @@ const SHOP: &str = "https://shop.example";
 
 /// Both roles and the routes of operation, as one process has them.
 fn gateway(origins: &[&str]) -> Router {
+    guarded(origins, &Access::Open)
+}
+
+fn guarded(origins: &[&str], access: &Access) -> Router {
     let origins = origins.iter().map(|&origin| origin.to_owned()).collect::<Vec<_>>();
     let world = World::new(SAMPLE);
-    let router = world.decide.merge(world.ledger);
-    Origins::parse(&origins).unwrap().let_in(router).merge(operations(Registry::default(), || true))
+    let router = access.guard(world.decide.merge(world.ledger));
+    Origins::parse(&origins).unwrap().let_in(router, access).merge(operations(Registry::default(), || true))
 }
 
 async fn ask(router: Router, method: Method, path: &str, origin: &str) -> (StatusCode, HeaderMap) {
@@ -99,4 +105,17 @@ async fn a_star_lets_in_every_origin() {
         let (_, headers) = ask(gateway(&["*"]), Method::GET, "/v1/totals", origin).await;
         assert_eq!(headers.get("access-control-allow-origin"), None);
     }
+}
+
+#[tokio::test]
+async fn where_keys_are_asked_for_a_page_may_send_one_and_read_why_it_was_refused() {
+    let keyed = || guarded(&[SHOP], &Access::Keyed(ApiKeyring::new(ApiKeys::default())));
+    let (status, headers) = ask(keyed(), Method::OPTIONS, "/v1/decide", SHOP).await;
+    assert_eq!(status, StatusCode::OK, "a browser asks first, and without a key");
+    assert_eq!(headers["access-control-allow-headers"], "content-type,if-none-match,authorization");
+    let (status, headers) = ask(keyed(), Method::POST, "/v1/decide", SHOP).await;
+    assert_eq!(
+        (status, &headers["access-control-allow-origin"]),
+        (StatusCode::UNAUTHORIZED, &SHOP.parse().unwrap())
+    );
 }

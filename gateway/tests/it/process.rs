@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::wire::event::{EventsResponse, Outcome};
@@ -15,6 +16,7 @@ pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) address: String,
     client: reqwest::Client,
+    log: Arc<Mutex<String>>,
 }
 
 impl Process {
@@ -33,12 +35,17 @@ impl Process {
         }
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        let address = tokio::task::spawn_blocking(move || address(log)).await.unwrap();
-        let process = Self { child, address, client: reqwest::Client::new() };
+        let (address, log) = tokio::task::spawn_blocking(move || address(log)).await.unwrap();
+        let process = Self { child, address, client: reqwest::Client::new(), log };
         while process.get("/readyz").await.is_none_or(|response| !response.status().is_success()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         process
+    }
+
+    /// What it has logged, as far as it was read.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Option<reqwest::Response> {
@@ -90,12 +97,16 @@ pub(crate) fn folder(sample: Sample<'_>) -> tempfile::TempDir {
 }
 
 /// Reads the log until it tells the address, and goes on reading so that the process never waits for us.
-fn address(log: impl BufRead + Send + 'static) -> String {
-    let mut lines = log.lines().map(|line| line.expect("the log is text"));
+fn address(log: impl BufRead + Send + 'static) -> (String, Arc<Mutex<String>>) {
+    let read = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&read);
+    let mut lines = log.lines().map(|line| line.expect("the log is text")).inspect(move |line| {
+        *kept.lock().unwrap() += &format!("{line}\n");
+    });
     let listening = lines.find_map(|line| {
         let line: Value = serde_json::from_str(&line).ok()?;
         Some(line["fields"]["address"].as_str()?.to_owned())
     });
     std::thread::spawn(move || lines.for_each(drop));
-    listening.expect("the process says where it listens before it ends")
+    (listening.expect("the process says where it listens before it ends"), read)
 }

@@ -1,0 +1,182 @@
+//! Keys of applications: each opens its own namespace, and no other.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use gateway::auth::files::ApiKeyring;
+use gateway::auth::{Access, ApiKey, ApiKeys};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::process::{Process, folder};
+use crate::samples::SAMPLE;
+use crate::world::{World, exposure, question, reward};
+
+const SHOP: &str = "shop-0123456789abcdef0123456789abcdef";
+const BLOG: &str = "blog-0123456789abcdef0123456789abcdef";
+const FLAGS: &str = "/ofrep/v1/evaluate/flags";
+const FLAG: &str = "/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero";
+const QUERY: &str = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice";
+
+fn access() -> Access {
+    let mut keys = ApiKeys::default();
+    for (name, key) in [("shop.web", SHOP), ("blog.web", BLOG)] {
+        keys.add(ApiKey::new(name, key.as_bytes()).unwrap()).unwrap();
+    }
+    Access::Keyed(ApiKeyring::new(keys))
+}
+
+/// Both roles behind the guard.
+fn guarded(world: &World) -> Router {
+    access().guard(world.decide.clone().merge(world.ledger.clone()))
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+async fn ask(router: &Router, method: Method, path: &str, key: Option<&str>, body: Value) -> Answer {
+    let request = Request::builder().method(method).uri(path);
+    let request = match key {
+        Some(key) => request.header("Authorization", format!("Bearer {key}")),
+        None => request,
+    };
+    let response = router.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();
+    Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+}
+
+fn alice(namespace: Option<&str>) -> Value {
+    json!({"context": {"targetingKey": "alice", "namespace": namespace}})
+}
+
+#[tokio::test]
+async fn a_request_without_a_known_key_is_told_to_show_one() {
+    let router = guarded(&World::new(SAMPLE));
+    for key in [None, Some("shop-0123"), Some(""), Some("shop-0123456789abcdef0123456789abcdeg")] {
+        for (method, path) in
+            [(Method::POST, "/v1/decide"), (Method::GET, QUERY), (Method::POST, "/v1/events")]
+        {
+            let Answer { status, headers, body } = ask(&router, method, path, key, json!({})).await;
+            assert_eq!((status, &body["code"]), (StatusCode::UNAUTHORIZED, &json!("Unauthorized")), "{path}");
+            assert_eq!(headers["www-authenticate"], "Bearer");
+            assert!(body["message"].as_str().unwrap().contains("send"), "{body}");
+        }
+        for path in [FLAGS, FLAG] {
+            let Answer { status, headers, body } = ask(&router, Method::POST, path, key, alice(None)).await;
+            assert_eq!((status, &body["errorCode"]), (StatusCode::UNAUTHORIZED, &json!("GENERAL")), "{path}");
+            assert_eq!((&headers["www-authenticate"], body.get("code")), (&"Bearer".parse().unwrap(), None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_opens_its_own_namespace() {
+    let router = guarded(&World::new(SAMPLE));
+    for (method, path, body) in [
+        (Method::POST, "/v1/decide", question("alice")),
+        (Method::GET, QUERY, json!({})),
+        (Method::POST, FLAG, alice(None)),
+        (Method::POST, FLAGS, alice(Some("shop"))),
+    ] {
+        let opened = ask(&router, method.clone(), path, Some(SHOP), body.clone()).await;
+        assert_eq!(opened.status, StatusCode::OK, "{path}: {}", opened.body);
+        let other = ask(&router, method, path, Some(BLOG), body).await;
+        assert_eq!(other.status, StatusCode::FORBIDDEN, "{path}: {}", other.body);
+        let code = if path.starts_with("/ofrep") { ("errorCode", "GENERAL") } else { ("code", "Forbidden") };
+        assert_eq!(other.body[code.0], json!(code.1));
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_without_the_campaign_is_as_closed_as_one_with_it() {
+    let router = guarded(&World::new(SAMPLE));
+    let mut there = Vec::new();
+    for campaign in ["cart-and-hero", "no-such"] {
+        let mut body = question("alice");
+        body["campaign"] = json!(campaign);
+        let answer = ask(&router, Method::POST, "/v1/decide", Some(BLOG), body).await;
+        there.push((answer.status, answer.body));
+    }
+    assert_eq!(there[0], there[1]);
+}
+
+#[tokio::test]
+async fn all_flags_are_those_of_the_key() {
+    let router = guarded(&World::new(SAMPLE));
+    let shop = ask(&router, Method::POST, FLAGS, Some(SHOP), alice(None)).await;
+    assert_eq!(shop.body["flags"].as_array().unwrap().len(), 1, "{}", shop.body);
+    let blog = ask(&router, Method::POST, FLAGS, Some(BLOG), alice(None)).await;
+    assert_eq!((blog.status, &blog.body["flags"]), (StatusCode::OK, &json!([])));
+}
+
+#[tokio::test]
+async fn what_was_answered_to_a_key_is_kept_by_no_cache_that_others_share() {
+    let world = World::new(SAMPLE);
+    let kept = async |router: &Router, key| {
+        ask(router, Method::GET, QUERY, key, json!({})).await.headers["cache-control"].clone()
+    };
+    assert_eq!(kept(&world.decide, None).await, "public, max-age=60");
+    assert_eq!(kept(&guarded(&world), Some(SHOP)).await, "private, max-age=60");
+}
+
+#[tokio::test]
+async fn an_event_of_another_namespace_is_invalid_and_can_be_sent_again_with_the_right_key() {
+    let world = World::new(SAMPLE);
+    let (router, token) = (guarded(&world), world.token("alice").await);
+    let events = json!({"events": [exposure("1", &token), exposure("2", "v1"), reward("3", &token)]});
+    let send = async |key| {
+        let answer = ask(&router, Method::POST, "/v1/events", Some(key), events.clone()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        answer.body["outcomes"].as_array().unwrap().clone()
+    };
+    let words =
+        |outcomes: &[Value]| outcomes.iter().map(|outcome| outcome["outcome"].clone()).collect::<Vec<_>>();
+    let other = send(BLOG).await;
+    assert_eq!(words(&other), ["invalid", "invalid", "invalid"]);
+    assert!(other[0]["message"].as_str().unwrap().contains("key opens another namespace"), "{other:?}");
+    assert_eq!(words(&send(SHOP).await), ["accepted", "invalid", "accepted"]);
+}
+
+#[tokio::test]
+async fn the_operators_path_asks_for_no_key() {
+    let router = guarded(&World::new(SAMPLE));
+    let answer =
+        ask(&router, Method::GET, &format!("/v1/totals?campaign={}", SAMPLE.uid), None, json!({})).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_process_reads_keys_from_its_folder_and_logs_nothing_of_what_it_is_told() {
+    let folder = folder(SAMPLE);
+    let keys = folder.path().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::write(keys.join("shop.web"), format!("{SHOP}\n")).unwrap();
+    let arguments = ["--log", "trace", "--api-keys", keys.to_str().unwrap()];
+    let process = Process::start_with("all", folder.path(), &arguments).await;
+    let ask = async |key: &str, path: &str, body: Value| {
+        let request =
+            reqwest::Client::new().post(format!("http://{}{path}", process.address)).bearer_auth(key);
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let body = response.bytes().await.unwrap();
+        serde_json::from_slice::<Value>(&body).unwrap()
+    };
+    let subject = "somebody@mail.example";
+    assert_eq!(ask(BLOG, "/v1/decide", question(subject)).await["code"], "Unauthorized");
+    let answer = ask(SHOP, "/v1/decide", question(subject)).await;
+    let token = answer["token"].as_str().unwrap();
+    let events = json!({"events": [exposure("some-event-id", token), exposure("another", "v1.broken")]});
+    assert_eq!(ask(SHOP, "/v1/events", events).await["outcomes"][0]["outcome"], "accepted");
+    // What was written before is read by now.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let log = process.log();
+    assert!(log.contains("API keys read"), "{log}");
+    for secret in [SHOP, BLOG, subject, token, "v1.broken", "some-event-id", "Run further"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+}
