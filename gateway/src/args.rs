@@ -1,12 +1,14 @@
 //! What was typed, and what it means.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use api::DurationError;
 use clap::{Args, Parser, Subcommand};
 
+use crate::auth::files::ApiKeyFiles;
 use crate::cors::{NoOrigin, Origins};
 use crate::ledger::stream::Place;
 use crate::tables::cluster::Scope;
@@ -103,6 +105,9 @@ pub struct CommonArgs {
     /// everyone is answered.
     #[arg(long, env = "BROADSIDE_API_KEYS", value_name = "DIR")]
     pub api_keys: Option<PathBuf>,
+    /// How many requests each of these keys may send in a second to this process, and as many at once.
+    #[arg(long, env = "BROADSIDE_RATE_LIMIT", value_name = "NUMBER", requires = "api_keys")]
+    pub rate_limit: Option<NonZeroU32>,
     /// What the stream of events is, where there is one.
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -160,8 +165,8 @@ pub struct Config {
     pub key_file: PathBuf,
     /// The origins whose pages may read answers.
     pub origins: Origins,
-    /// The folder of the keys with which applications ask.
-    pub api_keys: Option<PathBuf>,
+    /// The keys with which applications ask, where they are asked for.
+    pub api_keys: Option<ApiKeyFiles>,
     /// The stream that events go to, where there is one.
     pub stream: Option<Place>,
 }
@@ -246,7 +251,8 @@ impl LedgerArgs {
 
 impl Config {
     fn new(role: Role, common: CommonArgs) -> Result<Self, ConfigError> {
-        let CommonArgs { listen, tables, namespace, key_file, allow_origin, api_keys, nats } = common;
+        let CommonArgs { listen, tables, namespace, key_file, allow_origin, api_keys, rate_limit, nats } =
+            common;
         let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
         Ok(Self {
             role,
@@ -254,7 +260,7 @@ impl Config {
             source: source(&tables, namespace)?,
             key_file,
             origins,
-            api_keys,
+            api_keys: api_keys.map(|folder| ApiKeyFiles { folder, rate: rate_limit }),
             stream: nats.place()?,
         })
     }
@@ -325,6 +331,11 @@ mod tests {
         let odd = origins("gateway decide --key-file k --allow-origin https://shop.example/").unwrap_err();
         let remedy = r#"--allow-origin: "https://shop.example/" is no origin: write https://shop.example"#;
         assert_eq!(odd.to_string(), remedy);
+        let keys = "gateway decide --key-file k --api-keys keys --rate-limit 50";
+        let rate = read(keys).map(|config| config.api_keys.and_then(|files| files.rate));
+        assert_eq!(rate, Ok(NonZeroU32::new(50)));
+        let odd = Cli::try_parse_from("gateway decide --key-file k --rate-limit 50".split(' ')).unwrap_err();
+        assert!(odd.to_string().contains("--api-keys <DIR>"), "{odd}");
         assert!(
             Cli::try_parse_from(["gateway", "ledger", "--key-file", "k"]).is_err(),
             "a ledger needs a volume"

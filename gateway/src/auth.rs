@@ -16,4 +16,4 @@ mod keys;
 
 pub use caller::Caller;
 pub use guard::Access;
-pub use keys::{ApiKey, ApiKeyError, ApiKeys, KEY_MINIMUM};
+pub use keys::{ApiKey, ApiKeyError, ApiKeys, KEY_MINIMUM, Spent};

@@ -17,6 +17,8 @@ pub enum Code {
     Unauthorized,
     /// The key does not open what is asked about.
     Forbidden,
+    /// The key has asked as often as it may: the same request succeeds later.
+    TooMany,
     /// The body or a part of it is larger than we read.
     TooLarge,
     /// The request did not come in time.
@@ -61,7 +63,7 @@ impl Refusal {
             Code::Forbidden => StatusCode::FORBIDDEN,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::Slow => StatusCode::REQUEST_TIMEOUT,
-            Code::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Code::TooMany | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
             Code::Unavailable | Code::Full => StatusCode::SERVICE_UNAVAILABLE,
             Code::NotFound => StatusCode::NOT_FOUND,
         }
@@ -83,7 +85,7 @@ impl Refusal {
     fn headers(&self) -> HeaderMap {
         let header = match self.code {
             Code::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Code::Busy | Code::Unavailable | Code::Full => {
+            Code::TooMany | Code::Busy | Code::Unavailable | Code::Full => {
                 (header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
             Code::Malformed | Code::Forbidden | Code::TooLarge | Code::Slow | Code::NotFound => {

@@ -68,7 +68,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
     let Config { role, listen, source, key_file, origins, api_keys, stream } = config;
     let keyring = keys(&key_file)?;
-    let access = api_keys.as_deref().map_or(Ok(Access::Open), access)?;
+    let access = api_keys.map_or(Ok(Access::Open), access)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
     let follower = follow(source, keeper).await?;
@@ -187,8 +187,8 @@ fn keys(path: &Path) -> Result<Keyring, KeyFileError> {
 }
 
 /// The keys of applications, which are read again for as long as the process runs.
-fn access(folder: &Path) -> Result<Access, ApiKeyFileError> {
-    let (files, keyring) = ApiKeyFiles::open(folder)?;
+fn access(files: ApiKeyFiles) -> Result<Access, ApiKeyFileError> {
+    let keyring = files.open()?;
     tokio::spawn(files.watch(keyring.clone()));
     Ok(Access::Keyed(keyring))
 }

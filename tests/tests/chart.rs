@@ -37,6 +37,8 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("operator.figuresInterval=often", "figuresInterval"),
         ("worker.imageVolumes=sometimes", "imageVolumes"),
         ("gateway.apiKeySecrets={Shop Keys}", "apiKeySecrets"),
+        ("gateway.rateLimit=-1", "rateLimit"),
+        ("gateway.rateLimit=50", "gateway.apiKeySecrets"),
         ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
         ("nats.url=nats:4222", "url"),
     ] {
@@ -101,8 +103,10 @@ async fn gateway_and_ledger_know_the_same_stream() -> Result {
 async fn keys_of_applications_are_mounted_for_gateway_and_ledger_alike() -> Result {
     let flag = "--api-keys=";
     assert!(!said(&helm(&["template"]).await?).contains(flag));
-    let with = said(&helm(&["template", "--set", "gateway.apiKeySecrets={shop-keys,blog-keys}"]).await?);
+    let values = "gateway.apiKeySecrets={shop-keys,blog-keys},gateway.rateLimit=50";
+    let with = said(&helm(&["template", "--set", values]).await?);
     for line in [
+        "- --rate-limit=50\n",
         "- --api-keys=/var/run/broadside/api-keys\n",
         "- secret: {name: shop-keys}\n",
         "- secret: {name: blog-keys}\n",

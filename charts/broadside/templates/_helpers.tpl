@@ -79,6 +79,12 @@ secret:
 {{- if .Values.gateway.apiKeySecrets }}
 - --api-keys=/var/run/broadside/api-keys
 {{- end }}
+{{- if .Values.gateway.rateLimit }}
+{{- if not .Values.gateway.apiKeySecrets }}
+{{- fail "gateway.rateLimit counts by key: name the keys in gateway.apiKeySecrets too" }}
+{{- end }}
+- --rate-limit={{ int64 .Values.gateway.rateLimit }}
+{{- end }}
 {{- end }}
 {{- define "broadside.accessMounts" -}}
 {{- if .Values.gateway.apiKeySecrets }}

@@ -6,6 +6,7 @@
 //! blog.pages           a key of the namespace `blog`
 //! ```
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,13 @@ impl ApiKeyring {
 }
 
 /// Where the keys of applications come from.
-#[derive(Debug)]
-pub struct ApiKeyFiles(PathBuf);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeyFiles {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// How often each may ask in a second; nothing where it may ask as often as it likes.
+    pub rate: Option<NonZeroU32>,
+}
 
 /// What a look at the folder found.
 struct Found {
@@ -44,18 +50,17 @@ struct Found {
 }
 
 impl ApiKeyFiles {
-    /// The keys in this folder, which is read from time to time as long as [`ApiKeyFiles::watch`] runs.
+    /// The keys as they stand.
     ///
     /// # Errors
     /// When the folder, or a file in it, can't be read or holds no key.
-    pub fn open(folder: &Path) -> Result<(Self, ApiKeyring), ApiKeyFileError> {
-        let files = Self(folder.to_owned());
-        let Found { keys, faults } = files.read(&ApiKeys::default())?;
+    pub fn open(&self) -> Result<ApiKeyring, ApiKeyFileError> {
+        let Found { keys, faults } = self.read(&ApiKeys::default())?;
         if let Some(fault) = faults.into_iter().next() {
             return Err(fault);
         }
         tell(&keys);
-        Ok((files, ApiKeyring::new(keys)))
+        Ok(ApiKeyring::new(keys))
     }
 
     /// Reads them again from time to time. A file that holds no key is logged, and its key before stays: the others are
@@ -71,24 +76,32 @@ impl ApiKeyFiles {
     }
 
     fn read(&self, before: &ApiKeys) -> Result<Found, ApiKeyFileError> {
-        let unreadable = |source| ApiKeyFileError::Folder { path: self.0.clone(), source };
+        let unreadable = |source| ApiKeyFileError::Folder { path: self.folder.clone(), source };
         let mut paths = Vec::new();
-        for entry in std::fs::read_dir(&self.0).map_err(unreadable)? {
+        for entry in std::fs::read_dir(&self.folder).map_err(unreadable)? {
             paths.push(entry.map_err(unreadable)?.path());
         }
         // In an order that the file system does not choose, so that of two files with one key always the same is refused.
         paths.sort();
         let mut found = Found { keys: ApiKeys::default(), faults: Vec::new() };
         paths.iter().filter_map(|path| Some((path, name(path)?))).for_each(|(path, name)| {
-            found.take(path, name, before);
+            found.take(path, name, self.key(path, name, before), before);
         });
         Ok(found)
+    }
+
+    fn key(&self, path: &Path, name: &str, before: &ApiKeys) -> Result<ApiKey, ApiKeyFileError> {
+        let key = read(path, name)?;
+        Ok(match self.rate {
+            Some(rate) => key.limited(rate, before),
+            None => key,
+        })
     }
 }
 
 impl Found {
-    fn take(&mut self, path: &Path, name: &str, before: &ApiKeys) {
-        let Err(fault) = read(path, name).and_then(|key| self.add(path, key)) else { return };
+    fn take(&mut self, path: &Path, name: &str, key: Result<ApiKey, ApiKeyFileError>, before: &ApiKeys) {
+        let Err(fault) = key.and_then(|key| self.add(path, key)) else { return };
         self.faults.push(fault);
         if let Some(known) = before.named(name) {
             // Where another file holds it by now, that one opens the namespace which its name tells.
@@ -162,6 +175,10 @@ pub enum ApiKeyFileError {
 mod tests {
     use super::*;
 
+    fn files(folder: &Path) -> ApiKeyFiles {
+        ApiKeyFiles { folder: folder.to_owned(), rate: None }
+    }
+
     fn write(folder: &Path, name: &str, digit: &str) {
         std::fs::write(folder.join(name), digit.repeat(32)).unwrap();
     }
@@ -170,7 +187,7 @@ mod tests {
     fn an_error_names_the_file_and_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let check = |path: &Path, remedy: &str| {
-            let said = ApiKeyFiles::open(&folder.path().join("keys")).unwrap_err().to_string();
+            let said = files(&folder.path().join("keys")).open().unwrap_err().to_string();
             assert!(said.contains(path.to_str().unwrap()) && said.contains(remedy), "{said}");
         };
         let keys = folder.path().join("keys");
@@ -194,7 +211,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "shop.web", "1");
         std::fs::create_dir(folder.path().join("..data")).unwrap();
-        let (files, keyring) = ApiKeyFiles::open(folder.path()).unwrap();
+        let files = files(folder.path());
+        let keyring = files.open().unwrap();
         tokio::spawn(files.watch(keyring.clone()));
         let opened = async |digit: &str| {
             tokio::time::sleep(2 * EVERY).await;

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 
-use super::Caller;
 use super::files::ApiKeyring;
+use super::{Caller, Spent};
 use crate::refusal::{Code, Refusal};
 
 /// Who is let in.
@@ -65,7 +65,13 @@ fn caller(keys: &ApiKeyring, headers: &HeaderMap) -> Result<Caller, Refusal> {
     let keys = keys.load();
     let key =
         keys.find(shown).ok_or_else(|| unauthorized("the key is none of those in use: send another"))?;
+    key.spend().map_err(|Spent| too_many())?;
     Ok(Caller::Of(key.namespace().clone()))
+}
+
+fn too_many() -> Refusal {
+    let message = "the key asks too often: send the same request again in a second".to_owned();
+    Refusal { code: Code::TooMany, message }
 }
 
 fn unauthorized(message: &str) -> Refusal {

@@ -1,7 +1,9 @@
-//! Which key opens which namespace. Pure.
+//! Which key opens which namespace, and how often.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -9,12 +11,18 @@ use subtle::ConstantTimeEq;
 pub const KEY_MINIMUM: usize = 32;
 
 /// A key of a namespace. The key itself is forgotten: only its SHA-256 is kept, which opens nothing.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ApiKey {
     name: String,
     namespace: Arc<str>,
     digest: [u8; 32],
+    /// What is left of its second; nothing where it may ask as often as it likes.
+    allowance: Option<Arc<DefaultDirectRateLimiter>>,
 }
+
+/// The key has asked as often as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent;
 
 /// What is no key. Each says what is wrong with a file and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +58,24 @@ impl ApiKey {
         if !key.iter().all(is_sendable) {
             return Err(ApiKeyError::Unsendable);
         }
-        Ok(Self { name: name.to_owned(), namespace: namespace.into(), digest: digest(key) })
+        Ok(Self { name: name.to_owned(), namespace: namespace.into(), digest: digest(key), allowance: None })
+    }
+
+    /// The same key, which may be shown `rate` times a second, and as often at once. Where it was among those before, it
+    /// goes on with what was left then.
+    #[must_use]
+    pub fn limited(self, rate: NonZeroU32, before: &ApiKeys) -> Self {
+        let known = before.holding(&self.digest).and_then(|key| key.allowance.clone());
+        let fresh = || Arc::new(RateLimiter::direct(Quota::per_second(rate)));
+        Self { allowance: Some(known.unwrap_or_else(fresh)), ..self }
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// When it has asked as often as it may; one more is free within a second.
+    pub fn spend(&self) -> Result<(), Spent> {
+        self.allowance.as_ref().map_or(Ok(()), |allowance| allowance.check().map_err(|_| Spent))
     }
 
     /// The name of its file.
@@ -65,6 +90,14 @@ impl ApiKey {
         &self.namespace
     }
 }
+
+impl PartialEq for ApiKey {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.digest) == (&other.name, &other.digest)
+    }
+}
+
+impl Eq for ApiKey {}
 
 impl std::fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -171,5 +204,19 @@ mod tests {
         }
         assert_eq!(keys.clone().add(key("blog.web", KEY)), Err(ApiKeyError::Twice("shop.web".into())));
         assert!(!format!("{keys:?}").contains("0123"), "a key is printed");
+    }
+    #[test]
+    fn a_key_has_an_allowance_that_outlives_a_look_at_the_folder() {
+        let rate = NonZeroU32::new(5).unwrap();
+        let key = |before: &ApiKeys| ApiKey::new("shop.web", KEY.as_bytes()).unwrap().limited(rate, before);
+        let asked = |key: &ApiKey| (0..5).filter(|_| key.spend().is_ok()).count();
+        let mut before = ApiKeys::default();
+        before.add(key(&ApiKeys::default())).unwrap();
+        // A fifth of a second gives one back, and a busy machine may take that long.
+        assert_eq!(asked(before.named("shop.web").unwrap()), 5);
+        assert!(asked(&key(&before)) < 5, "who changes a file gets no second allowance");
+        assert_eq!(asked(&key(&ApiKeys::default())), 5);
+        let unlimited = ApiKey::new("shop.web", KEY.as_bytes()).unwrap();
+        assert!((0..1000).all(|_| unlimited.spend().is_ok()));
     }
 }

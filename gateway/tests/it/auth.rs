@@ -1,5 +1,6 @@
 //! Keys of applications: each opens its own namespace, and no other.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,17 +21,17 @@ const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 const FLAG: &str = "/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero";
 const QUERY: &str = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice";
 
-fn access() -> Access {
-    let mut keys = ApiKeys::default();
-    for (name, key) in [("shop.web", SHOP), ("blog.web", BLOG)] {
-        keys.add(ApiKey::new(name, key.as_bytes()).unwrap()).unwrap();
-    }
-    Access::Keyed(ApiKeyring::new(keys))
-}
-
 /// Both roles behind the guard.
 fn guarded(world: &World) -> Router {
-    access().guard(world.decide.clone().merge(world.ledger.clone()))
+    guarded_by(world, |key| key)
+}
+
+fn guarded_by(world: &World, limited: impl Fn(ApiKey) -> ApiKey) -> Router {
+    let mut keys = ApiKeys::default();
+    for (name, key) in [("shop.web", SHOP), ("blog.web", BLOG)] {
+        keys.add(limited(ApiKey::new(name, key.as_bytes()).unwrap())).unwrap();
+    }
+    Access::Keyed(ApiKeyring::new(keys)).guard(world.decide.clone().merge(world.ledger.clone()))
 }
 
 struct Answer {
@@ -141,6 +142,34 @@ async fn an_event_of_another_namespace_is_invalid_and_can_be_sent_again_with_the
     assert_eq!(words(&other), ["invalid", "invalid", "invalid"]);
     assert!(other[0]["message"].as_str().unwrap().contains("key opens another namespace"), "{other:?}");
     assert_eq!(words(&send(SHOP).await), ["accepted", "invalid", "accepted"]);
+}
+
+#[tokio::test]
+async fn a_key_that_asks_too_often_is_told_to_come_back_and_holds_up_no_other() {
+    let rate = NonZeroU32::new(20).unwrap();
+    let router = guarded_by(&World::new(SAMPLE), |key| key.limited(rate, &ApiKeys::default()));
+    for (path, body, code) in [
+        ("/v1/decide", question("alice"), ("code", "TooMany")),
+        ("/v1/events", json!({"events": []}), ("code", "TooMany")),
+        (FLAG, alice(None), ("errorCode", "GENERAL")),
+    ] {
+        // Twice as many as are free, and what a slow machine gives back meanwhile.
+        let mut answers = Vec::new();
+        for _ in 0..40 {
+            answers.push(ask(&router, Method::POST, path, Some(SHOP), body.clone()).await);
+        }
+        let refused = answers.iter().find(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
+        let Answer { headers, body, .. } = refused.expect("forty are too many");
+        assert_eq!(
+            (&headers["retry-after"], &body[code.0]),
+            (&"1".parse().unwrap(), &json!(code.1)),
+            "{path}"
+        );
+    }
+    let other = ask(&router, Method::POST, FLAGS, Some(BLOG), alice(None)).await;
+    assert_eq!(other.status, StatusCode::OK);
+    let unknown = ask(&router, Method::POST, FLAGS, Some("unknown"), alice(None)).await;
+    assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
