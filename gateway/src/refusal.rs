@@ -29,8 +29,10 @@ pub enum Code {
     Unavailable,
     /// The ledger's volume is full: the same request succeeds once there is room.
     Full,
-    /// There is no such path or method.
+    /// There is no such path.
     NotFound,
+    /// The path is not for this method; the header `Allow` lists those that it is for.
+    WrongMethod,
 }
 
 /// A refusal. Its JSON is `{"code": .., "message": ..}`; the message names what to change.
@@ -66,6 +68,7 @@ impl Refusal {
             Code::TooMany | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
             Code::Unavailable | Code::Full => StatusCode::SERVICE_UNAVAILABLE,
             Code::NotFound => StatusCode::NOT_FOUND,
+            Code::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 }
@@ -88,9 +91,12 @@ impl Refusal {
             Code::TooMany | Code::Busy | Code::Unavailable | Code::Full => {
                 (header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
-            Code::Malformed | Code::Forbidden | Code::TooLarge | Code::Slow | Code::NotFound => {
-                return HeaderMap::new();
-            }
+            Code::Malformed
+            | Code::Forbidden
+            | Code::TooLarge
+            | Code::Slow
+            | Code::NotFound
+            | Code::WrongMethod => return HeaderMap::new(),
         };
         HeaderMap::from_iter([header])
     }
@@ -117,6 +123,12 @@ pub fn parse<T: DeserializeOwned>(body: Result<&[u8], &BytesRejection>) -> Resul
 pub async fn not_found() -> Refusal {
     let message = "there is no such path: see docs/gateway.md for those that are".to_owned();
     Refusal { code: Code::NotFound, message }
+}
+
+/// The answer to a method that a path is not for. The router adds those that it is for.
+pub async fn wrong_method() -> Refusal {
+    let message = "the path is not for this method: the header Allow lists those that it is for".to_owned();
+    Refusal { code: Code::WrongMethod, message }
 }
 
 fn parse_slowly<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

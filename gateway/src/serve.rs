@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 
 /// How long a connection may rest, or a head be under way. As long as load balancers keep theirs: who ends one first
 /// loses a request.
@@ -64,7 +64,8 @@ pub fn operations(registry: Registry, is_ready: impl Fn() -> bool + Clone + Send
         .route("/healthz", get(|| std::future::ready("healthy")))
         .route("/readyz", get(ready))
         .route("/metrics", get(move || std::future::ready(metrics(&registry))))
-        .fallback(crate::refusal::not_found)
+        .method_not_allowed_fallback(refusal::wrong_method)
+        .fallback(refusal::not_found)
 }
 
 /// Serves until `ended`, then finishes what is open, ten seconds at most.

@@ -25,6 +25,7 @@ pub fn router(state: DecideState) -> Router {
         .route("/v1/decide", post(answer).get(answer_query))
         .route("/ofrep/v1/evaluate/flags", post(ofrep::evaluate_all))
         .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::evaluate))
+        .method_not_allowed_fallback(refusal::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(state)
 }

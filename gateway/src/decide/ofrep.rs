@@ -7,7 +7,7 @@ use api::wire::decide::DecideReason;
 use api::wire::ofrep::{EvaluationContext, EvaluationRequest, FlagErrorCode, FlagFailure, FlagReason};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -69,12 +69,16 @@ struct Evaluations<'t> {
 /// The value of one flag.
 pub(super) async fn evaluate(
     State(state): State<DecideState>,
-    Path(key): Path<String>,
+    key: Result<Path<String>, PathRejection>,
     caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let evaluated = one(state.parts(), &key, &caller, &headers, body.as_deref());
+    let parts = state.parts();
+    let Ok(Path(key)) = parts.counted(key) else {
+        return Failure::not_found("a key is UTF-8").response(None);
+    };
+    let evaluated = one(parts, &key, &caller, &headers, body.as_deref());
     evaluated.unwrap_or_else(|failure| failure.response(Some(key)))
 }
 

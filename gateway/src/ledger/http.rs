@@ -24,7 +24,7 @@ use super::writer::{Ledger, LedgerError};
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::key::Keyring;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{self, Code, Refusal};
 use crate::tables::Tables;
 
 /// The largest request, in bytes: a thousand events of about 700 bytes fit.
@@ -81,6 +81,7 @@ pub fn router(state: LedgerState) -> Router {
         Some(_) => events.route("/v1/totals", get(totals)),
         None => events,
     };
+    let router = router.method_not_allowed_fallback(refusal::wrong_method);
     router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(state)
 }
 

@@ -92,6 +92,8 @@ async fn each_fault_has_its_code() {
     for key in ["hero", "shop.other.hero", "shop.cart-and-hero.other", "other.cart-and-hero.hero"] {
         check(&format!("{FLAGS}/{key}"), &body, missing, "FLAG_NOT_FOUND", "own default").await;
     }
+    let (status, answer) = post(&world.decide, &format!("{FLAGS}/%ff"), body).await;
+    assert_eq!((status, &answer["errorCode"]), (missing, &json!("FLAG_NOT_FOUND")), "what is no text");
 }
 
 #[tokio::test]
