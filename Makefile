@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint applications nats-server test-faults bench bench-gateway bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api applications nats-server test-faults bench bench-gateway bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ test-endpoint: ## Install llama-cpp-python's server and test generation against 
 	@python3 -m venv "$(CACHE)/endpoint/venv"
 	"$(CACHE)/endpoint/venv/bin/pip" install --quiet --requirement worker/tests/endpoint/requirements.txt
 	BROADSIDE_TEST_ENDPOINT=demanded cargo test --locked --workspace --test endpoint
+
+test-api: ## Install schemathesis and hold the gateway to docs/schemas/openapi.json (Python 3.10, internet)
+	@python3 -m venv "$(CACHE)/api/venv"
+	"$(CACHE)/api/venv/bin/pip" install --quiet --disable-pip-version-check \
+	  --requirement gateway/tests/it/schemathesis/requirements.txt
+	cargo test --locked --package broadside-gateway --test it schemathesis
 
 # The SDKs of applications and a browser are seconds to install, so they are a part of `make test` wherever they can be had.
 # Each fails alone, says so, and leaves nothing half done; the tests that need it then say that they did not run.
@@ -140,11 +146,12 @@ lint: ## Check form, lints, and what may be depended on
 audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
 	cargo deny check advisories
 
-generate: applications ## Write every generated file anew: definitions, formats, help, scenarios, the script of pages
+generate: applications ## Write every generated file anew: definitions, formats, help, OpenAPI, scenarios, the script of pages
 	UPDATE=1 cargo test --locked --package broadside-rules --test page
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions
 	UPDATE=1 cargo test --locked --package broadside --test help --test render --test offline
 	UPDATE=1 cargo test --locked --package broadside-gateway --test it the_script
+	UPDATE=1 cargo test --locked --package broadside-gateway --test it openapi
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
 	UPDATE=1 cargo test --locked --package broadside-worker --test help --test plan
 

@@ -1,12 +1,13 @@
 //! `POST /v1/decide`: which copy does this person see?
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Slots, Variable};
 
 /// The question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DecideRequest {
     /// The campaign's namespace.
@@ -16,16 +17,19 @@ pub struct DecideRequest {
     /// The placement, where one is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<String>,
-    /// Several placements of the campaign, in place of one: the answer is a [`DecideAllResponse`].
+    /// Several placements of the campaign, in place of one: the answer is then a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
     pub placements: Option<Vec<String>>,
-    /// The person or device, as the application knows it. It is hashed at once and kept nowhere.
+    /// The person or device, as the application knows it, in 512 bytes at most. It is hashed at once and kept nowhere.
+    #[schemars(length(min = 1, max = 512))]
     pub subject: String,
     /// The segment; where the campaign names none it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,
     /// The variants that the caller can show. Left out, all. Where it lacks one that has a share, the answer is not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 25))]
     pub eligible: Option<Vec<String>>,
     /// What the person allows. Left out, measuring is allowed.
     #[serde(default)]
@@ -33,7 +37,7 @@ pub struct DecideRequest {
 }
 
 /// What the person allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Consent {
     /// False: the control is shown, no token is given, and nothing is stored.
@@ -47,7 +51,7 @@ impl Default for Consent {
 }
 
 /// The answer. It is always one that a page can show.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DecideResponse {
     /// Why this answer was given.
@@ -67,17 +71,19 @@ pub struct DecideResponse {
     pub token: Option<String>,
     /// The probability with which this variant was drawn, in parts per million.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1_000_000))]
     pub probability: Option<u32>,
     /// The round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
     /// Until when the answer may be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub expires_at: Option<Timestamp>,
 }
 
 /// The answers for several placements, in the order in which they were asked about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DecideAllResponse {
     /// One for each placement.
@@ -85,7 +91,7 @@ pub struct DecideAllResponse {
 }
 
 /// The answer for one of several placements.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacedDecision {
     /// The placement.
@@ -96,7 +102,7 @@ pub struct PlacedDecision {
 }
 
 /// Why an answer was given. All but `Assigned` stay out of the totals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DecideReason {
     /// Drawn by the round's probabilities.
     Assigned,

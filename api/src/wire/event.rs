@@ -1,28 +1,33 @@
 //! `POST /v1/events`: what was shown, and what people did.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Some events. All are tried; each has its own outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EventsRequest {
     /// At most one thousand.
+    #[schemars(length(max = 1000))]
     pub events: Vec<Event>,
 }
 
 /// One event.
 ///
 /// Unknown fields are left alone: serde can't tell them from those of a flattened kind, and refused every event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Chosen by the sender: sent twice, it counts once.
+    /// Chosen by the sender, in 128 bytes at most: sent twice, it counts once.
+    #[schemars(length(min = 1, max = 128))]
     pub id: String,
     /// The decision's token.
+    #[schemars(length(max = 2048))]
     pub token: String,
     /// When it happened. Left out, when it arrives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Option<Timestamp>,
     /// What happened.
     #[serde(flatten)]
@@ -30,7 +35,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum EventKind {
     /// The copy was really shown.
@@ -43,7 +48,7 @@ pub enum EventKind {
 }
 
 /// The outcomes, in the order of the events. Sent only when all that is accepted is on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventsResponse {
     /// One outcome for each event.
@@ -51,7 +56,7 @@ pub struct EventsResponse {
 }
 
 /// What became of one event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventOutcome {
     /// The event's id.
@@ -64,7 +69,7 @@ pub struct EventOutcome {
 }
 
 /// What became of one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It is on disk and counts once its window has passed.

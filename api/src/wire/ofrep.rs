@@ -3,12 +3,13 @@
 //! A flag is a placement of a campaign; its key is `namespace.campaign.placement`. Its value is the variant's texts, by
 //! slot. Source of the protocol: <https://openfeature.dev/docs/reference/other-technologies/ofrep/openapi/>, 0.3.0.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Consent, DecideReason};
 
 /// What is sent for one flag, and for all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluationRequest {
     /// For whom.
     #[serde(default)]
@@ -16,17 +17,19 @@ pub struct EvaluationRequest {
 }
 
 /// For whom a flag is evaluated. What else an application puts into its context is left alone and kept nowhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluationContext {
-    /// The person or device.
+    /// The person or device, in 512 bytes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
     pub targeting_key: Option<String>,
     /// The segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,
     /// The variants that the caller can show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 25))]
     pub eligible: Option<Vec<String>>,
     /// What the person allows.
     #[serde(default)]
@@ -37,7 +40,7 @@ pub struct EvaluationContext {
 }
 
 /// Why a flag has its value, in OpenFeature's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FlagReason {
     /// Drawn by shares.
@@ -59,7 +62,7 @@ impl From<DecideReason> for FlagReason {
 }
 
 /// Why a flag has no value, in OpenFeature's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FlagErrorCode {
     /// The body is no JSON.
@@ -75,10 +78,10 @@ pub enum FlagErrorCode {
 }
 
 /// What is answered where there is no value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlagFailure {
-    /// The flag; absent where all were asked for.
+    /// The flag; absent where all were asked for, or where it is no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Why, for programs.

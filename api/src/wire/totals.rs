@@ -1,22 +1,24 @@
 //! `GET /v1/totals?campaign=UID`: the ledger's sums, for the operator.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The sums of one campaign over exposures whose window has passed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TotalsResponse {
     /// The campaign's UID.
     pub campaign: String,
     /// The moment that the sums are exact for.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub as_of: Timestamp,
     /// The sums, by placement.
     pub placements: Vec<PlacementTotals>,
 }
 
 /// The sums of one placement under one seed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacementTotals {
     /// The placement.
@@ -30,7 +32,7 @@ pub struct PlacementTotals {
 }
 
 /// The sums of one variant in one cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CellTotals {
     /// The round.

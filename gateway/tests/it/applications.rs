@@ -20,21 +20,28 @@ pub(crate) fn python() -> Option<PathBuf> {
 
 /// What `make test` has installed there, or else a note of what does not run.
 pub(crate) fn installed(path: &str, what: &str) -> Option<PathBuf> {
+    let installed = cached(&format!("applications/{path}"));
+    if installed.is_none() {
+        not_run(what);
+    }
+    installed
+}
+
+/// What the Makefile has put there, in its cache.
+pub(crate) fn cached(path: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let installed = cache.join("broadside/applications").join(path);
-    if installed.exists() {
-        return Some(installed);
-    }
-    not_run(what);
-    None
+    Some(cache.join("broadside").join(path)).filter(|path| path.exists())
 }
 
 /// Says on the terminal what does not run.
 pub(crate) fn not_run(what: &str) {
-    // Past the capture of the test harness, which would hide it.
-    let note = format!("NOT RUN: {what}: make applications installs them\n");
-    std::io::stderr().write_all(note.as_bytes()).unwrap();
+    note(&format!("NOT RUN: {what}: make applications installs them\n"));
+}
+
+/// Says something on the terminal, past the capture of the test harness, which would hide it.
+pub(crate) fn note(text: &str) {
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
 /// What the application gets for each of the contexts.

@@ -15,14 +15,14 @@ use crate::process::{Process, folder};
 use crate::samples::SAMPLE;
 use crate::world::{World, exposure, question, reward};
 
-const SHOP: &str = "shop-0123456789abcdef0123456789abcdef";
+pub(crate) const SHOP: &str = "shop-0123456789abcdef0123456789abcdef";
 const BLOG: &str = "blog-0123456789abcdef0123456789abcdef";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 const FLAG: &str = "/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero";
 const QUERY: &str = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice";
 
 /// Both roles behind the guard.
-fn guarded(world: &World) -> Router {
+pub(crate) fn guarded(world: &World) -> Router {
     guarded_by(world, |key| key)
 }
 

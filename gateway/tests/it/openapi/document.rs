@@ -1,0 +1,249 @@
+//! The gateway's HTTP surface as an OpenAPI document, put together of the wire types and of what the gateway refuses.
+
+use api::wire::ofrep::FlagErrorCode::{
+    FlagNotFound, General, InvalidContext, ParseError, TargetingKeyMissing,
+};
+use gateway::refusal::Code;
+use serde_json::{Map, Value, json};
+
+use super::parts::{Optional, Parameter, Required, body, header, json_response, keyed, responses};
+use super::schemas::Schemas;
+
+/// The document.
+pub(super) fn document() -> Value {
+    let mut schemas = Schemas::new();
+    let paths = json!({
+        "/v1/decide": {"post": keyed(decide(&mut schemas)), "get": keyed(decide_by_address(&mut schemas))},
+        "/ofrep/v1/evaluate/flags/{key}": {"post": keyed(evaluate(&mut schemas))},
+        "/ofrep/v1/evaluate/flags": {"post": keyed(evaluate_all(&mut schemas))},
+        "/v1/events": {"post": keyed(events(&mut schemas))},
+        "/v1/totals": {"get": totals(&mut schemas)},
+        "/healthz": {"get": probe("health", "Whether the process runs", &[("200", "healthy")])},
+        "/readyz": {"get": probe("readiness", READY, &[("200", "ready"), ("503", "not ready")])},
+        "/metrics": {"get": metrics()},
+    });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Broadside's gateway",
+            "version": "v1",
+            "description": "Which copy does this person see, and what did they do? docs/gateway.md tells more.",
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [
+            {"name": "decide", "description": "The role `decide`: stateless, two or more."},
+            {"name": "ledger", "description": "The role `ledger`: one, on a volume."},
+            {"name": "operation", "description": "Both roles."},
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components(),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": KEY}},
+        },
+    })
+}
+
+const KEY: &str = "The key of a namespace, where the gateway was given keys; else everyone is let in.";
+
+/// How a question is refused.
+const ASKED: [Code; 5] = [Code::Malformed, Code::Unauthorized, Code::Forbidden, Code::TooMany, Code::Slow];
+
+const READY: &str = "Whether requests can be answered";
+
+fn decide(schemas: &mut Schemas) -> Value {
+    let answered =
+        json_response("For each question an answer that a page can show.", schemas.decide_answer());
+    json!({
+        "operationId": "decide",
+        "tags": ["decide"],
+        "summary": "Which copy does this person see?",
+        "description": "A body of up to 16 KiB is read as JSON, whatever its `Content-Type`.",
+        "parameters": [global_privacy_control()],
+        "requestBody": body(schemas.decide_request(), crate::world::question("alice")),
+        "responses": responses(json!({"200": answered}), &[&ASKED[..], &[Code::TooLarge]].concat()),
+    })
+}
+
+fn decide_by_address(schemas: &mut Schemas) -> Value {
+    let mut answered = json_response("An answer that a page can show.", schemas.decide_response());
+    answered["headers"] = json!({
+        "Cache-Control": header("How long a cache may keep it.", json!({"enum": ["public, max-age=60", "private, max-age=60", "no-store"]})),
+        "Vary": header("The browser's wish for privacy changes the answer.", json!({"const": "sec-gpc"})),
+    });
+    json!({
+        "operationId": "decideByAddress",
+        "tags": ["decide"],
+        "summary": "Which copy does this person see? A cache may keep the answer",
+        "parameters": question(schemas),
+        "responses": responses(json!({"200": answered}), &ASKED),
+    })
+}
+
+/// A question as a query.
+fn question(schemas: &Schemas) -> Value {
+    let text = || json!({"type": "string"});
+    let mut eligible = Parameter::Query("eligible").of(
+        "The variants that the caller can show, with commas between them.",
+        schemas.names(),
+        Optional,
+    );
+    eligible["explode"] = json!(false);
+    json!([
+        Parameter::Query("namespace").of("The campaign's namespace.", text(), Required),
+        Parameter::Query("campaign").of("The campaign's name.", text(), Required),
+        Parameter::Query("placement").of("The placement.", text(), Required),
+        Parameter::Query("subject").of(
+            "The person or device, in 512 bytes at most.",
+            schemas.subject(),
+            Required
+        ),
+        Parameter::Query("segment").of("The segment, where the campaign names some.", text(), Optional),
+        eligible,
+        Parameter::Query("measurement").of(
+            "Whether the person allows measuring.",
+            json!({"type": "boolean", "default": true}),
+            Optional
+        ),
+        global_privacy_control(),
+    ])
+}
+
+fn evaluate(schemas: &mut Schemas) -> Value {
+    let key = Parameter::Path("key").of(
+        "The flag: `namespace.campaign.placement`.",
+        json!({"type": "string", "minLength": 1}),
+        Required,
+    );
+    let answers = json!({
+        "200": json_response("The flag's value.", schemas.evaluation()),
+        "400": schemas.failure(&[ParseError, TargetingKeyMissing, InvalidContext]),
+        "401": schemas.failure_for(Code::Unauthorized),
+        "403": schemas.failure_for(Code::Forbidden),
+        "404": schemas.failure(&[FlagNotFound]),
+        "413": schemas.failure(&[General]),
+        "429": schemas.failure_for(Code::TooMany),
+    });
+    json!({
+        "operationId": "evaluate",
+        "tags": ["decide"],
+        "summary": "The value of one flag, for OpenFeature",
+        "parameters": [key, global_privacy_control()],
+        "requestBody": body(schemas.evaluation_request(), json!({"context": {"targetingKey": "alice"}})),
+        "responses": responses(answers, &[Code::Slow]),
+    })
+}
+
+fn evaluate_all(schemas: &mut Schemas) -> Value {
+    let tag = json!({"ETag": header("Changes when a value does, and once an hour.", schemas.tag())});
+    let mut answered = json_response("The values of all flags, by their keys.", schemas.evaluations());
+    answered["headers"] = tag.clone();
+    let answers = json!({
+        "200": answered,
+        "304": {"description": "The caller has it.", "headers": tag},
+        "400": schemas.failure(&[ParseError, TargetingKeyMissing, InvalidContext, General]),
+        "401": schemas.failure_for(Code::Unauthorized),
+        "403": schemas.failure_for(Code::Forbidden),
+        "413": schemas.failure(&[General]),
+        "429": schemas.failure_for(Code::TooMany),
+    });
+    let known =
+        Parameter::Header("If-None-Match").of("What the caller has.", json!({"type": "string"}), Optional);
+    json!({
+        "operationId": "evaluateAll",
+        "tags": ["decide"],
+        "summary": "The values of all flags, for OpenFeature",
+        "parameters": [known, global_privacy_control()],
+        "requestBody": body(schemas.evaluation_request(), json!({"context": {"targetingKey": "alice"}})),
+        "responses": responses(answers, &[Code::Slow]),
+    })
+}
+
+fn events(schemas: &mut Schemas) -> Value {
+    let answered = json_response(
+        "All that was accepted is on disk; one outcome for each event, in their order.",
+        schemas.events_response(),
+    );
+    let codes = [
+        Code::Malformed,
+        Code::Unauthorized,
+        Code::TooMany,
+        Code::Slow,
+        Code::TooLarge,
+        Code::Busy,
+        Code::Unavailable,
+        Code::Full,
+    ];
+    json!({
+        "operationId": "record",
+        "tags": ["ledger"],
+        "summary": "What was shown, and what did people do?",
+        "description": "Up to 1000 events and 1 MiB in one request, as our JSON or as CloudEvents in each of their \
+            modes: with the header `ce-specversion` and no content type of CloudEvents, the body is the data of one. \
+            An event that can't be counted has its own outcome, and keeps no other from being counted.",
+        "parameters": binary_mode(schemas),
+        "requestBody": {"required": true, "content": {
+            "application/json": {"schema": {"anyOf": [schemas.events_request(), schemas.cloud_event_data()]}},
+            "application/cloudevents+json": {"schema": schemas.cloud_event()},
+            "application/cloudevents-batch+json": {"schema": schemas.cloud_events()},
+        }},
+        "responses": responses(json!({"202": answered}), &codes),
+    })
+}
+
+/// The attributes of a CloudEvent in binary mode, all of them or none.
+fn binary_mode(schemas: &Schemas) -> Value {
+    let text = || json!({"type": "string", "minLength": 1});
+    let of = |name, what: &str, schema| {
+        Parameter::Header(name).of(&format!("{what} In CloudEvents' binary mode alone."), schema, Optional)
+    };
+    json!([
+        of("ce-specversion", "The version of CloudEvents.", json!({"const": "1.0"})),
+        of("ce-id", "The event's id.", text()),
+        of("ce-source", "Who gave the id.", text()),
+        of("ce-type", "What happened.", schemas.cloud_event_type()),
+        of("ce-time", "When it happened.", json!({"type": "string", "format": "date-time"})),
+    ])
+}
+
+fn totals(schemas: &mut Schemas) -> Value {
+    let campaign =
+        Parameter::Query("campaign").of("The campaign's UID.", json!({"type": "string"}), Required);
+    let answered = json_response("The sums, exact for the moment `asOf`.", schemas.totals_response());
+    json!({
+        "operationId": "totals",
+        "tags": ["ledger"],
+        "summary": "The sums over matured exposures",
+        "parameters": [campaign],
+        "responses": responses(json!({"200": answered}), &[Code::Malformed, Code::Slow, Code::Unavailable]),
+    })
+}
+
+fn probe(id: &str, summary: &str, answers: &[(&str, &str)]) -> Value {
+    let answer = |(status, word): &(&str, &str)| {
+        let content = json!({"text/plain": {"schema": {"const": word}}});
+        ((*status).to_owned(), json!({"description": word, "content": content}))
+    };
+    let answers: Map<String, Value> = answers.iter().map(answer).collect();
+    json!({
+        "operationId": id,
+        "tags": ["operation"],
+        "summary": summary,
+        "responses": responses(Value::Object(answers), &[Code::Slow]),
+    })
+}
+
+fn metrics() -> Value {
+    let content = json!({"application/openmetrics-text": {"schema": {"type": "string"}}});
+    let answered = json!({"description": "The metrics.", "content": content});
+    json!({
+        "operationId": "metrics",
+        "tags": ["operation"],
+        "summary": "What is counted, in the OpenMetrics text format",
+        "responses": responses(json!({"200": answered}), &[Code::Slow]),
+    })
+}
+
+fn global_privacy_control() -> Value {
+    let what = "1 where the browser's person does not want to be measured.";
+    Parameter::Header("Sec-GPC").of(what, json!({"type": "string"}), Optional)
+}
