@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api applications nats-server test-faults bench bench-gateway bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api fuzz-gateway applications nats-server test-faults bench bench-gateway bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-api: ## Install schemathesis and hold the gateway to docs/schemas/openapi.j
 	"$(CACHE)/api/venv/bin/pip" install --quiet --disable-pip-version-check \
 	  --requirement gateway/tests/it/schemathesis/requirements.txt
 	cargo test --locked --package broadside-gateway --test it schemathesis
+
+fuzz-gateway: ## Try ten million inputs that are nearly right on the gateway (FUZZ_INPUTS=.. FUZZ_SEED=..)
+	FUZZ_INPUTS=$(or $(FUZZ_INPUTS),10000000) cargo test --locked --release --package broadside-gateway --test it fuzz
 
 # The SDKs of applications and a browser are seconds to install, so they are a part of `make test` wherever they can be had.
 # Each fails alone, says so, and leaves nothing half done; the tests that need it then say that they did not run.

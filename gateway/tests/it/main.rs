@@ -13,6 +13,7 @@ mod disk;
 mod events;
 mod export;
 mod full;
+mod fuzz;
 mod hostile;
 mod kill;
 mod model;
