@@ -48,7 +48,7 @@ test-endpoint: ## Install llama-cpp-python's server and test generation against 
 	"$(CACHE)/endpoint/venv/bin/pip" install --quiet --requirement worker/tests/endpoint/requirements.txt
 	BROADSIDE_TEST_ENDPOINT=demanded cargo test --locked --workspace --test endpoint
 
-test-api: ## Install schemathesis and hold the gateway to docs/schemas/openapi.json (Python 3.10, internet)
+test-api: ## Install schemathesis and hold the gateway to docs/schemas/openapi.json (Python 3.11, internet)
 	@python3 -m venv "$(CACHE)/api/venv"
 	"$(CACHE)/api/venv/bin/pip" install --quiet --disable-pip-version-check \
 	  --requirement gateway/tests/it/schemathesis/requirements.txt
