@@ -13,6 +13,7 @@ use crate::cors::{NoOrigin, Origins};
 use crate::ledger::stream::Place;
 use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
+use crate::tls::{CertificateFiles, TlsArgs};
 
 /// Broadside's roles on the path of traffic: `decide` answers which copy a person sees, `ledger` records what they did.
 #[derive(Clone, Debug, Parser)]
@@ -108,6 +109,9 @@ pub struct CommonArgs {
     /// How many requests each of these keys may send in a second to this process, and as many at once.
     #[arg(long, env = "BROADSIDE_RATE_LIMIT", value_name = "NUMBER", requires = "api_keys")]
     pub rate_limit: Option<NonZeroU32>,
+    /// With what connections are encrypted, where they are.
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// What the stream of events is, where there is one.
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -167,6 +171,8 @@ pub struct Config {
     pub origins: Origins,
     /// The keys with which applications ask, where they are asked for.
     pub api_keys: Option<ApiKeyFiles>,
+    /// Where the certificate lies, where connections are encrypted.
+    pub tls: Option<CertificateFiles>,
     /// The stream that events go to, where there is one.
     pub stream: Option<Place>,
 }
@@ -251,7 +257,7 @@ impl LedgerArgs {
 
 impl Config {
     fn new(role: Role, common: CommonArgs) -> Result<Self, ConfigError> {
-        let CommonArgs { listen, tables, namespace, key_file, allow_origin, api_keys, rate_limit, nats } =
+        let CommonArgs { listen, tables, namespace, key_file, allow_origin, api_keys, rate_limit, tls, nats } =
             common;
         let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
         Ok(Self {
@@ -261,6 +267,7 @@ impl Config {
             key_file,
             origins,
             api_keys: api_keys.map(|folder| ApiKeyFiles { folder, rate: rate_limit }),
+            tls: tls.files(),
             stream: nats.place()?,
         })
     }
@@ -336,6 +343,14 @@ mod tests {
         assert_eq!(rate, Ok(NonZeroU32::new(50)));
         let odd = Cli::try_parse_from("gateway decide --key-file k --rate-limit 50".split(' ')).unwrap_err();
         assert!(odd.to_string().contains("--api-keys <DIR>"), "{odd}");
+        let tls =
+            read("gateway decide --key-file k --tls-cert tls.crt --tls-key tls.key").map(|config| config.tls);
+        let files = CertificateFiles { certificate: "tls.crt".into(), key: "tls.key".into() };
+        assert_eq!(tls, Ok(Some(files)));
+        for (one, other) in [("--tls-cert", "--tls-key <FILE>"), ("--tls-key", "--tls-cert <FILE>")] {
+            let odd = Cli::try_parse_from(["gateway", "decide", "--key-file", "k", one, "f"]).unwrap_err();
+            assert!(odd.to_string().contains(other), "{odd}");
+        }
         assert!(
             Cli::try_parse_from(["gateway", "ledger", "--key-file", "k"]).is_err(),
             "a ledger needs a volume"

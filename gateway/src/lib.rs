@@ -31,6 +31,7 @@ pub mod serve;
 pub mod table;
 pub mod tables;
 pub mod telemetry;
+pub mod tls;
 
 #[cfg(test)]
 #[path = "../tests/it/samples.rs"]

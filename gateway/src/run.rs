@@ -18,8 +18,9 @@ use crate::key::{KeyFileError, KeyFiles, Keyring};
 use crate::ledger::store::{Bounds, Store, StoreError};
 use crate::ledger::stream::{Connection, FollowError, Publisher, StreamError};
 use crate::ledger::{self, Ledger, LedgerState};
-use crate::serve;
+use crate::serve::{self, Transport};
 use crate::tables::{Keeper, Tables, cluster, folder};
+use crate::tls::{CertificateFiles, TlsError};
 
 /// Why a role ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum RunError {
     /// There are no keys for applications.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyFileError),
+    /// There is no certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// There is no way to the API server.
     #[error(
         "the API server's address and account can't be found: run in a pod, set KUBECONFIG, or use --tables DIR"
@@ -66,8 +70,9 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let Config { role, listen, source, key_file, origins, api_keys, stream } = config;
+    let Config { role, listen, source, key_file, origins, api_keys, tls, stream } = config;
     let keyring = keys(&key_file)?;
+    let transport = tls.map_or(Ok(Transport::Plain), transport)?;
     let access = api_keys.map_or(Ok(Access::Open), access)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
@@ -91,7 +96,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     let router = access.guard(decides.merge(router)).merge(parts.operations(ledger));
     let router = origins.let_in(router, &access);
-    until_ended(listen, router, follower, tasks).await
+    until_ended(listen, transport, router, follower, tasks).await
 }
 
 /// The part of a role that takes events.
@@ -193,6 +198,13 @@ fn access(files: ApiKeyFiles) -> Result<Access, ApiKeyFileError> {
     Ok(Access::Keyed(keyring))
 }
 
+/// Encrypted connections. Their certificate is read again for as long as the process runs.
+fn transport(files: CertificateFiles) -> Result<Transport, TlsError> {
+    let certificate = files.open()?;
+    tokio::spawn(files.watch(certificate.clone()));
+    Ok(Transport::Tls(certificate))
+}
+
 type Writer = JoinHandle<Result<(), StoreError>>;
 
 async fn follow(source: Source, keeper: Keeper) -> Result<JoinHandle<()>, RunError> {
@@ -208,6 +220,7 @@ async fn follow(source: Source, keeper: Keeper) -> Result<JoinHandle<()>, RunErr
 
 async fn until_ended(
     address: SocketAddr,
+    transport: Transport,
     router: Router,
     follower: JoinHandle<()>,
     tasks: Tasks,
@@ -217,7 +230,7 @@ async fn until_ended(
     let ended = serve::terminated()?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     tokio::select! {
-        () = serve::serve(listener, router, ended) => {}
+        () = serve::serve_over(transport, listener, router, ended) => {}
         _ = follower => return Err(RunError::Task("the reader of tables")),
         end = finished(writer.as_mut(), WRITER) => return end.and(Err(RunError::Task(WRITER))),
         end = finished(stream.as_mut(), STREAM) => return end.and(Err(RunError::Task(STREAM))),

@@ -14,18 +14,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::refusal::{self, Refusal};
+use crate::tls::Certificate;
 
 /// How long a connection may rest, or a head be under way. As long as load balancers keep theirs: who ends one first
 /// loses a request.
 pub const HEAD_WITHIN: Duration = Duration::from_secs(75);
+
+/// How long the two sides may take to agree on a key, where connections are encrypted: a few ways across the world and back.
+pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a request may take, its body and the disk included.
 pub const REQUEST_WITHIN: Duration = Duration::from_secs(30);
@@ -68,14 +73,34 @@ pub fn operations(registry: Registry, is_ready: impl Fn() -> bool + Clone + Send
         .fallback(refusal::not_found)
 }
 
+/// What connections are.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// As they come.
+    Plain,
+    /// Encrypted, with this certificate.
+    Tls(Certificate),
+}
+
+/// Serves over plain connections, as [`serve_over`] does.
+pub async fn serve(listener: TcpListener, router: Router, ended: impl Future<Output = ()> + Send + 'static) {
+    serve_over(Transport::Plain, listener, router, ended).await;
+}
+
 /// Serves until `ended`, then finishes what is open, ten seconds at most.
 ///
-/// A connection may rest, or send the head of a request, for [`HEAD_WITHIN`], and a request may take
-/// [`REQUEST_WITHIN`]. A head is refused that does not end soon behind [`HEAD_LIMIT`] bytes. More connections than [`CONNECTIONS_LIMIT`] wait in the
-/// system until one ends. One that can't be taken is nobody else's matter.
-pub async fn serve(listener: TcpListener, router: Router, ended: impl Future<Output = ()> + Send + 'static) {
+/// A handshake may take [`HANDSHAKE_WITHIN`]. A connection may rest, or send the head of a request, for [`HEAD_WITHIN`],
+/// and a request may take [`REQUEST_WITHIN`]. A head is refused that does not end soon behind [`HEAD_LIMIT`] bytes. More
+/// connections than [`CONNECTIONS_LIMIT`] wait in the system until one ends. One that can't be taken is nobody else's matter.
+pub async fn serve_over(
+    transport: Transport,
+    listener: TcpListener,
+    router: Router,
+    ended: impl Future<Output = ()> + Send + 'static,
+) {
     let router = router.layer(middleware::from_fn(in_time));
     let (room, open) = (Arc::new(Semaphore::new(CONNECTIONS_LIMIT)), GracefulShutdown::new());
+    let (ending, end) = watch::channel(());
     let mut ended = pin!(ended);
     loop {
         let place = Arc::clone(&room).acquire_owned();
@@ -83,19 +108,55 @@ pub async fn serve(listener: TcpListener, router: Router, ended: impl Future<Out
             taken = async { (accept(&listener).await, place.await) } => taken,
             () = &mut ended => break,
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = open.watch(http().serve_connection(TokioIo::new(stream), service));
+        let connection = Connection { router: router.clone(), watcher: open.watcher(), end: end.clone() };
+        let transport = transport.clone();
         tokio::spawn(async move {
             let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke off");
-            }
+            connection.serve(transport, stream).await;
         });
     }
-    drop(listener);
+    drop((listener, ending));
     tokio::select! {
         () = open.shutdown() => {}
         () = tokio::time::sleep(GRACE) => tracing::warn!("requests were still open at the end"),
+    }
+}
+
+/// A connection that was taken.
+struct Connection {
+    router: Router,
+    watcher: Watcher,
+    /// Closes with the end.
+    end: watch::Receiver<()>,
+}
+
+impl Connection {
+    async fn serve(self, transport: Transport, stream: TcpStream) {
+        match transport {
+            Transport::Plain => self.converse(stream).await,
+            Transport::Tls(certificate) => self.encrypted(certificate, stream).await,
+        }
+    }
+
+    async fn encrypted(mut self, certificate: Certificate, stream: TcpStream) {
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(HANDSHAKE_WITHIN, certificate.accept(stream)) => shaken,
+            // Nobody has asked for anything yet.
+            _ = self.end.changed() => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.converse(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+            Err(_) => tracing::debug!("a handshake did not end"),
+        }
+    }
+
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let service = TowerToHyperService::new(self.router);
+        let connection = self.watcher.watch(http().serve_connection(TokioIo::new(stream), service));
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection broke off");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was typed, and what it means.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -19,6 +20,10 @@ pub struct Args {
     /// Address of the ledger, such as http://broadside-ledger:8081.
     #[arg(long, env = "BROADSIDE_LEDGER_URL")]
     ledger_url: reqwest::Url,
+
+    /// Certificates of the authorities that the ledger's is of, in PEM; with an address of https.
+    #[arg(long, env = "BROADSIDE_LEDGER_CA", value_name = "FILE")]
+    ledger_ca: Option<PathBuf>,
 
     /// Image of the worker, with a tag or digest.
     #[arg(long, env = "BROADSIDE_WORKER_IMAGE")]
@@ -57,6 +62,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The ledger.
     pub ledger_url: reqwest::Url,
+    /// The authorities of its certificate.
+    pub ledger_ca: Option<PathBuf>,
     /// The Secret that signs tokens: namespace and name.
     pub key: (String, String),
     /// What plans depend on.
@@ -73,6 +80,7 @@ impl From<Args> for Config {
             log: _,
             listen,
             ledger_url,
+            ledger_ca,
             worker_image,
             worker_pull_policy,
             worker_image_volumes,
@@ -85,6 +93,7 @@ impl From<Args> for Config {
         Self {
             listen,
             ledger_url,
+            ledger_ca,
             key: (key_namespace, key_secret),
             settings: Settings { worker, figures_interval },
         }

@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     check(&client).await.context("are the custom resource definitions installed?")?;
     health.set_ready();
     let context = Context {
-        ledger: Ledger::new(config.ledger_url).context("--ledger-url")?,
+        ledger: Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?,
         clock: Arc::new(SystemClock),
         settings: config.settings,
         publisher: Publisher::new(client.clone()),

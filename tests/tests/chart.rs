@@ -39,6 +39,7 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("gateway.apiKeySecrets={Shop Keys}", "apiKeySecrets"),
         ("gateway.rateLimit=-1", "rateLimit"),
         ("gateway.rateLimit=50", "gateway.apiKeySecrets"),
+        ("gateway.tlsSecret=Shop", "tlsSecret"),
         ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
         ("nats.url=nats:4222", "url"),
     ] {
@@ -112,6 +113,29 @@ async fn keys_of_applications_are_mounted_for_gateway_and_ledger_alike() -> Resu
         "- secret: {name: blog-keys}\n",
     ] {
         assert_eq!(with.matches(line).count(), 2, "{line}: {with}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_a_certificate_all_is_tls_for_probes_and_for_the_operator_too() -> Result {
+    for sign in ["--tls-cert", "HTTPS", "https://broadside", "--ledger-ca"] {
+        assert!(!said(&helm(&["template"]).await?).contains(sign), "{sign}");
+    }
+    let values = "gateway.tlsSecret=gateway-tls,ledger.tlsSecret=ledger-tls";
+    let with = said(&helm(&["template", "--set", values]).await?);
+    for (line, times) in [
+        ("- --tls-cert=/var/run/broadside/tls/tls.crt\n", 2),
+        ("- --tls-key=/var/run/broadside/tls/tls.key\n", 2),
+        ("secret: {secretName: gateway-tls, defaultMode: 0440}\n", 1),
+        ("secret: {secretName: ledger-tls, defaultMode: 0440}\n", 1),
+        ("scheme: HTTPS}\n", 6),
+        ("appProtocol: https}\n", 2),
+        ("- --ledger-url=https://broadside-ledger.default.svc:8081\n", 1),
+        ("- --ledger-ca=/var/run/broadside/ledger-ca/ca.crt\n", 1),
+        ("secret: {secretName: ledger-tls, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}\n", 1),
+    ] {
+        assert_eq!(with.matches(line).count(), times, "{line}: {with}");
     }
     Ok(())
 }

@@ -47,18 +47,19 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Its context is the Secret of the part's certificate, empty where there is none. */}}
 {{- define "broadside.probes" -}}
 # A process that hangs is started anew; one that is not ready gets no traffic.
 livenessProbe:
-  httpGet: {path: /healthz, port: http}
+  httpGet: {path: /healthz, port: http{{ if . }}, scheme: HTTPS{{ end }}}
   periodSeconds: 10
   failureThreshold: 3
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
+  httpGet: {path: /readyz, port: http{{ if . }}, scheme: HTTPS{{ end }}}
   periodSeconds: 2
   failureThreshold: 2
 startupProbe:
-  httpGet: {path: /healthz, port: http}
+  httpGet: {path: /healthz, port: http{{ if . }}, scheme: HTTPS{{ end }}}
   periodSeconds: 1
   failureThreshold: 60
 {{- end }}
@@ -101,6 +102,28 @@ secret:
       - secret: {name: {{ . }}}
       {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* A part's certificate. Their context is the name of its Secret, empty where there is none. */}}
+{{- define "broadside.tlsArgs" -}}
+{{- if . }}
+- --tls-cert=/var/run/broadside/tls/tls.crt
+- --tls-key=/var/run/broadside/tls/tls.key
+{{- end }}
+{{- end }}
+{{- define "broadside.tlsMount" -}}
+{{- if . }}
+- {name: tls, mountPath: /var/run/broadside/tls, readOnly: true}
+{{- end }}
+{{- end }}
+{{- define "broadside.tlsVolume" -}}
+{{- with . }}
+- name: tls
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end }}
+{{- define "broadside.scheme" -}}
+{{ if . }}https{{ else }}http{{ end }}
 {{- end }}
 
 {{- define "broadside.placement" -}}

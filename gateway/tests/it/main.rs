@@ -25,4 +25,5 @@ mod process;
 mod samples;
 mod schemathesis;
 mod stream;
+mod tls;
 mod world;

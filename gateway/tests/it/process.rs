@@ -15,6 +15,7 @@ use crate::world::question;
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) address: String,
+    scheme: &'static str,
     client: reqwest::Client,
     log: Arc<Mutex<String>>,
 }
@@ -27,6 +28,25 @@ impl Process {
 
     /// As [`Process::start`], with further arguments.
     pub(crate) async fn start_with(role: &str, folder: &Path, arguments: &[&str]) -> Self {
+        Self::started(role, folder, arguments, ("http", reqwest::Client::new())).await
+    }
+
+    /// As [`Process::start_with`], with arguments by which it speaks TLS, and a client that trusts it.
+    pub(crate) async fn start_over_tls(
+        role: &str,
+        folder: &Path,
+        arguments: &[&str],
+        client: reqwest::Client,
+    ) -> Self {
+        Self::started(role, folder, arguments, ("https", client)).await
+    }
+
+    async fn started(
+        role: &str,
+        folder: &Path,
+        arguments: &[&str],
+        (scheme, client): (&'static str, reqwest::Client),
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.args([role, "--listen", "127.0.0.1:0", "--log-format", "json"]).args(arguments);
         command.arg("--tables").arg(folder.join("tables")).arg("--key-file").arg(folder.join("key"));
@@ -36,7 +56,7 @@ impl Process {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (address, log) = tokio::task::spawn_blocking(move || address(log)).await.unwrap();
-        let process = Self { child, address, client: reqwest::Client::new(), log };
+        let process = Self { child, address, scheme, client, log };
         while process.get("/readyz").await.is_none_or(|response| !response.status().is_success()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -49,7 +69,7 @@ impl Process {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Option<reqwest::Response> {
-        self.client.get(format!("http://{}{path}", self.address)).send().await.ok()
+        self.client.get(format!("{}://{}{path}", self.scheme, self.address)).send().await.ok()
     }
 
     /// The token of a fresh decision for that subject.

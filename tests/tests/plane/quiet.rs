@@ -113,7 +113,7 @@ fn counting(config: Config, writes: Arc<AtomicUsize>) -> anyhow::Result<Client> 
 /// What passes of the operator share.
 pub(crate) fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> anyhow::Result<Arc<Context>> {
     Ok(Arc::new(Context {
-        ledger: Ledger::new(ledger.parse()?)?,
+        ledger: Ledger::new(ledger.parse()?, None)?,
         clock,
         settings: Settings {
             worker: WorkerImage {
