@@ -14,6 +14,8 @@ use std::time::Duration;
 use api::wire::event::Outcome;
 use api::wire::totals::{CellTotals, TotalsResponse};
 
+use serde_json::Value;
+
 use crate::kill;
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, Sample};
@@ -155,8 +157,7 @@ async fn events_are_counted_once_behind_a_stream_and_again_from_its_beginning() 
         let sent = if subject % 3 == 0 { &sent[..] } else { &sent[..1] };
         // Every role takes events, and a repeat counts once wherever it goes.
         for process in [&decide, &ledger] {
-            let outcomes = process.send(sent).await;
-            assert_eq!(outcomes, Some(vec![Outcome::Accepted; sent.len()]), "subject {subject}");
+            assert_eq!(taken(process, sent).await, vec![Outcome::Accepted; sent.len()], "subject {subject}");
         }
         acknowledged += 1;
         if subject == 30 {
@@ -201,9 +202,7 @@ async fn decisions_go_on_without_the_stream_and_what_it_took_is_kept() {
     for subject in (0..40).filter(|subject| !acknowledged.contains(subject)) {
         let token = process.token(&subject.to_string()).await;
         let sent = [exposure("1", &token), reward("2", &token)];
-        while process.send(&sent).await.is_none() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        taken(&process, &sent).await;
     }
     let cells = counted(&process, 40).await;
     assert!((rewards(&cells) - 40.0).abs() < 1e-9, "{cells:?}");
@@ -216,7 +215,7 @@ async fn a_ledger_that_followed_another_stream_ends_with_the_reason() {
     let arguments = ["--nats", nats.url.as_str()];
     let process = Process::start_with("all", folder.path(), &arguments).await;
     let token = process.token("alice").await;
-    process.send(&[exposure("1", &token)]).await.unwrap();
+    taken(&process, &[exposure("1", &token)]).await;
     counted(&process, 1).await;
     drop(process);
     let mut other = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -230,15 +229,25 @@ async fn a_ledger_that_followed_another_stream_ends_with_the_reason() {
     assert!(!ended.status.success() && said.contains("it is another stream"), "{said}");
 }
 
+/// The outcomes, once the stream takes events: it is made while the process starts, and may be busy.
+async fn taken(process: &Process, sent: &[Value]) -> Vec<Outcome> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(outcomes) = process.send(sent).await {
+            return outcomes;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the stream takes nothing");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Sends each subject's exposure and reward until they are taken, to the end; how many.
 async fn post_until(process: &Process, stop: &AtomicBool) -> u64 {
     let mut subjects = 0;
     while !stop.load(Ordering::Relaxed) {
         let token = process.token(&subjects.to_string()).await;
         let sent = [exposure("1", &token), reward("2", &token)];
-        while process.send(&sent).await.is_none() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        taken(process, &sent).await;
         subjects += 1;
     }
     subjects
