@@ -39,7 +39,7 @@ export class BroadsideProvider extends OFREPProvider {
    */
   constructor({ eventsUrl, ...options }, logger = console) {
     super(options);
-    this.#sender = new Sender(eventsUrl ?? eventsOf(options.baseUrl), logger);
+    this.#sender = new Sender(eventsUrl ?? eventsOf(options.baseUrl), () => headersOf(options), logger);
     this.#logger = logger;
   }
 
@@ -62,9 +62,21 @@ export class BroadsideProvider extends OFREPProvider {
   }
 }
 
+/**
+ * The headers of OFREP's own requests: a key that opens decisions opens events.
+ * @param {import('@openfeature/ofrep-provider').OFREPProviderOptions} options
+ */
+async function headersOf({ headers, headersFactory }) {
+  const lists = [headers ?? [], (await headersFactory?.()) ?? []];
+  const all = new Headers(lists.flatMap((list) => (Array.isArray(list) ? list : Object.entries(list))));
+  all.set('Content-Type', 'application/json');
+  return all;
+}
+
 /** A queue that is sent in its order, each part until the ledger has it. */
 class Sender {
   #url;
+  #headers;
   #logger;
   /** @type {Event[]} */
   #queue = [];
@@ -72,9 +84,10 @@ class Sender {
   #running;
   #ended = new AbortController();
 
-  /** @param {string} url @param {Pick<Console, 'warn'>} logger */
-  constructor(url, logger) {
+  /** @param {string} url @param {() => Promise<Headers>} headers @param {Pick<Console, 'warn'>} logger */
+  constructor(url, headers, logger) {
     this.#url = url;
+    this.#headers = headers;
     this.#logger = logger;
   }
 
@@ -119,10 +132,10 @@ class Sender {
 
   /** Whether the ledger has them, or never will. @param {Event[]} events */
   async #isTaken(events) {
-    const headers = { 'Content-Type': 'application/json' };
     const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(ANSWERED_WITHIN)]);
-    const request = { method: 'POST', headers, body: JSON.stringify({ events }), signal };
-    const answer = await fetch(this.#url, request).catch(() => undefined);
+    const send = async () =>
+      fetch(this.#url, { method: 'POST', headers: await this.#headers(), body: JSON.stringify({ events }), signal });
+    const answer = await send().catch(() => undefined);
     if (!answer || [408, 429].includes(answer.status) || answer.status >= 500) return false;
     const said = await answer.json().catch(() => ({}));
     if (!answer.ok) this.#logger.warn(`events were refused: ${said.message ?? answer.status}`);

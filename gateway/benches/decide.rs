@@ -17,12 +17,17 @@ use gateway::decide::DecideState;
 use gateway::key::Keyring;
 use gateway::tables::Keeper;
 use prometheus_client::registry::Registry;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+#[path = "shared/http.rs"]
+mod http;
+#[path = "shared/median.rs"]
+mod median;
 #[path = "../tests/it/samples.rs"]
 mod samples;
 
+use http::{body, exchange};
+use median::median;
 use samples::{SAMPLE, keys};
 
 /// Connections that are kept open; each has one request under way.
@@ -113,38 +118,4 @@ fn request(subject: &str) -> Vec<u8> {
     );
     let head = "POST /v1/decide HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-/// Sends a request and reads its answer: a client so plain that it costs both servers the same little.
-async fn exchange(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
-    stream.write_all(request).await.expect("the server reads");
-    let (mut answer, mut length) = (Vec::with_capacity(2048), None);
-    while length.is_none_or(|length| answer.len() < length) {
-        let read = stream.read_buf(&mut answer).await.expect("the server answers");
-        assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(&answer));
-        length = length.or_else(|| whole(&answer));
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-    answer
-}
-
-/// The length of head and body, once the head is there.
-fn whole(answer: &[u8]) -> Option<usize> {
-    let head = std::str::from_utf8(&answer[..head(answer)?]).ok()?;
-    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "))?;
-    Some(head.len() + length.parse::<usize>().ok()?)
-}
-
-fn head(answer: &[u8]) -> Option<usize> {
-    answer.windows(4).position(|end| end == b"\r\n\r\n").map(|start| start + 4)
-}
-
-fn body(answer: &[u8]) -> &[u8] {
-    &answer[head(answer).expect("it is whole")..]
-}
-
-fn median(rates: &[f64]) -> f64 {
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

@@ -16,10 +16,16 @@ use axum::routing::post;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+#[path = "shared/http.rs"]
+mod http;
+#[path = "shared/median.rs"]
+mod median;
 #[expect(dead_code, reason = "this benchmark signs nothing itself")]
 #[path = "../tests/it/samples.rs"]
 mod samples;
 
+use http::{body, exchange};
+use median::median;
 use samples::{SAMPLE, Sample};
 
 /// Turns of each server. The first of each warms up and is not counted.
@@ -188,8 +194,7 @@ impl Server {
     /// The body that it answers to a question.
     async fn answer(&self) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        let answer = exchange(&mut stream, &question(0)).await;
-        answer[head(&answer).expect("it is whole")..].to_vec()
+        body(&exchange(&mut stream, &question(0)).await).to_vec()
     }
 
     /// Requests per second of one turn.
@@ -280,33 +285,10 @@ async fn watch(address: SocketAddr, id: usize, begin: Instant, rate: f64) -> Vec
     latencies
 }
 
-async fn exchange(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
-    stream.write_all(request).await.expect("the server reads");
-    let (mut answer, mut length) = (Vec::with_capacity(2048), None);
-    while length.is_none_or(|length| answer.len() < length) {
-        let read = stream.read_buf(&mut answer).await.expect("the server answers");
-        assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(&answer));
-        length = length.or_else(|| whole(&answer));
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-    answer
-}
-
-/// The length of head and body, once the head is there.
-fn whole(answer: &[u8]) -> Option<usize> {
-    let head = std::str::from_utf8(&answer[..head(answer)?]).ok()?.to_ascii_lowercase();
-    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "))?;
-    Some(head.len() + length.parse::<usize>().ok()?)
-}
-
-fn head(answer: &[u8]) -> Option<usize> {
-    answer.windows(4).position(|end| end == b"\r\n\r\n").map(|start| start + 4)
-}
-
 async fn serve_bare(port: u16, answer: Vec<u8>) {
-    let body = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], answer.clone()));
+    let same = move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], answer.clone()));
     let ready = axum::routing::get(|| std::future::ready("ready"));
-    let router = Router::new().route("/readyz", ready).route("/ofrep/v1/evaluate/flags/{key}", post(body));
+    let router = Router::new().route("/readyz", ready).route("/ofrep/v1/evaluate/flags/{key}", post(same));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let listener = gateway::serve::bind(address).await.expect("the port is free");
     gateway::serve::serve(listener, router, futures::future::pending()).await;
@@ -341,12 +323,6 @@ fn write_table(folder: &Path, campaign: usize, number: i64, placements: usize, v
         (folder.join(format!("{campaign}.json")), folder.join(format!(".{campaign}")));
     std::fs::write(&beside, serde_json::to_vec(&table).expect("plain data")).expect("it writes");
     std::fs::rename(beside, path).expect("it is there");
-}
-
-fn median(rates: &[f64]) -> f64 {
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 /// Of sorted figures.

@@ -11,51 +11,54 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use api::wire::event::Outcome;
-use api::wire::token::Claims;
+use api::wire::token::SubjectHash;
 use gateway::clock::{Clock, SystemClock};
 use gateway::key::Keyring;
-use gateway::ledger::check::{Arrival, What, check};
 use gateway::ledger::store::{Bounds, Store};
-use gateway::ledger::unit::Reward;
-use gateway::ledger::{Ledger, LedgerState, millis};
-use gateway::tables::{Index, Keeper};
+use gateway::ledger::{Ledger, LedgerState};
+use gateway::tables::Keeper;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+#[path = "shared/median.rs"]
+mod median;
+#[path = "shared/people.rs"]
+mod people;
 #[path = "../tests/it/samples.rs"]
 mod samples;
+#[path = "../tests/it/signed.rs"]
+mod signed;
 
-use samples::{SAMPLE, Sample, keys};
+use median::median;
+use people::{BATCH, People, SHORT, pseudonym};
+use samples::keys;
+use signed::claims;
 
-const BATCH: u64 = 100;
 const TURN: Duration = Duration::from_secs(2);
 /// Turns of each. The first warms up and is not counted.
 const TURNS: usize = 6;
 /// Who sends at the same time, where several do.
 const SENDERS: usize = 32;
-/// Exposures are counted within the run.
-const WINDOW: Sample<'_> = Sample { window_seconds: 5, ..SAMPLE };
 
 #[tokio::main]
 async fn main() {
     // `cargo bench` puts a flag of its own there.
     let disk = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let folder = tempfile::tempdir_in(disk.unwrap_or_else(|| ".".to_owned())).expect("a folder");
-    let subjects = AtomicU64::new(0);
+    let people = People::new(&SystemClock);
     let served = Served::start(&folder.path().join("ledger")).await;
-    let bytes = served.bytes_of_an_event(&subjects).await;
+    let bytes = served.bytes_of_an_event(&people).await;
     let mut bare = Bare::open(folder.path(), bytes);
     let mut rates = [const { Vec::new() }; 4];
     for _ in 0..TURNS {
         rates[0].push(bare.turn());
-        rates[1].push(served.recorded(1, &subjects).await);
-        rates[2].push(served.recorded(SENDERS, &subjects).await);
-        rates[3].push(served.posted(&subjects).await);
+        rates[1].push(served.recorded(1, &people).await);
+        rates[2].push(served.recorded(SENDERS, &people).await);
+        rates[3].push(served.posted(&people).await);
     }
     let [bare, one, many, posted] = rates.map(|rates| median(&rates[1..]));
     println!("batches of {BATCH}, {bytes} bytes for each event, median of {} turns of {TURN:?}", TURNS - 1);
@@ -64,7 +67,7 @@ async fn main() {
     line("the ledger, one sender after its answer", one);
     line(&format!("the ledger, {SENDERS} senders"), many);
     line(&format!("POST /v1/events, {SENDERS} connections, tokens checked"), posted);
-    served.read_back(&folder.path().join("ledger"), &subjects).await;
+    served.read_back(&folder.path().join("ledger"), &people).await;
 }
 
 /// A ledger, in this process and over loopback.
@@ -73,7 +76,6 @@ struct Served {
     writer: tokio::task::JoinHandle<Result<(), gateway::ledger::store::StoreError>>,
     server: tokio::task::JoinHandle<()>,
     address: SocketAddr,
-    exposure: Arrival,
     clock: Arc<dyn Clock>,
     registry: Registry,
 }
@@ -84,7 +86,7 @@ impl Served {
         let store = Store::open(folder, Bounds::default()).expect("it opens");
         let (ledger, writer) = Ledger::start(store, Arc::clone(&clock), &mut registry);
         let (mut keeper, tables) = Keeper::new(&mut registry);
-        keeper.offer(&WINDOW.object());
+        keeper.offer(&SHORT.object());
         keeper.publish();
         keeper.complete();
         let keyring = Keyring::new(keys());
@@ -94,32 +96,20 @@ impl Served {
         let address = listener.local_addr().expect("it is bound");
         let routes = gateway::ledger::router(state);
         let server = tokio::spawn(gateway::serve::serve(listener, routes, futures::future::pending()));
-        Self { ledger, writer, server, address, exposure: exposure(&*clock), clock, registry }
-    }
-
-    /// As many exposures as rewards of the same people.
-    fn batch(&self, subjects: &AtomicU64) -> Vec<Arrival> {
-        let (now, first) = (self.clock.now(), subjects.fetch_add(BATCH / 2, Ordering::Relaxed));
-        let mut batch = Vec::with_capacity(BATCH as usize);
-        for subject in first..first + BATCH / 2 {
-            let mut exposure = Arrival { subject: pseudonym(subject), ..self.exposure.clone() };
-            let What::Exposure(shown) = &mut exposure.what else { unreachable!("it is one") };
-            shown.at = millis(now);
-            let reward = Reward { id: subject, at: millis(now), window: shown.window };
-            batch.push(exposure.clone());
-            batch.push(Arrival { what: What::Reward(reward), ..exposure });
-        }
-        batch
+        Self { ledger, writer, server, address, clock, registry }
     }
 
     /// Events per second of senders that each wait for their answer.
-    async fn recorded(&self, senders: usize, subjects: &AtomicU64) -> f64 {
+    async fn recorded(&self, senders: usize, people: &People) -> f64 {
         let begin = Instant::now();
         let send = async || {
             let mut sent = 0;
             while begin.elapsed() < TURN {
-                let receipts =
-                    self.ledger.record(self.batch(subjects), self.clock.now()).await.expect("it keeps up");
+                let receipts = self
+                    .ledger
+                    .record(people.batch(&*self.clock), self.clock.now())
+                    .await
+                    .expect("it keeps up");
                 assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Accepted));
                 sent += receipts.len();
             }
@@ -130,8 +120,8 @@ impl Served {
     }
 
     /// The same over HTTP, with requests that were made beforehand.
-    async fn posted(&self, subjects: &AtomicU64) -> f64 {
-        let requests = |_| (0..100).map(|_| request(&*self.clock, subjects)).collect::<Vec<_>>();
+    async fn posted(&self, people: &People) -> f64 {
+        let requests = |_| (0..100).map(|_| request(&*self.clock, people)).collect::<Vec<_>>();
         let requests: Vec<Vec<Vec<u8>>> = (0..SENDERS).map(requests).collect();
         let begin = Instant::now();
         let connections: Vec<_> = requests
@@ -146,11 +136,11 @@ impl Served {
     }
 
     /// What the log takes for an event.
-    async fn bytes_of_an_event(&self, subjects: &AtomicU64) -> usize {
+    async fn bytes_of_an_event(&self, people: &People) -> usize {
         let batches = 20;
         let before = self.written();
         for _ in 0..batches {
-            self.ledger.record(self.batch(subjects), self.clock.now()).await.expect("it keeps up");
+            self.ledger.record(people.batch(&*self.clock), self.clock.now()).await.expect("it keeps up");
         }
         usize::try_from((self.written() - before) / (batches * BATCH)).expect("some bytes")
     }
@@ -164,14 +154,14 @@ impl Served {
     }
 
     /// Ends the ledger and opens it again.
-    async fn read_back(self, folder: &Path, subjects: &AtomicU64) {
+    async fn read_back(self, folder: &Path, people: &People) {
         let Self { ledger, writer, server, .. } = self;
         server.abort();
         drop(ledger);
         writer.await.expect("it ends").expect("the disk is well");
         let begin = Instant::now();
         let store = Store::open(folder, Bounds::default()).expect("it opens");
-        let events = 2 * subjects.load(Ordering::Relaxed);
+        let events = people.events();
         println!(
             "opening it again after {events} events takes {:.2} s; {} units are open",
             begin.elapsed().as_secs_f64(),
@@ -180,44 +170,16 @@ impl Served {
     }
 }
 
-fn exposure(clock: &dyn Clock) -> Arrival {
-    let mut index = Index::default();
-    index.offer(&WINDOW.object()).expect("a table");
-    let event = event(clock, 0, "exposure");
-    let event = serde_json::from_str(&event).expect("an event");
-    check(&event, &keys(), &index.snapshot(), clock.now()).expect("it may be counted")
-}
-
-/// Pseudonyms come in no order.
-fn pseudonym(subject: u64) -> [u8; 16] {
-    let mixed = |number: u64| {
-        let z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z ^ (z >> 27)
-    };
-    ((u128::from(mixed(subject)) << 64) | u128::from(mixed(!subject))).to_be_bytes()
-}
-
 fn event(clock: &dyn Clock, subject: u64, kind: &str) -> String {
-    let claims = Claims {
-        campaign: SAMPLE.uid.into(),
-        placement: "hero".into(),
-        seed: 1,
-        segment: "all".into(),
-        round: 1,
-        variant: "warm".into(),
-        probability: 500_000,
-        decided_at: clock.now().as_second(),
-        subject: api::wire::token::SubjectHash(api::name::hex(&pseudonym(subject))),
-    };
+    let subject = SubjectHash(api::name::hex(&pseudonym(subject)));
+    let claims = claims(clock.now().as_second(), subject);
     let metric = if kind == "reward" { r#","metric":"product-view""# } else { "" };
     format!(r#"{{"id":"{kind}","token":"{}","type":"{kind}"{metric}}}"#, keys().sign(&claims))
 }
 
-fn request(clock: &dyn Clock, subjects: &AtomicU64) -> Vec<u8> {
-    let first = subjects.fetch_add(BATCH / 2, Ordering::Relaxed);
-    let events = (first..first + BATCH / 2)
-        .flat_map(|subject| ["exposure", "reward"].map(|kind| event(clock, subject, kind)));
+fn request(clock: &dyn Clock, people: &People) -> Vec<u8> {
+    let events =
+        people.next().flat_map(|subject| ["exposure", "reward"].map(|kind| event(clock, subject, kind)));
     let body = format!(r#"{{"events":[{}]}}"#, events.collect::<Vec<_>>().join(","));
     let head = "POST /v1/events HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
@@ -273,10 +235,4 @@ impl Bare {
         }
         events as f64 / begin.elapsed().as_secs_f64()
     }
-}
-
-fn median(rates: &[f64]) -> f64 {
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

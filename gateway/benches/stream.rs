@@ -10,29 +10,30 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gateway::clock::{Clock, SystemClock};
-use gateway::ledger::check::{Arrival, What, check};
+use gateway::ledger::Ledger;
 use gateway::ledger::store::{Bounds, Store};
 use gateway::ledger::stream::{Connection, Place, Publisher, follow};
-use gateway::ledger::unit::Reward;
-use gateway::ledger::{Ledger, millis};
-use gateway::tables::Index;
 use prometheus_client::registry::Registry;
 
+#[path = "shared/median.rs"]
+mod median;
+#[path = "shared/people.rs"]
+mod people;
 #[path = "../tests/it/samples.rs"]
 mod samples;
+#[path = "../tests/it/signed.rs"]
+mod signed;
 
-use samples::{SAMPLE, Sample, keys};
+use median::median;
+use people::{BATCH, People};
+use samples::SAMPLE;
 
-const BATCH: u64 = 100;
 const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 4;
 const SENDERS: usize = 64;
-/// Exposures are counted soon after.
-const WINDOW: Sample<'_> = Sample { window_seconds: 5, ..SAMPLE };
 
 #[tokio::main]
 async fn main() {
@@ -43,14 +44,14 @@ async fn main() {
     let connection = Connection::open(server.place("broadside")).await.expect("it is there");
     let publisher = Publisher::new(&connection);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (exposure, subjects) = (exposure(&*clock), AtomicU64::new(0));
-    published(&publisher, &exposure, &*clock, &subjects).await;
+    let people = People::new(&*clock);
+    published(&publisher, &*clock, &people).await;
     let bytes = server.bytes_of_a_message().await;
     let (mut ours, mut large, mut small) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
         large.push(server.bench(bytes));
         small.push(server.bench(bytes / BATCH as usize));
-        ours.push(published(&publisher, &exposure, &*clock, &subjects).await);
+        ours.push(published(&publisher, &*clock, &people).await);
     }
     let (ours, large, small) = (median(&ours[1..]), median(&large[1..]) * BATCH as f64, median(&small[1..]));
     println!("batches of {BATCH}, messages of {bytes} bytes, median of {} turns, one server", TURNS - 1);
@@ -59,17 +60,17 @@ async fn main() {
     line(format!("our publisher, {SENDERS} senders that wait for each answer"), ours);
     line(format!("nats bench, {SENDERS} clients, messages as large as a batch"), large);
     line(format!("nats bench, {SENDERS} clients, messages as large as an event"), small);
-    catch_up(&server, folder.path(), &exposure, clock).await;
+    catch_up(&server, folder.path(), clock).await;
 }
 
 /// Fills another stream and follows it from its beginning.
-async fn catch_up(server: &Nats, folder: &Path, exposure: &Arrival, clock: Arc<dyn Clock>) {
+async fn catch_up(server: &Nats, folder: &Path, clock: Arc<dyn Clock>) {
     let connection = Connection::open(server.place("caught")).await.expect("it is there");
     let publisher = Publisher::new(&connection);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let subjects = AtomicU64::new(0);
-    published(&publisher, exposure, &*clock, &subjects).await;
-    let events = 2 * subjects.load(Ordering::Relaxed);
+    let people = People::new(&*clock);
+    published(&publisher, &*clock, &people).await;
+    let events = people.events();
     let store = Store::open(&folder.join("ledger"), Bounds::default()).expect("it opens");
     let (ledger, _writer) = Ledger::start_behind_stream(store, Arc::clone(&clock), &mut Registry::default());
     let begin = Instant::now();
@@ -96,58 +97,18 @@ async fn seen(ledger: &Ledger, clock: &dyn Clock) -> u64 {
 }
 
 /// Events per second of senders that each wait for their answer.
-async fn published(
-    publisher: &Publisher,
-    exposure: &Arrival,
-    clock: &dyn Clock,
-    subjects: &AtomicU64,
-) -> f64 {
+async fn published(publisher: &Publisher, clock: &dyn Clock, people: &People) -> f64 {
     let begin = Instant::now();
     let send = async || {
         let mut sent = 0;
         while begin.elapsed() < TURN {
-            let batch = batch(exposure, clock, subjects);
+            let batch = people.batch(clock);
             sent += publisher.record(batch, clock.now()).await.expect("the stream takes it").len();
         }
         sent
     };
     let sent: usize = futures::future::join_all((0..SENDERS).map(|_| send())).await.into_iter().sum();
     sent as f64 / begin.elapsed().as_secs_f64()
-}
-
-/// As many exposures as rewards of the same people.
-fn batch(exposure: &Arrival, clock: &dyn Clock, subjects: &AtomicU64) -> Vec<Arrival> {
-    let (now, first) = (clock.now(), subjects.fetch_add(BATCH / 2, Ordering::Relaxed));
-    let mut batch = Vec::with_capacity(BATCH as usize);
-    for subject in first..first + BATCH / 2 {
-        let mixed = u128::from(subject + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        let mut exposure = Arrival { subject: mixed.to_be_bytes(), ..exposure.clone() };
-        let What::Exposure(shown) = &mut exposure.what else { unreachable!("it is one") };
-        shown.at = millis(now);
-        let reward = Reward { id: subject, at: millis(now), window: shown.window };
-        batch.push(exposure.clone());
-        batch.push(Arrival { what: What::Reward(reward), ..exposure });
-    }
-    batch
-}
-
-fn exposure(clock: &dyn Clock) -> Arrival {
-    let mut index = Index::default();
-    index.offer(&WINDOW.object()).expect("a table");
-    let claims = api::wire::token::Claims {
-        campaign: SAMPLE.uid.into(),
-        placement: "hero".into(),
-        seed: 1,
-        segment: "all".into(),
-        round: 1,
-        variant: "warm".into(),
-        probability: 500_000,
-        decided_at: clock.now().as_second(),
-        subject: keys().subject(SAMPLE.uid, "alice"),
-    };
-    let event = format!(r#"{{"id":"1","token":"{}","type":"exposure"}}"#, keys().sign(&claims));
-    let event = serde_json::from_str(&event).expect("an event");
-    check(&event, &keys(), &index.snapshot(), clock.now()).expect("it may be counted")
 }
 
 /// A server of our own.
@@ -205,10 +166,4 @@ impl Drop for Nats {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn median(rates: &[f64]) -> f64 {
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

@@ -221,6 +221,11 @@ pub enum ConfigError {
     /// The name of a stream can't be a part of a subject.
     #[error("--nats-stream: {0:?} is no name: write letters, digits, `-` and `_`, at most 64")]
     NoStream(String),
+    /// An address of the stream would be logged with what is in it.
+    #[error(
+        "--nats: leave user and password out of the address, which is logged: --nats-credentials FILE names the client"
+    )]
+    Password,
     /// A duration is none.
     #[error("--keep-log: {0}")]
     NoDuration(DurationError),
@@ -280,6 +285,9 @@ impl NatsArgs {
         if !(1..=64).contains(&stream.len()) || !stream.bytes().all(is_plain) {
             return Err(ConfigError::NoStream(stream));
         }
+        if servers.as_ref().is_some_and(|servers| servers.contains('@')) {
+            return Err(ConfigError::Password);
+        }
         Ok(servers.map(|servers| Place { servers, credentials, stream, replicas: usize::from(replicas) }))
     }
 }
@@ -338,6 +346,12 @@ mod tests {
         let odd = origins("gateway decide --key-file k --allow-origin https://shop.example/").unwrap_err();
         let remedy = r#"--allow-origin: "https://shop.example/" is no origin: write https://shop.example"#;
         assert_eq!(odd.to_string(), remedy);
+        let stream = |line: &str| read(line).map(|config| config.stream.map(|place| place.stream));
+        let nats = "gateway decide --key-file k --nats";
+        assert_eq!(stream(&format!("{nats} nats://a:4222,nats://b:4222")), Ok(Some("broadside".to_owned())));
+        assert_eq!(stream(&format!("{nats} nats://me:secret@a:4222")), Err(ConfigError::Password));
+        let odd = stream(&format!("{nats} nats://a:4222 --nats-stream a.b"));
+        assert_eq!(odd, Err(ConfigError::NoStream("a.b".to_owned())));
         let keys = "gateway decide --key-file k --api-keys keys --rate-limit 50";
         let rate = read(keys).map(|config| config.api_keys.and_then(|files| files.rate));
         assert_eq!(rate, Ok(NonZeroU32::new(50)));

@@ -39,7 +39,7 @@ pub mod unit;
 mod writer;
 
 pub use http::{BODY_LIMIT, EVENTS_LIMIT, LedgerState, router};
-pub use writer::{Ledger, LedgerError, QUEUE_LIMIT};
+pub use writer::{Fed, Ledger, LedgerError, QUEUE_LIMIT};
 
 use jiff::Timestamp;
 

@@ -186,10 +186,13 @@ impl Log {
         folder: &Path,
         mut visit: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        for path in segment::list(folder)? {
+        let mut paths = segment::list(folder)?;
+        // What follows the last may have come since: it ends where it did.
+        let last = paths.pop();
+        for path in paths {
             Contents::read(&path)?.replay(0, &mut visit)?;
         }
-        Ok(())
+        last.map_or(Ok(()), |path| Contents::read(&path)?.visit(0, &mut visit).map(drop))
     }
 
     /// Removes the files that hold nothing after group `after` and were written before all of `keep`.

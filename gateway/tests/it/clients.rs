@@ -315,6 +315,7 @@ async fn openfeature_in_a_server_tracks_and_sends_again_what_was_not_taken() {
     shop.until(3, 1).await;
     assert_eq!(bodies.as_array().unwrap().len(), 2, "{bodies}");
     assert_eq!(bodies[0], bodies[1]);
+    assert_eq!(bodies[0][0], json!("Bearer of shop"), "the key of decisions goes with events");
 }
 
 /// What `server.mjs` prints.

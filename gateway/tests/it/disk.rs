@@ -223,6 +223,15 @@ fn a_damaged_checkpoint_costs_time_and_nothing_else() {
 }
 
 #[test]
+fn the_log_is_kept_for_as_long_as_is_asked() {
+    let kept = ledger(Bounds { keep_log: Duration::from_secs(3600), ..CHECKPOINTS });
+    let first = |folder: &Path| files(folder, "log").remove(0).file_name().unwrap().to_owned();
+    assert_eq!(first(kept.path()), "00000000000000000001.log");
+    assert_ne!(first(ledger(CHECKPOINTS).path()), "00000000000000000001.log");
+    check(kept.path(), CHECKPOINTS, "kept").unwrap();
+}
+
+#[test]
 fn who_was_counted_stays_counted_when_that_set_is_cut_or_it_is_told() {
     let folder = ledger(CHECKPOINTS);
     let late = millis(START) + 10_000_000;

@@ -1,11 +1,12 @@
 //! The HTTP edge of the ledger: outcomes, windows, totals.
 
 use api::wire::event::Outcome::{Accepted, Duplicate, Invalid, Late, Unknown};
-use api::wire::token::{Claims, Keys};
+use api::wire::token::Keys;
 use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::samples::{SAMPLE, START, Sample, keys};
+use crate::signed::claims;
 use crate::world::{World, call, exposure, get, post, reward};
 
 const SECOND: i64 = 1000;
@@ -89,17 +90,7 @@ async fn an_exposure_of_yesterdays_decision_is_late() {
 #[tokio::test]
 async fn a_token_of_an_earlier_round_counts_there() {
     let world = World::new(Sample { round: 2, ..SAMPLE });
-    let mut claims = Claims {
-        campaign: SAMPLE.uid.into(),
-        placement: "hero".into(),
-        seed: 1,
-        segment: "all".into(),
-        round: 1,
-        variant: "warm".into(),
-        probability: 10_000,
-        decided_at: START.as_second(),
-        subject: keys().subject(SAMPLE.uid, "alice"),
-    };
+    let mut claims = claims(START.as_second(), keys().subject(SAMPLE.uid, "alice"));
     let earlier = keys().sign(&claims);
     claims.round = 2;
     assert_eq!(world.send(&[exposure("1", &earlier)]).await, [Accepted]);

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::wire::event::Outcome;
+use gateway::ledger::check::{Arrival, What};
 use gateway::ledger::store::{Bounds, FileLengths, Store};
-use gateway::ledger::{Ledger, LedgerError};
+use gateway::ledger::unit::Reward;
+use gateway::ledger::{Fed, Ledger, LedgerError, Millis, millis};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::clock::HandClock;
 use crate::operations::arrival;
-use crate::samples::START;
+use crate::samples::{SAMPLE, START};
 
 /// A file of the log takes an eighth of the volume.
 const BOUNDS: Bounds = Bounds {
@@ -40,7 +42,7 @@ impl Volume {
     }
 
     fn grow(&self) {
-        let grown = Command::new("mount").args(["-o", "remount,size=80m"]).arg(&self.0).status().unwrap();
+        let grown = Command::new("mount").args(["-o", "remount,size=400m"]).arg(&self.0).status().unwrap();
         assert!(grown.success());
     }
 }
@@ -86,6 +88,82 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
         let receipts = ledger.record(group(first), START).await.unwrap();
         assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Duplicate), "some were lost");
     }
+}
+
+/// Messages of a thousand events.
+const MESSAGES: u64 = 400;
+
+/// Waits until it is so, a minute at most.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    for _ in 0..600 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not come to be so");
+}
+
+#[tokio::test]
+async fn what_a_stream_handed_over_waits_for_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(volume) = Volume::mount(folder.path()) else { return };
+    let mut registry = Registry::default();
+    let store = Store::open(folder.path(), BOUNDS).unwrap();
+    let (ledger, writer) = Ledger::start_behind_stream(store, Arc::new(HandClock::new()), &mut registry);
+    let feeding = ledger.clone();
+    // More than the volume holds.
+    let fed = tokio::spawn(async move {
+        for sequence in 1..=MESSAGES {
+            let first = u128::from(sequence) * 1000;
+            let arrivals = (first..first + 1000).map(arrival).collect();
+            feeding.feed(vec![Fed { sequence, at: START, arrivals }]).await.unwrap();
+        }
+    });
+    until(async || full(&registry) == 1).await;
+    volume.grow();
+    tokio::time::timeout(Duration::from_secs(60), fed).await.unwrap().unwrap();
+    let pending =
+        async || Some(ledger.totals(SAMPLE.uid.into(), START).await.ok()?.placements[0].pending_exposures);
+    until(async || pending().await == Some(MESSAGES * 1000)).await;
+    drop(ledger);
+    writer.await.unwrap().unwrap();
+    let store = Store::open(folder.path(), BOUNDS).unwrap();
+    assert_eq!((store.source(), store.units() as u64), (MESSAGES, MESSAGES * 1000));
+}
+
+#[tokio::test]
+async fn what_was_only_kept_goes_before_events_are_refused_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_volume) = Volume::mount(folder.path()) else { return };
+    let kept = Bounds { checkpoint_every: 1 << 20, keep_log: Duration::from_secs(3600), ..BOUNDS };
+    let mut registry = Registry::default();
+    let store = Store::open(folder.path(), kept).unwrap();
+    let (ledger, _writer) = Ledger::start(store, Arc::new(HandClock::new()), &mut registry);
+    let (mut taken, mut refused) = (0, 0);
+    // Twice what the volume holds, within the hour for which it would be kept.
+    while taken < 600 {
+        let at = START + jiff::SignedDuration::from_millis(10 * taken);
+        match ledger
+            .record((0..1000).map(|number| passing(1000 * taken + number, millis(at))).collect(), at)
+            .await
+        {
+            Ok(_) => taken += 1,
+            Err(error) => {
+                assert_eq!(error, LedgerError::Full);
+                refused += 1;
+                assert!(refused < 100, "after {taken} batches there is room for no more");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    assert!(refused > 0, "the volume was never full");
+}
+
+/// A reward that waits for a moment and is forgotten, so that nothing grows but the log.
+fn passing(number: i64, at: Millis) -> Arrival {
+    let what = What::Reward(Reward { id: number.unsigned_abs(), at, window: 1 });
+    Arrival { what, ..arrival(u128::from(number.unsigned_abs())) }
 }
 
 fn full(registry: &Registry) -> u8 {

@@ -5,28 +5,19 @@ use std::process::Command;
 use std::time::Duration;
 
 use api::wire::event::Outcome;
-use api::wire::token::Claims;
 use api::wire::totals::TotalsResponse;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, Sample, keys};
+use crate::signed::claims;
 use crate::world::{exposure, reward};
 
 /// An exposure and its reward, of a subject of that number.
 fn pair(subject: usize) -> [Value; 2] {
-    let claims = Claims {
-        campaign: SAMPLE.uid.into(),
-        placement: "hero".into(),
-        seed: 1,
-        segment: "all".into(),
-        round: 1,
-        variant: "warm".into(),
-        probability: 500_000,
-        decided_at: Timestamp::now().as_second(),
-        subject: keys().subject(SAMPLE.uid, &subject.to_string()),
-    };
+    let subject = keys().subject(SAMPLE.uid, &subject.to_string());
+    let claims = claims(Timestamp::now().as_second(), subject);
     let token = keys().sign(&claims);
     [exposure("shown", &token), reward("acted", &token)]
 }

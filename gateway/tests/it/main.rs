@@ -24,6 +24,7 @@ mod page;
 mod process;
 mod samples;
 mod schemathesis;
+mod signed;
 mod stream;
 mod tls;
 mod world;

@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::samples::{SAMPLE, START, Sample, keys};
+use crate::signed::claims;
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
@@ -169,17 +170,8 @@ impl Generator {
 
 fn event(sent: &Sent) -> Event {
     let Sent { seed, subject, arm: (round, variant), decided_at, at, reward } = sent.clone();
-    let claims = Claims {
-        campaign: SAMPLE.uid.into(),
-        placement: "hero".into(),
-        seed,
-        segment: "all".into(),
-        round,
-        variant: variant.into(),
-        probability: 500_000,
-        decided_at: decided_at / 1000,
-        subject: keys().subject(SAMPLE.uid, &subject.to_string()),
-    };
+    let subject = keys().subject(SAMPLE.uid, &subject.to_string());
+    let claims = Claims { seed, round, variant: variant.into(), ..claims(decided_at / 1000, subject) };
     let kind = match reward {
         None => EventKind::Exposure,
         Some(_) => EventKind::Reward { metric: "product-view".into() },

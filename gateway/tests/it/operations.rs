@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock};
 use crate::clock::HandClock;
 use crate::model::SMALL;
 use crate::samples::{SAMPLE, START, keys};
+use crate::signed::claims;
 use crate::world::{World, exposure, get, post, text};
 
 #[tokio::test]
@@ -128,17 +129,7 @@ pub(crate) fn arrival(subject: u128) -> Arrival {
 fn checked() -> Arrival {
     let mut index = Index::default();
     index.offer(&SAMPLE.object()).unwrap();
-    let claims = api::wire::token::Claims {
-        campaign: SAMPLE.uid.into(),
-        placement: "hero".into(),
-        seed: 1,
-        segment: "all".into(),
-        round: 1,
-        variant: "warm".into(),
-        probability: 500_000,
-        decided_at: START.as_second(),
-        subject: keys().subject(SAMPLE.uid, "alice"),
-    };
+    let claims = claims(START.as_second(), keys().subject(SAMPLE.uid, "alice"));
     let event = serde_json::from_value(exposure("1", &keys().sign(&claims))).unwrap();
     check(&event, &keys(), &index.snapshot(), START).unwrap()
 }

@@ -8,6 +8,8 @@ use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use stores::megabytes;
+
 /// A subject's pseudonym behind the number of its experiment.
 type Unit = [u8; 20];
 /// A moment before a unit.
@@ -205,17 +207,6 @@ fn rate(store: &mut dyn Store, next: &mut u64, group: u64) -> f64 {
 fn median(mut rates: Vec<f64>) -> f64 {
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
-}
-
-fn megabytes(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
-    entries
-        .map(|entry| {
-            let meta = entry.metadata().expect("it is there");
-            if meta.is_dir() { megabytes(&entry.path()) << 20 } else { meta.len() }
-        })
-        .sum::<u64>()
-        >> 20
 }
 
 fn main() {

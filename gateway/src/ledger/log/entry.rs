@@ -237,21 +237,86 @@ impl Reader {
                 self.draws.push(Draw { arm, probability });
             }
             Form::Exposure { experiment, draw, subject, before, window, before_decision } => {
-                let at = self.now.ok_or(EntryError)? - before;
+                let at = self.at(before)?;
                 let draw = self.draws.get(draw as usize).ok_or(EntryError)?.clone();
-                let exposure = Exposure { at, window, decided_at: at / 1000 - before_decision, draw };
+                let decided_at = (at / 1000).checked_sub(before_decision).ok_or(EntryError)?;
+                let exposure = Exposure { at, window, decided_at, draw };
                 return self.arrival(experiment, subject, What::Exposure(exposure)).map(Some);
             }
             Form::Reward { experiment, subject, id, before, window } => {
-                let reward = Reward { id, at: self.now.ok_or(EntryError)? - before, window };
+                let reward = Reward { id, at: self.at(before)?, window };
                 return self.arrival(experiment, subject, What::Reward(reward)).map(Some);
             }
         }
         Ok(None)
     }
 
+    fn at(&self, before: Millis) -> Result<Millis, EntryError> {
+        self.now.and_then(|now| now.checked_sub(before)).ok_or(EntryError)
+    }
+
     fn arrival(&self, experiment: u32, subject: Subject, what: What) -> Result<Entry, EntryError> {
         let experiment = self.experiments.get(experiment as usize).ok_or(EntryError)?.clone();
         Ok(Entry::Arrival(Arrival { experiment, subject, what }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Vec<Entry> {
+        let experiment = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1 };
+        let arm = Arm { round: 3, segment: "all".into(), variant: "warm".into() };
+        let draw = Draw { arm, probability: 250_000 };
+        let exposure = Exposure { at: 990, window: 60_000, decided_at: -7, draw };
+        let reward = Reward { id: u64::MAX, at: 1_000, window: 60_000 };
+        let arrival =
+            |what| Entry::Arrival(Arrival { experiment: experiment.clone(), subject: [7; 16], what });
+        let shown = || arrival(What::Exposure(exposure.clone()));
+        vec![
+            Entry::Clock(1_000),
+            shown(),
+            arrival(What::Reward(reward)),
+            Entry::Clock(1_001),
+            shown(),
+            Entry::Source(9),
+        ]
+    }
+
+    #[test]
+    fn a_message_reads_back_and_writes_names_once() {
+        let message = message(&sound());
+        assert_eq!(entries(&message).unwrap(), sound());
+        assert_eq!(message.windows(4).filter(|bytes| bytes == b"warm").count(), 1);
+        let room: u64 = sound()
+            .iter()
+            .map(|it| if let Entry::Arrival(it) = it { Entry::longest(it) } else { Entry::CLOCK })
+            .sum();
+        assert!(message.len() as u64 <= room);
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_refused_or_read_and_ends_nobody() {
+        let message = message(&sound());
+        for at in 0..message.len() {
+            assert!(
+                entries(&message[..at]).is_ok_and(|read| read.len() < sound().len())
+                    || entries(&message[..at]).is_err()
+            );
+            for bit in 0..8 {
+                let mut changed = message.clone();
+                changed[at] ^= 1 << bit;
+                let _ = entries(&changed);
+            }
+        }
+        let far = |form: Form<'_>| {
+            let bytes = postcard::to_extend(&Form::Clock(i64::MIN), Vec::new()).unwrap();
+            entries(&postcard::to_extend(&form, bytes).unwrap())
+        };
+        assert!(
+            far(Form::Reward { experiment: 0, subject: [7; 16], id: 1, before: 1, window: i64::MAX })
+                .is_err()
+        );
     }
 }

@@ -190,12 +190,22 @@ impl Contents {
         at as u64
     }
 
-    /// Hands over the entries of groups after `after`.
+    /// Hands over the entries of groups after `after`, and says where the file ends.
     pub(super) fn replay<E: From<LogError>>(
         &self,
         after: u64,
         visit: &mut impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<End, E> {
+        let (at, next, reader) = self.visit(after, visit)?;
+        Ok(self.end(at, next, reader)?)
+    }
+
+    /// Hands over the entries of groups after `after`; where they end, and the number that comes next.
+    pub(super) fn visit<E: From<LogError>>(
+        &self,
+        after: u64,
+        visit: &mut impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(usize, u64, Reader), E> {
         let mut reader = Reader::default();
         let (mut at, mut next) = (HEAD, self.first);
         while let Some(body) = self.framed(GROUP, at, next) {
@@ -209,7 +219,7 @@ impl Contents {
             at += FRAME + body.len();
             next += 1;
         }
-        Ok(self.end(at, next, reader)?)
+        Ok((at, next, reader))
     }
 
     fn end(&self, at: usize, next: u64, reader: Reader) -> Result<End, LogError> {

@@ -29,11 +29,14 @@ console.log(JSON.stringify(evaluated));
 
 const bodies = [];
 const ledger = createServer(async (request, response) => {
-  bodies.push(await new Response(request).json());
+  bodies.push([request.headers.authorization, await new Response(request).json()]);
   response.writeHead(bodies.length > 1 ? 202 : 503).end('{}');
 });
 await new Promise((listening) => ledger.listen(0, '127.0.0.1', listening));
-client = await clientOf({ eventsUrl: `http://127.0.0.1:${ledger.address().port}/events` });
+client = await clientOf({
+  eventsUrl: `http://127.0.0.1:${ledger.address().port}/events`,
+  headersFactory: async () => [['Authorization', 'Bearer of shop']],
+});
 client.track('product-view', {}, { token });
 await OpenFeature.close();
 ledger.close();

@@ -7,6 +7,7 @@ use gateway::key::KeyFiles;
 
 use super::mutate::Mutator;
 use crate::samples::{SAMPLE, START, keys};
+use crate::signed;
 
 /// Tokens that are right, and how to make others.
 pub(super) struct Tokens {
@@ -82,17 +83,7 @@ impl Tokens {
 }
 
 fn claims(keys: &Keys, subject: &str) -> Claims {
-    Claims {
-        campaign: SAMPLE.uid.to_owned(),
-        placement: "hero".to_owned(),
-        seed: SAMPLE.seed,
-        segment: "all".to_owned(),
-        round: SAMPLE.round,
-        variant: "warm".to_owned(),
-        probability: 500_000,
-        decided_at: START.as_second(),
-        subject: keys.subject(SAMPLE.uid, subject),
-    }
+    signed::claims(START.as_second(), keys.subject(SAMPLE.uid, subject))
 }
 
 /// A folder of keys is read or refused, whatever its files are called and hold; keys that were read sign.

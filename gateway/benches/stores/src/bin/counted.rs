@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use stores::megabytes;
+
 /// A subject's pseudonym behind the number of its experiment.
 type Key = [u8; 20];
 
@@ -147,17 +149,6 @@ fn sorted(from: u64) -> Vec<Key> {
     let mut keys: Vec<Key> = (from..from + GROUP).map(key).collect();
     keys.sort_unstable();
     keys
-}
-
-fn megabytes(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
-    entries
-        .map(|entry| {
-            let meta = entry.metadata().expect("it is there");
-            if meta.is_dir() { megabytes(&entry.path()) << 20 } else { meta.len() }
-        })
-        .sum::<u64>()
-        >> 20
 }
 
 fn main() {
