@@ -13,12 +13,21 @@ use std::time::Duration;
 
 use api::wire::event::Outcome;
 use api::wire::totals::{CellTotals, TotalsResponse};
+use gateway::ledger::check::{Arrival, What};
+use gateway::ledger::store::Store;
+use gateway::ledger::unit::Reward;
+use gateway::ledger::{Fed, Ledger, LedgerError, millis};
+use jiff::SignedDuration;
+use prometheus_client::registry::Registry;
 
 use serde_json::Value;
 
+use crate::clock::HandClock;
 use crate::kill;
+use crate::model::SMALL;
+use crate::operations::arrival;
 use crate::process::{self, Process};
-use crate::samples::{SAMPLE, Sample};
+use crate::samples::{SAMPLE, START, Sample};
 use crate::world::{exposure, reward};
 
 /// A server that syncs each message before it says that it has it.
@@ -218,12 +227,12 @@ async fn a_ledger_that_followed_another_stream_ends_with_the_reason() {
     taken(&process, &[exposure("1", &token)]).await;
     counted(&process, 1).await;
     drop(process);
-    let mut other = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let mut other = tokio::process::Command::new(env!("CARGO_BIN_EXE_gateway"));
     other.args(["ledger", "--listen", "127.0.0.1:0", "--nats", &nats.url, "--nats-stream", "other"]);
     for (flag, name) in [("--tables", "tables"), ("--key-file", "key"), ("--data", "data")] {
         other.arg(flag).arg(folder.path().join(name));
     }
-    let ended = tokio::task::spawn_blocking(move || other.output().unwrap());
+    let ended = other.kill_on_drop(true).output();
     let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(!ended.status.success() && said.contains("it is another stream"), "{said}");
@@ -279,4 +288,31 @@ async fn of_three_servers_any_may_be_killed_and_the_ledger_too() {
     assert!(subjects > 20, "only {subjects} were posted");
     let cells = counted(&ledger, subjects).await;
     assert!((rewards(&cells) - subjects as f64).abs() < 1e-9, "of {subjects}: {cells:?}");
+}
+
+#[tokio::test]
+async fn behind_a_stream_no_window_closes_before_what_belongs_in_it_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), SMALL).unwrap();
+    let (ledger, _writer) =
+        Ledger::start_behind_stream(store, Arc::new(HandClock::new()), &mut Registry::default());
+    let later = |seconds| START + SignedDuration::from_secs(seconds);
+    let totals = async || ledger.totals(SAMPLE.uid.into(), later(36_000)).await;
+    assert_eq!(totals().await, Err(LedgerError::Starting), "nothing is known of the stream yet");
+    let exposed = arrival(1);
+    ledger.feed(vec![Fed { sequence: 1, at: later(1), arrivals: vec![exposed.clone()] }]).await.unwrap();
+    let open = totals().await.unwrap();
+    assert_eq!(
+        (open.as_of, open.placements[0].pending_exposures),
+        (later(1), 1),
+        "the stream tells the time"
+    );
+    // By our clock its window has passed for hours: the ledger was far behind.
+    let reward = What::Reward(Reward { id: 1, at: millis(later(2)), window: 1_800_000 });
+    let acted = Arrival { what: reward, ..exposed };
+    ledger.feed(vec![Fed { sequence: 2, at: later(2), arrivals: vec![acted] }]).await.unwrap();
+    ledger.caught_up(later(7200)).unwrap();
+    let counted = totals().await.unwrap();
+    let cell = &counted.placements[0].cells[0];
+    assert_eq!((counted.as_of, cell.exposures, cell.rewards.to_bits()), (later(7200), 1, 1_f64.to_bits()));
 }
