@@ -65,16 +65,19 @@ fn tail(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A `go` that writes its arguments and what it sees of the module into the file after `-o`.
     const RECORDER: &str = "#!/bin/sh\nfor last do case $prev in -o) out=$last ;; esac; prev=$last; done\n\
         { echo \"$@\"; echo \"CGO_ENABLED=$CGO_ENABLED\"; head -n 3 go.mod; wc -c < go.sum; } > \"$out\"\n";
 
+    /// Another process writes what is started: a file that this one had open to write could be held by a child that
+    /// another test starts at the same time, and can't be started then.
     fn script(folder: &Path, text: &str) -> PathBuf {
-        let path = folder.join("go");
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let (source, path) = (folder.join("go.sh"), folder.join("go"));
+        fs::write(&source, text).unwrap();
+        let installed =
+            std::process::Command::new("install").args(["-m", "755"]).args([&source, &path]).status();
+        assert!(installed.unwrap().success());
         path
     }
 
