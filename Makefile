@@ -91,9 +91,9 @@ bench: ## Print the figures beside what they are compared with
 	cargo bench --locked --package broadside-experiment --bench allocation
 	cargo bench --locked --package broadside-gateway --bench decide --bench ledger
 
-bench-gateway: ## Print the gateway beside GO Feature Flag's relay proxy, which RELAY_PROXY names, and bare axum (wrk)
+bench-gateway: ## Print the gateway, built as images have it, beside GO Feature Flag's relay proxy, which RELAY_PROXY names, and bare axum (wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
-	cargo bench --locked --package broadside-gateway --bench gateway
+	cargo bench --locked --profile image --package broadside-gateway --bench gateway
 
 bench-stream: nats-server ## Print events through NATS JetStream beside nats bench, and how a ledger catches up (Go, internet)
 	@[ -x "$(CACHE)/nats/nats" ] || PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" \

@@ -83,9 +83,20 @@ async fn main() {
             ours / relay,
             tails[0] / tails[2]
         );
+        alike(&servers, rates[2] / 2.0).await;
     }
     drop(servers);
     many(folder.path()).await;
+}
+
+/// What each makes of the same load, since who can do more is given more at half of what it can do.
+async fn alike(servers: &[Server], rate: f64) {
+    println!("{rate:.0} requests/s to each:");
+    for server in servers {
+        let latencies = server.watched(rate).await;
+        let (middle, tail) = (percentile(&latencies, 0.5), percentile(&latencies, 0.99));
+        println!("{:<34} median {middle:>6.2} ms, p99 {tail:>6.2} ms", server.name);
+    }
 }
 
 /// A thousand campaigns of four placements of ten variants, and one table that is replaced each second.

@@ -144,14 +144,14 @@ impl<'t> Draw<'t> {
         }
     }
 
-    fn claims(self, variant: &Variant, now: Timestamp) -> Claims {
+    fn claims(self, variant: &'t Variant, now: Timestamp) -> Claims<&'t str> {
         Claims {
-            campaign: self.table.uid.clone(),
-            placement: self.placement.name.clone(),
+            campaign: &self.table.uid,
+            placement: &self.placement.name,
             seed: self.placement.seed,
-            segment: self.segment.to_owned(),
+            segment: self.segment,
             round: self.placement.round,
-            variant: variant.name.clone(),
+            variant: &variant.name,
             probability: self.arm.share.get(),
             decided_at: now.as_second(),
             subject: self.subject,

@@ -76,7 +76,11 @@ pub(super) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
     Consent { measurement: said.measurement && !private }
 }
 
+/// Room for an answer of one decision, so that it need not grow while it is written.
+const ONE_ANSWER: usize = 1024;
+
 pub(super) fn json(answer: &impl Serialize) -> Response {
-    let json = serde_json::to_vec(answer).expect("an answer is strings, integers and JSON");
+    let mut json = Vec::with_capacity(ONE_ANSWER);
+    serde_json::to_writer(&mut json, answer).expect("an answer is strings, integers and JSON");
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }

@@ -1,6 +1,6 @@
 //! Tables from a folder of AdTable files, YAML or JSON: the gateway without Kubernetes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -69,7 +69,8 @@ impl Folder {
         for (path, stamp) in stamps {
             self.read(path, stamp);
         }
-        self.keeper.retain(|uid| self.files.values().any(|file| file.uid.as_deref() == Some(uid)));
+        let vouched: HashSet<&str> = self.files.values().filter_map(|file| file.uid.as_deref()).collect();
+        self.keeper.retain(|uid| vouched.contains(uid));
         self.keeper.publish();
         self.keeper.complete();
     }
