@@ -9,6 +9,7 @@ use api::DurationError;
 use clap::{Args, Parser, Subcommand};
 
 use crate::auth::files::ApiKeyFiles;
+use crate::auth::{Account, NoAccount};
 use crate::cors::{NoOrigin, Origins};
 use crate::ledger::stream::Place;
 use crate::tables::cluster::Scope;
@@ -59,6 +60,10 @@ pub struct LedgerArgs {
     /// it where nothing is said. Kept or not, the oldest goes before an event is refused for want of room.
     #[arg(long, env = "BROADSIDE_KEEP_LOG", value_name = "DURATION")]
     pub keep_log: Option<String>,
+    /// The ServiceAccount that is told totals, as `system:serviceaccount:NAMESPACE:NAME`: who asks shows a token of it for
+    /// the audience `broadside-ledger`, and the API server is asked whose it is. Without it everyone is told.
+    #[arg(long, env = "BROADSIDE_TOTALS_ACCOUNT", value_name = "ACCOUNT")]
+    pub totals_account: Option<String>,
 }
 
 /// What an export takes.
@@ -195,6 +200,8 @@ pub struct Recording {
     pub data: PathBuf,
     /// How long the log is kept beyond what the ledger needs.
     pub keep_log: Duration,
+    /// The account that is told totals; everyone where none is named.
+    pub totals_account: Option<Account>,
 }
 
 /// Where tables come from.
@@ -229,6 +236,9 @@ pub enum ConfigError {
     /// A duration is none.
     #[error("--keep-log: {0}")]
     NoDuration(DurationError),
+    /// An account is none.
+    #[error("--totals-account: {0}")]
+    NoAccount(NoAccount),
 }
 
 impl TryFrom<CommandArgs> for Command {
@@ -253,10 +263,12 @@ impl TryFrom<CommandArgs> for Command {
 
 impl LedgerArgs {
     fn checked(self) -> Result<(Recording, CommonArgs), ConfigError> {
-        let Self { common, data, keep_log } = self;
+        let Self { common, data, keep_log, totals_account } = self;
         let seconds = keep_log.map(|typed| api::Duration(typed).seconds()).transpose();
         let keep_log = Duration::from_secs(seconds.map_err(ConfigError::NoDuration)?.unwrap_or(0));
-        Ok((Recording { data, keep_log }, common))
+        let totals_account = totals_account.map(|typed| typed.parse()).transpose();
+        let totals_account = totals_account.map_err(ConfigError::NoAccount)?;
+        Ok((Recording { data, keep_log, totals_account }, common))
     }
 }
 
@@ -330,6 +342,7 @@ mod tests {
         let recording = |days: u64| Recording {
             data: "/var/lib/ledger".into(),
             keep_log: Duration::from_secs(days * 86_400),
+            totals_account: None,
         };
         let ledger = role("gateway ledger --data /var/lib/ledger --key-file k");
         assert_eq!(ledger, Ok(Role::Ledger(recording(0))));
@@ -337,6 +350,10 @@ mod tests {
         assert_eq!(role(&format!("{all} 30d")), Ok(Role::All(recording(30))));
         let odd = role(&format!("{all} month")).unwrap_err();
         assert!(odd.to_string().starts_with("--keep-log: \"month\" is no duration"), "{odd}");
+        let odd = role("gateway ledger --data d --key-file k --totals-account operator").unwrap_err();
+        let remedy =
+            "--totals-account: \"operator\" is no account: write system:serviceaccount:NAMESPACE:NAME";
+        assert_eq!(odd.to_string(), remedy);
         let origins = |line: &str| read(line).map(|config| config.origins);
         let two = "https://shop.example,http://localhost:3000";
         let listed = origins(&format!("gateway decide --key-file k --allow-origin {two}"));

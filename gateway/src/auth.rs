@@ -1,19 +1,24 @@
-//! Who may ask: applications by keys of their namespace.
+//! Who may ask: applications by keys of their namespace, and the operator by its account.
 //!
 //! ```text
 //! --api-keys DIR ─files─▶ ApiKeys ◀─find─ guard ◀─ Authorization: Bearer KEY
 //!                                           │
 //!                                           ▼
 //!                             Caller ─opens─▶ the namespace that is asked about
+//!
+//! --totals-account ─▶ Totals ◀─ guard ◀─ Authorization: Bearer TOKEN
+//!                        └─TokenReview─▶ API server
 //! ```
 //!
-//! Without the flag there is no guard, and everyone is let in.
+//! Without the flags there is no guard, and everyone is let in.
 
 mod caller;
 pub mod files;
 mod guard;
 mod keys;
+mod operator;
 
 pub use caller::Caller;
 pub use guard::Access;
 pub use keys::{ApiKey, ApiKeyError, ApiKeys, KEY_MINIMUM, Spent};
+pub use operator::{AUDIENCE, Account, HOLDS_FOR, NoAccount, Reviewer, Totals};

@@ -10,8 +10,8 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
 use crate::args::{Config, Recording, Role, Source};
-use crate::auth::Access;
 use crate::auth::files::{ApiKeyFileError, ApiKeyFiles};
+use crate::auth::{Access, Totals};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
@@ -36,7 +36,8 @@ pub enum RunError {
     Tls(#[from] TlsError),
     /// There is no way to the API server.
     #[error(
-        "the API server's address and account can't be found: run in a pod, set KUBECONFIG, or use --tables DIR"
+        "the API server's address and account can't be found: run in a pod, set KUBECONFIG, or use --tables DIR \
+         and no --totals-account"
     )]
     Cluster(#[source] Box<kube::Error>),
     /// The address can't be used.
@@ -94,7 +95,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             parts.follows(recording, connection).await?
         }
     };
-    let router = access.guard(decides.merge(router)).merge(parts.operations(ledger));
+    let router = totals(&role).await?.guard(access.guard(decides.merge(router)));
+    let router = router.merge(parts.operations(ledger));
     let router = origins.let_in(router, &access);
     until_ended(listen, transport, router, follower, tasks).await
 }
@@ -177,7 +179,7 @@ impl Parts {
 }
 
 async fn opened(recording: Recording) -> Result<Store, RunError> {
-    let Recording { data, keep_log } = recording;
+    let Recording { data, keep_log, totals_account: _ } = recording;
     let bounds = Bounds { keep_log, ..Bounds::default() };
     let opened = tokio::task::spawn_blocking(move || Store::open(&data, bounds)).await;
     Ok(opened.map_err(|_| RunError::Task("the opening of the ledger"))??)
@@ -210,11 +212,23 @@ type Writer = JoinHandle<Result<(), StoreError>>;
 async fn follow(source: Source, keeper: Keeper) -> Result<JoinHandle<()>, RunError> {
     match source {
         Source::Folder(path) => Ok(tokio::spawn(folder::watch(path, keeper))),
-        Source::Cluster(scope) => {
-            let client =
-                kube::Client::try_default().await.map_err(|error| RunError::Cluster(Box::new(error)))?;
-            Ok(tokio::spawn(cluster::watch(client, scope, keeper)))
-        }
+        Source::Cluster(scope) => Ok(tokio::spawn(cluster::watch(client().await?, scope, keeper))),
+    }
+}
+
+async fn client() -> Result<kube::Client, RunError> {
+    kube::Client::try_default().await.map_err(|error| RunError::Cluster(Box::new(error)))
+}
+
+/// Who is told totals.
+async fn totals(role: &Role) -> Result<Totals, RunError> {
+    let account = match role {
+        Role::Decide => None,
+        Role::Ledger(recording) | Role::All(recording) => recording.totals_account.as_ref(),
+    };
+    match account {
+        Some(account) => Ok(Totals::for_account(account.clone(), client().await?)),
+        None => Ok(Totals::Open),
     }
 }
 

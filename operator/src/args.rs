@@ -25,6 +25,10 @@ pub struct Args {
     #[arg(long, env = "BROADSIDE_LEDGER_CA", value_name = "FILE")]
     ledger_ca: Option<PathBuf>,
 
+    /// The token that the ledger is shown, of this process's account for the audience broadside-ledger.
+    #[arg(long, env = "BROADSIDE_LEDGER_TOKEN", value_name = "FILE")]
+    ledger_token: Option<PathBuf>,
+
     /// Image of the worker, with a tag or digest.
     #[arg(long, env = "BROADSIDE_WORKER_IMAGE")]
     worker_image: String,
@@ -64,6 +68,8 @@ pub struct Config {
     pub ledger_url: reqwest::Url,
     /// The authorities of its certificate.
     pub ledger_ca: Option<PathBuf>,
+    /// The file of the token that it is shown.
+    pub ledger_token: Option<PathBuf>,
     /// The Secret that signs tokens: namespace and name.
     pub key: (String, String),
     /// What plans depend on.
@@ -81,6 +87,7 @@ impl From<Args> for Config {
             listen,
             ledger_url,
             ledger_ca,
+            ledger_token,
             worker_image,
             worker_pull_policy,
             worker_image_volumes,
@@ -94,6 +101,7 @@ impl From<Args> for Config {
             listen,
             ledger_url,
             ledger_ca,
+            ledger_token,
             key: (key_namespace, key_secret),
             settings: Settings { worker, figures_interval },
         }

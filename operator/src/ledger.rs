@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::wire::totals::TotalsResponse;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Url};
 
 /// The ledger, by its address.
@@ -11,6 +12,8 @@ use reqwest::{Certificate, Client, ClientBuilder, Url};
 pub struct Ledger {
     url: Url,
     trust: Trust,
+    /// The file of the token that it asks for. It is read for each question: the kubelet writes another one in time.
+    token: Option<PathBuf>,
 }
 
 /// Whom the ledger may be.
@@ -55,6 +58,9 @@ pub enum LedgerError {
         #[source]
         source: Option<reqwest::Error>,
     },
+    /// A file holds no token.
+    #[error("--ledger-token: {} holds no token: name the file of a projected one", .0.display())]
+    NoToken(PathBuf),
 }
 
 /// A pass does not wait longer for totals: the last shares do no harm.
@@ -72,7 +78,13 @@ impl Ledger {
             None if url.scheme() == "https" => Trust::Fixed(builder().build()?),
             None => Trust::Fixed(builder().tls_certs_only([]).build()?),
         };
-        Ok(Self { url, trust })
+        Ok(Self { url, trust, token: None })
+    }
+
+    /// The same ledger, which is shown the token in that file.
+    #[must_use]
+    pub fn shown(self, token: Option<PathBuf>) -> Self {
+        Self { token, ..self }
     }
 
     /// The totals of the campaign with this UID.
@@ -84,7 +96,11 @@ impl Ledger {
         let mut url = self.url.clone();
         url.set_path("/v1/totals");
         url.query_pairs_mut().append_pair("campaign", campaign_uid);
-        let response = self.trust.client()?.get(url).send().await.map_err(unreachable)?;
+        let mut request = self.trust.client()?.get(url);
+        if let Some(path) = &self.token {
+            request = request.header(AUTHORIZATION, bearer(path)?);
+        }
+        let response = request.send().await.map_err(unreachable)?;
         response.error_for_status().map_err(unreachable)?.json().await.map_err(unreachable)
     }
 }
@@ -96,6 +112,14 @@ impl Trust {
             Self::Authority(path) => trusting(path),
         }
     }
+}
+
+fn bearer(path: &Path) -> Result<HeaderValue, LedgerError> {
+    let token = read("--ledger-token", path)?;
+    let value = [b"Bearer ", token.trim_ascii()].concat();
+    let mut value = HeaderValue::try_from(value).map_err(|_| LedgerError::NoToken(path.to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn trusting(path: &Path) -> Result<Client, LedgerError> {

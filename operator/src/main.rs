@@ -32,8 +32,9 @@ async fn main() -> anyhow::Result<()> {
     key::ensure(client.clone(), &config.key.0, &config.key.1).await?;
     check(&client).await.context("are the custom resource definitions installed?")?;
     health.set_ready();
+    let ledger = Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?;
     let context = Context {
-        ledger: Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?,
+        ledger: ledger.shown(config.ledger_token),
         clock: Arc::new(SystemClock),
         settings: config.settings,
         publisher: Publisher::new(client.clone()),

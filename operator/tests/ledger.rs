@@ -1,4 +1,4 @@
-//! Whom the operator asks for totals: a ledger whose certificate is of the authority that was named.
+//! Whom the operator asks for totals, a ledger whose certificate is of the authority that was named, and what it shows.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -13,7 +13,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
-const TOTALS: &str = r#"{"campaign": "one", "asOf": "2026-12-01T00:00:00Z", "placements": []}"#;
+/// Where the campaign's UID would be, this ledger tells what it was shown.
+const TOTALS: &str = r#"{"campaign": "SHOWN", "asOf": "2026-12-01T00:00:00Z", "placements": []}"#;
 
 /// A ledger with a certificate of its own, which is returned; it stands until the tests end.
 fn serve() -> (reqwest::Url, String) {
@@ -43,8 +44,11 @@ fn answer(mut connection: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<
         stream.read_exact(&mut byte)?;
         head.extend(byte);
     }
-    let length = TOTALS.len();
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{TOTALS}")?;
+    let head = String::from_utf8_lossy(&head);
+    let shown = head.lines().find_map(|line| line.strip_prefix("authorization: "));
+    let totals = TOTALS.replace("SHOWN", shown.unwrap_or("nothing"));
+    let length = totals.len();
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{totals}")?;
     stream.conn.send_close_notify();
     stream.flush()
 }
@@ -65,11 +69,26 @@ async fn an_authority_that_is_named_is_trusted_and_no_other_and_may_change() {
     let refused = chain(&ledger.totals("one").await.unwrap_err());
     assert!(refused.contains("did not answer") && refused.contains("certificate"), "{refused}");
     std::fs::write(&ca, other + &pem).unwrap();
-    assert_eq!(
-        ledger.totals("one").await.unwrap().campaign,
-        "one",
-        "the same ledger, with another authority"
-    );
+    let shown = ledger.totals("one").await.unwrap().campaign;
+    assert_eq!(shown, "nothing", "the same ledger, with another authority");
+}
+
+#[tokio::test]
+async fn the_token_is_shown_as_the_file_has_it_now() {
+    let (url, pem) = serve();
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, token) = (folder.path().join("ca.crt"), folder.path().join("token"));
+    std::fs::write(&ca, pem).unwrap();
+    let ledger = Ledger::new(url, Some(ca)).unwrap().shown(Some(token.clone()));
+    let missing = chain(&ledger.totals("one").await.unwrap_err());
+    assert!(missing.contains("--ledger-token") && missing.contains("can't be read"), "{missing}");
+    for written in ["first", "second\n"] {
+        std::fs::write(&token, written).unwrap();
+        assert_eq!(ledger.totals("one").await.unwrap().campaign, format!("Bearer {}", written.trim()));
+    }
+    std::fs::write(&token, "two\nlines").unwrap();
+    let broken = chain(&ledger.totals("one").await.unwrap_err());
+    assert!(broken.contains("--ledger-token") && !broken.contains("lines"), "{broken}");
 }
 
 #[tokio::test]

@@ -139,3 +139,18 @@ async fn with_a_certificate_all_is_tls_for_probes_and_for_the_operator_too() -> 
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn the_ledger_tells_totals_to_the_operator_and_may_ask_whose_a_token_is() -> Result {
+    let chart = said(&helm(&["template"]).await?);
+    for line in [
+        "- --totals-account=system:serviceaccount:default:broadside-operator\n",
+        "- --ledger-token=/var/run/broadside/ledger-token/token\n",
+        "- {name: ledger-token, mountPath: /var/run/broadside/ledger-token, readOnly: true}\n",
+        "- serviceAccountToken: {audience: broadside-ledger, expirationSeconds: 3600, path: token}\n",
+        "resources: [tokenreviews]\n    verbs: [create]\n",
+    ] {
+        assert_eq!(chart.matches(line).count(), 1, "{line}: {chart}");
+    }
+    Ok(())
+}

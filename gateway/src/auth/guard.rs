@@ -22,7 +22,7 @@ pub enum Access {
 
 /// What stands before a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+pub(super) enum Door {
     /// Applications come here, with the key of a namespace.
     Key,
     /// The operator comes here, for every namespace.
@@ -40,7 +40,7 @@ impl Access {
 }
 
 /// Whoever adds a route adds it behind the door of keys, unless it says otherwise here.
-fn door(path: &str) -> Door {
+pub(super) fn door(path: &str) -> Door {
     match path {
         "/v1/totals" => Door::Operator,
         _ => Door::Key,
@@ -79,7 +79,7 @@ fn unauthorized(message: &str) -> Refusal {
 }
 
 /// What follows the scheme, which is the same in capitals. Source: RFC 9110, section 11.4.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer ";
     let (scheme, shown) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then(|| shown.trim_ascii())

@@ -1,13 +1,15 @@
 //! Keys of applications: each opens its own namespace, and no other.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use gateway::auth::files::ApiKeyring;
-use gateway::auth::{Access, ApiKey, ApiKeys};
+use gateway::auth::{AUDIENCE, Access, ApiKey, ApiKeys, HOLDS_FOR, Totals};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -178,6 +180,103 @@ async fn the_operators_path_asks_for_no_key() {
     let answer =
         ask(&router, Method::GET, &format!("/v1/totals?campaign={}", SAMPLE.uid), None, json!({})).await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+/// An API server that knows three tokens, and how often it was asked. It is away while `away`.
+#[derive(Clone, Default)]
+struct ApiServer {
+    asked: Arc<AtomicUsize>,
+    away: Arc<AtomicBool>,
+}
+
+impl ApiServer {
+    fn client(&self) -> kube::Client {
+        let server = self.clone();
+        let answer = move |request| server.clone().answer(request);
+        kube::Client::new(tower::service_fn(answer), "default")
+    }
+
+    async fn answer(self, request: Request<kube::client::Body>) -> Result<Response<Body>, std::io::Error> {
+        assert_eq!(request.uri().path(), "/apis/authentication.k8s.io/v1/tokenreviews");
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.away.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("it is away"));
+        }
+        let body = request.into_body().collect_bytes().await.unwrap();
+        let mut review: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(review["spec"]["audiences"], json!([AUDIENCE]));
+        review["status"] = match review["spec"]["token"].as_str().unwrap() {
+            "operator's" => reviewed("broadside-operator"),
+            "another's" => reviewed("broadside-gateway"),
+            _ => json!({"authenticated": false, "error": "it is none"}),
+        };
+        Ok(Response::new(Body::from(review.to_string())))
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+fn reviewed(name: &str) -> Value {
+    let username = format!("system:serviceaccount:broadside-system:{name}");
+    json!({"authenticated": true, "audiences": [AUDIENCE], "user": {"username": username}})
+}
+
+/// A ledger that tells totals to the operator alone.
+fn told_to_the_operator(world: &World, server: &ApiServer) -> Router {
+    let account = "system:serviceaccount:broadside-system:broadside-operator".parse().unwrap();
+    Totals::for_account(account, server.client()).guard(world.ledger.clone())
+}
+
+#[tokio::test]
+async fn totals_are_told_to_the_operators_account_alone() {
+    let (world, server) = (World::new(SAMPLE), ApiServer::default());
+    let (router, path) =
+        (told_to_the_operator(&world, &server), format!("/v1/totals?campaign={}", SAMPLE.uid));
+    for (token, status, code) in [
+        (None, StatusCode::UNAUTHORIZED, json!("Unauthorized")),
+        (Some("nobody's"), StatusCode::UNAUTHORIZED, json!("Unauthorized")),
+        (Some("another's"), StatusCode::FORBIDDEN, json!("Forbidden")),
+        (Some("operator's"), StatusCode::OK, Value::Null),
+    ] {
+        let answer = ask(&router, Method::GET, &path, token, json!({})).await;
+        assert_eq!((answer.status, &answer.body["code"]), (status, &code), "{token:?}: {}", answer.body);
+    }
+    let events = json!({"events": [exposure("1", &world.token("alice").await)]});
+    let answer = ask(&router, Method::POST, "/v1/events", None, events).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "the operator's door is before its own path");
+}
+
+#[tokio::test]
+async fn what_the_api_server_says_of_a_token_holds_for_a_minute() {
+    let (world, server) = (World::new(SAMPLE), ApiServer::default());
+    let (router, path) =
+        (told_to_the_operator(&world, &server), format!("/v1/totals?campaign={}", SAMPLE.uid));
+    let status = async |token: &str| ask(&router, Method::GET, &path, Some(token), json!({})).await.status;
+    for _ in 0..3 {
+        assert_eq!(status("operator's").await, StatusCode::OK);
+        assert_eq!(status("nobody's").await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(server.asked(), 2);
+    server.away.store(true, Ordering::Relaxed);
+    assert_eq!(status("operator's").await, StatusCode::OK);
+    // It stands still for no longer than that: while one waits for the ledger's thread, it would run away.
+    tokio::time::pause();
+    tokio::time::advance(HOLDS_FOR).await;
+    tokio::time::resume();
+    assert_eq!(status("operator's").await, StatusCode::SERVICE_UNAVAILABLE);
+    server.away.store(false, Ordering::Relaxed);
+    assert_eq!(status("operator's").await, StatusCode::OK, "that it was away holds for no time");
+    for stranger in 0..1000 {
+        assert_eq!(status(&format!("stranger's {stranger}")).await, StatusCode::UNAUTHORIZED);
+    }
+    let asked = server.asked();
+    assert_eq!(
+        (status("operator's").await, server.asked()),
+        (StatusCode::OK, asked),
+        "strangers push nobody out"
+    );
 }
 
 #[tokio::test]

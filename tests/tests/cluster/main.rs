@@ -79,6 +79,27 @@ async fn every_part_says_that_it_is_well_and_what_it_counts() -> Result {
 }
 
 #[tokio::test]
+async fn totals_are_told_to_the_operators_account_alone() -> Result {
+    let stage = installation().await?;
+    let token = async |account: &str, audience: &str| {
+        let line = format!("-n broadside-system create token {account} {audience}");
+        stage.kubectl.run(&line).await.map(|token| token.trim().to_owned())
+    };
+    let status = async |token: &str| {
+        let request = reqwest::Client::new().get(format!("{}/v1/totals?campaign=none", stage.ledger));
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        anyhow::Ok(request.send().await?.status().as_u16())
+    };
+    let ours = "--audience=broadside-ledger";
+    assert_eq!(status("").await?, 401);
+    assert_eq!(status("no token").await?, 401);
+    assert_eq!(status(&token("broadside-operator", "").await?).await?, 401, "one for the API server");
+    assert_eq!(status(&token("broadside-gateway", ours).await?).await?, 403);
+    assert_eq!(status(&token("broadside-operator", ours).await?).await?, 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_world_without_differences_names_no_winner() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "even").await?;

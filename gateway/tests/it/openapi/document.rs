@@ -38,12 +38,18 @@ pub(super) fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas.components(),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": KEY}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": KEY},
+                "account": {"type": "http", "scheme": "bearer", "description": ACCOUNT},
+            },
         },
     })
 }
 
 const KEY: &str = "The key of a namespace, where the gateway was given keys; else everyone is let in.";
+
+const ACCOUNT: &str = "A token of the operator's ServiceAccount for the audience `broadside-ledger`, where the ledger \
+    was told the account; else everyone is let in.";
 
 /// How a question is refused.
 const ASKED: [Code; 5] = [Code::Malformed, Code::Unauthorized, Code::Forbidden, Code::TooMany, Code::Slow];
@@ -209,12 +215,14 @@ fn totals(schemas: &mut Schemas) -> Value {
     let campaign =
         Parameter::Query("campaign").of("The campaign's UID.", json!({"type": "string"}), Required);
     let answered = json_response("The sums, exact for the moment `asOf`.", schemas.totals_response());
+    let codes = [Code::Malformed, Code::Unauthorized, Code::Forbidden, Code::Slow, Code::Unavailable];
     json!({
         "operationId": "totals",
         "tags": ["ledger"],
         "summary": "The sums over matured exposures",
         "parameters": [campaign],
-        "responses": responses(json!({"200": answered}), &[Code::Malformed, Code::Slow, Code::Unavailable]),
+        "security": [{}, {"account": []}],
+        "responses": responses(json!({"200": answered}), &codes),
     })
 }
 
