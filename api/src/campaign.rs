@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
+use crate::{AdCampaignStatus, Duration, Exclusion, Holdout, Percent, Slots, schema};
 
 /// What a marketer wants said, where, and how it is tested.
 ///
@@ -24,7 +24,7 @@ use crate::{AdCampaignStatus, Duration, Percent, Slots, schema};
     validation = Rule::new("self.metadata.name.size() <= 36 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
         .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
+    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.exclusion) == has(oldSelf.spec.exclusion) && (!has(self.spec.exclusion) || self.spec.exclusion == oldSelf.spec.exclusion) && has(self.spec.holdout) == has(oldSelf.spec.holdout) && (!has(self.spec.holdout) || self.spec.holdout == oldSelf.spec.holdout) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
         .message("writing or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
@@ -67,6 +67,14 @@ pub struct AdCampaignSpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(min = 1, max = 8))]
     pub segments: Option<Vec<Segment>>,
+
+    /// Shares the people with other campaigns of a group, so that nobody takes part in two of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclusion: Option<Exclusion>,
+
+    /// Keeps some people out, here and in every campaign that names the same group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<Holdout>,
 
     /// Who must agree before generated copy is served.
     #[serde(default)]

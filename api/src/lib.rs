@@ -20,6 +20,7 @@ mod model;
 pub mod model_files;
 pub mod model_secret;
 pub mod name;
+mod people;
 mod price;
 mod quantity;
 mod schema;
@@ -40,6 +41,7 @@ pub use model::{
     AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelAdapter, ModelCache,
     ModelResources, ModelSource, ModelWeights, Price, PullPolicy, PvcSource, SecretReference,
 };
+pub use people::{Exclusion, Group, Holdout, TableExclusion, TableHoldout};
 pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use table::{

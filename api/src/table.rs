@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricKind, Slots, Variable, schema};
+use crate::{MetricKind, Slots, TableExclusion, TableHoldout, Variable, schema};
 
 /// What is served for one campaign: texts and allocations, numbered. Named by the campaign's UID.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,12 @@ pub struct AdTableSpec {
     pub number: i64,
     /// Whose table it is.
     pub campaign: TableCampaign,
+    /// Whose the people are, where campaigns of a group share them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclusion: Option<TableExclusion>,
+    /// Who is kept out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<TableHoldout>,
     /// What is served, by placement.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 4))]

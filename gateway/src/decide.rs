@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | no table of that campaign | nothing: the caller's default | `UnknownCampaign` |
 //! | no such placement | nothing: the caller's default | `UnknownPlacement` |
-//! | measuring is not allowed | the control, no token | `NoConsent` |
+//! | a reviewer wants to see a variant | that one or the control, no token | `Preview` |
+//! | the subject [takes no part](apart) | the control, no token | `NoConsent`, `Staff`, `Test`, `Bot`, `Holdout`, `Excluded` |
 //! | the campaign's segments lack this one | the control, no token | `UnknownSegment` |
 //! | the caller can't show all that has a share | drawn among the rest, no token | `Subset` |
 //! | else | a variant drawn by the round in force, with a token | `Assigned` |
@@ -12,6 +13,8 @@
 //! Only `Assigned` can count: without a token no event is possible, so the other answers can't reach the totals.
 //! Whatever the reason, nothing is answered that the caller can't show.
 
+mod apart;
+mod crawlers;
 mod edge;
 mod http;
 mod metrics;
@@ -30,7 +33,7 @@ use crate::tables::Snapshot;
 pub use edge::DecideState;
 pub use http::{BODY_LIMIT, router};
 pub use ofrep::FLAGS_LIMIT;
-pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question, QuestionError};
+pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question, QuestionError, Terms};
 
 /// The longest subject, in bytes: room for any identifier, none for a profile.
 pub const SUBJECT_LIMIT: usize = 512;
@@ -93,8 +96,11 @@ pub fn decide_in<'t>(
     now: Timestamp,
 ) -> Answer<'t> {
     let now = whole_seconds(now);
-    if !question.consent.measurement {
-        return Answer::control(DecideReason::NoConsent, placement, question, now);
+    if let Some(wanted) = question.terms.preview {
+        return Answer::preview(wanted, placement, question, now);
+    }
+    if let Some(reason) = apart::reason(table, keys, question) {
+        return Answer::control(reason, placement, question, now);
     }
     let Some((segment, arms)) = placement.cell(question.segment) else {
         return Answer::control(DecideReason::UnknownSegment, placement, question, now);
@@ -173,6 +179,14 @@ impl<'t> Answer<'t> {
         }
     }
 
+    /// What a reviewer wants to see, which may be a variant without a share.
+    fn preview(wanted: &str, placement: &'t Placement, question: &Question<'_>, now: Timestamp) -> Self {
+        match placement.named(wanted).filter(|variant| question.can_show(&variant.name)) {
+            Some(variant) => Self::copy(DecideReason::Preview, variant, now),
+            None => Self::control(DecideReason::Preview, placement, question, now),
+        }
+    }
+
     /// The control, where the caller can show it.
     fn control(
         reason: DecideReason,
@@ -209,8 +223,11 @@ mod tests {
     use super::*;
     use crate::samples::{SAMPLE, START, Sample, keys};
     use crate::tables::Index;
-    use DecideReason::{Assigned, NoConsent, Subset, UnknownCampaign, UnknownPlacement, UnknownSegment};
-    use api::wire::decide::{Consent, DecideRequest, DecideResponse};
+    use DecideReason::{
+        Assigned, Bot, NoConsent, Preview, Staff, Subset, Test, UnknownCampaign, UnknownPlacement,
+        UnknownSegment,
+    };
+    use api::wire::decide::{Consent, DecideRequest, DecideResponse, Traffic};
 
     type Allocations<'s> = &'s [(&'s [&'s str], &'s [u32])];
 
@@ -233,6 +250,9 @@ mod tests {
             segment: None,
             eligible: None,
             consent: Consent::default(),
+            traffic: Traffic::default(),
+            user_agent: None,
+            preview: None,
         }
     }
 
@@ -285,6 +305,20 @@ mod tests {
         check(all, &|request| request.namespace = "other".into(), UnknownCampaign, None);
         check(all, &|request| request.placement = Some("other".into()), UnknownPlacement, None);
         check(all, &refuse, NoConsent, Some("control"));
+        let comes = |traffic| move |request: &mut DecideRequest| request.traffic = traffic;
+        check(all, &comes(Traffic::Staff), Staff, Some("control"));
+        check(all, &comes(Traffic::Test), Test, Some("control"));
+        check(all, &comes(Traffic::Bot), Bot, Some("control"));
+        let wants = |name: &'static str| {
+            move |request: &mut DecideRequest| {
+                request.preview = Some(name.to_owned());
+                request.consent.measurement = false;
+            }
+        };
+        check(all, &wants("warm"), Preview, Some("warm"));
+        check(all, &wants("retired"), Preview, Some("retired"));
+        check(all, &wants("other"), Preview, Some("control"));
+        check(TWO_SEGMENTS, &wants("warm"), Preview, Some("warm"));
         check(TWO_SEGMENTS, &segment("new"), Assigned, Some("warm"));
         check(TWO_SEGMENTS, &segment("lapsed"), Assigned, Some("control"));
         check(TWO_SEGMENTS, &segment("other"), UnknownSegment, Some("control"));
@@ -319,6 +353,9 @@ mod tests {
         };
         let answer = ask(&snapshot(SAMPLE.allocations), &refused);
         assert_eq!((answer.reason, answer.variant), (NoConsent, None));
+        let wanted = DecideRequest { preview: Some("retired".into()), ..refused };
+        let answer = ask(&snapshot(SAMPLE.allocations), &wanted);
+        assert_eq!((answer.reason, answer.variant), (Preview, None));
     }
 
     #[test]

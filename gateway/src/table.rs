@@ -3,8 +3,11 @@
 mod judges;
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
-use api::{AdTable, TableMetric, TablePlacement, TableRound, TableVariant};
+use api::{
+    AdTable, Group, TableExclusion, TableHoldout, TableMetric, TablePlacement, TableRound, TableVariant,
+};
 use experiment::{AssignmentKey, PartsPerMillion};
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
@@ -24,8 +27,21 @@ pub struct Table {
     pub number: i64,
     /// When the object was made; files have no such time.
     pub created: Option<Timestamp>,
+    /// Whose the people are.
+    pub exclusion: Option<Part>,
+    /// Who is kept out.
+    pub holdout: Option<Part>,
     /// At most four, so a search is a scan.
     placements: Vec<Placement>,
+}
+
+/// A part of a group's people, by the numbers that they have in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The namespace and the group, so that groups of two namespaces have nothing to do with each other.
+    pub group: String,
+    /// Their numbers.
+    pub numbers: Range<u32>,
 }
 
 /// What is served in one placement.
@@ -134,11 +150,13 @@ impl TryFrom<&AdTable> for Table {
         distinct("the table", spec.placements.iter().map(|placement| placement.name.as_str()))?;
         let placement = |placement| Placement::new(&spec.campaign.uid, placement);
         Ok(Self {
-            namespace: object.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            namespace: namespace(object).to_owned(),
             campaign: spec.campaign.name.clone(),
             uid: spec.campaign.uid.clone(),
             number: spec.number,
             created: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            exclusion: exclusion(object)?,
+            holdout: holdout(object)?,
             placements: spec.placements.iter().map(placement).collect::<Result<_, _>>()?,
         })
     }
@@ -179,6 +197,11 @@ impl Placement {
     /// The control: a table has its first variant only if it has any, and an empty one is refused.
     pub fn control(&self) -> &Variant {
         &self.variants[0]
+    }
+
+    /// The variant of that name, whether or not it has a share.
+    pub fn named(&self, name: &str) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.name == name)
     }
 
     /// The variant at that place, which an [`Arm`] of the same placement names.
@@ -232,6 +255,27 @@ fn identity(object: &AdTable) -> Result<(), TableError> {
         return Err(TableError::Identity { name: name.to_owned(), uid: uid.clone() });
     }
     Ok(())
+}
+
+fn exclusion(object: &AdTable) -> Result<Option<Part>, TableError> {
+    let Some(TableExclusion { group, from, share }) = &object.spec.exclusion else { return Ok(None) };
+    part(object, "exclusion", group, *from..from.saturating_add(*share)).map(Some)
+}
+
+fn holdout(object: &AdTable) -> Result<Option<Part>, TableError> {
+    let Some(TableHoldout { group, share }) = &object.spec.holdout else { return Ok(None) };
+    part(object, "holdout", group, 0..*share).map(Some)
+}
+
+fn part(object: &AdTable, place: &str, group: &Group, numbers: Range<u32>) -> Result<Part, TableError> {
+    if numbers.is_empty() || numbers.end > PartsPerMillion::ONE.get() {
+        return Err(shape(place, "it is nobody, or more than everybody: take a part of one million"));
+    }
+    Ok(Part { group: format!("{}/{}", namespace(object), group.0), numbers })
+}
+
+fn namespace(object: &AdTable) -> &str {
+    object.metadata.namespace.as_deref().unwrap_or("default")
 }
 
 fn check_variants(place: &str, placement: &TablePlacement) -> Result<(), TableError> {
@@ -329,6 +373,15 @@ mod tests {
         check("too little", |t| shares(t, &[1, 2]), Some("sum to 3 "));
         check("too much", |t| shares(t, &[1_000_000, 1]), Some("sum to 1000001"));
         check("more than all, which wraps", |t| shares(t, &[u32::MAX, 1_000_001]), Some("sum to 4295967296"));
+        let part = |from, share| {
+            move |t: &mut AdTable| {
+                t.spec.exclusion = Some(TableExclusion { group: Group("checkout".into()), from, share });
+            }
+        };
+        check("everybody", part(0, 1_000_000), None);
+        check("nobody", part(5, 0), Some("exclusion: it is nobody"));
+        check("more than all", part(500_000, 500_001), Some("exclusion: it is nobody, or more"));
+        check("a part that wraps", part(5, u32::MAX), Some("exclusion: it is nobody, or more"));
         check("too many", |t| shares(t, &[1_000_000, 0, 0, 0]), Some("more shares than variants"));
     }
 

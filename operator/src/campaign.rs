@@ -2,12 +2,13 @@
 //! checked again.
 
 mod brand;
+mod people;
 mod placement;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use api::{AdCampaign, OnUndecided, Percent, Slots};
+use api::{AdCampaign, OnUndecided, Percent, Slots, TableExclusion, TableHoldout};
 use experiment::{Design, Direction, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -38,6 +39,10 @@ pub struct Campaign {
     pub generation: Option<Generation>,
     /// The groups of people; one called `all` where the spec names none.
     pub segments: Vec<String>,
+    /// Whose the people are, where campaigns of a group share them.
+    pub exclusion: Option<TableExclusion>,
+    /// Who is kept out.
+    pub holdout: Option<TableHoldout>,
     /// The experiments.
     pub placements: Vec<Placement>,
     /// Whether people stopped it.
@@ -201,6 +206,7 @@ impl Faults {
             .collect();
         let generation = self.read_generation(object, brand_files.as_ref());
         let segments = self.read_segments(object);
+        let (exclusion, holdout) = (self.read_exclusion(object), self.read_holdout(object));
         let owner = object.controller_owner_ref(&());
         if owner.is_none() {
             self.add("metadata.uid", "is missing: only an object of the API server can be carried out");
@@ -213,6 +219,8 @@ impl Faults {
             brand_files,
             generation,
             segments,
+            exclusion,
+            holdout,
             placements,
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,

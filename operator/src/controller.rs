@@ -22,7 +22,7 @@ use crate::error::{Error, Retry, Step, chain};
 use crate::events::Publisher;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::observe::{brand, observe};
+use crate::observe::{brand, neighbours, observe};
 use crate::plan::{Settings, plan};
 use crate::status::{Pass, report};
 
@@ -50,8 +50,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A pass over an object that has changed meanwhile is worth nothing; the next one is due this much later.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often a campaign that can't be carried out looks at the ConfigMap of its brand, which may be what is wrong.
-const LOOK_AT_BRAND: Duration = Duration::from_secs(60);
+/// How often a campaign that can't be carried out looks at what else may be wrong: the ConfigMap of its brand, or another
+/// campaign that has its people.
+const LOOK_AROUND: Duration = Duration::from_secs(60);
 
 /// One pass.
 ///
@@ -98,6 +99,8 @@ async fn advance(
 ) -> Result<(), Error> {
     let brand = brand(&context.client, object).await?;
     let campaign = pass.campaign.insert(Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?);
+    let neighbours = neighbours(&context.client, object, campaign).await?;
+    campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
     let seen = observe(&context.client, &context.ledger, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
     pass.applied = Some(apply::apply(&context.client, object, campaign, plan).await?);
@@ -115,8 +118,11 @@ fn on_error(object: Arc<AdCampaign>, error: &Error, context: Arc<Context>) -> Ac
     };
     tracing::warn!(campaign = object.name_any(), failed, error = chain(error), "the pass failed");
     match error.retry() {
-        // A ConfigMap is not watched, since a watch would see all of them: nobody tells when it is mended.
-        Retry::OnChange if object.spec.brand().is_some() => Action::requeue(LOOK_AT_BRAND),
+        // A ConfigMap is not watched, since a watch would see all of them, and another campaign starts no pass of this
+        // one: nobody tells when it is mended.
+        Retry::OnChange if object.spec.brand().is_some() || object.spec.exclusion.is_some() => {
+            Action::requeue(LOOK_AROUND)
+        }
         Retry::OnChange => Action::await_change(),
         Retry::BackOff => Action::requeue(back_off(failed, spread(&object))),
     }

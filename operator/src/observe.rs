@@ -53,6 +53,24 @@ pub async fn brand(client: &Client, object: &AdCampaign) -> Result<Option<Config
     configs.get_opt(name).await.step("reading the brand's ConfigMap")
 }
 
+/// Reads the campaigns with which this one may share people; nothing where it is of no group, or is served already, as
+/// then nobody takes its people away.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn neighbours(
+    client: &Client,
+    object: &AdCampaign,
+    campaign: &Campaign,
+) -> Result<Vec<AdCampaign>, Error> {
+    let is_served = object.status.as_ref().is_some_and(|status| status.table_number.is_some());
+    if campaign.exclusion.is_none() || is_served {
+        return Ok(Vec::new());
+    }
+    let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), &campaign.namespace);
+    Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)
+}
+
 /// Reads what a pass needs.
 ///
 /// # Errors

@@ -34,6 +34,29 @@ pub struct DecideRequest {
     /// What the person allows. Left out, measuring is allowed.
     #[serde(default)]
     pub consent: Consent,
+    /// Who comes. Left out, a visitor, unless the user agent says that it is a crawler.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// The user agent of the person's browser, where a server asks: a browser that asks itself sends it anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The variant that a reviewer wants to see. The answer is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
+}
+
+/// Who comes. Visitors alone are counted; all others see the control.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Traffic {
+    /// Somebody whom the copy is for.
+    #[default]
+    Visitor,
+    /// Somebody who works on it.
+    Staff,
+    /// Nobody: a test, or a page that is not open to the public.
+    Test,
+    /// A program.
+    Bot,
 }
 
 /// What the person allows.
@@ -111,10 +134,54 @@ pub enum DecideReason {
     /// The caller can't show all that has a share: drawn among what it can show, or else the control, or else the
     /// caller's default.
     Subset,
+    /// A reviewer asked to see it: the variant that was named, or the control where the placement has none of that name.
+    Preview,
+    /// Somebody who works on the copy: the control.
+    Staff,
+    /// A test, or a page that is not public: the control.
+    Test,
+    /// A program, as the caller or its user agent says: the control.
+    Bot,
+    /// The person is kept out of this group of campaigns: the control.
+    Holdout,
+    /// The person belongs to another campaign of the group, or to none: the control.
+    Excluded,
     /// The campaign names segments, and the request named none or another: the control.
     UnknownSegment,
     /// No table is known for this campaign: the caller's default.
     UnknownCampaign,
     /// The table has no such placement: the caller's default.
     UnknownPlacement,
+}
+
+impl DecideReason {
+    /// Every reason, the usual one first.
+    pub const ALL: [Self; 12] = [
+        Self::Assigned,
+        Self::NoConsent,
+        Self::Subset,
+        Self::Preview,
+        Self::Staff,
+        Self::Test,
+        Self::Bot,
+        Self::Holdout,
+        Self::Excluded,
+        Self::UnknownSegment,
+        Self::UnknownCampaign,
+        Self::UnknownPlacement,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_reasons_is_whole() {
+        let schema = serde_json::to_value(schemars::schema_for!(DecideReason)).expect("a schema");
+        let described = schema["oneOf"].as_array().expect("each has its words");
+        let listed: Vec<_> = DecideReason::ALL.iter().map(|reason| serde_json::json!(reason)).collect();
+        assert_eq!(described.len(), listed.len());
+        assert!(described.iter().all(|one| listed.contains(&one["const"])), "{described:?}");
+    }
 }

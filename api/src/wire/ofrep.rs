@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Consent, DecideReason};
+use super::decide::{Consent, DecideReason, Traffic};
 
 /// What is sent for one flag, and for all.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,15 @@ pub struct EvaluationContext {
     /// What the person allows.
     #[serde(default)]
     pub consent: Consent,
+    /// Who comes.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// The user agent of the person's browser, where a server asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The variant that a reviewer wants to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
     /// The namespace whose flags are evaluated where all are asked for; without it, those of every namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -45,7 +54,7 @@ pub struct EvaluationContext {
 pub enum FlagReason {
     /// Drawn by shares.
     Split,
-    /// Nothing was drawn: the control, or the application's default.
+    /// Nothing was drawn: the control, what a reviewer asked for, or the application's default.
     Default,
 }
 
@@ -53,7 +62,13 @@ impl From<DecideReason> for FlagReason {
     fn from(reason: DecideReason) -> Self {
         match reason {
             DecideReason::Assigned | DecideReason::Subset => Self::Split,
-            DecideReason::NoConsent
+            DecideReason::Preview
+            | DecideReason::Staff
+            | DecideReason::Test
+            | DecideReason::Bot
+            | DecideReason::Holdout
+            | DecideReason::Excluded
+            | DecideReason::NoConsent
             | DecideReason::UnknownSegment
             | DecideReason::UnknownCampaign
             | DecideReason::UnknownPlacement => Self::Default,

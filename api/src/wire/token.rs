@@ -126,6 +126,19 @@ impl Keys {
         SubjectHash(hex(&mac(&keyed(&key), subject.as_bytes())[..16]))
     }
 
+    /// A person's number in a group of campaigns, below one million: the same in all of them, and independent of the
+    /// person's numbers in other groups and of every draw.
+    ///
+    /// It is the upper 64 bits of an HMAC-SHA-256 under a key that HKDF derives for the group, scaled: for people at large
+    /// each number is equally likely, to one in 2⁴⁴.
+    pub fn number_in_group(&self, group: &str, subject: &str) -> u32 {
+        let key = expanded(&self.subjects, "group", group);
+        let mac = mac(&keyed(&key), subject.as_bytes());
+        let (first, _) = mac.split_first_chunk().expect("32 bytes are more than eight");
+        let scaled = (u128::from(u64::from_be_bytes(*first)) * 1_000_000) >> 64;
+        u32::try_from(scaled).expect("it is below a million")
+    }
+
     /// Signs `claims` with the key of the moment at which they were decided.
     pub fn sign<Text: Serialize>(&self, claims: &Claims<Text>) -> String {
         let json = serde_json::to_vec(claims).expect("claims are strings and integers");

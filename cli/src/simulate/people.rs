@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::wire::decide::{Consent, DecideRequest, DecideResponse};
+use api::wire::decide::{Consent, DecideRequest, DecideResponse, Traffic};
 use api::wire::event::{Event, EventKind};
 use jiff::Timestamp;
 use reqwest::Url;
@@ -109,6 +109,9 @@ impl Person {
             segment: self.segment.clone(),
             eligible: None,
             consent: Consent::default(),
+            traffic: Traffic::default(),
+            user_agent: None,
+            preview: None,
         };
         let answer = self.client.post(self.decide.clone()).json(&request).send().await;
         let answer = answer.map_err(|_| Trouble::GatewayUnreachable)?;

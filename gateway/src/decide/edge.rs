@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use api::wire::decide::{Consent, DecideReason};
+use api::wire::decide::{Consent, DecideReason, Traffic};
 use arc_swap::Guard;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::metrics::DecideMetrics;
-use super::{Answer, Place, Question, decide};
+use super::{Answer, Place, Question, crawlers, decide};
 use crate::clock::Clock;
 use crate::key::Keyring;
 use crate::tables::{Snapshot, Tables};
@@ -78,6 +78,17 @@ pub(super) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
 
 /// Room for an answer of one decision, so that it need not grow while it is written.
 const ONE_ANSWER: usize = 1024;
+
+/// Who comes: as the caller says, or else as the user agent does that it hands on, or else as its own does.
+pub(super) fn traffic(said: Traffic, handed_on: Option<&str>, headers: &HeaderMap) -> Traffic {
+    let own = || headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    match said {
+        Traffic::Visitor if handed_on.map(str::as_bytes).or_else(own).is_some_and(crawlers::is_crawler) => {
+            Traffic::Bot
+        }
+        said => said,
+    }
+}
 
 pub(super) fn json(answer: &impl Serialize) -> Response {
     let mut json = Vec::with_capacity(ONE_ANSWER);

@@ -1,6 +1,6 @@
 //! The HTTP edge of the decision: our own API. [`super::ofrep`] is OpenFeature's.
 
-use api::wire::decide::{Consent, DecideRequest};
+use api::wire::decide::{Consent, DecideReason, DecideRequest, Traffic};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json};
+use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json, traffic};
 use super::question::Placements;
-use super::{Answer, KEPT_FOR, Place, Question, ofrep};
+use super::{Answer, KEPT_FOR, Place, Question, Terms, ofrep};
 use crate::auth::Caller;
 use crate::refusal::{self, Refusal};
 
@@ -52,6 +52,7 @@ async fn answer(
     let parts = state.parts();
     let mut request: DecideRequest = parts.counted(refusal::parse(body.as_deref()))?;
     request.consent = consent(request.consent, &headers);
+    request.traffic = traffic(request.traffic, request.user_agent.as_deref(), &headers);
     parts.counted(caller.enter(&request.namespace))?;
     let question = parts.counted(Question::try_from(&request))?;
     let tables = parts.tables();
@@ -82,6 +83,10 @@ struct DecideQuery {
     eligible: Option<String>,
     #[serde(default = "allowed")]
     measurement: bool,
+    #[serde(default)]
+    traffic: Traffic,
+    user_agent: Option<String>,
+    preview: Option<String>,
 }
 
 fn allowed() -> bool {
@@ -98,19 +103,37 @@ async fn answer_query(
     let Query(query) = parts.counted(query.map_err(|rejection| {
         Refusal::malformed(format!("{}: send the query as docs/gateway.md shows", rejection.body_text()))
     }))?;
-    let DecideQuery { namespace, campaign, placement, subject, segment, eligible, measurement } = &query;
+    let DecideQuery {
+        namespace,
+        campaign,
+        placement,
+        subject,
+        segment,
+        eligible,
+        measurement,
+        traffic: said,
+        user_agent,
+        preview,
+    } = &query;
     parts.counted(caller.enter(namespace))?;
     let eligible: Option<Vec<String>> =
         eligible.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
-    let consent = consent(Consent { measurement: *measurement }, &headers);
-    let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), consent);
+    let terms = Terms {
+        consent: consent(Consent { measurement: *measurement }, &headers),
+        traffic: traffic(*said, user_agent.as_deref(), &headers),
+        preview: preview.as_deref(),
+    };
+    let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), terms);
     let question = parts.counted(question.map_err(Refusal::from))?;
     let tables = parts.tables();
     let answer = parts.decide(&tables, Place { namespace, campaign, placement }, &question);
-    // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment.
+    // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment, and what a
+    // crawler is shown must not reach the person whose address it follows.
     let kept = match answer.variant {
-        Some(_) => format!("{}, max-age={}", kept_by(&caller), KEPT_FOR.as_secs()),
-        None => "no-store".to_owned(),
+        Some(_) if answer.reason != DecideReason::Bot => {
+            format!("{}, max-age={}", kept_by(&caller), KEPT_FOR.as_secs())
+        }
+        _ => "no-store".to_owned(),
     };
     let headers = [(header::CACHE_CONTROL, kept.as_str()), (header::VARY, GLOBAL_PRIVACY_CONTROL)];
     Ok((headers, json(&answer)).into_response())

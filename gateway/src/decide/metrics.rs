@@ -9,19 +9,15 @@ use prometheus_client::registry::Registry;
 /// Counters, one for each reason, found beforehand: a look-up by label on each request would take a lock.
 #[derive(Clone, Debug)]
 pub(super) struct DecideMetrics {
-    assigned: Counter,
-    no_consent: Counter,
-    subset: Counter,
-    unknown_segment: Counter,
-    unknown_campaign: Counter,
-    unknown_placement: Counter,
+    /// In the order of [`DecideReason::ALL`], which begins with the usual one.
+    answers: [(DecideReason, Counter); DecideReason::ALL.len()],
     /// Requests that were no question.
     pub(super) malformed: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
-    reason: &'static str,
+    reason: String,
 }
 
 impl DecideMetrics {
@@ -30,39 +26,16 @@ impl DecideMetrics {
         registry.register("broadside_decisions", "Answers, by their reason", decisions.clone());
         let malformed = Counter::default();
         registry.register("broadside_decide_refused", "Requests that were no question", malformed.clone());
-        let of = |reason| decisions.get_or_create_owned(&ReasonLabels { reason: word(reason) });
-        Self {
-            assigned: of(DecideReason::Assigned),
-            no_consent: of(DecideReason::NoConsent),
-            subset: of(DecideReason::Subset),
-            unknown_segment: of(DecideReason::UnknownSegment),
-            unknown_campaign: of(DecideReason::UnknownCampaign),
-            unknown_placement: of(DecideReason::UnknownPlacement),
-            malformed,
-        }
+        let answers = DecideReason::ALL.map(|reason| {
+            // As answers have it.
+            let labels = ReasonLabels { reason: format!("{reason:?}") };
+            (reason, decisions.get_or_create_owned(&labels))
+        });
+        Self { answers, malformed }
     }
 
     pub(super) fn answered(&self, reason: DecideReason) {
-        let counter = match reason {
-            DecideReason::Assigned => &self.assigned,
-            DecideReason::NoConsent => &self.no_consent,
-            DecideReason::Subset => &self.subset,
-            DecideReason::UnknownSegment => &self.unknown_segment,
-            DecideReason::UnknownCampaign => &self.unknown_campaign,
-            DecideReason::UnknownPlacement => &self.unknown_placement,
-        };
-        counter.inc();
-    }
-}
-
-/// A reason in a word, as answers have it.
-pub(super) fn word(reason: DecideReason) -> &'static str {
-    match reason {
-        DecideReason::Assigned => "Assigned",
-        DecideReason::NoConsent => "NoConsent",
-        DecideReason::Subset => "Subset",
-        DecideReason::UnknownSegment => "UnknownSegment",
-        DecideReason::UnknownCampaign => "UnknownCampaign",
-        DecideReason::UnknownPlacement => "UnknownPlacement",
+        let counter = self.answers.iter().find(|(of, _)| *of == reason);
+        counter.expect("every reason has its counter").1.inc();
     }
 }

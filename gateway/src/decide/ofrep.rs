@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::edge::{DecideState, Parts, consent, json};
-use super::{Answer, Place, Question, QuestionError, decide_in};
+use super::edge::{DecideState, Parts, consent, json, traffic};
+use super::{Answer, Place, Question, QuestionError, Terms, decide_in};
 use crate::auth::Caller;
 use crate::refusal::{self, Code, Refusal};
 use crate::table::{Placement, Table};
@@ -210,18 +210,29 @@ fn read(headers: &HeaderMap, body: Result<&[u8], &BytesRejection>) -> Result<Eva
         Failure { status, code, details: refusal.message }
     })?;
     let said = request.context;
-    Ok(EvaluationContext { consent: consent(said.consent, headers), ..said })
+    let traffic = traffic(said.traffic, said.user_agent.as_deref(), headers);
+    Ok(EvaluationContext { consent: consent(said.consent, headers), traffic, ..said })
 }
 
 fn question(context: &EvaluationContext) -> Result<Question<'_>, Failure> {
-    let EvaluationContext { targeting_key, segment, eligible, consent, namespace: _ } = context;
+    let EvaluationContext {
+        targeting_key,
+        segment,
+        eligible,
+        consent,
+        traffic,
+        user_agent: _,
+        preview,
+        namespace: _,
+    } = context;
     let Some(subject) = targeting_key.as_deref().filter(|key| !key.is_empty()) else {
         return Err(Failure::bad(
             FlagErrorCode::TargetingKeyMissing,
             "context.targetingKey: send the person or device for whom the flag is".to_owned(),
         ));
     };
-    let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), *consent);
+    let terms = Terms { consent: *consent, traffic: *traffic, preview: preview.as_deref() };
+    let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), terms);
     question.map_err(|error| {
         let field = match error {
             QuestionError::Subject => "targetingKey",

@@ -1,6 +1,6 @@
 //! What is asked, once it is known to be a question.
 
-use api::wire::decide::{Consent, DecideRequest};
+use api::wire::decide::{Consent, DecideRequest, Traffic};
 
 use super::SUBJECT_LIMIT;
 use crate::refusal::Refusal;
@@ -31,8 +31,19 @@ pub struct Question<'r> {
     pub segment: Option<&'r str>,
     /// The variants that the caller can show; nothing where it can show all.
     eligible: Option<&'r [String]>,
+    /// Whether the answer may count.
+    pub terms: Terms<'r>,
+}
+
+/// Whether an answer may count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms<'r> {
     /// What the person allows.
     pub consent: Consent,
+    /// Who comes.
+    pub traffic: Traffic,
+    /// The variant that a reviewer wants to see.
+    pub preview: Option<&'r str>,
 }
 
 /// The placements of one request.
@@ -64,7 +75,7 @@ impl<'r> Question<'r> {
         subject: &'r str,
         segment: Option<&'r str>,
         eligible: Option<&'r [String]>,
-        consent: Consent,
+        terms: Terms<'r>,
     ) -> Result<Self, QuestionError> {
         if !(1..=SUBJECT_LIMIT).contains(&subject.len()) {
             return Err(QuestionError::Subject);
@@ -72,7 +83,7 @@ impl<'r> Question<'r> {
         if eligible.is_some_and(|eligible| !(1..=ELIGIBLE_LIMIT).contains(&eligible.len())) {
             return Err(QuestionError::Eligible);
         }
-        Ok(Self { subject, segment, eligible, consent })
+        Ok(Self { subject, segment, eligible, terms })
     }
 
     /// The subject.
@@ -111,8 +122,12 @@ impl<'r> TryFrom<&'r DecideRequest> for Question<'r> {
             segment,
             eligible,
             consent,
+            traffic,
+            user_agent: _,
+            preview,
         } = request;
-        Ok(Self::new(subject, segment.as_deref(), eligible.as_deref(), *consent)?)
+        let terms = Terms { consent: *consent, traffic: *traffic, preview: preview.as_deref() };
+        Ok(Self::new(subject, segment.as_deref(), eligible.as_deref(), terms)?)
     }
 }
 

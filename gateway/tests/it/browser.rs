@@ -170,6 +170,10 @@ fn is_there(program: &str) -> bool {
 fn start(program: &str, profile: &std::path::Path) -> Child {
     let mut command = Command::new(program);
     command.args(["--headless=new", "--remote-debugging-port=0", "--window-size=1000,800", "about:blank"]);
+    // Nobody sits at it, and it would say so.
+    command.arg(
+        "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36",
+    );
     // Root has no sandbox, and a container little shared memory. The pages are ours.
     command.args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]);
     // A browser's own errands, and a guard for those that we did not think of: only this machine has a name.

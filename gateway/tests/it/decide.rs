@@ -45,6 +45,31 @@ async fn a_browser_that_asks_for_privacy_gets_the_control_and_no_token() {
 }
 
 #[tokio::test]
+async fn who_comes_is_told_by_the_caller_or_by_the_user_agent() {
+    const PHONE: &str =
+        "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36";
+    const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    let world = World::new(SAMPLE);
+    let check = async |own: &str, more: Value, reason: &str| {
+        let mut body = question("alice");
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = Request::post("/v1/decide").header("User-Agent", own);
+        let (status, answer) = call(&world.decide, request.body(Body::from(body.to_string())).unwrap()).await;
+        assert_eq!((status, &answer["reason"]), (StatusCode::OK, &json!(reason)), "{own} {more}");
+        assert_eq!(answer.get("token").is_some(), reason == "Assigned");
+    };
+    check(PHONE, json!({}), "Assigned").await;
+    check(CRAWLER, json!({}), "Bot").await;
+    check("node", json!({}), "Assigned").await;
+    check("node", json!({"userAgent": CRAWLER}), "Bot").await;
+    check("HealthBot/1", json!({"userAgent": PHONE}), "Assigned").await;
+    check(CRAWLER, json!({"traffic": "Staff"}), "Staff").await;
+    check(PHONE, json!({"traffic": "Bot"}), "Bot").await;
+    check(PHONE, json!({"traffic": "Test"}), "Test").await;
+    check(PHONE, json!({"preview": "retired"}), "Preview").await;
+}
+
+#[tokio::test]
 async fn several_placements_are_answered_in_their_order() {
     let (status, answer) = ask(|body| {
         body.as_object_mut().unwrap().remove("placement");
@@ -95,6 +120,11 @@ async fn an_address_asks_the_same_and_says_how_long_its_answer_may_be_kept() {
         assert_eq!(body(response).await["reason"], json!("NoConsent"));
     }
     assert_eq!(body(ask("&eligible=warm,other", "0").await).await["reason"], json!("Subset"));
+    assert_eq!(body(ask("&preview=retired", "0").await).await["variant"], json!("retired"));
+    assert_eq!(body(ask("&traffic=Staff", "0").await).await["reason"], json!("Staff"));
+    let crawled = ask("&userAgent=Googlebot", "0").await;
+    assert_eq!(head(&crawled, "cache-control").as_deref(), Some("no-store"));
+    assert_eq!(body(crawled).await["reason"], json!("Bot"));
     let (status, answer) = get(&world.decide, "/v1/decide?namespace=shop").await;
     assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &json!("Malformed")));
     assert!(answer["message"].as_str().unwrap().contains("campaign"), "{answer}");

@@ -66,6 +66,23 @@ async fn segment_and_the_browsers_wish_are_heard() {
 }
 
 #[tokio::test]
+async fn a_context_says_who_comes_and_what_a_reviewer_wants_to_see() {
+    let world = World::new(SAMPLE);
+    let check = async |more: Value, reason: &str, decision: &str, variant: &str| {
+        let mut context = json!({"targetingKey": "alice"});
+        context.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (_, flag) = post(&world.decide, FLAG, json!({"context": context}).to_string()).await;
+        let found = (&flag["reason"], &flag["metadata"]["decision"], &flag["variant"]);
+        assert_eq!(found, (&json!(reason), &json!(decision), &json!(variant)), "{more}");
+        assert_eq!(flag["metadata"].get("token"), None, "{more}");
+    };
+    check(json!({"traffic": "Staff"}), "DEFAULT", "Staff", "control").await;
+    check(json!({"userAgent": "Googlebot/2.1"}), "DEFAULT", "Bot", "control").await;
+    check(json!({"preview": "retired"}), "DEFAULT", "Preview", "retired").await;
+    check(json!({"preview": "other"}), "DEFAULT", "Preview", "control").await;
+}
+
+#[tokio::test]
 async fn each_fault_has_its_code() {
     let world = World::new(SAMPLE);
     let check = async |path: &str, body: &str, status, code, details: &str| {

@@ -41,6 +41,8 @@ impl Sample<'_> {
         AdTableSpec {
             number: self.number,
             campaign: TableCampaign { name: "cart-and-hero".to_owned(), uid: self.uid.to_owned() },
+            exclusion: None,
+            holdout: None,
             placements: vec![self.placement()],
         }
     }

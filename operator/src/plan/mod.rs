@@ -175,8 +175,9 @@ fn assemble(
 ) -> Plan {
     let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
     let known = object.status.as_ref().and_then(|status| status.table_number);
-    let table_number = table::number(seen.table.as_ref(), known, &rows);
-    let table = table::next(campaign, seen.table.as_ref(), table_number, rows.clone());
+    let spec = table::spec(campaign, seen.table.as_ref(), known, rows.clone());
+    let table_number = spec.number;
+    let table = table::next(campaign, seen.table.as_ref(), spec);
     let inconsistent = steps.iter().find_map(|step| step.inconsistent.clone());
     let stalled = written.stalled.clone().or_else(|| nothing_to_test(&written, &steps));
     let mut notes = written.notes;

@@ -5,29 +5,58 @@ use api::{AdTable, AdTableSpec, TableCampaign, TablePlacement};
 use crate::campaign::Campaign;
 use crate::objects;
 
-/// The number of the table that serves `rows`: it grows by one with each change, and goes on from the `known` one where
-/// somebody deleted the table.
-pub(super) fn number(served: Option<&AdTable>, known: Option<i64>, rows: &[TablePlacement]) -> i64 {
+/// What is served for `rows`. Its number grows by one with each change, and goes on from the `known` one where somebody
+/// deleted the table.
+pub(super) fn spec(
+    campaign: &Campaign,
+    served: Option<&AdTable>,
+    known: Option<i64>,
+    rows: Vec<TablePlacement>,
+) -> AdTableSpec {
+    let before = served.map(|table| table.spec.number);
+    let same = AdTableSpec {
+        number: before.unwrap_or_default(),
+        campaign: TableCampaign { name: campaign.name.clone(), uid: campaign.uid.clone() },
+        exclusion: campaign.exclusion.clone(),
+        holdout: campaign.holdout.clone(),
+        placements: rows,
+    };
     match served {
-        Some(table) if table.spec.placements == rows => table.spec.number,
-        Some(table) => table.spec.number + 1,
-        None => known.map_or(1, |known| known + 1),
+        Some(table) if table.spec == same => same,
+        _ => AdTableSpec { number: before.or(known).map_or(1, |number| number + 1), ..same },
     }
 }
 
-/// The table of that number, or nothing when that is what is served.
-pub(super) fn next(
-    campaign: &Campaign,
-    served: Option<&AdTable>,
-    number: i64,
-    rows: Vec<TablePlacement>,
-) -> Option<AdTable> {
-    if served.is_some_and(|table| table.spec.number == number) {
+/// The table that serves it, or nothing when that is what is served.
+pub(super) fn next(campaign: &Campaign, served: Option<&AdTable>, spec: AdTableSpec) -> Option<AdTable> {
+    if served.is_some_and(|table| table.spec.number == spec.number) {
         return None;
     }
-    let whose = TableCampaign { name: campaign.name.clone(), uid: campaign.uid.clone() };
-    Some(AdTable {
-        metadata: objects::metadata(campaign, campaign.uid.clone()),
-        spec: AdTableSpec { number, campaign: whose, placements: rows },
-    })
+    Some(AdTable { metadata: objects::metadata(campaign, campaign.uid.clone()), spec })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::{AdCampaign, Group, TableHoldout};
+
+    #[test]
+    fn whatever_of_it_changes_has_another_number() {
+        let yaml = "{apiVersion: broadside.dev/v1alpha1, kind: AdCampaign, metadata: {name: trail, uid: u}, spec: {brief: \
+            {product: Aero}, placements: [{name: hero, format: WebBanner, delivery: {gateway: {}}, control: {headline: Aero, \
+            button: Go}, challengers: [{headline: Trail, button: Go}], metric: {name: view, kind: Binary, window: 30m}}]}}";
+        let object: AdCampaign = serde_saphyr::from_str(yaml).expect("a campaign");
+        let campaign = Campaign::try_from(&object).expect("a good one");
+        let first =
+            next(&campaign, None, spec(&campaign, None, None, Vec::new())).expect("nothing is served");
+        assert_eq!(first.spec.number, 1);
+        let again = spec(&campaign, Some(&first), Some(1), Vec::new());
+        assert!(next(&campaign, Some(&first), again).is_none());
+        assert_eq!(spec(&campaign, None, Some(7), Vec::new()).number, 8, "somebody deleted it");
+        let holdout = TableHoldout { group: Group("winter".to_owned()), share: 50_000 };
+        let changed = Campaign { holdout: Some(holdout.clone()), ..campaign };
+        let second = next(&changed, Some(&first), spec(&changed, Some(&first), Some(1), Vec::new()));
+        let second = second.expect("it changed").spec;
+        assert_eq!((second.number, second.holdout), (2, Some(holdout)));
+    }
 }

@@ -3,6 +3,7 @@
 mod away;
 mod brand;
 mod gateway;
+mod group;
 mod quiet;
 mod server;
 mod transitions;

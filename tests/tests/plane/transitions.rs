@@ -114,6 +114,9 @@ async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards(
     };
     let variables = json!([{"name": "first_name", "maximumLength": 9, "fallback": "you"}]);
     campaigns.check("a variable", &changed("variables", variables), frozen).await?;
+    let part = json!({"group": "checkout", "share": "50%"});
+    campaigns.check("other people", &changed("exclusion", part.clone()), frozen).await?;
+    campaigns.check("a holdout", &changed("holdout", part), frozen).await?;
     campaigns.check("a brand", &changed("rules", json!({"brand": "acme"})), frozen).await
 }
 

@@ -27,9 +27,9 @@ const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 /// Questions whose answers are known as long as the clock stands.
 pub(super) fn questions() -> Vec<Input> {
     let all = json!({"namespace": "shop", "campaign": "cart-and-hero", "placements": ["hero", "none"], "subject": "bob",
-        "segment": "new", "eligible": ["control", "warm"], "consent": {"measurement": true}});
+        "segment": "new", "eligible": ["control", "warm"], "consent": {"measurement": true}, "traffic": "Visitor", "userAgent": "node"});
     let context = json!({"context": {"targetingKey": "alice", "segment": "new", "eligible": ["control"],
-        "consent": {"measurement": true}, "namespace": "shop", "country": {"of": ["CH", 1.5, null]}}});
+        "consent": {"measurement": true}, "namespace": "shop", "preview": "warm", "country": {"of": ["CH", 1.5, null]}}});
     let address = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice";
     vec![
         Input::post("/v1/decide", &question("alice")),
@@ -37,6 +37,7 @@ pub(super) fn questions() -> Vec<Input> {
         Input::post("/v1/decide", &all),
         Input::get(address),
         Input::get(&format!("{address}&segment=new&eligible=control,warm&measurement=false")),
+        Input::get(&format!("{address}&traffic=Visitor&userAgent=node&preview=warm")),
         Input::post(&format!("{FLAGS}/shop.cart-and-hero.hero"), &context),
         Input::post(FLAGS, &context),
         Input::post(FLAGS, &context).with("if-none-match", "\"0\", W/\"1\""),

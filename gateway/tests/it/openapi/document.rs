@@ -86,7 +86,7 @@ fn decide_by_address(schemas: &mut Schemas) -> Value {
 }
 
 /// A question as a query.
-fn question(schemas: &Schemas) -> Value {
+fn question(schemas: &mut Schemas) -> Value {
     let text = || json!({"type": "string"});
     let mut eligible = Parameter::Query("eligible").of(
         "The variants that the caller can show, with commas between them.",
@@ -110,6 +110,13 @@ fn question(schemas: &Schemas) -> Value {
             json!({"type": "boolean", "default": true}),
             Optional
         ),
+        Parameter::Query("traffic").of("Who comes.", schemas.traffic(), Optional),
+        Parameter::Query("userAgent").of(
+            "The user agent of the person's browser, where a server asks.",
+            text(),
+            Optional
+        ),
+        Parameter::Query("preview").of("The variant that a reviewer wants to see.", text(), Optional),
         global_privacy_control(),
     ])
 }

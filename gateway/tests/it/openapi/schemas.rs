@@ -1,6 +1,6 @@
 //! The shapes of bodies: those of the wire types, and of what the gateway reads and writes without a type that it shares.
 
-use api::wire::decide::{DecideAllResponse, DecideReason, DecideRequest, DecideResponse};
+use api::wire::decide::{DecideAllResponse, DecideReason, DecideRequest, DecideResponse, Traffic};
 use api::wire::event::{EventsRequest, EventsResponse};
 use api::wire::ofrep::{EvaluationRequest, FlagErrorCode, FlagFailure, FlagReason};
 use api::wire::totals::TotalsResponse;
@@ -62,6 +62,10 @@ impl Schemas {
     /// Names that commas can stand between.
     pub(super) fn names(&self) -> Value {
         json!({"type": "array", "maxItems": ELIGIBLE_LIMIT, "items": {"type": "string"}})
+    }
+
+    pub(super) fn traffic(&mut self) -> Value {
+        self.read::<Traffic>()
     }
 
     pub(super) fn tag(&self) -> Value {
