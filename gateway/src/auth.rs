@@ -16,9 +16,11 @@ mod caller;
 pub mod files;
 mod guard;
 mod keys;
+mod metrics;
 mod operator;
 
 pub use caller::Caller;
 pub use guard::Access;
 pub use keys::{ApiKey, ApiKeyError, ApiKeys, KEY_MINIMUM, Spent};
+pub use metrics::counted;
 pub use operator::{AUDIENCE, Account, HOLDS_FOR, NoAccount, Reviewer, Totals};

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::args::{Config, Recording, Role, Source};
 use crate::auth::files::{ApiKeyFileError, ApiKeyFiles};
-use crate::auth::{Access, Totals};
+use crate::auth::{self, Access, Totals};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
@@ -95,7 +95,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             parts.follows(recording, connection).await?
         }
     };
-    let router = totals(&role).await?.guard(access.guard(decides.merge(router)));
+    let totals = totals(&role).await?;
+    let router = totals.guard(access.guard(decides.merge(router)));
+    let router = match (&access, &totals) {
+        // Nobody is turned away, so decisions need not go through a layer more.
+        (Access::Open, Totals::Open) => router,
+        _ => auth::counted(router, &mut parts.registry),
+    };
     let router = router.merge(parts.operations(ledger));
     let router = origins.let_in(router, &access);
     until_ended(listen, transport, router, follower, tasks).await

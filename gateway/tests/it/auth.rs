@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use gateway::auth::files::ApiKeyring;
-use gateway::auth::{AUDIENCE, Access, ApiKey, ApiKeys, HOLDS_FOR, Totals};
+use gateway::auth::{AUDIENCE, Access, ApiKey, ApiKeys, HOLDS_FOR, Totals, counted};
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -56,6 +57,23 @@ async fn ask(router: &Router, method: Method, path: &str, key: Option<&str>, bod
 
 fn alice(namespace: Option<&str>) -> Value {
     json!({"context": {"targetingKey": "alice", "namespace": namespace}})
+}
+
+#[tokio::test]
+async fn who_is_turned_away_is_counted() {
+    let mut registry = Registry::default();
+    let once = |key: ApiKey| key.limited(NonZeroU32::MIN, &ApiKeys::default());
+    let router = counted(guarded_by(&World::new(SAMPLE), once), &mut registry);
+    for (key, expected) in [(None, 401), (Some(BLOG), 403), (Some(SHOP), 200), (Some(SHOP), 429)] {
+        let Answer { status, .. } = ask(&router, Method::GET, QUERY, key, Value::Null).await;
+        assert_eq!(status.as_u16(), expected);
+    }
+    let mut told = String::new();
+    prometheus_client::encoding::text::encode(&mut told, &registry).unwrap();
+    for status in [401, 403, 429] {
+        let line = format!("broadside_turned_away_total{{status=\"{status}\"}} 1\n");
+        assert!(told.contains(&line), "{told}");
+    }
 }
 
 #[tokio::test]
