@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::auth::files::ApiKeyFiles;
 use crate::auth::{Account, NoAccount};
 use crate::cors::{NoOrigin, Origins};
+use crate::decide::{NoCookie, VisitorCookie};
 use crate::ledger::stream::Place;
 use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
@@ -107,6 +108,12 @@ pub struct CommonArgs {
     /// them, or again for each.
     #[arg(long, env = "BROADSIDE_ALLOW_ORIGIN", value_name = "ORIGIN|*", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+    /// The name of a cookie by which pages that send no subject are known again. It is set for visitors who allow measuring.
+    #[arg(long, env = "BROADSIDE_VISITOR_COOKIE", value_name = "NAME")]
+    pub visitor_cookie: Option<String>,
+    /// The domain to whose hosts that cookie is sent, such as `shop.example`; the gateway's own host where none is named.
+    #[arg(long, env = "BROADSIDE_VISITOR_DOMAIN", value_name = "DOMAIN", requires = "visitor_cookie")]
+    pub visitor_domain: Option<String>,
     /// A folder of the keys with which applications ask, `NAMESPACE.NAME` each, 32 bytes or more of text; without it
     /// everyone is answered.
     #[arg(long, env = "BROADSIDE_API_KEYS", value_name = "DIR")]
@@ -174,6 +181,8 @@ pub struct Config {
     pub key_file: PathBuf,
     /// The origins whose pages may read answers.
     pub origins: Origins,
+    /// The cookie by which visitors are known again, where they are.
+    pub visitors: Option<VisitorCookie>,
     /// The keys with which applications ask, where they are asked for.
     pub api_keys: Option<ApiKeyFiles>,
     /// Where the certificate lies, where connections are encrypted.
@@ -225,6 +234,14 @@ pub enum ConfigError {
     /// An origin is none.
     #[error("--allow-origin: {0}")]
     NoOrigin(NoOrigin),
+    /// A cookie is none.
+    #[error(transparent)]
+    NoCookie(#[from] NoCookie),
+    /// Any page could ask in its visitors' names.
+    #[error(
+        "--allow-origin: `*` lets any page ask with --visitor-cookie in its visitors' names: name the origins of yours"
+    )]
+    CookieForAnyOrigin,
     /// The name of a stream can't be a part of a subject.
     #[error("--nats-stream: {0:?} is no name: write letters, digits, `-` and `_`, at most 64")]
     NoStream(String),
@@ -274,15 +291,32 @@ impl LedgerArgs {
 
 impl Config {
     fn new(role: Role, common: CommonArgs) -> Result<Self, ConfigError> {
-        let CommonArgs { listen, tables, namespace, key_file, allow_origin, api_keys, rate_limit, tls, nats } =
-            common;
+        let CommonArgs {
+            listen,
+            tables,
+            namespace,
+            key_file,
+            allow_origin,
+            visitor_cookie,
+            visitor_domain,
+            api_keys,
+            rate_limit,
+            tls,
+            nats,
+        } = common;
         let origins = Origins::parse(&allow_origin).map_err(ConfigError::NoOrigin)?;
+        let cookie = |name: String| VisitorCookie::new(&name, visitor_domain.as_deref());
+        let visitors = visitor_cookie.map(cookie).transpose()?;
+        if visitors.is_some() && origins == Origins::Any {
+            return Err(ConfigError::CookieForAnyOrigin);
+        }
         Ok(Self {
             role,
             listen,
             source: source(&tables, namespace)?,
             key_file,
             origins,
+            visitors,
             api_keys: api_keys.map(|folder| ApiKeyFiles { folder, rate: rate_limit }),
             tls: tls.files(),
             stream: nats.place()?,
@@ -363,6 +397,14 @@ mod tests {
         let odd = origins("gateway decide --key-file k --allow-origin https://shop.example/").unwrap_err();
         let remedy = r#"--allow-origin: "https://shop.example/" is no origin: write https://shop.example"#;
         assert_eq!(odd.to_string(), remedy);
+        let visitors =
+            |line: &str| read(&format!("gateway decide --key-file k {line}")).map(|config| config.visitors);
+        let cookie = VisitorCookie::new("visitor", Some("shop.example")).unwrap();
+        assert_eq!(visitors("--visitor-cookie visitor --visitor-domain shop.example"), Ok(Some(cookie)));
+        let odd = visitors("--visitor-cookie visitor --allow-origin *");
+        assert_eq!(odd, Err(ConfigError::CookieForAnyOrigin));
+        let odd = visitors("--visitor-cookie a;b").unwrap_err();
+        assert!(odd.to_string().starts_with("--visitor-cookie: \"a;b\" is no name"), "{odd}");
         let stream = |line: &str| read(line).map(|config| config.stream.map(|place| place.stream));
         let nats = "gateway decide --key-file k --nats";
         assert_eq!(stream(&format!("{nats} nats://a:4222,nats://b:4222")), Ok(Some("broadside".to_owned())));

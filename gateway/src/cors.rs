@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::auth::Access;
+use crate::decide::VisitorCookie;
 
 /// What pages of listed origins may read. All else is for the operator and for people who watch it.
 const OPEN: [&str; 3] = ["/v1/decide", "/v1/events", "/ofrep/"];
@@ -53,7 +54,7 @@ impl Origins {
     }
 
     /// Has the routes tell browsers that pages of these origins may read answers.
-    pub fn let_in(self, router: Router, access: &Access) -> Router {
+    pub fn let_in(self, router: Router, access: &Access, visitors: Option<&VisitorCookie>) -> Router {
         let origins = match self {
             Self::None => return router,
             Self::Any => None,
@@ -63,7 +64,7 @@ impl Origins {
             let is_open = OPEN.iter().any(|path| request.uri.path().starts_with(path));
             is_open && origins.as_ref().is_none_or(|listed| listed.contains(origin))
         });
-        router.layer(layer(origins, access))
+        router.layer(layer(origins, access).allow_credentials(visitors.is_some()))
     }
 }
 

@@ -20,6 +20,7 @@ mod http;
 mod metrics;
 mod ofrep;
 mod question;
+mod visitor;
 
 use api::wire::decide::DecideReason;
 use api::wire::token::{Claims, Keys, SubjectHash};
@@ -34,6 +35,7 @@ pub use edge::DecideState;
 pub use http::{BODY_LIMIT, router};
 pub use ofrep::FLAGS_LIMIT;
 pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question, QuestionError, Terms};
+pub use visitor::{NoCookie, VisitorCookie};
 
 /// The longest subject, in bytes: room for any identifier, none for a profile.
 pub const SUBJECT_LIMIT: usize = 512;
@@ -246,7 +248,7 @@ mod tests {
             campaign: "cart-and-hero".into(),
             placement: Some("hero".into()),
             placements: None,
-            subject: "alice".into(),
+            subject: Some("alice".into()),
             segment: None,
             eligible: None,
             consent: Consent::default(),
@@ -363,7 +365,7 @@ mod tests {
         let tables = snapshot(&[(&["all"], &[300_000, 300_000, 400_000])]);
         let mut kept = 0;
         for number in 0..500 {
-            let all = DecideRequest { subject: format!("subject {number}"), ..request() };
+            let all = DecideRequest { subject: Some(format!("subject {number}")), ..request() };
             let some = DecideRequest { eligible: Some(vec!["control".into(), "warm".into()]), ..all.clone() };
             let (one, other) = (ask(&tables, &all), ask(&tables, &some));
             if one.variant.as_deref() != Some("retired") {
@@ -397,7 +399,7 @@ mod tests {
         let (one, other) = (snapshot(SAMPLE.allocations), snapshot(SAMPLE.allocations));
         let mut counts = std::collections::BTreeMap::new();
         for number in 0..4000 {
-            let request = DecideRequest { subject: format!("subject {number}"), ..request() };
+            let request = DecideRequest { subject: Some(format!("subject {number}")), ..request() };
             let (first, later) = (ask(&one, &request), answer(&other, &request, START + KEPT_FOR));
             assert_eq!(first.variant.as_deref(), later.variant);
             *counts.entry(first.variant.unwrap()).or_insert(0) += 1;

@@ -13,7 +13,7 @@ use crate::args::{Config, Recording, Role, Source};
 use crate::auth::files::{ApiKeyFileError, ApiKeyFiles};
 use crate::auth::{self, Access, Totals};
 use crate::clock::{Clock, SystemClock};
-use crate::decide::{self, DecideState};
+use crate::decide::{self, DecideState, VisitorCookie};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
 use crate::ledger::store::{Bounds, Store, StoreError};
 use crate::ledger::stream::{Connection, FollowError, Publisher, StreamError};
@@ -71,7 +71,7 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let Config { role, listen, source, key_file, origins, api_keys, tls, stream } = config;
+    let Config { role, listen, source, key_file, origins, visitors, api_keys, tls, stream } = config;
     let keyring = keys(&key_file)?;
     let transport = tls.map_or(Ok(Transport::Plain), transport)?;
     let access = api_keys.map_or(Ok(Access::Open), access)?;
@@ -84,7 +84,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         None => None,
     };
     let decides = match role {
-        Role::Decide | Role::All(_) => parts.decides(),
+        Role::Decide | Role::All(_) => parts.decides(visitors.clone()),
         Role::Ledger(_) => Router::new(),
     };
     let Records { router, ledger, tasks } = match (&role, connection) {
@@ -103,7 +103,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         _ => auth::counted(router, &mut parts.registry),
     };
     let router = router.merge(parts.operations(ledger));
-    let router = origins.let_in(router, &access);
+    let router = origins.let_in(router, &access, visitors.as_ref());
     until_ended(listen, transport, router, follower, tasks).await
 }
 
@@ -136,9 +136,10 @@ struct Parts {
 }
 
 impl Parts {
-    fn decides(&mut self) -> Router {
+    fn decides(&mut self, visitors: Option<VisitorCookie>) -> Router {
         let Self { tables, keyring, clock, registry } = self;
-        decide::router(DecideState::new(tables.clone(), keyring.clone(), Arc::clone(clock), registry))
+        let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
+        decide::router(DecideState::new(tables, keyring, clock, visitors, registry))
     }
 
     /// Events go to a ledger of this process.

@@ -84,6 +84,17 @@ async fn pages_of_other_origins_are_let_in_by_gateway_and_ledger_alike() -> Resu
 }
 
 #[tokio::test]
+async fn visitors_are_known_by_a_cookie_where_that_is_asked_for() -> Result {
+    let rendered = async |values: &[&str]| anyhow::Ok(said(&helm(&[&["template"], values].concat()).await?));
+    assert!(!rendered(&[]).await?.contains("--visitor"));
+    let named = rendered(&["--set", "gateway.visitorCookie.name=visitor"]).await?;
+    assert!(named.contains("- --visitor-cookie=visitor\n") && !named.contains("--visitor-domain"), "{named}");
+    let both = "gateway.visitorCookie.name=visitor,gateway.visitorCookie.domain=shop.example";
+    assert!(rendered(&["--set", both]).await?.contains("- --visitor-domain=shop.example\n"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn gateway_and_ledger_know_the_same_stream() -> Result {
     assert!(!said(&helm(&["template"]).await?).contains("--nats"));
     let values = "nats.url=nats://nats:4222,nats.credentialsSecret=broadside-nats";

@@ -21,9 +21,11 @@ pub struct DecideRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16))]
     pub placements: Option<Vec<String>>,
-    /// The person or device, as the application knows it, in 512 bytes at most. It is hashed at once and kept nowhere.
+    /// The person or device, as the application knows it, in 512 bytes at most. It is hashed at once and kept nowhere. A
+    /// page may leave it out where the gateway names visitors by a cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
-    pub subject: String,
+    pub subject: Option<String>,
     /// The segment; where the campaign names none it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,

@@ -105,7 +105,7 @@ impl Person {
             campaign: self.campaign.clone(),
             placement: Some(self.placement.clone()),
             placements: None,
-            subject: format!("{}-{number}", self.run),
+            subject: Some(format!("{}-{number}", self.run)),
             segment: self.segment.clone(),
             eligible: None,
             consent: Consent::default(),

@@ -10,7 +10,8 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::metrics::DecideMetrics;
-use super::{Answer, Place, Question, crawlers, decide};
+use super::visitor::{Visitor, VisitorCookie};
+use super::{Answer, Place, Question, Terms, crawlers, decide};
 use crate::clock::Clock;
 use crate::key::Keyring;
 use crate::tables::{Snapshot, Tables};
@@ -28,12 +29,20 @@ pub(super) struct Parts {
     pub(super) keyring: Keyring,
     pub(super) clock: Arc<dyn Clock>,
     metrics: DecideMetrics,
+    visitors: Option<VisitorCookie>,
 }
 
 impl DecideState {
-    /// Decisions from these tables, signed with these keys.
-    pub fn new(tables: Tables, keyring: Keyring, clock: Arc<dyn Clock>, registry: &mut Registry) -> Self {
-        Self(Arc::new(Parts { tables, keyring, clock, metrics: DecideMetrics::new(registry) }))
+    /// Decisions from these tables, signed with these keys. Visitors who are told by nobody are named by a cookie, where
+    /// there is one.
+    pub fn new(
+        tables: Tables,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        visitors: Option<VisitorCookie>,
+        registry: &mut Registry,
+    ) -> Self {
+        Self(Arc::new(Parts { tables, keyring, clock, metrics: DecideMetrics::new(registry), visitors }))
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -56,6 +65,16 @@ impl Parts {
         let answer = decide(tables, &self.keyring.load(), place, question, self.clock.now());
         self.answered(answer.reason);
         answer
+    }
+
+    /// Puts in the subject where the caller names none, and pages are to be known again.
+    pub(super) fn name(
+        &self,
+        subject: &mut Option<String>,
+        terms: Terms<'_>,
+        headers: &HeaderMap,
+    ) -> Visitor {
+        self.visitors.as_ref().map_or(Visitor::Told, |cookie| cookie.name(subject, terms, headers))
     }
 
     pub(super) fn answered(&self, reason: DecideReason) {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json, traffic};
 use super::question::Placements;
+use super::visitor::Visitor;
 use super::{Answer, KEPT_FOR, Place, Question, Terms, ofrep};
 use crate::auth::Caller;
 use crate::refusal::{self, Refusal};
@@ -54,20 +55,32 @@ async fn answer(
     request.consent = consent(request.consent, &headers);
     request.traffic = traffic(request.traffic, request.user_agent.as_deref(), &headers);
     parts.counted(caller.enter(&request.namespace))?;
+    let preview = request.preview.as_deref();
+    let terms = Terms { consent: request.consent, traffic: request.traffic, preview };
+    let visitor = parts.name(&mut request.subject, terms, &headers);
     let question = parts.counted(Question::try_from(&request))?;
     let tables = parts.tables();
     let answer = |placement| {
         let place = Place { namespace: &request.namespace, campaign: &request.campaign, placement };
         parts.decide(&tables, place, &question)
     };
-    Ok(match parts.counted(Placements::try_from(&request))? {
+    let response = match parts.counted(Placements::try_from(&request))? {
         Placements::One(placement) => json(&answer(placement)),
         Placements::Several(placements) => {
             let named = placements.iter().map(String::as_str);
             let decisions = named.map(|placement| Placed { placement, answer: answer(placement) }).collect();
             json(&Answers { decisions })
         }
-    })
+    };
+    Ok(given(visitor, response))
+}
+
+/// The answer with the cookie that a new visitor is given.
+fn given(visitor: Visitor, mut response: Response) -> Response {
+    if let Visitor::New(cookie) = visitor {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// A question as the query of an address, whose answer a cache may keep.
@@ -77,7 +90,7 @@ struct DecideQuery {
     namespace: String,
     campaign: String,
     placement: String,
-    subject: String,
+    subject: Option<String>,
     segment: Option<String>,
     /// With commas between them.
     eligible: Option<String>,
@@ -100,9 +113,15 @@ async fn answer_query(
     query: Result<Query<DecideQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let parts = state.parts();
-    let Query(query) = parts.counted(query.map_err(|rejection| {
+    let Query(mut query) = parts.counted(query.map_err(|rejection| {
         Refusal::malformed(format!("{}: send the query as docs/gateway.md shows", rejection.body_text()))
     }))?;
+    let terms = Terms {
+        consent: consent(Consent { measurement: query.measurement }, &headers),
+        traffic: traffic(query.traffic, query.user_agent.as_deref(), &headers),
+        preview: query.preview.as_deref(),
+    };
+    let visitor = parts.name(&mut query.subject, terms, &headers);
     let DecideQuery {
         namespace,
         campaign,
@@ -110,19 +129,15 @@ async fn answer_query(
         subject,
         segment,
         eligible,
-        measurement,
-        traffic: said,
-        user_agent,
-        preview,
+        measurement: _,
+        traffic: _,
+        user_agent: _,
+        preview: _,
     } = &query;
     parts.counted(caller.enter(namespace))?;
     let eligible: Option<Vec<String>> =
         eligible.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
-    let terms = Terms {
-        consent: consent(Consent { measurement: *measurement }, &headers),
-        traffic: traffic(*said, user_agent.as_deref(), &headers),
-        preview: preview.as_deref(),
-    };
+    let subject = subject.as_deref().unwrap_or_default();
     let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), terms);
     let question = parts.counted(question.map_err(Refusal::from))?;
     let tables = parts.tables();
@@ -130,19 +145,19 @@ async fn answer_query(
     // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment, and what a
     // crawler is shown must not reach the person whose address it follows.
     let kept = match answer.variant {
-        Some(_) if answer.reason != DecideReason::Bot => {
-            format!("{}, max-age={}", kept_by(&caller), KEPT_FOR.as_secs())
+        Some(_) if answer.reason != DecideReason::Bot && !matches!(visitor, Visitor::New(_)) => {
+            format!("{}, max-age={}", kept_by(&caller, &visitor), KEPT_FOR.as_secs())
         }
         _ => "no-store".to_owned(),
     };
     let headers = [(header::CACHE_CONTROL, kept.as_str()), (header::VARY, GLOBAL_PRIVACY_CONTROL)];
-    Ok((headers, json(&answer)).into_response())
+    Ok(given(visitor, (headers, json(&answer)).into_response()))
 }
 
-/// A cache that many share would hand on to anyone what was answered to a key.
-fn kept_by(caller: &Caller) -> &'static str {
-    match caller {
-        Caller::Anyone => "public",
-        Caller::Of(_) => "private",
+/// A cache that many share would hand on to anyone what was answered to a key, or to a cookie.
+fn kept_by(caller: &Caller, visitor: &Visitor) -> &'static str {
+    match (caller, visitor) {
+        (Caller::Anyone, Visitor::Told) => "public",
+        (Caller::Anyone | Caller::Of(_), _) => "private",
     }
 }

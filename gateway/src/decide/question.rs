@@ -127,6 +127,7 @@ impl<'r> TryFrom<&'r DecideRequest> for Question<'r> {
             preview,
         } = request;
         let terms = Terms { consent: *consent, traffic: *traffic, preview: preview.as_deref() };
+        let subject = subject.as_deref().unwrap_or_default();
         Ok(Self::new(subject, segment.as_deref(), eligible.as_deref(), terms)?)
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::applications::installed;
 use crate::browser::Page;
 use crate::process::{self, Process};
-use crate::samples::{SAMPLE, Sample};
+use crate::samples::{SAMPLE, Sample, keys};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/clients");
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../clients");
@@ -42,12 +42,18 @@ struct Shop {
 impl Shop {
     /// The gateway lets in the pages of one origin, that with the number in place of the name.
     async fn open(sample: Sample<'_>) -> Self {
+        Self::open_with(sample, &[]).await
+    }
+
+    /// The same, with further arguments of the gateway's.
+    async fn open_with(sample: Sample<'_>, arguments: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let folder = process::folder(sample);
         let origin = format!("http://127.0.0.1:{port}");
-        let gateway = Process::start_with("all", folder.path(), &["--allow-origin", &origin]).await;
-        let address = format!("http://{}", gateway.address);
+        let arguments = [&["--allow-origin", &origin], arguments].concat();
+        let gateway = Process::start_with("all", folder.path(), &arguments).await;
+        let address = gateway.origin();
         let pages = Router::new().fallback(move |uri: Uri| std::future::ready(file(uri.path(), &address)));
         tokio::spawn(async move { axum::serve(listener, pages).await });
         Self { gateway, port, _folder: folder }
@@ -126,6 +132,29 @@ async fn is_sound(page: &mut Page) {
 async fn stores_nothing(page: &mut Page) {
     let kept = page.evaluate("[document.cookie.length, localStorage.length, sessionStorage.length]").await;
     assert_eq!(kept, json!([0, 0, 0]));
+}
+
+/// `what` of the answer to a page that names nobody.
+fn asked(gateway: &str, what: &str) -> String {
+    format!(
+        "fetch('{gateway}/v1/decide', {{method: 'POST', credentials: 'include', body: JSON.stringify(
+            {{namespace: 'shop', campaign: 'cart-and-hero', placement: 'hero'}})}})
+            .then(answer => answer.json()).then(answer => {what})"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_names_nobody_is_known_by_a_cookie_that_it_can_not_read() {
+    let Some(mut page) = Page::open().await else { return };
+    let shop = Shop::open_with(SAMPLE, &["--visitor-cookie", "visitor"]).await;
+    let subject = async |page: &mut Page| {
+        page.go(&shop.page("copy.html")).await;
+        let token = page.evaluate(&asked(&shop.gateway.origin(), "answer.token")).await;
+        keys().verify(token.as_str().unwrap()).unwrap().subject
+    };
+    let first = subject(&mut page).await;
+    assert_eq!(subject(&mut page).await, first, "the browser has kept it");
+    stores_nothing(&mut page).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,10 @@ fn guarded(origins: &[&str], access: &Access) -> Router {
     let origins = origins.iter().map(|&origin| origin.to_owned()).collect::<Vec<_>>();
     let world = World::new(SAMPLE);
     let router = access.guard(world.decide.merge(world.ledger));
-    Origins::parse(&origins).unwrap().let_in(router, access).merge(operations(Registry::default(), || true))
+    Origins::parse(&origins)
+        .unwrap()
+        .let_in(router, access, None)
+        .merge(operations(Registry::default(), || true))
 }
 
 async fn ask(router: Router, method: Method, path: &str, origin: &str) -> (StatusCode, HeaderMap) {

@@ -27,4 +27,5 @@ mod schemathesis;
 mod signed;
 mod stream;
 mod tls;
+mod visitor;
 mod world;

@@ -68,6 +68,11 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
+    /// Its address as pages write it.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Option<reqwest::Response> {
         self.client.get(format!("{}://{}{path}", self.scheme, self.address)).send().await.ok()
     }

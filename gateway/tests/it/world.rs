@@ -130,7 +130,7 @@ pub(crate) async fn text(router: &Router, path: &str) -> String {
 }
 
 fn decide(tables: Tables, clock: Arc<dyn Clock>, registry: &mut Registry) -> Router {
-    gateway::decide::router(DecideState::new(tables, Keyring::new(keys()), clock, registry))
+    gateway::decide::router(DecideState::new(tables, Keyring::new(keys()), clock, None, registry))
 }
 
 fn ledger(

@@ -57,8 +57,9 @@ const ASKED: [Code; 5] = [Code::Malformed, Code::Unauthorized, Code::Forbidden, 
 const READY: &str = "Whether requests can be answered";
 
 fn decide(schemas: &mut Schemas) -> Value {
-    let answered =
+    let mut answered =
         json_response("For each question an answer that a page can show.", schemas.decide_answer());
+    answered["headers"] = json!({"Set-Cookie": new_visitor()});
     json!({
         "operationId": "decide",
         "tags": ["decide"],
@@ -74,6 +75,7 @@ fn decide_by_address(schemas: &mut Schemas) -> Value {
     let mut answered = json_response("An answer that a page can show.", schemas.decide_response());
     answered["headers"] = json!({
         "Cache-Control": header("How long a cache may keep it.", json!({"enum": ["public, max-age=60", "private, max-age=60", "no-store"]})),
+        "Set-Cookie": new_visitor(),
         "Vary": header("The browser's wish for privacy changes the answer.", json!({"const": "sec-gpc"})),
     });
     json!({
@@ -83,6 +85,14 @@ fn decide_by_address(schemas: &mut Schemas) -> Value {
         "parameters": question(schemas),
         "responses": responses(json!({"200": answered}), &ASKED),
     })
+}
+
+/// Seldom there.
+fn new_visitor() -> Value {
+    let description = "By which a visitor whom nobody names is known again, where that is asked for.";
+    let mut header = header(description, json!({"type": "string"}));
+    header["required"] = json!(false);
+    header
 }
 
 /// A question as a query.
@@ -99,9 +109,9 @@ fn question(schemas: &mut Schemas) -> Value {
         Parameter::Query("campaign").of("The campaign's name.", text(), Required),
         Parameter::Query("placement").of("The placement.", text(), Required),
         Parameter::Query("subject").of(
-            "The person or device, in 512 bytes at most.",
+            "The person or device, in 512 bytes at most. Left out where the gateway names visitors by a cookie.",
             schemas.subject(),
-            Required
+            Optional
         ),
         Parameter::Query("segment").of("The segment, where the campaign names some.", text(), Optional),
         eligible,
