@@ -7,6 +7,7 @@
 //! ```
 
 pub mod cluster;
+mod events;
 pub mod folder;
 mod index;
 mod metrics;
@@ -61,18 +62,22 @@ impl Keeper {
     }
 
     /// Takes a table, or refuses it and says so; then the one before stays.
-    pub fn offer(&mut self, object: &AdTable) {
+    ///
+    /// # Errors
+    /// With what was said, for those who tell it to more people.
+    pub fn offer(&mut self, object: &AdTable) -> Result<(), Refused> {
         let (uid, number) = (&object.spec.campaign.uid, object.spec.number);
         match self.index.offer(object) {
             Ok(Change::Same) => {}
             Ok(Change::Taken) => tracing::info!(uid, number, "table taken"),
-            Err(refused) => self.refuse(uid, &refused),
+            Err(refused) => return Err(self.refuse(uid, refused)),
         }
+        Ok(())
     }
 
-    /// Notes an object that can't be read; the one before stays.
-    pub fn unreadable(&mut self, source: &str, reason: String) {
-        self.refuse(source, &Refused::Unreadable(reason));
+    /// Notes an object that can't be read, and returns what was said; the one before stays.
+    pub fn unreadable(&mut self, source: &str, reason: String) -> Refused {
+        self.refuse(source, Refused::Unreadable(reason))
     }
 
     /// Drops the table of a campaign that was deleted.
@@ -100,8 +105,9 @@ impl Keeper {
         }
     }
 
-    fn refuse(&self, table: &str, refused: &Refused) {
-        self.metrics.refused(refused);
+    fn refuse(&self, table: &str, refused: Refused) -> Refused {
+        self.metrics.refused(&refused);
         tracing::warn!(table, error = %refused, "table refused, the one before stays");
+        refused
     }
 }

@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 
 use super::Keeper;
+use super::events::{Publisher, Told};
 
 /// Which namespaces are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ type Guarded = DeserializeGuard<AdTable>;
 ///
 /// Faults are logged and tried again with the waits of `kube`: 0.8 s, doubling up to 30 s.
 pub async fn watch(client: Client, scope: Scope, keeper: Keeper) {
+    let publisher = Publisher::new(client.clone());
     let api: Api<Guarded> = match scope {
         Scope::All => Api::all(client),
         Scope::Namespace(namespace) => Api::namespaced(client, &namespace),
@@ -36,7 +38,7 @@ pub async fn watch(client: Client, scope: Scope, keeper: Keeper) {
     let mut follower = Follower { keeper, listed: HashSet::new() };
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => follower.follow(event),
+            Ok(event) => follower.follow(event).into_iter().for_each(|told| publisher.publish(told)),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "tables can't be watched"),
         }
     }
@@ -49,30 +51,34 @@ struct Follower {
 }
 
 impl Follower {
-    fn follow(&mut self, event: Event<Guarded>) {
+    /// Takes an event in, and returns what people are to be told of it.
+    fn follow(&mut self, event: Event<Guarded>) -> Option<Told> {
         match event {
             Event::Init => self.listed.clear(),
             Event::InitApply(object) => {
-                self.offer(&object);
                 self.listed.insert(object.name_any());
+                return self.offer(&object);
             }
             Event::InitDone => self.listed(),
             Event::Apply(object) => {
-                self.offer(&object);
+                let told = self.offer(&object);
                 self.keeper.publish();
+                return told;
             }
             Event::Delete(object) => {
                 self.keeper.remove(&object.name_any());
                 self.keeper.publish();
             }
         }
+        None
     }
 
-    fn offer(&mut self, object: &Guarded) {
-        match &object.0 {
-            Ok(table) => self.keeper.offer(table),
+    fn offer(&mut self, object: &Guarded) -> Option<Told> {
+        let refused = match &object.0 {
+            Ok(table) => self.keeper.offer(table).err()?,
             Err(invalid) => self.keeper.unreadable(&object.name_any(), invalid.error.clone()),
-        }
+        };
+        Some(Told::of(object, &refused))
     }
 
     fn listed(&mut self) {
@@ -122,8 +128,15 @@ mod tests {
         let (mut follower, tables) = follower();
         follower.follow(Event::Apply(object("one", 1)));
         let broken = serde_json::json!({"metadata": {"name": "one"}, "spec": {"number": "seven"}});
-        follower.follow(Event::Apply(serde_json::from_value(broken).unwrap()));
+        let told = follower.follow(Event::Apply(serde_json::from_value(broken).unwrap()));
+        assert!(told.is_some());
         assert_eq!(number(&tables, "one"), Some(1));
+        assert_eq!(
+            follower.follow(Event::Apply(object("one", 1))),
+            None,
+            "the same again is nothing to tell"
+        );
+        assert!(follower.follow(Event::Apply(object("one", 0))).is_some());
         follower.follow(Event::Apply(object("one", 2)));
         assert_eq!(number(&tables, "one"), Some(2));
         follower.follow(Event::Delete(object("one", 2)));

@@ -89,7 +89,8 @@ impl Folder {
         }
         let uid = match parse(&path) {
             Ok(table) => {
-                self.keeper.offer(&table);
+                // Of a file the log tells, and nobody else can be told.
+                let _ = self.keeper.offer(&table);
                 Some(table.spec.campaign.uid)
             }
             Err(reason) => {

@@ -1,10 +1,11 @@
-//! The API server goes away: decisions and events go on.
+//! The API server and its tables go wrong or away: decisions and events go on.
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use api::AdTable;
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::gateway::GatewayProcess;
@@ -43,17 +44,23 @@ async fn post(gateway: &GatewayProcess, path: &str, body: &Value) -> anyhow::Res
     Ok(request.send().await?.json().await?)
 }
 
+/// Waits until the table is served.
+async fn assigned(gateway: &GatewayProcess) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while decide(gateway, "alice").await?.0 != "Assigned" {
+        ensure!(tokio::time::Instant::now() < deadline, "the table was not served");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn decisions_and_events_go_on_without_the_api_server() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let tables: Api<AdTable> = Api::namespaced(server.client().await?, "default");
     tables.create(&PostParams::default(), &table()?).await?;
     let gateway = GatewayProcess::start("all", &server.kubeconfig()).await?;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while decide(&gateway, "alice").await?.0 != "Assigned" {
-        ensure!(tokio::time::Instant::now() < deadline, "the table was not served");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    assigned(&gateway).await?;
     drop(server);
     // Longer than a watch takes to notice, and to try again a few times.
     for second in 0..5 {
@@ -64,5 +71,41 @@ async fn decisions_and_events_go_on_without_the_api_server() -> anyhow::Result<(
         let answer = post(&gateway, "/v1/events", &events).await?;
         ensure!(answer["outcomes"][0]["outcome"] == json!("accepted"), "{answer}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_refused_is_told_on_its_campaign_and_the_one_before_stays() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let client = server.client().await?;
+    let tables: Api<AdTable> = Api::namespaced(client.clone(), "default");
+    let mut table = tables.create(&PostParams::default(), &table()?).await?;
+    let gateway = GatewayProcess::start("all", &server.kubeconfig()).await?;
+    assigned(&gateway).await?;
+    let another_text = "Nobody approved this".to_owned();
+    table.spec.placements[0].variants[0].slots.insert("headline".to_owned(), another_text);
+    table.spec.number = 2;
+    tables.replace(UID, &PostParams::default(), &table).await?;
+
+    let events: Api<Event> = Api::namespaced(client, "default");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let told = loop {
+        let refused = events.list(&ListParams::default().fields("reason=TableRefused")).await?;
+        if let Some(event) = refused.items.into_iter().next() {
+            break event;
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "no event was published");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let campaign = told.regarding.context("it is about something")?;
+    let named = (campaign.kind.as_deref(), campaign.name.as_deref(), campaign.uid.as_deref());
+    ensure!(named == (Some("AdCampaign"), Some("trail"), Some(UID)), "{named:?}");
+    let note = told.note.context("it says why")?;
+    ensure!(note.contains("keeps the one before") && note.contains("the digest is not"), "{note}");
+    ensure!(!note.contains("Nobody approved"), "no copy is repeated: {note}");
+    let question =
+        json!({"namespace": "default", "campaign": "trail", "placement": "hero", "subject": "bob"});
+    let answer = post(&gateway, "/v1/decide", &question).await?;
+    ensure!(answer["slots"]["headline"] == json!("Meet it"), "{answer}");
     Ok(())
 }
