@@ -46,6 +46,10 @@ pub enum CommandArgs {
     Export(ExportArgs),
     /// Say what of a ledger can't be read, and set it aside where that is asked for.
     Repair(RepairArgs),
+    /// Copy a ledger as it is at this moment to another folder. The ledger may run meanwhile.
+    Backup(BackupArgs),
+    /// Make a ledger from a backup, all of which is verified before anything is written.
+    Restore(RestoreArgs),
 }
 
 /// What a process with a ledger takes.
@@ -87,6 +91,28 @@ pub struct RepairArgs {
     /// Set aside what can't be read, and all that follows it. Without this, nothing is changed.
     #[arg(long)]
     pub set_aside: bool,
+}
+
+/// What a backup takes.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct BackupArgs {
+    /// The folder of the ledger. It is only read.
+    #[arg(long, env = "BROADSIDE_DATA", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The folder of the backup: empty, or not there.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+}
+
+/// What a restore takes.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct RestoreArgs {
+    /// The folder of the backup. It is only read.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The folder of the ledger: empty, or not there.
+    #[arg(long, env = "BROADSIDE_DATA", value_name = "DIR")]
+    pub data: PathBuf,
 }
 
 /// What every role takes.
@@ -138,6 +164,10 @@ pub enum Command {
     Export(ExportArgs),
     /// Mend the ledger.
     Repair(RepairArgs),
+    /// Copy the ledger.
+    Backup(BackupArgs),
+    /// Make it from its copy.
+    Restore(RestoreArgs),
 }
 
 /// What the stream of events is.
@@ -274,6 +304,8 @@ impl TryFrom<CommandArgs> for Command {
             }
             CommandArgs::Export(export) => Self::Export(export),
             CommandArgs::Repair(repair) => Self::Repair(repair),
+            CommandArgs::Backup(backup) => Self::Backup(backup),
+            CommandArgs::Restore(restore) => Self::Restore(restore),
         })
     }
 }

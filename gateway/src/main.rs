@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use gateway::args::{Cli, Command};
+use gateway::clock::SystemClock;
 use gateway::{offline, run};
 
 /// A decision is some forty small allocations. Static images have the allocator of musl, which is slow with threads; this
@@ -21,6 +22,8 @@ async fn main() -> anyhow::Result<()> {
         }
         Command::Export(export) => offline::export(&export, std::io::stdout().lock())?,
         Command::Repair(repair) => offline::repair(&repair, std::io::stdout().lock())?,
+        Command::Backup(backup) => offline::backup(&backup, &SystemClock, std::io::stdout().lock())?,
+        Command::Restore(restore) => offline::restore(&restore, std::io::stdout().lock())?,
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use crate::args::{ExportArgs, RepairArgs};
+use crate::args::{BackupArgs, ExportArgs, RepairArgs, RestoreArgs};
+use crate::clock::Clock;
+use crate::ledger::backup::{self, BackupError, Copied, RestoreError};
 use crate::ledger::export::{self, ExportError};
 use crate::ledger::repair::{self, Found, Mode};
 use crate::ledger::store::StoreError;
@@ -16,8 +18,14 @@ pub enum OfflineError {
     /// The ledger can't be mended.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What was found can't be told.
-    #[error("what was found can't be written")]
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Nothing was restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// What was found or done can't be told.
+    #[error("what was found or done can't be written")]
     Write(#[from] std::io::Error),
     /// Something is wrong, and nothing was done about it.
     #[error(
@@ -61,6 +69,29 @@ pub fn repair(args: &RepairArgs, mut to: impl Write) -> Result<(), OfflineError>
         (Mode::SetAside, _) => writeln!(to, "the ledger can be opened, with all that came before")?,
         (Mode::Look, _) => return Err(OfflineError::Faults),
     }
+    Ok(())
+}
+
+/// Copies the ledger.
+///
+/// # Errors
+/// When it can't be read, is damaged, or can't be copied there.
+pub fn backup(args: &BackupArgs, clock: &dyn Clock, mut to: impl Write) -> Result<(), OfflineError> {
+    let BackupArgs { data, to: folder } = args;
+    is_ledger(data)?;
+    let Copied { files, bytes } = backup::backup(data, folder, clock.now())?;
+    writeln!(to, "backed up to {}: {files} files, {bytes} bytes", folder.display())?;
+    Ok(())
+}
+
+/// Makes a ledger from its copy.
+///
+/// # Errors
+/// When the copy is damaged, or can't be written there.
+pub fn restore(args: &RestoreArgs, mut to: impl Write) -> Result<(), OfflineError> {
+    let RestoreArgs { from, data } = args;
+    let Copied { files, bytes } = backup::restore(from, data)?;
+    writeln!(to, "restored to {}: {files} files, {bytes} bytes", data.display())?;
     Ok(())
 }
 

@@ -91,7 +91,11 @@ pub(crate) fn needed(folder: &Path) -> std::io::Result<u64> {
     Ok(all.len().checked_sub(KEPT).map_or(0, |first| all[first].0))
 }
 
-fn list(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
+/// Those that are there with the last group of each, the oldest first.
+///
+/// # Errors
+/// When the folder can't be read.
+pub(super) fn list(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -13,6 +13,7 @@
 mod entry;
 mod mend;
 mod segment;
+mod sound;
 mod spare;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ use std::time::Duration;
 use entry::Writer;
 pub(super) use entry::{Entry, entries, message};
 pub(super) use mend::{goes_on, set_aside, verify};
+pub(super) use segment::first;
 use segment::{Contents, Segment};
+pub(super) use sound::{kept, sound};
 use spare::Spare;
 pub(super) use spare::is_full;
 
@@ -101,7 +104,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 }
@@ -220,9 +223,9 @@ fn missing(folder: &Path, after: u64) -> LogError {
 }
 
 /// The files that hold groups after `after`, and the last in any case.
-fn needed(folder: &Path, after: u64) -> Result<Vec<PathBuf>, LogError> {
+pub(super) fn needed(folder: &Path, after: u64) -> Result<Vec<PathBuf>, LogError> {
     let mut paths = segment::list(folder)?;
-    let begins_after = |path: &PathBuf| segment::first(path).is_some_and(|first| first > after + 1);
+    let begins_after = |path: &PathBuf| first(path).is_some_and(|first| first > after + 1);
     let first = paths.iter().position(begins_after).unwrap_or(paths.len()).saturating_sub(1);
     if paths.first().is_some_and(begins_after) {
         return Err(missing(folder, after));

@@ -86,6 +86,9 @@ pub enum StoreError {
     /// It was written before there was a log.
     #[error("{} is a ledger of an older version: use that version, or another folder", .0.display())]
     Older(PathBuf),
+    /// A restore into it was cut off.
+    #[error("a restore into {} did not end: run gateway restore again", .0.display())]
+    Unfinished(PathBuf),
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -281,15 +284,32 @@ impl Group<'_> {
 
 pub(super) const LOG: &str = "log";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
-const COUNTED: &str = "counted";
+pub(super) const COUNTED: &str = "counted";
+
+/// The folders of a ledger.
+pub(super) const PARTS: [&str; 3] = [LOG, CHECKPOINTS, COUNTED];
+
+/// What a restore writes first, and renames once it is whole.
+pub(super) const RESTORING: &str = "restoring";
 
 /// The folder, made and held against other processes.
 pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     let unusable = |source| StoreError::Folder { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder.join(CHECKPOINTS)).map_err(unusable)?;
+    std::fs::create_dir_all(folder).map_err(unusable)?;
     if folder.join("ledger.redb").exists() {
         return Err(StoreError::Older(folder.to_owned()));
     }
+    let file = hold(folder)?;
+    if folder.join(RESTORING).exists() {
+        return Err(StoreError::Unfinished(folder.to_owned()));
+    }
+    std::fs::create_dir_all(folder.join(CHECKPOINTS)).map_err(unusable)?;
+    Ok(file)
+}
+
+/// A folder that is there, held against other processes.
+pub(super) fn hold(folder: &Path) -> Result<File, StoreError> {
+    let unusable = |source| StoreError::Folder { path: folder.to_owned(), source };
     let file = File::create(folder.join("lock")).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -328,7 +348,7 @@ fn counted_error(folder: &Path) -> impl FnOnce(fjall::Error) -> StoreError {
     move |source| StoreError::Counted { folder, source: Box::new(source) }
 }
 
-fn checkpoint_error(folder: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+pub(super) fn checkpoint_error(folder: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
     let folder = folder.join(CHECKPOINTS);
     move |source| StoreError::Checkpoint { folder, source: source.into() }
 }

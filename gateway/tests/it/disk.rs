@@ -40,7 +40,11 @@ fn ledger(bounds: Bounds) -> tempfile::TempDir {
     folder
 }
 
-fn receive(store: &mut Store, arrivals: &[Arrival], now: Millis) -> Result<Vec<Outcome>, StoreError> {
+pub(crate) fn receive(
+    store: &mut Store,
+    arrivals: &[Arrival],
+    now: Millis,
+) -> Result<Vec<Outcome>, StoreError> {
     store.group(Group::room(arrivals), |group| {
         group.sweep(now);
         arrivals.iter().map(|arrival| Ok(group.receive(arrival.clone(), now)?.outcome)).collect()
@@ -48,7 +52,7 @@ fn receive(store: &mut Store, arrivals: &[Arrival], now: Millis) -> Result<Vec<O
 }
 
 /// Pending and counted exposures, and rewards.
-fn sums(store: &mut Store, now: Millis) -> (u64, u64, f64) {
+pub(crate) fn sums(store: &mut Store, now: Millis) -> (u64, u64, f64) {
     let totals = store.group(Group::room(&[]), |group| {
         group.sweep(now);
         Ok(group.totals(SAMPLE.uid))
@@ -107,7 +111,7 @@ fn a_repair_keeps_all_that_came_before_the_damage() {
     }
 }
 
-fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder.join(part)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.file_stem().unwrap() != "next").collect();
     files.sort();
@@ -193,7 +197,7 @@ fn what_a_crash_left_half_written_is_taken_off_and_written_over() {
 }
 
 /// Where the groups of a file lie, by the lengths that they tell.
-fn groups(bytes: &[u8]) -> Vec<Range<usize>> {
+pub(crate) fn groups(bytes: &[u8]) -> Vec<Range<usize>> {
     let (mut groups, mut at) = (Vec::new(), 32);
     while bytes[at..].starts_with(b"bgrp") {
         let length = u32::from_le_bytes(*bytes[at + 4..].first_chunk().unwrap());
@@ -261,7 +265,7 @@ fn who_was_counted_stays_counted_when_that_set_is_cut_or_it_is_told() {
     assert!(cut > 5, "only {cut} cuts");
 }
 
-fn copied(folder: &Path) -> tempfile::TempDir {
+pub(crate) fn copied(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for file in every_file(folder) {
         let to = copy.path().join(file.strip_prefix(folder).unwrap());
@@ -278,7 +282,7 @@ fn is_duplicate(folder: &Path, now: Millis) -> Result<bool, StoreError> {
     Ok(outcomes.iter().all(|outcome| *outcome == Outcome::Duplicate))
 }
 
-fn every_file(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn every_file(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { every_file(&path) } else { vec![path] }).collect()
 }

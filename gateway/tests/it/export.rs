@@ -9,11 +9,11 @@ use crate::process::{self, Process};
 use crate::samples::{SAMPLE, Sample};
 use crate::world::{exposure, reward};
 
-fn gateway(arguments: &[&str], data: &Path) -> Output {
+pub(crate) fn gateway(arguments: &[&str], data: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gateway")).args(arguments).arg("--data").arg(data).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

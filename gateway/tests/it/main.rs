@@ -4,6 +4,7 @@
 
 mod applications;
 mod auth;
+mod backup;
 mod browser;
 mod clients;
 mod clock;

@@ -146,7 +146,7 @@ fn name(first: u64) -> String {
 }
 
 /// The first group of a file, as its name tells it.
-pub(super) fn first(path: &Path) -> Option<u64> {
+pub(in crate::ledger) fn first(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok()
 }
 
@@ -161,7 +161,11 @@ pub(super) struct Contents {
 impl Contents {
     /// Reads a file, and holds its head to its name and length.
     pub(super) fn read(path: &Path) -> Result<Self, LogError> {
-        let bytes = std::fs::read(path).map_err(LogError::io(path))?;
+        Self::of(path, std::fs::read(path).map_err(LogError::io(path))?)
+    }
+
+    /// The same of bytes that were read.
+    pub(super) fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, LogError> {
         let damaged = |at: usize, what| LogError::Damaged { path: path.to_owned(), at: at as u64, what };
         let head: &[u8; HEAD] = bytes.first_chunk().ok_or_else(|| damaged(bytes.len(), "it is cut off"))?;
         if head[..8] != *MAGIC || u32_at(head, 28) != crc32fast::hash(&head[..28]) {
@@ -182,12 +186,44 @@ impl Contents {
 
     /// Where what can be read ends.
     pub(super) fn whole(&self) -> u64 {
+        self.extent().0 as u64
+    }
+
+    /// Where what can be read ends, and the number of the group that comes next.
+    pub(super) fn extent(&self) -> (usize, u64) {
         let (mut at, mut next) = (HEAD, self.first);
         while let Some(body) = self.framed(GROUP, at, next) {
             at += FRAME + body.len();
             next += 1;
         }
-        at as u64
+        (at, next)
+    }
+
+    /// Whether it says there that another file follows.
+    pub(super) fn is_sealed(&self, at: usize, next: u64) -> bool {
+        self.framed(SEAL, at, next).is_some()
+    }
+
+    /// Whether something was written behind that place later than the group that can't be read there.
+    pub(super) fn is_followed(&self, at: usize, next: u64) -> bool {
+        let is_torn = self.bytes[at..].iter().any(|byte| *byte != 0);
+        is_torn && (at + 1..self.bytes.len()).any(|later| self.is_later(later, next))
+    }
+
+    /// The file with nothing from that place on.
+    pub(super) fn cut(self, at: usize) -> Vec<u8> {
+        let mut bytes = self.bytes;
+        bytes[at..].fill(0);
+        bytes
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(super) fn damaged_before_others(&self, at: usize) -> LogError {
+        let what = "a group can't be read, and others follow it";
+        LogError::Damaged { path: self.path.clone(), at: at as u64, what }
     }
 
     /// Hands over the entries of groups after `after`, and says where the file ends.
@@ -227,10 +263,9 @@ impl Contents {
         let folder = path.parent().expect("it lies in a folder");
         let follows = next > *first && folder.join(name(next)).exists();
         let is_torn = !follows && bytes[at..].iter().any(|byte| *byte != 0);
-        let is_sealed = self.framed(SEAL, at, next).is_some();
-        if is_torn && !is_sealed && (at + 1..bytes.len()).any(|later| self.is_later(later, next)) {
-            let what = "a group can't be read, and others follow it";
-            return Err(LogError::Damaged { path: path.clone(), at: at as u64, what });
+        let is_sealed = self.is_sealed(at, next);
+        if is_torn && !is_sealed && self.is_followed(at, next) {
+            return Err(self.damaged_before_others(at));
         }
         let is_last = list(folder)?.last() == Some(path);
         if !follows && (is_sealed || !is_last) {
