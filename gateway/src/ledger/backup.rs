@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use self::copy::{Copier, discard, sync_folders};
+use self::copy::{Copier, CopyError, discard, sync_folders};
 use self::held::Held;
 use self::manifest::{Manifest, TakenFile};
 pub use self::restore::{RestoreError, restore};
@@ -56,6 +56,12 @@ pub enum BackupError {
 impl BackupError {
     fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), source }
+    }
+}
+
+impl From<CopyError> for BackupError {
+    fn from(CopyError { path, source }: CopyError) -> Self {
+        Self::Io { path, source }
     }
 }
 
@@ -126,7 +132,7 @@ fn copy_kept(
             sound => sound?,
         };
         let name = path.strip_prefix(data).unwrap_or(path);
-        files.push(copier.copy(&bytes[..], to, name).map_err(BackupError::io(path))?);
+        files.push(copier.copy(&bytes[..], path, to, name)?);
         follower = log::first(path);
     }
     Ok(files)

@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use crate::disk::{copied, every_file, files, groups, receive, sums};
 use crate::export::{gateway, text};
+use crate::full::Volume;
+use crate::kill;
 use crate::operations::arrival;
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, START, Sample};
@@ -193,11 +195,14 @@ fn a_damaged_backup_is_refused_with_the_file_and_nothing_is_written() {
             if (is_empty && ["cut", "changed"].contains(&what)) || appended_to_json {
                 continue;
             }
-            let copy = copied(whole.path());
-            damage(&copy.path().join(name));
-            let error = restore(copy.path(), &target).unwrap_err().to_string();
+            let kept = file.with_extension("kept");
+            std::fs::rename(&file, &kept).unwrap();
+            std::fs::copy(&kept, &file).unwrap();
+            damage(&file);
+            let error = restore(whole.path(), &target).unwrap_err().to_string();
             assert!(error.contains(name.to_str().unwrap()), "{name:?} {what}: {error}");
             assert!(!target.exists(), "{name:?} {what}");
+            std::fs::rename(&kept, &file).unwrap();
         }
     }
     restore(whole.path(), &target).unwrap();
@@ -314,6 +319,58 @@ async fn a_ledger_that_serves_is_backed_up_and_its_copy_has_the_same_totals() {
     assert_eq!(counted(&again, tokens.len() as u64).await, totals);
     let lines = |data: &Path| text(&gateway(&["export"], data).stdout);
     assert_eq!(lines(&new), lines(&data), "what was kept for export is in the copy");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_busy_is_backed_up_and_its_copy_takes_all_again() {
+    let (folder, other) = (kill::folder(), kill::folder());
+    let mut process = Process::start("ledger", folder.path()).await;
+    let before = 0..30;
+    for subject in before.clone() {
+        process.send(&kill::pair(subject)).await.unwrap();
+    }
+    let post =
+        |first: usize| tokio::spawn(kill::post_until_gone(process.address.clone(), first..first + 1_000_000));
+    let writers = [1_000_000, 2_000_000].map(post);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let to = folder.path().join("copy");
+    let said = gateway(&["backup", "--to", to.to_str().unwrap()], &folder.path().join("data"));
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    process.child.kill().unwrap();
+    let mut all: Vec<usize> = before.clone().collect();
+    for writer in writers {
+        all.extend(writer.await.unwrap());
+    }
+    assert!(all.len() > 50, "only {} were acknowledged: the test shows little", all.len());
+    let said = gateway(&["restore", "--from", to.to_str().unwrap()], &other.path().join("data"));
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    let again = Process::start("ledger", other.path()).await;
+    for &subject in &all {
+        let outcomes = again.send(&kill::pair(subject)).await.unwrap();
+        let is_there = outcomes == [Outcome::Duplicate; 2];
+        assert!(is_there || !before.contains(&subject), "subject {subject}: {outcomes:?}");
+    }
+    for &subject in &all {
+        assert_eq!(again.send(&kill::pair(subject)).await.unwrap(), [Outcome::Duplicate; 2]);
+    }
+}
+
+#[test]
+fn a_copy_that_finds_no_room_leaves_nothing() {
+    let data = ledger(40, Bounds { files: FileLengths::default(), ..RESTLESS });
+    let from = taken(data.path());
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_volume) = Volume::mount(folder.path()) else { return };
+    std::fs::write(folder.path().join("other"), vec![1; 5 << 20]).unwrap();
+    let target = folder.path().join("data");
+    let full = backup(data.path(), &target, START);
+    assert!(matches!(&full, Err(BackupError::Io { path, .. }) if path.starts_with(&target)), "{full:?}");
+    assert_eq!(every_file(&target), Vec::<PathBuf>::new());
+    let full = restore(from.path(), &target);
+    assert!(matches!(&full, Err(RestoreError::Io { path, .. }) if path.starts_with(&target)), "{full:?}");
+    assert_eq!(every_file(&target), [target.join("lock")]);
+    std::fs::remove_file(folder.path().join("other")).unwrap();
+    restore(from.path(), &target).unwrap();
 }
 
 fn window_of(seconds: u32) -> tempfile::TempDir {

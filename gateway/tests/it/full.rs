@@ -26,11 +26,11 @@ const BOUNDS: Bounds = Bounds {
 };
 
 /// A file system in memory, at a folder.
-struct Volume(PathBuf);
+pub(crate) struct Volume(PathBuf);
 
 impl Volume {
     /// Nothing, where this user may not mount.
-    fn mount(folder: &Path) -> Option<Self> {
+    pub(crate) fn mount(folder: &Path) -> Option<Self> {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder).output();
         if mounted.is_ok_and(|output| output.status.success()) {

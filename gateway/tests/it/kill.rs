@@ -15,7 +15,7 @@ use crate::signed::claims;
 use crate::world::{exposure, reward};
 
 /// An exposure and its reward, of a subject of that number.
-fn pair(subject: usize) -> [Value; 2] {
+pub(crate) fn pair(subject: usize) -> [Value; 2] {
     let subject = keys().subject(SAMPLE.uid, &subject.to_string());
     let claims = claims(Timestamp::now().as_second(), subject);
     let token = keys().sign(&claims);
@@ -23,7 +23,7 @@ fn pair(subject: usize) -> [Value; 2] {
 }
 
 /// Posts pairs, each once, until the process is gone; the subjects whose pairs were acknowledged.
-async fn post_until_gone(address: String, subjects: std::ops::Range<usize>) -> BTreeSet<usize> {
+pub(crate) async fn post_until_gone(address: String, subjects: std::ops::Range<usize>) -> BTreeSet<usize> {
     let (client, mut acknowledged) = (reqwest::Client::new(), BTreeSet::new());
     for subject in subjects {
         match process::send(&client, &address, &pair(subject)).await {
@@ -43,7 +43,7 @@ pub(crate) fn turns() -> usize {
         .map_or(3, |turns| turns.parse().expect("BROADSIDE_TEST_KILLS is a number"))
 }
 
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     process::folder(Sample { window_seconds: 100_000, ..SAMPLE })
 }
 

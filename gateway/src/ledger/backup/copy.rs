@@ -1,20 +1,33 @@
 //! Files from one folder to another, with their checksums, and how far that is.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use super::manifest::TakenFile;
-use crate::ledger::store::{PARTS, RESTORING};
+use crate::ledger::store::{COUNTED, PARTS, RESTORING};
 
 /// How often whoever waits is told how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 /// How much is read at once, in bytes.
 const PART: usize = 1 << 20;
+
+/// Which file can't be read or written.
+#[derive(Debug)]
+pub(super) struct CopyError {
+    pub(super) path: PathBuf,
+    pub(super) source: std::io::Error,
+}
+
+impl CopyError {
+    fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self { path: path.to_owned(), source }
+    }
+}
 
 /// Copies files, and tells how far it is.
 #[derive(Debug)]
@@ -30,37 +43,53 @@ impl Copier {
         Self { doing, bytes: 0, total, told: Instant::now() }
     }
 
-    /// Copies what `from` gives to the file `name` of the folder `to`. It is on disk when this returns, but for the
-    /// entries of its folders ([`sync_folders`]).
+    /// Copies what `from` gives, which lies at `source`, to the file `name` of the folder `to`. It is on disk when this
+    /// returns, but for the entries of its folders ([`sync_folders`]).
     ///
     /// # Errors
     /// When reading or writing fails, or the file is there already.
-    pub(super) fn copy(&mut self, from: impl Read, to: &Path, name: &Path) -> std::io::Result<TakenFile> {
+    pub(super) fn copy(
+        &mut self,
+        from: impl Read,
+        source: &Path,
+        to: &Path,
+        name: &Path,
+    ) -> Result<TakenFile, CopyError> {
         let path = to.join(name);
-        std::fs::create_dir_all(path.parent().unwrap_or(to))?;
-        let mut file = File::create_new(&path)?;
-        let taken = self.take(from, name, |part| file.write_all(part))?;
-        file.sync_all()?;
+        let created = || {
+            std::fs::create_dir_all(path.parent().unwrap_or(to))?;
+            File::create_new(&path)
+        };
+        let mut file = created().map_err(CopyError::at(&path))?;
+        let taken =
+            self.take(from, source, name, |part| write(&mut file, part, name).map_err(CopyError::at(&path)))?;
+        file.set_len(taken.bytes).and_then(|()| file.sync_all()).map_err(CopyError::at(&path))?;
         Ok(taken)
     }
 
-    /// Length and checksum of what `from` gives.
+    /// Length and checksum of what `from` gives, which lies at `source`.
     ///
     /// # Errors
     /// When reading fails.
-    pub(super) fn read(&mut self, from: impl Read, name: &Path) -> std::io::Result<TakenFile> {
-        self.take(from, name, |_| Ok(()))
+    pub(super) fn read(
+        &mut self,
+        from: impl Read,
+        source: &Path,
+        name: &Path,
+    ) -> Result<TakenFile, CopyError> {
+        self.take(from, source, name, |_| Ok(()))
     }
 
     fn take(
         &mut self,
         mut from: impl Read,
+        source: &Path,
         name: &Path,
-        mut with: impl FnMut(&[u8]) -> std::io::Result<()>,
-    ) -> std::io::Result<TakenFile> {
+        mut with: impl FnMut(&[u8]) -> Result<(), CopyError>,
+    ) -> Result<TakenFile, CopyError> {
         let (mut part, mut bytes, mut hasher) = (vec![0; PART], 0, Sha256::new());
         loop {
-            let read = from.read(&mut part)?;
+            let read = from.read(&mut part).map_err(CopyError::at(source))?;
             if read == 0 {
                 let sha256 = api::name::hex(&hasher.finalize());
                 return Ok(TakenFile { path: name.display().to_string(), bytes, sha256 });
@@ -80,6 +109,15 @@ impl Copier {
             tracing::info!(doing, bytes, total, "copying");
         }
     }
+}
+
+/// Writes a part of a file. The set of those who were counted has a file that is mostly hole, and stays so; the zeros of the
+/// log are room that was taken beforehand, so they are written.
+fn write(file: &mut File, part: &[u8], name: &Path) -> std::io::Result<()> {
+    if name.starts_with(COUNTED) && part.iter().all(|byte| *byte == 0) {
+        return file.seek_relative(i64::try_from(part.len()).expect("a part is a megabyte"));
+    }
+    file.write_all(part)
 }
 
 /// What a volume or a lock leaves in a folder that has nothing in it.

@@ -102,10 +102,10 @@ impl Held {
         let copied = self.0.iter().enumerate().map(|(place, HeldFile { name, file })| {
             let path = data.join(name);
             if log::first(name).is_none() {
-                return copier.copy(file, to, name).map_err(BackupError::io(&path));
+                return Ok(copier.copy(file, &path, to, name)?);
             }
             let bytes = log::sound(&path, follower(place), || whole(file).map_err(LogError::io(&path)))?;
-            copier.copy(&bytes[..], to, name).map_err(BackupError::io(&path))
+            Ok(copier.copy(&bytes[..], &path, to, name)?)
         });
         copied.collect()
     }

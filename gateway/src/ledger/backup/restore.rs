@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Copied;
-use super::copy::{Copier, discard, is_empty, sync, sync_folders};
+use super::copy::{Copier, CopyError, discard, is_empty, sync, sync_folders};
 use super::manifest::{MANIFEST, Manifest, TakenFile, Unreadable};
 use crate::ledger::store::{PARTS, RESTORING, StoreError, hold};
 
@@ -62,6 +62,12 @@ impl RestoreError {
     }
 }
 
+impl From<CopyError> for RestoreError {
+    fn from(CopyError { path, source }: CopyError) -> Self {
+        Self::Io { path, source }
+    }
+}
+
 /// Makes a ledger in `data` from the backup in `from`, once all of it was held to its manifest. When this returns, it is on
 /// disk; when it errs, `data` is as empty as it was.
 ///
@@ -72,7 +78,7 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, RestoreError> {
     let manifest = manifest(from)?;
     let mut reader = Copier::new("verifying", manifest.bytes());
     for file in &manifest.files {
-        verify(from, file, |name, path| reader.read(path, name))?;
+        verify(from, file, |opened, path, name| reader.read(opened, path, name))?;
     }
     std::fs::create_dir_all(data).map_err(RestoreError::io(data))?;
     let _lock = hold(data)?;
@@ -109,16 +115,20 @@ fn manifest(from: &Path) -> Result<Manifest, RestoreError> {
 fn verify(
     from: &Path,
     file: &TakenFile,
-    with: impl FnOnce(&Path, File) -> std::io::Result<TakenFile>,
+    with: impl FnOnce(File, &Path, &Path) -> Result<TakenFile, CopyError>,
 ) -> Result<(), RestoreError> {
-    let (name, path) = (Path::new(&file.path), from.join(&file.path));
-    let read = File::open(&path).and_then(|opened| with(name, opened));
-    let what = match read {
-        Ok(found) if found == *file => return Ok(()),
-        Ok(found) if found.bytes != file.bytes => "it does not have the length that the manifest tells",
-        Ok(_) => "it does not have the content that the manifest tells",
-        Err(error) if error.kind() == ErrorKind::NotFound => "it is missing",
-        Err(error) => return Err(RestoreError::io(&path)(error)),
+    let path = from.join(&file.path);
+    let opened = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(RestoreError::Damaged { path, what: "it is missing" });
+        }
+        opened => opened.map_err(RestoreError::io(&path))?,
+    };
+    let found = with(opened, &path, Path::new(&file.path))?;
+    let what = match found.bytes == file.bytes {
+        _ if found == *file => return Ok(()),
+        false => "it does not have the length that the manifest tells",
+        true => "it does not have the content that the manifest tells",
     };
     Err(RestoreError::Damaged { path, what })
 }
@@ -130,7 +140,7 @@ fn write(from: &Path, data: &Path, manifest: &Manifest) -> Result<(), RestoreErr
     std::fs::create_dir(&beside).and_then(|()| sync(data)).map_err(RestoreError::io(&beside))?;
     let mut copier = Copier::new("restoring", manifest.bytes());
     for file in &manifest.files {
-        verify(from, file, |name, opened| copier.copy(opened, &beside, name))?;
+        verify(from, file, |opened, path, name| copier.copy(opened, path, &beside, name))?;
     }
     sync_folders(&beside).and_then(|()| place(&beside, data)).map_err(RestoreError::io(data))
 }
