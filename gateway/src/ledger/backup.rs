@@ -108,7 +108,7 @@ fn copy_all(data: &Path, to: &Path, now: Timestamp) -> Result<Copied, BackupErro
 
 /// Makes a folder, or takes one that has nothing in it.
 fn make_empty(folder: &Path) -> Result<(), BackupError> {
-    std::fs::create_dir_all(folder).map_err(BackupError::io(folder))?;
+    copy::make(folder).map_err(BackupError::io(folder))?;
     match copy::is_empty(folder).map_err(BackupError::io(folder))? {
         true => Ok(()),
         false => Err(BackupError::Taken(folder.to_owned())),

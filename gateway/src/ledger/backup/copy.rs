@@ -106,7 +106,7 @@ impl Copier {
         *bytes += more;
         if told.elapsed() > TOLD_EVERY {
             *told = Instant::now();
-            tracing::info!(doing, bytes, total, "copying");
+            tracing::info!(doing, bytes, total, "under way");
         }
     }
 }
@@ -147,6 +147,15 @@ pub(super) fn every_file(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     files.sort_unstable();
     Ok(files)
+}
+
+/// Makes a folder where it is missing, and has its own entry on disk.
+///
+/// # Errors
+/// When it can't be made.
+pub(super) fn make(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::path::absolute(folder)?.parent().map_or(Ok(()), sync)
 }
 
 /// Removes what a backup or a restore wrote to a folder, `restoring` last.

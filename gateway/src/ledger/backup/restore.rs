@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Copied;
-use super::copy::{Copier, CopyError, discard, is_empty, sync, sync_folders};
+use super::copy::{Copier, CopyError, discard, is_empty, make, sync, sync_folders};
 use super::manifest::{MANIFEST, Manifest, TakenFile, Unreadable};
 use crate::ledger::store::{PARTS, RESTORING, StoreError, hold};
 
@@ -80,7 +80,7 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, RestoreError> {
     for file in &manifest.files {
         verify(from, file, |opened, path, name| reader.read(opened, path, name))?;
     }
-    std::fs::create_dir_all(data).map_err(RestoreError::io(data))?;
+    make(data).map_err(RestoreError::io(data))?;
     let _lock = hold(data)?;
     // It may have begun before it was held.
     free(data)?;
