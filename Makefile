@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api fuzz-gateway applications nats-server test-faults bench bench-gateway bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ bench: ## Print the figures beside what they are compared with
 bench-gateway: ## Print the gateway, built as images have it, beside GO Feature Flag's relay proxy, which RELAY_PROXY names, and bare axum (wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	cargo bench --locked --profile image --package broadside-gateway --bench gateway
+
+bench-soak: ## Print memory, handles and totals of a gateway at half of what it can do (MINUTES=30)
+	cargo bench --locked --profile image --package broadside-gateway --bench soak -- $(MINUTES)
 
 bench-stream: nats-server ## Print events through NATS JetStream beside nats bench, and how a ledger catches up (Go, internet)
 	@[ -x "$(CACHE)/nats/nats" ] || PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" \

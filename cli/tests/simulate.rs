@@ -55,7 +55,7 @@ impl Gateway {
     async fn start(data: &Path) -> Self {
         let (mut registry, clock) = (Registry::default(), Arc::new(SystemClock));
         let (mut keeper, tables) = Keeper::new(&mut registry);
-        keeper.offer(&table());
+        keeper.offer(&table()).expect("a table");
         keeper.publish();
         keeper.complete();
         let keyring = Keyring::new(Keys::new(&[7; 32]).expect("32 bytes"));

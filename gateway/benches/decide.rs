@@ -63,7 +63,7 @@ async fn main() {
 fn ours() -> Router {
     let mut registry = Registry::default();
     let (mut keeper, tables) = Keeper::new(&mut registry);
-    keeper.offer(&SAMPLE.object());
+    keeper.offer(&SAMPLE.object()).expect("a table");
     keeper.publish();
     let state = DecideState::new(tables, Keyring::new(keys()), Arc::new(SystemClock), None, &mut registry);
     gateway::decide::router(state).merge(gateway::serve::operations(registry, || true))

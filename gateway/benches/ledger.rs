@@ -86,7 +86,7 @@ impl Served {
         let store = Store::open(folder, Bounds::default()).expect("it opens");
         let (ledger, writer) = Ledger::start(store, Arc::clone(&clock), &mut registry);
         let (mut keeper, tables) = Keeper::new(&mut registry);
-        keeper.offer(&SHORT.object());
+        keeper.offer(&SHORT.object()).expect("a table");
         keeper.publish();
         keeper.complete();
         let keyring = Keyring::new(keys());

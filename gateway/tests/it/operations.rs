@@ -26,7 +26,7 @@ async fn a_role_is_ready_once_it_has_read_all_tables() {
     let router = operations(registry, move || tables.is_complete());
     assert_eq!(get(&router, "/healthz").await.0, StatusCode::OK);
     assert_eq!(get(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
-    keeper.offer(&SAMPLE.object());
+    keeper.offer(&SAMPLE.object()).unwrap();
     keeper.publish();
     keeper.complete();
     assert_eq!(get(&router, "/readyz").await.0, StatusCode::OK);
@@ -37,10 +37,10 @@ async fn a_role_is_ready_once_it_has_read_all_tables() {
 async fn metrics_tell_what_was_refused() {
     let mut registry = Registry::default();
     let (mut keeper, _tables) = Keeper::new(&mut registry);
-    keeper.offer(&SAMPLE.object());
+    keeper.offer(&SAMPLE.object()).unwrap();
     let mut broken = SAMPLE.object();
     broken.spec.placements[0].variants[0].digest = "0".repeat(64);
-    keeper.offer(&broken);
+    assert!(keeper.offer(&broken).is_err());
     keeper.publish();
     let metrics = text(&operations(registry, || true), "/metrics").await;
     for line in ["broadside_tables 1\n", "broadside_tables_refused_total{reason=\"Digest\"} 1\n", "# EOF\n"] {

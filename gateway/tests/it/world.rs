@@ -43,7 +43,7 @@ impl World {
         let (clock, folder) = (Arc::new(HandClock::new()), tempfile::tempdir().unwrap());
         let mut registry = Registry::default();
         let (mut keeper, tables) = Keeper::new(&mut registry);
-        keeper.offer(&sample.object());
+        keeper.offer(&sample.object()).unwrap();
         keeper.publish();
         let decide = decide(tables.clone(), clock.clone(), &mut registry);
         let ledger = ledger(&folder, tables, clock.clone(), &mut registry);
