@@ -12,6 +12,8 @@ use crate::auth::files::ApiKeyFiles;
 use crate::auth::{Account, NoAccount};
 use crate::cors::{NoOrigin, Origins};
 use crate::decide::{NoCookie, VisitorCookie};
+use crate::ledger::export::Format;
+use crate::ledger::export::schedule::Schedule;
 use crate::ledger::stream::Place;
 use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
@@ -42,7 +44,7 @@ pub enum CommandArgs {
     /// Both in one process, for a single machine.
     All(LedgerArgs),
     /// Print what was shown and what came of it, a line of JSON for each exposure that was counted and is still in the log,
-    /// oldest first. The ledger may run meanwhile.
+    /// oldest first; or write it to a file, as Parquet too. The ledger may run meanwhile.
     Export(ExportArgs),
     /// Say what of a ledger can't be read, and set it aside where that is asked for.
     Repair(RepairArgs),
@@ -69,6 +71,25 @@ pub struct LedgerArgs {
     /// the audience `broadside-ledger`, and the API server is asked whose it is. Without it everyone is told.
     #[arg(long, env = "BROADSIDE_TOTALS_ACCOUNT", value_name = "ACCOUNT")]
     pub totals_account: Option<String>,
+    /// Where and how often what was counted is exported, where it is.
+    #[command(flatten)]
+    pub export: ScheduleArgs,
+}
+
+/// What exports by schedule are.
+#[derive(Args, Clone, Debug)]
+pub struct ScheduleArgs {
+    /// A folder for exports, for this ledger alone: a file goes there after each period, of the exposures that were counted
+    /// in it. What is there is yours: nothing is ever removed.
+    #[arg(long, env = "BROADSIDE_EXPORT_DIR", value_name = "DIR", requires = "export_every")]
+    pub export_dir: Option<PathBuf>,
+    /// How long a period is, such as `1d`, in UTC; a minute at least. Keep the log longer than that and the longest window
+    /// of a campaign together: `--keep-log`.
+    #[arg(long, env = "BROADSIDE_EXPORT_EVERY", value_name = "DURATION", requires_all = ["export_dir", "keep_log"])]
+    pub export_every: Option<String>,
+    /// How these files are written.
+    #[arg(long, env = "BROADSIDE_EXPORT_FORMAT", value_enum, default_value_t, requires = "export_every")]
+    pub export_format: Format,
 }
 
 /// What an export takes.
@@ -80,6 +101,12 @@ pub struct ExportArgs {
     /// Only this campaign's lines.
     #[arg(long, value_name = "UID")]
     pub campaign: Option<String>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The file that it is written to, which is there once it is whole. Else lines of JSON are printed.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// What a repair takes.
@@ -160,7 +187,7 @@ pub struct CommonArgs {
 pub enum Command {
     /// Serve.
     Serve(Box<Config>),
-    /// Print the log.
+    /// Print the log, or write it to a file.
     Export(ExportArgs),
     /// Mend the ledger.
     Repair(RepairArgs),
@@ -241,6 +268,8 @@ pub struct Recording {
     pub keep_log: Duration,
     /// The account that is told totals; everyone where none is named.
     pub totals_account: Option<Account>,
+    /// Where and how often what was counted is exported, where it is.
+    pub export: Option<Schedule>,
 }
 
 /// Where tables come from.
@@ -286,6 +315,20 @@ pub enum ConfigError {
     /// An account is none.
     #[error("--totals-account: {0}")]
     NoAccount(NoAccount),
+    /// The length of a period is none.
+    #[error("--export-every: {0}")]
+    NoPeriod(DurationError),
+    /// Each run reads the log.
+    #[error("--export-every: the log is read for each file: write a minute or more, such as 1h or 1d")]
+    TooOften,
+    /// A period would be gone from the log before it is exported.
+    #[error(
+        "--keep-log: longer than --export-every is needed: add the longest window of a campaign to it, such as 30d"
+    )]
+    KeptTooShort,
+    /// Columns can't be printed.
+    #[error("--format parquet: it is written to a file: name one with --out FILE")]
+    NoFile,
 }
 
 impl TryFrom<CommandArgs> for Command {
@@ -302,7 +345,7 @@ impl TryFrom<CommandArgs> for Command {
                 let (recording, common) = ledger.checked()?;
                 Self::Serve(Box::new(Config::new(Role::All(recording), common)?))
             }
-            CommandArgs::Export(export) => Self::Export(export),
+            CommandArgs::Export(export) => Self::Export(export.checked()?),
             CommandArgs::Repair(repair) => Self::Repair(repair),
             CommandArgs::Backup(backup) => Self::Backup(backup),
             CommandArgs::Restore(restore) => Self::Restore(restore),
@@ -312,12 +355,36 @@ impl TryFrom<CommandArgs> for Command {
 
 impl LedgerArgs {
     fn checked(self) -> Result<(Recording, CommonArgs), ConfigError> {
-        let Self { common, data, keep_log, totals_account } = self;
+        let Self { common, data, keep_log, totals_account, export } = self;
         let seconds = keep_log.map(|typed| api::Duration(typed).seconds()).transpose();
         let keep_log = Duration::from_secs(seconds.map_err(ConfigError::NoDuration)?.unwrap_or(0));
         let totals_account = totals_account.map(|typed| typed.parse()).transpose();
         let totals_account = totals_account.map_err(ConfigError::NoAccount)?;
-        Ok((Recording { data, keep_log, totals_account }, common))
+        let export = export.checked(keep_log)?;
+        Ok((Recording { data, keep_log, totals_account, export }, common))
+    }
+}
+
+impl ScheduleArgs {
+    fn checked(self, keep_log: Duration) -> Result<Option<Schedule>, ConfigError> {
+        let Self { export_dir: Some(folder), export_every: Some(every), export_format: format } = self else {
+            return Ok(None);
+        };
+        let every = Duration::from_secs(api::Duration(every).seconds().map_err(ConfigError::NoPeriod)?);
+        match every {
+            _ if every < SHORTEST_PERIOD => Err(ConfigError::TooOften),
+            _ if every >= keep_log => Err(ConfigError::KeptTooShort),
+            _ => Ok(Some(Schedule { folder, every, format })),
+        }
+    }
+}
+
+/// The log is read for each export, at about a second for a million events.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(60);
+
+impl ExportArgs {
+    fn checked(self) -> Result<Self, ConfigError> {
+        if self.format == Format::Parquet && self.out.is_none() { Err(ConfigError::NoFile) } else { Ok(self) }
     }
 }
 
@@ -409,6 +476,7 @@ mod tests {
             data: "/var/lib/ledger".into(),
             keep_log: Duration::from_secs(days * 86_400),
             totals_account: None,
+            export: None,
         };
         let ledger = role("gateway ledger --data /var/lib/ledger --key-file k");
         assert_eq!(ledger, Ok(Role::Ledger(recording(0))));
@@ -420,6 +488,30 @@ mod tests {
         let remedy =
             "--totals-account: \"operator\" is no account: write system:serviceaccount:NAMESPACE:NAME";
         assert_eq!(odd.to_string(), remedy);
+        let exporting = format!("{all} 30d --export-dir exports --export-every");
+        let schedule = role(&format!("{exporting} 1d --export-format parquet"));
+        let every = Duration::from_secs(86_400);
+        let schedule_of = |format| Some(Schedule { folder: "exports".into(), every, format });
+        let expected = Recording { export: schedule_of(Format::Parquet), ..recording(30) };
+        assert_eq!(schedule, Ok(Role::All(expected)));
+        for (every, remedy) in [
+            ("daily", r#"--export-every: "daily" is no duration: write it like"#),
+            ("59s", "--export-every: the log is read for each file: write a minute or more"),
+            ("30d", "--keep-log: longer than --export-every is needed"),
+        ] {
+            let odd = role(&format!("{exporting} {every}")).unwrap_err();
+            assert!(odd.to_string().starts_with(remedy), "{odd}");
+        }
+        for (one, others) in [
+            ("--export-dir exports", "--export-every <DURATION>"),
+            ("--export-every 1d --keep-log 30d", "--export-dir <DIR>"),
+            ("--export-every 1d --export-dir exports", "--keep-log <DURATION>"),
+            ("--export-format parquet", "--export-every <DURATION>"),
+        ] {
+            let line = format!("gateway ledger --data d --key-file k {one}");
+            let odd = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert!(odd.to_string().contains(others), "{odd}");
+        }
         let origins = |line: &str| read(line).map(|config| config.origins);
         let two = "https://shop.example,http://localhost:3000";
         let listed = origins(&format!("gateway decide --key-file k --allow-origin {two}"));

@@ -37,14 +37,18 @@ pub enum OfflineError {
     NoLedger(std::path::PathBuf),
 }
 
-/// Prints the log as lines of JSON.
+/// Prints the log as lines of JSON, or writes it into a file.
 ///
 /// # Errors
 /// When the log can't be read, or the lines can't be written.
 pub fn export(args: &ExportArgs, to: impl Write) -> Result<(), OfflineError> {
-    let ExportArgs { data, campaign } = args;
+    let ExportArgs { data, campaign, format, out } = args;
     is_ledger(data)?;
-    let lines = export::export(data, campaign.as_deref(), to)?;
+    let campaign = campaign.as_deref();
+    let lines = match out {
+        Some(file) => export::export_to(file, *format, data, campaign)?,
+        None => export::export(data, campaign, to)?,
+    };
     tracing::info!(lines, "exported");
     Ok(())
 }

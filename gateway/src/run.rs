@@ -15,6 +15,7 @@ use crate::auth::{self, Access, Totals};
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{self, DecideState, VisitorCookie};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
+use crate::ledger::export::schedule;
 use crate::ledger::store::{Bounds, Store, StoreError};
 use crate::ledger::stream::{Connection, FollowError, Publisher, StreamError};
 use crate::ledger::{self, Ledger, LedgerState};
@@ -119,6 +120,7 @@ struct Records {
 struct Tasks {
     writer: Option<Writer>,
     stream: Option<JoinHandle<Result<(), FollowError>>>,
+    exports: Option<JoinHandle<()>>,
 }
 
 impl Records {
@@ -147,9 +149,10 @@ impl Parts {
         let store = opened(recording.clone()).await?;
         let Self { tables, keyring, clock, registry } = self;
         let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
+        let exports = exports(recording, &ledger, clock, registry);
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         let state = LedgerState::new(ledger.clone(), tables, keyring, clock, registry);
-        let tasks = Tasks { writer: Some(writer), stream: None };
+        let tasks = Tasks { writer: Some(writer), stream: None, exports };
         Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
     }
 
@@ -165,9 +168,10 @@ impl Parts {
         let last = store.source();
         let clock = Arc::clone(&self.clock);
         let (ledger, writer) = Ledger::start_behind_stream(store, Arc::clone(&clock), &mut self.registry);
+        let exports = exports(recording, &ledger, &clock, &mut self.registry);
         let state = self.over_stream(&connection, Some(ledger.clone()));
         let stream = tokio::spawn(ledger::stream::follow(connection, ledger.clone(), last, clock));
-        let tasks = Tasks { writer: Some(writer), stream: Some(stream) };
+        let tasks = Tasks { writer: Some(writer), stream: Some(stream), exports };
         Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
     }
 
@@ -186,10 +190,21 @@ impl Parts {
 }
 
 async fn opened(recording: Recording) -> Result<Store, RunError> {
-    let Recording { data, keep_log, totals_account: _ } = recording;
+    let Recording { data, keep_log, totals_account: _, export: _ } = recording;
     let bounds = Bounds { keep_log, ..Bounds::default() };
     let opened = tokio::task::spawn_blocking(move || Store::open(&data, bounds)).await;
     Ok(opened.map_err(|_| RunError::Task("the opening of the ledger"))??)
+}
+
+/// What exports by schedule, where that is wanted.
+fn exports(
+    recording: &Recording,
+    ledger: &Ledger,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Option<JoinHandle<()>> {
+    let schedule = recording.export.clone()?;
+    Some(schedule::start(schedule, recording.data.clone(), ledger.clone(), Arc::clone(clock), registry))
 }
 
 /// The keys, which are read again for as long as the process runs.
@@ -246,7 +261,7 @@ async fn until_ended(
     follower: JoinHandle<()>,
     tasks: Tasks,
 ) -> Result<(), RunError> {
-    let Tasks { mut writer, mut stream } = tasks;
+    let Tasks { mut writer, mut stream, exports } = tasks;
     let listener = serve::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let ended = serve::terminated()?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -256,8 +271,9 @@ async fn until_ended(
         end = finished(writer.as_mut(), WRITER) => return end.and(Err(RunError::Task(WRITER))),
         end = finished(stream.as_mut(), STREAM) => return end.and(Err(RunError::Task(STREAM))),
     }
-    // It holds the ledger, which would else go on for it.
+    // They hold the ledger, which would else go on for them.
     stream.inspect(JoinHandle::abort);
+    exports.inspect(JoinHandle::abort);
     let Some(writer) = writer.as_mut() else { return Ok(()) };
     // With the router every handle of the ledger goes, so the writer writes what still waits and ends. A connection
     // that nobody reads may hold a handle for ever; what it sent was never acknowledged.

@@ -198,6 +198,14 @@ impl Log {
         last.map_or(Ok(()), |path| Contents::read(&path)?.visit(0, &mut visit).map(drop))
     }
 
+    /// Whether all that was ever written is still there.
+    ///
+    /// # Errors
+    /// When the files can't be listed.
+    pub(crate) fn goes_back_to_the_first(folder: &Path) -> Result<bool, LogError> {
+        Ok(segment::list(folder)?.first().is_none_or(|path| segment::first(path) == Some(1)))
+    }
+
     /// Removes the files that hold nothing after group `after` and were written before all of `keep`.
     ///
     /// # Errors

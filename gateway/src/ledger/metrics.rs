@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::wire::event::Outcome;
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -90,6 +91,35 @@ impl EventMetrics {
 
     pub(super) fn busy(&self) {
         self.busy.inc();
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ExportMetrics {
+    last_success: Gauge,
+    failures: Counter,
+    lines: Counter,
+}
+
+impl ExportMetrics {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let (last_success, failures, lines) = (Gauge::default(), Counter::default(), Counter::default());
+        let help = "When the last export by schedule succeeded, since 1970; 0 for never";
+        let name = "broadside_export_last_success_timestamp";
+        registry.register_with_unit(name, help, Unit::Seconds, last_success.clone());
+        let help = "Exports by schedule that failed";
+        registry.register("broadside_export_failures", help, failures.clone());
+        registry.register("broadside_export_lines", "Lines of exports by schedule", lines.clone());
+        Self { last_success, failures, lines }
+    }
+
+    pub(super) fn succeeded(&self, now: Timestamp, lines: u64) {
+        self.last_success.set(now.as_second());
+        self.lines.inc_by(lines);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.inc();
     }
 }
 

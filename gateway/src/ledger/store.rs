@@ -253,6 +253,13 @@ impl Group<'_> {
         matured
     }
 
+    /// As [`Group::sweep`], and the log tells that it came as far as `now` even where nothing was due.
+    pub fn mark(&mut self, now: Millis) -> usize {
+        let matured = self.sweep(now);
+        self.0.log.add(&Entry::Clock(now));
+        matured
+    }
+
     /// What becomes of an event that arrives at `now`. Sweep up to `now` before, so that nothing is open that should be
     /// counted.
     ///

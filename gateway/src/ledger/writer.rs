@@ -69,6 +69,7 @@ enum Command {
     CaughtUp { until: Timestamp },
     Totals { campaign: String, at: Timestamp, reply: oneshot::Sender<Result<TotalsResponse, LedgerError>> },
     Sweep { at: Timestamp },
+    Mark { at: Timestamp, reply: oneshot::Sender<Result<Timestamp, LedgerError>> },
 }
 
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl Command {
 enum Answer {
     Recorded(oneshot::Sender<Result<Vec<Receipt>, LedgerError>>, Vec<Receipt>),
     Totals(oneshot::Sender<Result<TotalsResponse, LedgerError>>, Result<TotalsResponse, LedgerError>),
+    Marked(oneshot::Sender<Result<Timestamp, LedgerError>>, Result<Timestamp, LedgerError>),
 }
 
 impl Ledger {
@@ -150,6 +152,17 @@ impl Ledger {
         let (reply, totals) = oneshot::channel();
         self.send(Command::Totals { campaign, at, reply })?;
         totals.await.map_err(|_| LedgerError::Stopping)?
+    }
+
+    /// Writes into the log how far the ledger's time is at `at`, and returns that time once it is on disk. What was due by
+    /// then was counted before it, in the log too.
+    ///
+    /// # Errors
+    /// When the time is not known yet, the disk is full, or the writer has ended.
+    pub async fn mark(&self, at: Timestamp) -> Result<Timestamp, LedgerError> {
+        let (reply, marked) = oneshot::channel();
+        self.send(Command::Mark { at, reply })?;
+        marked.await.map_err(|_| LedgerError::Stopping)?
     }
 
     /// Hands over messages of a stream, once there is room for them.
@@ -279,7 +292,9 @@ impl Command {
         match self {
             Self::Record(record) => Group::room(&record.arrivals),
             Self::Feed { messages, _room } => messages.iter().map(|fed| Group::room(&fed.arrivals)).sum(),
-            Self::Totals { .. } | Self::Sweep { .. } | Self::CaughtUp { .. } => Group::room(&[]),
+            Self::Totals { .. } | Self::Sweep { .. } | Self::Mark { .. } | Self::CaughtUp { .. } => {
+                Group::room(&[])
+            }
         }
     }
 
@@ -289,6 +304,7 @@ impl Command {
         match self {
             Self::Record(record) => drop(record.reply.send(Err(LedgerError::Full))),
             Self::Totals { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
+            Self::Mark { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
             Self::Sweep { .. } => {}
             Self::CaughtUp { .. } | Self::Feed { .. } => return Some(self),
         }
@@ -302,6 +318,7 @@ impl Answer {
         match self {
             Self::Recorded(reply, receipts) => drop(reply.send(Ok(receipts))),
             Self::Totals(reply, totals) => drop(reply.send(totals)),
+            Self::Marked(reply, marked) => drop(reply.send(marked)),
         }
     }
 }
@@ -326,6 +343,11 @@ impl LedgerMetrics {
                 let placements = group.totals(&campaign);
                 let totals = TotalsResponse { campaign, as_of: whole_milliseconds(at), placements };
                 Ok(Some(Answer::Totals(reply, Ok(totals))))
+            }
+            Command::Mark { at, reply } => {
+                let marked = time.at(at).ok_or(LedgerError::Starting);
+                self.matured(marked.map_or(0, |at| group.mark(millis(at))));
+                Ok(Some(Answer::Marked(reply, marked)))
             }
             Command::Record(Record { arrivals, at, reply, _room }) => {
                 Ok(Some(Answer::Recorded(reply, self.receive(group, arrivals, at)?)))

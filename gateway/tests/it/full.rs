@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use api::wire::event::Outcome;
 use gateway::ledger::check::{Arrival, What};
+use gateway::ledger::export::schedule::{self, Exported, Schedule};
+use gateway::ledger::export::{Format, export_to};
 use gateway::ledger::store::{Bounds, FileLengths, Store};
 use gateway::ledger::unit::Reward;
 use gateway::ledger::{Fed, Ledger, LedgerError, Millis, millis};
@@ -15,6 +17,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::clock::HandClock;
+use crate::exports::ledger_of;
 use crate::operations::arrival;
 use crate::samples::{SAMPLE, START};
 
@@ -87,6 +90,35 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
     for first in (0..=acknowledged).step_by(1000) {
         let receipts = ledger.record(group(first), START).await.unwrap();
         assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Duplicate), "some were lost");
+    }
+}
+
+#[test]
+fn an_export_that_finds_no_room_says_so_and_leaves_no_part_of_a_file() {
+    let (ledger, folder) = (ledger_of(3000, millis(START)), tempfile::tempdir().unwrap());
+    let Some(_volume) = Volume::mount(folder.path()) else { return };
+    let filling = folder.path().join("filling");
+    let every = Duration::from_secs(3600);
+    let reached = START + Duration::from_secs(7200);
+    for format in [Format::JsonLines, Format::Parquet] {
+        let schedule = Schedule { folder: folder.path().join(format!("{format:?}")), every, format };
+        let file = folder.path().join(format!("{format:?}.file"));
+        let by_command = || export_to(&file, format, ledger.path(), None).map(|lines| (1, lines));
+        let by_schedule = || schedule::export(&schedule, ledger.path(), reached);
+        let by_schedule = || by_schedule().map(|Exported { files, lines }| (files, lines));
+        std::fs::create_dir(&schedule.folder).unwrap();
+        std::fs::write(&filling, vec![1; (8 << 20) - (8 << 10)]).unwrap();
+        for full in [by_command(), by_schedule()] {
+            let said = full.unwrap_err().to_string();
+            assert!(said.starts_with("there is no room for") && said.contains("make some"), "{said}");
+        }
+        assert!(!file.exists() && std::fs::read_dir(&schedule.folder).unwrap().count() == 0, "{format:?}");
+        std::fs::remove_file(&filling).unwrap();
+        assert_eq!(by_schedule().unwrap(), (1, 3000));
+        assert_eq!(by_command().unwrap(), (1, 3000));
+        std::fs::remove_file(ledger.path().join("exported")).unwrap();
+        std::fs::remove_dir_all(&schedule.folder).unwrap();
+        std::fs::remove_file(&file).unwrap();
     }
 }
 

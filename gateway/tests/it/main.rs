@@ -13,6 +13,7 @@ mod decide;
 mod disk;
 mod events;
 mod export;
+mod exports;
 mod full;
 mod fuzz;
 mod hostile;
