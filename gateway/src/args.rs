@@ -379,7 +379,7 @@ impl ScheduleArgs {
     }
 }
 
-/// The log is read for each export, at about a second for a million events.
+/// The log is read for each export, which takes two seconds for a million subjects.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(60);
 
 impl ExportArgs {

@@ -40,6 +40,11 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("gateway.rateLimit=-1", "rateLimit"),
         ("gateway.rateLimit=50", "gateway.apiKeySecrets"),
         ("gateway.tlsSecret=Shop", "tlsSecret"),
+        ("ledger.keepLog=month", "keepLog"),
+        ("ledger.export.every=1d", "ledger.keepLog"),
+        ("ledger.export.every=daily", "every"),
+        ("ledger.export.format=csv", "format"),
+        ("ledger.export.existingClaim=Shop", "existingClaim"),
         ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
         ("nats.url=nats:4222", "url"),
     ] {
@@ -107,6 +112,31 @@ async fn gateway_and_ledger_know_the_same_stream() -> Result {
         "- {name: nats, mountPath: /var/run/broadside/nats, readOnly: true}\n",
     ] {
         assert_eq!(with.matches(line).count(), 2, "{line}: {with}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn exports_go_to_the_ledgers_volume_or_to_a_claim() -> Result {
+    let none = said(&helm(&["template"]).await?);
+    assert!(!none.contains("--export") && !none.contains("--keep-log"), "{none}");
+    let by_day = "ledger.keepLog=30d,ledger.export.every=1d";
+    let claimed = "ledger.export.format=parquet,ledger.export.existingClaim=shop-exports";
+    let [mount, volume] = [
+        "- {name: exports, mountPath: /var/lib/broadside-exports}\n",
+        "- {name: exports, persistentVolumeClaim: {claimName: shop-exports}}\n",
+    ];
+    for (values, format, folder, claims) in [
+        (by_day.to_owned(), "json-lines", "/var/lib/broadside/exports", 0),
+        (format!("{by_day},{claimed}"), "parquet", "/var/lib/broadside-exports", 1),
+    ] {
+        let chart = said(&helm(&["template", "--set", &values]).await?);
+        let arguments = format!(
+            "- --keep-log=30d\n            - --export-every=1d\n            - --export-format={format}\n            \
+             - --export-dir={folder}\n"
+        );
+        assert_eq!(chart.matches(&arguments).count(), 1, "{arguments}: {chart}");
+        assert_eq!([mount, volume].map(|line| chart.matches(line).count()), [claims; 2], "{chart}");
     }
     Ok(())
 }

@@ -104,6 +104,22 @@ secret:
 {{- end }}
 {{- end }}
 
+{{/* What the ledger keeps and exports. */}}
+{{- define "broadside.exportArgs" -}}
+{{- with .Values.ledger.keepLog }}
+- --keep-log={{ . }}
+{{- end }}
+{{- $export := .Values.ledger.export }}
+{{- if $export.every }}
+{{- if not .Values.ledger.keepLog }}
+{{- fail "ledger.export.every needs ledger.keepLog: longer than the period and the longest window together, such as 30d" }}
+{{- end }}
+- --export-every={{ $export.every }}
+- --export-format={{ $export.format }}
+- --export-dir={{ if $export.existingClaim }}/var/lib/broadside-exports{{ else }}/var/lib/broadside/exports{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* A part's certificate. Their context is the name of its Secret, empty where there is none. */}}
 {{- define "broadside.tlsArgs" -}}
 {{- if . }}

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::ledger::check::{Arrival, Exposure, What};
-use gateway::ledger::export::schedule::{self, Schedule};
-use gateway::ledger::export::{Format, export, export_to};
-use gateway::ledger::store::{Bounds, Group, Store};
+use gateway::ledger::export::schedule::{self, Exported, Schedule};
+use gateway::ledger::export::{ExportError, Format, export, export_to};
+use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
 use gateway::ledger::unit::Reward;
 use gateway::ledger::{Ledger, Millis, millis};
 use jiff::Timestamp;
@@ -19,14 +19,15 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::clock::HandClock;
+use crate::model::SMALL;
 use crate::operations::arrival;
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, START};
 
 const HOUR: Millis = 3_600_000;
 
-const KEPT: Bounds = Bounds {
-    files: gateway::ledger::store::FileLengths { shortest: 4 << 20, longest: 64 << 20 },
+pub(crate) const KEPT: Bounds = Bounds {
+    files: FileLengths { shortest: 4 << 20, longest: 64 << 20 },
     checkpoint_every: u64::MAX,
     keep_log: Duration::from_secs(30 * 86_400),
 };
@@ -52,11 +53,11 @@ pub(crate) fn take(store: &mut Store, arrivals: &[Arrival], now: Millis) {
 }
 
 /// A ledger in which so many subjects were shown at that moment, and counted.
-pub(crate) fn ledger_of(subjects: u128, at: Millis) -> tempfile::TempDir {
+pub(crate) fn ledger_of(bounds: Bounds, subjects: u128, at: Millis) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(folder.path(), KEPT).unwrap();
+    let mut store = Store::open(folder.path(), bounds).unwrap();
     let all: Vec<Arrival> = (0..subjects).flat_map(|subject| events(subject, at)).collect();
-    take(&mut store, &all, at + 10);
+    all.chunks(100).for_each(|some| take(&mut store, some, at + 10));
     take(&mut store, &[], at + HOUR);
     folder
 }
@@ -97,7 +98,7 @@ fn read(path: &Path) -> Vec<Value> {
 #[test]
 fn a_parquet_file_holds_what_the_lines_of_json_hold() {
     let check = |subjects: u128, campaign: Option<&str>, groups: usize| {
-        let (ledger, out) = (ledger_of(subjects, millis(START)), tempfile::tempdir().unwrap());
+        let (ledger, out) = (ledger_of(KEPT, subjects, millis(START)), tempfile::tempdir().unwrap());
         let mut printed = Vec::new();
         let told = export(ledger.path(), campaign, &mut printed).unwrap();
         let file = out.path().join("all.parquet");
@@ -126,7 +127,7 @@ fn a_parquet_file_holds_what_the_lines_of_json_hold() {
 
 #[test]
 fn parquet_is_written_to_a_file_and_never_printed() {
-    let (ledger, out) = (ledger_of(3, millis(START)), tempfile::tempdir().unwrap());
+    let (ledger, out) = (ledger_of(KEPT, 3, millis(START)), tempfile::tempdir().unwrap());
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.arg("export").arg("--data").arg(ledger.path()).args(arguments).output().unwrap()
@@ -149,16 +150,18 @@ fn parquet_is_written_to_a_file_and_never_printed() {
 enum Step {
     /// So many new subjects are shown.
     Show(u128),
-    /// So many hours pass by the ledger's clock, before 1 in one leap.
+    /// So many hours pass by the ledger's clock, which may be set back too.
     Hours(Millis),
     /// What has passed is exported.
     Export,
     /// The ledger is closed and opened.
     Restart,
-    /// A run was killed in the middle of a file.
+    /// A run was killed in the middle of the file of this period.
     Killed(&'static str),
     /// A run was killed after its file was there, and before it was noted down.
     KilledLate,
+    /// A run that finds something else in the place of the file of this period.
+    Blocked(&'static str),
     /// Somebody takes the files away.
     TakeAway,
     /// Periods are so many hours from now on.
@@ -207,15 +210,22 @@ impl Scene {
             }
             Step::Export => {
                 self.noted = std::fs::read(self.data().join("exported")).ok();
-                let now = Timestamp::from_millisecond(self.now).unwrap();
-                schedule::export(&self.schedule, &self.data(), now).unwrap();
+                self.export().unwrap();
+            }
+            Step::Blocked(period) => {
+                let file = format!("exposures-{period}.{}", self.extension());
+                std::fs::create_dir_all(self.schedule.folder.join(&file)).unwrap();
+                let said = self.export().unwrap_err().to_string();
+                assert!(said.contains(&format!("{file} can't be written")), "{said}");
+                std::fs::remove_dir(self.schedule.folder.join(&file)).unwrap();
             }
             Step::Restart => {
                 drop(self.store.take());
                 self.store = Some(Store::open(&self.data(), KEPT).unwrap());
             }
-            Step::Killed(name) => {
-                let part = self.schedule.folder.join(format!(".{name}.part"));
+            Step::Killed(period) => {
+                let part = format!(".exposures-{period}.{}.part", self.extension());
+                let part = self.schedule.folder.join(part);
                 std::fs::create_dir_all(&self.schedule.folder).unwrap();
                 std::fs::write(part, vec![b'x'; 100_000]).unwrap();
             }
@@ -234,6 +244,15 @@ impl Scene {
         }
     }
 
+    fn export(&self) -> Result<Exported, ExportError> {
+        let now = Timestamp::from_millisecond(self.now).unwrap();
+        schedule::export(&self.schedule, &self.data(), now)
+    }
+
+    fn extension(&self) -> &'static str {
+        if self.schedule.format == Format::Parquet { "parquet" } else { "jsonl" }
+    }
+
     fn present(&self) -> BTreeMap<String, Vec<Value>> {
         let Ok(entries) = std::fs::read_dir(&self.schedule.folder) else { return BTreeMap::new() };
         let paths = entries.map(|entry| entry.unwrap().path());
@@ -246,17 +265,17 @@ fn check(sentence: &str, steps: &[Step], expected: &[(&str, usize)]) {
     for format in [Format::JsonLines, Format::Parquet] {
         let mut scene = Scene::new(format);
         steps.iter().for_each(|step| scene.step(*step));
-        let mut files = scene.present();
-        files.append(&mut scene.taken.clone());
-        let told: Vec<(&str, usize)> = files
-            .iter()
-            .map(|(name, lines)| {
-                (name.split('.').next().unwrap().trim_start_matches("exposures-"), lines.len())
-            })
-            .collect();
+        // By name, and twice where somebody took it away and it came again.
+        let mut files: Vec<(String, Vec<Value>)> = scene.present().into_iter().chain(scene.taken).collect();
+        files.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let period =
+            |name: &'_ str| name.trim_start_matches("exposures-").split('.').next().unwrap().to_owned();
+        let told: Vec<(String, usize)> =
+            files.iter().map(|(name, lines)| (period(name), lines.len())).collect();
+        let told: Vec<(&str, usize)> = told.iter().map(|(period, lines)| (period.as_str(), *lines)).collect();
         assert_eq!(told, expected, "{sentence}");
         let mut subjects: Vec<String> =
-            files.values().flatten().map(|line| line["subject"].to_string()).collect();
+            files.iter().flat_map(|(_, lines)| lines).map(|line| line["subject"].to_string()).collect();
         subjects.sort_unstable();
         subjects.dedup();
         let lines: usize = expected.iter().map(|(_, lines)| lines).sum();
@@ -267,7 +286,7 @@ fn check(sentence: &str, steps: &[Step], expected: &[(&str, usize)]) {
 /// It is 08:00 at first, and who is shown is counted within the hour.
 #[test]
 fn each_exposure_that_was_counted_is_in_one_file() {
-    use Step::{Every, Export, Hours, Killed, KilledLate, Restart, Show, TakeAway};
+    use Step::{Blocked, Every, Export, Hours, Killed, KilledLate, Restart, Show, TakeAway};
     const FRIDAY: &str = "20270115T000000Z-20270116T000000Z";
     const SATURDAY: &str = "20270116T000000Z-20270117T000000Z";
     const SUNDAY: &str = "20270117T000000Z-20270118T000000Z";
@@ -288,28 +307,23 @@ fn each_exposure_that_was_counted_is_in_one_file() {
     );
     let restarted = [Show(3), Restart, Hours(17), Export, Restart, Show(2), Hours(24), Restart, Export];
     check("restarts between runs", &restarted, &[(FRIDAY, 3), (SATURDAY, 2)]);
-    for part in [
-        "exposures-20270115T000000Z-20270116T000000Z.jsonl",
-        "exposures-20270115T000000Z-20270116T000000Z.parquet",
-    ] {
-        let killed = [Show(3), Hours(17), Killed(part), Every(24), Export];
-        let format = if part.ends_with("jsonl") { Format::JsonLines } else { Format::Parquet };
-        let mut scene = Scene::new(format);
-        killed.iter().for_each(|step| scene.step(*step));
-        let files: Vec<(String, usize)> =
-            scene.present().into_iter().map(|(name, lines)| (name, lines.len())).collect();
-        assert_eq!(files, [(part.to_owned(), 3)], "a run that was killed is done again, and leaves no part");
-    }
+    let killed = [Show(3), Hours(17), Killed(FRIDAY), Export];
+    check("killed in the middle of a file", &killed, &[(FRIDAY, 3)]);
     let killed = [Show(3), Hours(17), Export, KilledLate, Show(2), Hours(24), Export];
     check("killed before it was noted down", &killed, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let both = [Show(3), Hours(17), Export, Show(2), Hours(24), Export, KilledLate, Restart, Export];
     check("killed so the second time", &both, &[(FRIDAY, 3), (SATURDAY, 2)]);
+    let shorter = [Show(3), Hours(17), Export, KilledLate, Every(6), Show(2), Hours(6), Export];
+    let quarter = "20270116T000000Z-20270116T060000Z";
+    check("killed so before periods become shorter", &shorter, &[(FRIDAY, 3), (quarter, 2)]);
+    let failed = [Show(3), Hours(24), Show(2), Hours(24), Blocked(SATURDAY), TakeAway, Export];
+    check("failed after the first of two files", &failed, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let away = [Show(3), Hours(17), Export, TakeAway, Export, Show(2), Hours(24), Export];
     check("files are taken away", &away, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let back = [Show(3), Hours(17), Export, Hours(-4), Show(2), Hours(24), Export, Hours(24), Export];
     check("a clock that is set back", &back, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let shorter = [Show(3), Hours(17), Export, Every(6), Show(2), Hours(6), Export];
-    check("periods become shorter", &shorter, &[(FRIDAY, 3), ("20270116T000000Z-20270116T060000Z", 2)]);
+    check("periods become shorter", &shorter, &[(FRIDAY, 3), (quarter, 2)]);
     let longer = [Every(6), Show(3), Hours(5), Export, Every(24), Show(2), Hours(24), Export];
     let halves = [("20270115T060000Z-20270115T120000Z", 3), ("20270115T120000Z-20270116T000000Z", 2)];
     check("periods become longer", &longer, &halves);
@@ -368,25 +382,26 @@ async fn a_ledger_at_rest_exports_what_it_counted_last_and_a_failure_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ledger_that_starts_exports_what_it_missed() {
-    let folder = process::folder(SAMPLE);
-    let past = Timestamp::now() - jiff::SignedDuration::from_hours(3);
-    let ledger = ledger_of(5, millis(past));
-    std::fs::rename(ledger.path(), folder.path().join("data")).unwrap();
-    let exports = folder.path().join("exports");
-    let arguments = ["--keep-log", "1d", "--export-every", "1h", "--export-dir", exports.to_str().unwrap()];
-    let process = Process::start_with("ledger", folder.path(), &arguments).await;
-    let told = "broadside_export_lines_total 5\n";
-    for _ in 0..200 {
-        let metrics = process.get("/metrics").await.unwrap().text().await.unwrap();
-        if metrics.contains(told) {
-            break;
+async fn a_ledger_that_starts_exports_what_it_missed_and_says_when_its_log_is_too_short() {
+    const SHORT: &str = "what was shown before the log begins may be missing: raise --keep-log";
+    for (bounds, expected, is_short) in [(KEPT, 2000..=2000, false), (SMALL, 1..=1999, true)] {
+        let folder = process::folder(SAMPLE);
+        let past = Timestamp::now() - jiff::SignedDuration::from_hours(3);
+        std::fs::rename(ledger_of(bounds, 2000, millis(past)).path(), folder.path().join("data")).unwrap();
+        let exports = folder.path().join("exports");
+        let to = exports.to_str().unwrap();
+        let arguments = ["--keep-log", "1d", "--export-every", "1h", "--export-dir", to];
+        let process = Process::start_with("ledger", folder.path(), &arguments).await;
+        while !process.log().contains("\"exported\"") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let files: Vec<PathBuf> =
+            std::fs::read_dir(&exports).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        let lines = read(file).len();
+        assert!(expected.contains(&lines), "{lines}");
+        let metrics = process.get("/metrics").await.unwrap().text().await.unwrap();
+        assert!(metrics.contains(&format!("broadside_export_lines_total {lines}\n")), "{metrics}");
+        assert_eq!(process.log().contains(SHORT), is_short, "{}", process.log());
     }
-    let files: Vec<PathBuf> =
-        std::fs::read_dir(&exports).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let [file] = files.as_slice() else { panic!("{files:?}") };
-    assert_eq!(read(file).len(), 5);
-    assert!(process.log().contains("exported"), "{}", process.log());
 }

@@ -17,7 +17,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::clock::HandClock;
-use crate::exports::ledger_of;
+use crate::exports::{KEPT, ledger_of};
 use crate::operations::arrival;
 use crate::samples::{SAMPLE, START};
 
@@ -95,7 +95,7 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
 
 #[test]
 fn an_export_that_finds_no_room_says_so_and_leaves_no_part_of_a_file() {
-    let (ledger, folder) = (ledger_of(3000, millis(START)), tempfile::tempdir().unwrap());
+    let (ledger, folder) = (ledger_of(KEPT, 3000, millis(START)), tempfile::tempdir().unwrap());
     let Some(_volume) = Volume::mount(folder.path()) else { return };
     let filling = folder.path().join("filling");
     let every = Duration::from_secs(3600);

@@ -156,7 +156,9 @@ impl Marker {
 fn newest(exports: &Path) -> std::io::Result<Option<Millis>> {
     let mut newest = None;
     for entry in std::fs::read_dir(exports)? {
-        newest = newest.max(entry?.file_name().to_str().and_then(Period::end_of));
+        let entry = entry?;
+        let end = entry.file_name().to_str().and_then(Period::end_of);
+        newest = newest.max(end.filter(|_| entry.path().is_file()));
     }
     Ok(newest)
 }
