@@ -17,7 +17,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::clock::HandClock;
-use crate::exports::{KEPT, ledger_of};
+use crate::export_files::{KEPT, ledger_of};
 use crate::operations::arrival;
 use crate::samples::{SAMPLE, START};
 

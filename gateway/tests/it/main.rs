@@ -13,7 +13,7 @@ mod decide;
 mod disk;
 mod events;
 mod export;
-mod exports;
+mod export_files;
 mod full;
 mod fuzz;
 mod hostile;
