@@ -11,7 +11,7 @@ use gateway::ledger::export::schedule::{self, Exported, Schedule};
 use gateway::ledger::export::{ExportError, Format, export, export_to};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
 use gateway::ledger::unit::Reward;
-use gateway::ledger::{Ledger, Millis, millis};
+use gateway::ledger::{Fed, Ledger, LedgerError, Millis, millis};
 use jiff::Timestamp;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -379,6 +379,27 @@ async fn a_ledger_at_rest_exports_what_it_counted_last_and_a_failure_is_told() {
     until(&registry, &format!("broadside_export_last_success_timestamp_seconds {}", since(3))).await;
     assert_eq!(std::fs::read_dir(&exports).unwrap().count(), 1, "nothing was counted since");
     running.abort();
+}
+
+#[tokio::test]
+async fn behind_a_stream_periods_end_by_the_streams_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Store::open(&data, KEPT).unwrap();
+    let (ledger, _writer) =
+        Ledger::start_behind_stream(store, Arc::new(HandClock::new()), &mut Registry::default());
+    let (exports, every) = (folder.path().join("exports"), Duration::from_secs(3600));
+    let schedule = Schedule { folder: exports, every, format: Format::JsonLines };
+    let later = |hours: i64| START + jiff::SignedDuration::from_hours(hours);
+    assert_eq!(ledger.mark(later(9)).await, Err(LedgerError::Starting), "no time is known yet");
+    let first = Fed { sequence: 1, at: START, arrivals: events(7, millis(START)) };
+    ledger.feed(vec![first]).await.unwrap();
+    for (caught_up, lines) in [(0, 0), (1, 0), (2, 1), (3, 0)] {
+        ledger.caught_up(later(caught_up)).unwrap();
+        let reached = ledger.mark(later(9)).await.unwrap();
+        assert_eq!(reached, later(caught_up));
+        assert_eq!(schedule::export(&schedule, &data, reached).unwrap().lines, lines, "{caught_up}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
