@@ -309,13 +309,16 @@ fn each_exposure_that_was_counted_is_in_one_file() {
     check("restarts between runs", &restarted, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let killed = [Show(3), Hours(17), Killed(FRIDAY), Export];
     check("killed in the middle of a file", &killed, &[(FRIDAY, 3)]);
+    let killed = [Show(3), Hours(17), Killed(FRIDAY), Every(12), Export];
+    let half = "20270115T000000Z-20270115T120000Z";
+    check("killed so before periods become shorter", &killed, &[(half, 3)]);
     let killed = [Show(3), Hours(17), Export, KilledLate, Show(2), Hours(24), Export];
     check("killed before it was noted down", &killed, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let both = [Show(3), Hours(17), Export, Show(2), Hours(24), Export, KilledLate, Restart, Export];
     check("killed so the second time", &both, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let shorter = [Show(3), Hours(17), Export, KilledLate, Every(6), Show(2), Hours(6), Export];
     let quarter = "20270116T000000Z-20270116T060000Z";
-    check("killed so before periods become shorter", &shorter, &[(FRIDAY, 3), (quarter, 2)]);
+    check("killed so late before periods become shorter", &shorter, &[(FRIDAY, 3), (quarter, 2)]);
     let failed = [Show(3), Hours(24), Show(2), Hours(24), Blocked(SATURDAY), TakeAway, Export];
     check("failed after the first of two files", &failed, &[(FRIDAY, 3), (SATURDAY, 2)]);
     let away = [Show(3), Hours(17), Export, TakeAway, Export, Show(2), Hours(24), Export];

@@ -162,3 +162,16 @@ fn newest(exports: &Path) -> std::io::Result<Option<Millis>> {
     }
     Ok(newest)
 }
+
+/// Removes what runs that were killed left half written.
+pub(super) fn clear(exports: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(exports)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let whole = name.and_then(|name| name.strip_prefix('.')?.strip_suffix(".part"));
+        if whole.and_then(Period::end_of).is_some() {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

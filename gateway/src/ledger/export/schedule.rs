@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::periods::{Marker, Periods};
+use super::periods::{Marker, Periods, clear};
 use super::{ExportError, Format, moment, read};
 use crate::clock::Clock;
 use crate::ledger::metrics::ExportMetrics;
@@ -56,10 +56,11 @@ impl Schedule {
 /// # Errors
 /// When the log can't be read, or a file can't be written. The files before it are whole and count as exported.
 pub fn export(schedule: &Schedule, ledger: &Path, reached: Timestamp) -> Result<Exported, ExportError> {
-    std::fs::create_dir_all(&schedule.folder)
-        .map_err(|error| ExportError::from(error).at(&schedule.folder))?;
+    let Schedule { folder, .. } = schedule;
+    let ready = std::fs::create_dir_all(folder).and_then(|()| clear(folder));
+    ready.map_err(|error| ExportError::from(error).at(folder))?;
     let marker = Marker::of(ledger);
-    let (done, until) = (marker.read(&schedule.folder)?, schedule.begin_of(millis(reached)));
+    let (done, until) = (marker.read(folder)?, schedule.begin_of(millis(reached)));
     if until <= done {
         return Ok(Exported::default());
     }
