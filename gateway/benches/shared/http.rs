@@ -12,7 +12,7 @@ pub(crate) async fn exchange(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> 
         assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(&answer));
         length = length.or_else(|| whole(&answer));
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert!(answer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&answer));
     answer
 }
 

@@ -203,7 +203,7 @@ impl Log {
     /// # Errors
     /// When the files can't be listed.
     pub(crate) fn goes_back_to_the_first(folder: &Path) -> Result<bool, LogError> {
-        Ok(segment::list(folder)?.first().is_none_or(|path| segment::first(path) == Some(1)))
+        Ok(segment::list(folder)?.first().is_none_or(|path| first(path) == Some(1)))
     }
 
     /// Removes the files that hold nothing after group `after` and were written before all of `keep`.
