@@ -31,6 +31,8 @@ const CONNECTIONS: u64 = 32;
 const CALIBRATED: Duration = Duration::from_secs(10);
 /// What comes before is not compared: buffers and caches fill.
 const WARM: Duration = Duration::from_secs(120);
+/// In how many parts of the time the highest are compared: between two checkpoints both rise and fall.
+const PARTS: usize = 6;
 /// How often memory and handles are looked at.
 const LOOKED: Duration = Duration::from_secs(5);
 /// Visits are counted a little after they came, so that all have matured soon after the end.
@@ -54,19 +56,16 @@ async fn main() {
         tokio::join!(gateway.looks(during), gateway.visits(Some(most / 2.0), during, 1 << 40, &sent));
     println!("{rate:.0} visits/s came");
     let compared: Vec<&Look> = looks.iter().filter(|look| look.after >= WARM.min(during / 2)).collect();
-    let spread = |of: fn(&Look) -> u64| {
-        let all = || compared.iter().map(|look| of(look));
-        (all().min().expect("some looks"), all().max().expect("some looks"))
+    let highest = |of: fn(&Look) -> u64| -> Vec<u64> {
+        let parts = compared.chunks(compared.len().div_ceil(PARTS));
+        parts.map(|part| part.iter().map(|look| of(look)).max().expect("no part is empty")).collect()
     };
-    let ((least, largest), handles) = (spread(|look| look.kilobytes), spread(|look| look.handles));
-    println!(
-        "memory {} to {} MB ({:.1} %), handles {} to {}",
-        least / 1024,
-        largest / 1024,
-        100.0 * (largest - least) as f64 / least as f64,
-        handles.0,
-        handles.1
-    );
+    for (what, highest) in
+        [("megabytes", highest(|look| look.kilobytes / 1024)), ("handles", highest(|look| look.handles))]
+    {
+        let (first, last) = (highest[0] as f64, *highest.last().expect("some parts") as f64);
+        println!("{what:<9} highest in each part {highest:?}: {:+.1} %", 100.0 * (last / first - 1.0));
+    }
     let told = gateway.totals().await;
     let sent = std::mem::take(&mut *sent.lock().expect("nobody panics"));
     println!("totals {} what was sent: {told:?}", if told == sent { "equal" } else { "DIFFER FROM" });
@@ -157,7 +156,9 @@ impl Gateway {
     async fn totals(&self) -> Sent {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
         let request = format!("GET /v1/totals?campaign={} HTTP/1.1\r\nhost: gateway\r\n\r\n", SAMPLE.uid);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
+            assert!(Instant::now() < deadline, "an exposure stays pending");
             tokio::time::sleep(Duration::from_millis(500)).await;
             let answer = exchange(&mut stream, request.as_bytes()).await;
             let totals: TotalsResponse = serde_json::from_slice(body(&answer)).expect("totals");

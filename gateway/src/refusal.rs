@@ -166,7 +166,7 @@ mod tests {
         };
         let most = r#""namespace":"shop","campaign":"c","placement":"hero""#;
         check("{", "EOF");
-        check(&format!("{{{most}}}"), "missing field `subject`");
+        check(r#"{"namespace":"shop"}"#, "missing field `campaign`");
         check(&format!(r#"{{{most},"subject":7}}"#), "subject: invalid type: integer");
         check(&format!(r#"{{{most},"subject":"s","who":"s"}}"#), "unknown field `who`");
         check(

@@ -38,7 +38,8 @@ pub struct Table {
 /// A part of a group's people, by the numbers that they have in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The namespace and the group, so that groups of two namespaces have nothing to do with each other.
+    /// What it is for, the namespace and the group: neither the groups of two namespaces nor a holdout and an exclusion of
+    /// one name have anything to do with each other.
     pub group: String,
     /// Their numbers.
     pub numbers: Range<u32>,
@@ -271,7 +272,7 @@ fn part(object: &AdTable, place: &str, group: &Group, numbers: Range<u32>) -> Re
     if numbers.is_empty() || numbers.end > PartsPerMillion::ONE.get() {
         return Err(shape(place, "it is nobody, or more than everybody: take a part of one million"));
     }
-    Ok(Part { group: format!("{}/{}", namespace(object), group.0), numbers })
+    Ok(Part { group: format!("{place}/{}/{}", namespace(object), group.0), numbers })
 }
 
 fn namespace(object: &AdTable) -> &str {

@@ -18,6 +18,7 @@ use rules::{BrandRules, Format, MeaningThreshold};
 use serde_json::{Value, json};
 
 pub use brand::{Judges, judges};
+pub(crate) use people::has_begun;
 use placement::Reader;
 
 /// A campaign that can be carried out.

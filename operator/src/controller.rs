@@ -99,7 +99,7 @@ async fn advance(
 ) -> Result<(), Error> {
     let brand = brand(&context.client, object).await?;
     let campaign = pass.campaign.insert(Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?);
-    let neighbours = neighbours(&context.client, object, campaign).await?;
+    let neighbours = neighbours(&context.client, object, campaign, now).await?;
     campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
     let seen = observe(&context.client, &context.ledger, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));

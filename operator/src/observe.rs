@@ -2,12 +2,13 @@
 
 use api::wire::totals::TotalsResponse;
 use api::{AdCampaign, AdModel, AdTable, AdVariant};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, has_begun};
 use crate::error::{Error, Step};
 use crate::ledger::Ledger;
 
@@ -53,8 +54,11 @@ pub async fn brand(client: &Client, object: &AdCampaign) -> Result<Option<Config
     configs.get_opt(name).await.step("reading the brand's ConfigMap")
 }
 
-/// Reads the campaigns with which this one may share people; nothing where it is of no group, or is served already, as
-/// then nobody takes its people away.
+/// How long after its making all campaigns are there that were made in the same second.
+const SETTLED: SignedDuration = SignedDuration::from_secs(2);
+
+/// Reads the campaigns with which this one may share people; nothing where it is of no group, or has begun, as then nobody
+/// takes its people away.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
@@ -62,10 +66,15 @@ pub async fn neighbours(
     client: &Client,
     object: &AdCampaign,
     campaign: &Campaign,
+    now: Timestamp,
 ) -> Result<Vec<AdCampaign>, Error> {
-    let is_served = object.status.as_ref().is_some_and(|status| status.table_number.is_some());
-    if campaign.exclusion.is_none() || is_served {
+    if campaign.exclusion.is_none() || has_begun(object) {
         return Ok(Vec::new());
+    }
+    // Ages are whole seconds. Once that of its making is over, nobody older can come, and all see the same order.
+    let created = object.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    if created.is_none_or(|created| now.duration_since(created) < SETTLED) {
+        tokio::time::sleep(SETTLED.unsigned_abs()).await;
     }
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), &campaign.namespace);
     Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)

@@ -34,18 +34,31 @@ pub struct EvaluationContext {
     /// What the person allows.
     #[serde(default)]
     pub consent: Consent,
-    /// Who comes.
-    #[serde(default)]
+    /// Who comes: `Visitor`, `Staff`, `Test` or `Bot`. What is no such word is an application's own, and left alone.
+    #[serde(default, deserialize_with = "readable")]
+    #[schemars(with = "serde_json::Value")]
     pub traffic: Traffic,
     /// The user agent of the person's browser, where a server asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "serde_json::Value")]
     pub user_agent: Option<String>,
-    /// The variant that a reviewer wants to see.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The variant that a reviewer wants to see. What is no text is an application's own, and left alone.
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "serde_json::Value")]
     pub preview: Option<String>,
     /// The namespace whose flags are evaluated where all are asked for; without it, those of every namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+/// Contexts hold what applications like, under names that may be ours too.
+fn readable<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + serde::de::DeserializeOwned,
+    D: serde::Deserializer<'de>,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// Why a flag has its value, in OpenFeature's words.

@@ -114,9 +114,12 @@ secret:
 {{- if not .Values.ledger.keepLog }}
 {{- fail "ledger.export.every needs ledger.keepLog: longer than the period and the longest window together, such as 30d" }}
 {{- end }}
+{{- if not $export.existingClaim }}
+{{- fail "ledger.export.every writes files for somebody to take away: name a claim for them in ledger.export.existingClaim" }}
+{{- end }}
 - --export-every={{ $export.every }}
 - --export-format={{ $export.format }}
-- --export-dir={{ if $export.existingClaim }}/var/lib/broadside-exports{{ else }}/var/lib/broadside/exports{{ end }}
+- --export-dir=/var/lib/broadside-exports
 {{- end }}
 {{- end }}
 

@@ -26,8 +26,7 @@ struct StatusLabels {
 /// Counts what the guard before these routes, and the routes themselves, turn away: no key, another's key, too often.
 pub fn counted(router: Router, registry: &mut Registry) -> Router {
     let turned_away = Family::<StatusLabels, Counter>::default();
-    let help =
-        "Requests without a key, with one that does not open what they ask about, or that came too often";
+    let help = "Requests without a key, with one that does not open what they ask about, or that came too often or found the queue full";
     registry.register("broadside_turned_away", help, turned_away.clone());
     let of = |status: StatusCode| turned_away.get_or_create_owned(&StatusLabels { status: status.as_u16() });
     let counters = TurnedAway {

@@ -26,7 +26,7 @@ pub const AUDIENCE: &str = "broadside-ledger";
 /// How long an answer of the API server holds: so long a token counts that was taken back.
 pub const HOLDS_FOR: Duration = Duration::from_secs(60);
 
-/// How long the API server may take. The operator waits five seconds for totals.
+/// How long it may take until it is known, with the wait for a turn. The operator waits five seconds for totals.
 const REVIEW_WITHIN: Duration = Duration::from_secs(4);
 
 /// How many answers are kept: one is enough for one operator, and strangers' tokens take no more memory than this.
@@ -58,6 +58,8 @@ pub struct Reviewer {
     known: Mutex<HashMap<[u8; 32], Known>>,
     /// One question at a time, so that strangers' tokens are no load for the API server.
     turn: tokio::sync::Mutex<()>,
+    /// The same for a token that was the account's when it was asked about last: it waits for no stranger.
+    friends_turn: tokio::sync::Mutex<()>,
 }
 
 /// What was found out about a token, and when.
@@ -98,6 +100,7 @@ impl Totals {
             reviews: Api::all(client),
             known: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            friends_turn: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -135,31 +138,37 @@ impl Reviewer {
         if let Some(verdict) = self.known(&digest) {
             return Ok(verdict);
         }
-        let _turn = self.turn.lock().await;
-        // Whoever had the turn before may have asked the same.
-        if let Some(verdict) = self.known(&digest) {
-            return Ok(verdict);
-        }
-        let verdict = judge(&self.review(token).await?, &self.account);
-        self.keep(digest, Known { verdict, since: Instant::now() });
-        Ok(verdict)
+        let turn = if self.was_a_friends(&digest) { &self.friends_turn } else { &self.turn };
+        let asked = tokio::time::timeout(REVIEW_WITHIN, async {
+            let _turn = turn.lock().await;
+            // Whoever had the turn before may have asked the same.
+            if let Some(verdict) = self.known(&digest) {
+                return Ok(verdict);
+            }
+            let verdict = judge(&self.review(token).await?, &self.account);
+            self.keep(digest, Known { verdict, since: Instant::now() });
+            Ok(verdict)
+        });
+        asked.await.unwrap_or_else(|_| {
+            tracing::warn!("the API server did not say in time whose a token is");
+            Err(unavailable())
+        })
     }
 
     async fn review(&self, token: &str) -> Result<TokenReviewStatus, Refusal> {
         let (token, audiences) = (Some(token.to_owned()), Some(vec![AUDIENCE.to_owned()]));
         let review = TokenReview { spec: TokenReviewSpec { audiences, token }, ..TokenReview::default() };
         let params = PostParams::default();
-        match tokio::time::timeout(REVIEW_WITHIN, self.reviews.create(&params, &review)).await {
-            Ok(Ok(review)) => Ok(review.status.unwrap_or_default()),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the API server was asked whose a token is, and did not say");
-                Err(unavailable())
-            }
-            Err(_) => {
-                tracing::warn!("the API server was asked whose a token is, and is silent");
-                Err(unavailable())
-            }
-        }
+        let reviewed = self.reviews.create(&params, &review).await.map_err(|error| {
+            tracing::warn!(%error, "the API server was asked whose a token is, and did not say");
+            unavailable()
+        });
+        Ok(reviewed?.status.unwrap_or_default())
+    }
+
+    fn was_a_friends(&self, digest: &[u8; 32]) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(digest).is_some_and(|known| known.verdict.is_ok())
     }
 
     fn known(&self, digest: &[u8; 32]) -> Option<Result<(), Denied>> {
@@ -169,9 +178,9 @@ impl Reviewer {
 
     fn keep(&self, digest: [u8; 32], verdict: Known) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, known| known.holds());
+        known.retain(|_, known| known.holds() || known.verdict.is_ok());
         if known.len() >= KEPT {
-            known.retain(|_, known| known.verdict.is_ok());
+            known.retain(|_, known| known.holds() && known.verdict.is_ok());
         }
         known.insert(digest, verdict);
     }

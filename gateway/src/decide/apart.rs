@@ -110,15 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn a_holdout_goes_before_a_group() {
+    fn a_holdout_goes_before_an_exclusion_and_has_nothing_to_do_with_it() {
         let both = table("one", |object| {
             let group = Group("winter".to_owned());
             object.spec.holdout = Some(TableHoldout { group: group.clone(), share: 500_000 });
             object.spec.exclusion = Some(TableExclusion { group, from: 0, share: 500_000 });
         });
         let told = told(&both);
-        assert!(told.iter().all(Option::is_some), "nobody is in the first half of a group and not held out");
-        let out = share(told.iter().map(|told| *told == Some(DecideReason::Holdout)));
-        assert!((out - 0.5).abs() < 0.012, "{out}");
+        for (reason, expected) in
+            [(None, 0.25), (Some(DecideReason::Excluded), 0.25), (Some(DecideReason::Holdout), 0.5)]
+        {
+            let found = share(told.iter().map(|told| *told == reason));
+            assert!((found - expected).abs() < 0.012, "{reason:?}: {found}");
+        }
     }
 }

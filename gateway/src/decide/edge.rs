@@ -74,7 +74,10 @@ impl Parts {
         terms: Terms<'_>,
         headers: &HeaderMap,
     ) -> Visitor {
-        self.visitors.as_ref().map_or(Visitor::Told, |cookie| cookie.name(subject, terms, headers))
+        let visitor =
+            self.visitors.as_ref().map_or(Visitor::Told, |cookie| cookie.name(subject, terms, headers));
+        self.metrics.came(&visitor);
+        visitor
     }
 
     pub(super) fn answered(&self, reason: DecideReason) {
@@ -98,11 +101,18 @@ pub(super) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
 /// Room for an answer of one decision, so that it need not grow while it is written.
 const ONE_ANSWER: usize = 1024;
 
+/// A text, unless there is nothing in it: a page that hands on what it was not given sends that.
+pub(super) fn some(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
 /// Who comes: as the caller says, or else as the user agent does that it hands on, or else as its own does.
 pub(super) fn traffic(said: Traffic, handed_on: Option<&str>, headers: &HeaderMap) -> Traffic {
     let own = || headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
     match said {
-        Traffic::Visitor if handed_on.map(str::as_bytes).or_else(own).is_some_and(crawlers::is_crawler) => {
+        Traffic::Visitor
+            if some(handed_on).map(str::as_bytes).or_else(own).is_some_and(crawlers::is_crawler) =>
+        {
             Traffic::Bot
         }
         said => said,

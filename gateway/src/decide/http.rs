@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json, traffic};
+use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json, some, traffic};
 use super::question::Placements;
 use super::visitor::Visitor;
 use super::{Answer, KEPT_FOR, Place, Question, Terms, ofrep};
@@ -55,7 +55,7 @@ async fn answer(
     request.consent = consent(request.consent, &headers);
     request.traffic = traffic(request.traffic, request.user_agent.as_deref(), &headers);
     parts.counted(caller.enter(&request.namespace))?;
-    let preview = request.preview.as_deref();
+    let preview = some(request.preview.as_deref());
     let terms = Terms { consent: request.consent, traffic: request.traffic, preview };
     let visitor = parts.name(&mut request.subject, terms, &headers);
     let question = parts.counted(Question::try_from(&request))?;
@@ -72,13 +72,13 @@ async fn answer(
             json(&Answers { decisions })
         }
     };
-    Ok(given(visitor, response))
+    Ok(given(&visitor, response))
 }
 
-/// The answer with the cookie that a new visitor is given.
-fn given(visitor: Visitor, mut response: Response) -> Response {
-    if let Visitor::New(cookie) = visitor {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+/// The answer, with what the browser is to keep or to forget.
+fn given(visitor: &Visitor, mut response: Response) -> Response {
+    if let Some(cookie) = visitor.cookie() {
+        response.headers_mut().insert(header::SET_COOKIE, cookie.clone());
     }
     response
 }
@@ -119,7 +119,7 @@ async fn answer_query(
     let terms = Terms {
         consent: consent(Consent { measurement: query.measurement }, &headers),
         traffic: traffic(query.traffic, query.user_agent.as_deref(), &headers),
-        preview: query.preview.as_deref(),
+        preview: some(query.preview.as_deref()),
     };
     let visitor = parts.name(&mut query.subject, terms, &headers);
     let DecideQuery {
@@ -145,13 +145,13 @@ async fn answer_query(
     // A cache on the way may keep copy for as long as its caller. What we don't know we may know in a moment, and what a
     // crawler is shown must not reach the person whose address it follows.
     let kept = match answer.variant {
-        Some(_) if answer.reason != DecideReason::Bot && !matches!(visitor, Visitor::New(_)) => {
+        Some(_) if answer.reason != DecideReason::Bot && visitor.cookie().is_none() => {
             format!("{}, max-age={}", kept_by(&caller, &visitor), KEPT_FOR.as_secs())
         }
         _ => "no-store".to_owned(),
     };
     let headers = [(header::CACHE_CONTROL, kept.as_str()), (header::VARY, GLOBAL_PRIVACY_CONTROL)];
-    Ok(given(visitor, (headers, json(&answer)).into_response()))
+    Ok(given(&visitor, (headers, json(&answer)).into_response()))
 }
 
 /// A cache that many share would hand on to anyone what was answered to a key, or to a cookie.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::edge::{DecideState, Parts, consent, json, traffic};
+use super::edge::{DecideState, Parts, consent, json, some, traffic};
 use super::{Answer, Place, Question, QuestionError, Terms, decide_in};
 use crate::auth::Caller;
 use crate::refusal::{self, Code, Refusal};
@@ -231,7 +231,7 @@ fn question(context: &EvaluationContext) -> Result<Question<'_>, Failure> {
             "context.targetingKey: send the person or device for whom the flag is".to_owned(),
         ));
     };
-    let terms = Terms { consent: *consent, traffic: *traffic, preview: preview.as_deref() };
+    let terms = Terms { consent: *consent, traffic: *traffic, preview: some(preview.as_deref()) };
     let question = Question::new(subject, segment.as_deref(), eligible.as_deref(), terms);
     question.map_err(|error| {
         let field = match error {

@@ -3,6 +3,7 @@
 use api::wire::decide::{Consent, DecideRequest, Traffic};
 
 use super::SUBJECT_LIMIT;
+use super::edge::some;
 use crate::refusal::Refusal;
 
 /// The most placements in one request: four times what a campaign may have.
@@ -126,7 +127,7 @@ impl<'r> TryFrom<&'r DecideRequest> for Question<'r> {
             user_agent: _,
             preview,
         } = request;
-        let terms = Terms { consent: *consent, traffic: *traffic, preview: preview.as_deref() };
+        let terms = Terms { consent: *consent, traffic: *traffic, preview: some(preview.as_deref()) };
         let subject = subject.as_deref().unwrap_or_default();
         Ok(Self::new(subject, segment.as_deref(), eligible.as_deref(), terms)?)
     }

@@ -43,12 +43,24 @@ pub enum NoCookie {
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Visitor {
-    /// Whom the caller names, or a page without our cookie.
+    /// Whom the caller names, or nobody who is to be known again.
     Told,
     /// One whose browser knows our cookie.
     Known,
-    /// One who was given it just now.
+    /// One whose browser is given it just now.
     New(HeaderValue),
+    /// One who is no longer to be measured, and whose browser is to forget it.
+    Gone(HeaderValue),
+}
+
+impl Visitor {
+    /// What the browser is told, where it is told something.
+    pub(super) fn cookie(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Told | Self::Known => None,
+            Self::New(cookie) | Self::Gone(cookie) => Some(cookie),
+        }
+    }
 }
 
 impl VisitorCookie {
@@ -61,10 +73,7 @@ impl VisitorCookie {
         if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
             return Err(NoCookie::Name(name.to_owned()));
         }
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|it| is_plain(it) && it != b'_')
-        };
-        if let Some(domain) = domain.filter(|domain| domain.len() > 253 || !domain.split('.').all(is_label)) {
+        if let Some(domain) = domain.filter(|domain| !is_domain(domain)) {
             return Err(NoCookie::Domain(domain.to_owned()));
         }
         if name.starts_with("__Host-") && domain.is_some() {
@@ -74,27 +83,35 @@ impl VisitorCookie {
     }
 
     /// Puts in the subject where the caller names none.
+    ///
+    /// A new one is given only to a browser that says that the page is of our site, since others don't keep it, and whoever
+    /// doesn't would be a new person each time.
     pub(super) fn name(
         &self,
         subject: &mut Option<String>,
         terms: Terms<'_>,
         headers: &HeaderMap,
     ) -> Visitor {
-        if subject.is_some() {
-            return Visitor::Told;
-        }
-        if !terms.consent.measurement || terms.traffic != Traffic::Visitor || terms.preview.is_some() {
+        let is_nobody =
+            !terms.consent.measurement || terms.traffic != Traffic::Visitor || terms.preview.is_some();
+        if is_nobody && subject.is_none() {
             *subject = Some(NOBODY.to_owned());
-            return Visitor::Told;
         }
-        if let Some(known) = self.find(headers) {
-            *subject = Some(known.to_owned());
-            return Visitor::Known;
+        match (self.find(headers), &subject) {
+            (Some(_), _) if !terms.consent.measurement => Visitor::Gone(self.written("", 0)),
+            (_, Some(_)) => Visitor::Told,
+            (Some(known), None) => {
+                *subject = Some(known.to_owned());
+                Visitor::Known
+            }
+            (None, None) if is_of_our_site(headers) => {
+                let id = fresh();
+                let cookie = self.written(&id, LASTS);
+                *subject = Some(id);
+                Visitor::New(cookie)
+            }
+            (None, None) => Visitor::Told,
         }
-        let id = fresh();
-        let cookie = self.written(&id);
-        *subject = Some(id);
-        Visitor::New(cookie)
     }
 
     /// What the browser says, unless that is none of ours.
@@ -107,12 +124,29 @@ impl VisitorCookie {
     }
 
     /// Source: RFC 6265, section 4.1. `Lax`, since it is the page's own site that asks.
-    fn written(&self, id: &str) -> HeaderValue {
+    fn written(&self, id: &str, lasts: u32) -> HeaderValue {
         let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         let text =
-            format!("{}={id}; Max-Age={LASTS}; Path=/{domain}; Secure; HttpOnly; SameSite=Lax", self.name);
+            format!("{}={id}; Max-Age={lasts}; Path=/{domain}; Secure; HttpOnly; SameSite=Lax", self.name);
         HeaderValue::try_from(text).expect("letters, digits and signs that headers have")
     }
+}
+
+/// At least two labels, and no address.
+fn is_domain(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_plain = label.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-');
+        (1..=63).contains(&label.len()) && is_plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_number = |label: &str| label.bytes().all(|letter| letter.is_ascii_digit());
+    let last = domain.rsplit_once('.').map(|(_, last)| last);
+    domain.len() <= 253 && domain.split('.').all(is_label) && last.is_some_and(|last| !is_number(last))
+}
+
+/// Browsers say so to servers that speak TLS, and to this machine's own.
+/// Source: <https://www.w3.org/TR/fetch-metadata/>, section 2.4.
+fn is_of_our_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "same-site")
 }
 
 fn fresh() -> String {
@@ -125,6 +159,7 @@ fn fresh() -> String {
 mod tests {
     use super::*;
     use api::wire::decide::Consent;
+    use axum::http::HeaderName;
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -150,6 +185,9 @@ mod tests {
         check(&"a".repeat(65), None, Some("is no name"));
         check("visitor", Some(".shop.example"), Some("--visitor-domain: \".shop.example\" is no domain"));
         check("visitor", Some("shop.example; Path=/"), Some("is no domain"));
+        check("visitor", Some("example"), Some("is no domain"));
+        check("visitor", Some("10.0.0.1"), Some("is no domain"));
+        check("visitor", Some("-shop.example"), Some("is no domain"));
         check("__Host-visitor", Some("shop.example"), Some("leave the domain out"));
     }
 
@@ -171,31 +209,45 @@ mod tests {
     }
 
     #[test]
-    fn only_a_visitor_who_allows_it_is_given_one() {
-        let known = HeaderMap::from_iter([(
-            header::COOKIE,
-            HeaderValue::from_static("visitor=0123456789abcdef0123456789abcdef"),
-        )]);
+    fn only_a_visitor_who_allows_it_and_can_keep_it_is_given_one() {
+        let pair = format!("visitor={ID}");
+        let browser = |site: Option<&str>, cookie: Option<&str>| -> HeaderMap {
+            let site = site.map(|site| (HeaderName::from_static("sec-fetch-site"), site));
+            let cookie = cookie.map(|cookie| (header::COOKIE, cookie));
+            site.into_iter()
+                .chain(cookie)
+                .map(|(name, text)| (name, HeaderValue::from_str(text).unwrap()))
+                .collect()
+        };
         let named = |told: Option<&str>, terms: Terms<'_>, headers: &HeaderMap| {
             let mut subject = told.map(str::to_owned);
             let visitor = cookie().name(&mut subject, terms, headers);
-            (subject.unwrap(), visitor)
+            (subject, visitor)
         };
+        let (ours, known) = (browser(Some("same-site"), None), browser(Some("same-site"), Some(&pair)));
         let allowed = Terms::default();
-        assert_eq!(named(Some("alice"), allowed, &known), ("alice".to_owned(), Visitor::Told));
-        assert_eq!(named(None, allowed, &known), (ID.to_owned(), Visitor::Known));
-        for terms in [
-            Terms { consent: Consent { measurement: false }, ..allowed },
-            Terms { traffic: Traffic::Bot, ..allowed },
-            Terms { preview: Some("warm"), ..allowed },
-        ] {
-            assert_eq!(named(None, terms, &known), (NOBODY.to_owned(), Visitor::Told));
+        let some = |subject: &str| Some(subject.to_owned());
+        assert_eq!(named(Some("alice"), allowed, &known), (some("alice"), Visitor::Told));
+        assert_eq!(named(None, allowed, &known), (some(ID), Visitor::Known));
+        assert_eq!(named(None, allowed, &browser(None, Some(&pair))), (some(ID), Visitor::Known));
+        for site in [None, Some("cross-site"), Some("none")] {
+            assert_eq!(named(None, allowed, &browser(site, None)), (None, Visitor::Told), "{site:?}");
         }
-        let (one, Visitor::New(set)) = named(None, allowed, &HeaderMap::new()) else { panic!("a new one") };
+        for terms in [Terms { traffic: Traffic::Bot, ..allowed }, Terms { preview: Some("warm"), ..allowed }]
+        {
+            assert_eq!(named(None, terms, &ours), (some(NOBODY), Visitor::Told));
+        }
+        let refused = Terms { consent: Consent { measurement: false }, ..allowed };
+        assert_eq!(named(None, refused, &ours), (some(NOBODY), Visitor::Told));
+        let forget = "visitor=; Max-Age=0; Path=/; Domain=shop.example; Secure; HttpOnly; SameSite=Lax";
+        let gone = || Visitor::Gone(HeaderValue::from_static(forget));
+        assert_eq!(named(None, refused, &known), (some(NOBODY), gone()));
+        assert_eq!(named(Some("alice"), refused, &known), (some("alice"), gone()));
+        let (Some(one), Visitor::New(set)) = named(None, allowed, &ours) else { panic!("a new one") };
         let expected = format!(
             "visitor={one}; Max-Age=34560000; Path=/; Domain=shop.example; Secure; HttpOnly; SameSite=Lax"
         );
         assert_eq!(set, expected.as_str());
-        assert_ne!(one, named(None, allowed, &HeaderMap::new()).0, "each has their own");
+        assert_ne!(some(&one), named(None, allowed, &ours).0, "each has their own");
     }
 }

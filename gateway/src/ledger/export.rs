@@ -43,6 +43,12 @@ pub enum ExportError {
     /// There is no room for a file.
     #[error("there is no room for {}: make some, or name another place; no part of it was left there", .0.display())]
     Full(PathBuf),
+    /// There is no thread for it.
+    #[error("the system has no thread left for the export")]
+    Thread(#[source] std::io::Error),
+    /// It ended without an end.
+    #[error("the export broke off: this is a fault of ours")]
+    Broken,
     /// What was exported before isn't known.
     #[error("{} does not tell up to when was exported: write a moment there, such as 2026-11-29T00:00:00Z", .0.display())]
     Marker(PathBuf),

@@ -1,4 +1,4 @@
-//! Tells people why a table is not served, as events on its campaign: that is where they look.
+//! Tells people why a table is not taken, as events on its campaign, where they look, or on one that can't be read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +41,7 @@ const NOTE_BYTES: usize = 1024;
 
 impl Publisher {
     pub(super) fn new(client: Client) -> Self {
-        // A pod's host is named after it.
-        let instance = std::env::var("HOSTNAME").ok();
-        let reporter = Reporter { controller: "broadside-gateway".to_owned(), instance };
+        let reporter = Reporter { controller: "broadside-gateway".to_owned(), instance: None };
         Self { recorder: Recorder::new(client, reporter), room: Arc::new(Semaphore::new(UNDER_WAY)) }
     }
 
@@ -72,7 +70,7 @@ impl Told {
     /// What is said of a table that is refused.
     pub(super) fn of(object: &DeserializeGuard<AdTable>, refused: &Refused) -> Self {
         let table = reference::<AdTable>(object.namespace(), object.name_any(), object.meta().uid.clone());
-        let sentence = format!("a gateway does not serve the table and keeps the one before: {refused}");
+        let sentence = format!("the table is not taken, and the one before stays: {refused}");
         let note = cut(sentence);
         match &object.0 {
             Ok(read) => {

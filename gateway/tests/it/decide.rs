@@ -67,6 +67,8 @@ async fn who_comes_is_told_by_the_caller_or_by_the_user_agent() {
     check(PHONE, json!({"traffic": "Bot"}), "Bot").await;
     check(PHONE, json!({"traffic": "Test"}), "Test").await;
     check(PHONE, json!({"preview": "retired"}), "Preview").await;
+    check(PHONE, json!({"preview": ""}), "Assigned").await;
+    check(CRAWLER, json!({"userAgent": ""}), "Bot").await;
 }
 
 #[tokio::test]

@@ -80,6 +80,17 @@ async fn a_context_says_who_comes_and_what_a_reviewer_wants_to_see() {
     check(json!({"userAgent": "Googlebot/2.1"}), "DEFAULT", "Bot", "control").await;
     check(json!({"preview": "retired"}), "DEFAULT", "Preview", "retired").await;
     check(json!({"preview": "other"}), "DEFAULT", "Preview", "control").await;
+    for own in [
+        json!({"traffic": "paid"}),
+        json!({"preview": true}),
+        json!({"userAgent": 7}),
+        json!({"preview": ""}),
+    ] {
+        let mut context = json!({"targetingKey": "alice"});
+        context.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        let (_, flag) = post(&world.decide, FLAG, json!({"context": context}).to_string()).await;
+        assert_eq!(flag["metadata"]["decision"], json!("Assigned"), "{own} is the application's own");
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ fn command(program: &Path, address: &str, folder: &Path) -> Command {
     command.env("SCHEMATHESIS_HOOKS", "hooks");
     command.arg("--config-file").arg(here.join("schemathesis.toml"));
     command.arg("run").arg(document).args(["--url", &format!("http://{address}"), "--no-color"]);
+    command.args(["--header", "Sec-Fetch-Site:same-site"]);
     command
 }
 

@@ -46,6 +46,7 @@ impl Browser<'_> {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = reqwest::Client::new().post(format!("http://{}/v1/decide", gateway.address));
         let request = cookie.iter().fold(request, |request, cookie| request.header("Cookie", *cookie));
+        let request = request.header("Sec-Fetch-Site", "same-site");
         received(request.body(body.to_string()).send().await.unwrap()).await
     }
 
@@ -54,6 +55,7 @@ impl Browser<'_> {
         let path = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero";
         let request = reqwest::Client::new().get(format!("http://{}{path}{more}", gateway.address));
         let request = cookie.iter().fold(request, |request, cookie| request.header("Cookie", *cookie));
+        let request = request.header("Sec-Fetch-Site", "same-site");
         received(request.send().await.unwrap()).await
     }
 }
@@ -95,6 +97,33 @@ async fn who_is_not_measured_is_given_no_cookie() {
         assert_eq!((answer.status, &answer.body["reason"]), (StatusCode::OK, &json!(reason)));
         assert_eq!(answer.cookie(), None, "{reason}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_no_longer_measured_is_forgotten() {
+    let folder = process::folder(SAMPLE);
+    let gateway = Process::start_with("decide", folder.path(), &COOKIE).await;
+    let first = Browser(&gateway, None).post(json!({})).await;
+    let known = Browser(&gateway, first.cookie());
+    let refuses = json!({"consent": {"measurement": false}});
+    for answer in [known.post(refuses).await, known.get("&measurement=false").await] {
+        assert_eq!((answer.cookie(), &answer.body["reason"]), (Some("visitor="), &json!("NoConsent")));
+        assert!(answer.head("set-cookie").unwrap().contains("; Max-Age=0;"));
+    }
+    assert_eq!(known.get("&measurement=false").await.head("cache-control"), Some("no-store"));
+    let metrics = gateway.get("/metrics").await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("broadside_visitors_total{visitor=\"new\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_would_not_keep_a_cookie_must_send_a_subject() {
+    let folder = process::folder(SAMPLE);
+    let gateway = Process::start_with("decide", folder.path(), &COOKIE).await;
+    let question = json!({"namespace": "shop", "campaign": "cart-and-hero", "placement": "hero"}).to_string();
+    let request = reqwest::Client::new().post(format!("http://{}/v1/decide", gateway.address)).body(question);
+    let answer = received(request.send().await.unwrap()).await;
+    assert_eq!((answer.status, answer.cookie()), (StatusCode::BAD_REQUEST, None));
+    assert_eq!(answer.body["message"], json!("subject: send 1 to 512 bytes"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

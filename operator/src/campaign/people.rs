@@ -52,7 +52,8 @@ impl Faults {
 impl Campaign {
     /// Whether the people of this campaign are its own among `others`, the campaigns of its namespace.
     ///
-    /// A campaign that is served keeps its people until it is decided, and of two that are not the older one has them.
+    /// A campaign that has begun keeps its people until it is decided. Of others those that are served come before those
+    /// that are not, and of two that are alike the older one.
     ///
     /// # Errors
     /// With the field, and where there is room, when they are another's.
@@ -71,12 +72,25 @@ impl Campaign {
     }
 }
 
-/// Whether `other` has its people before `object`, which is not served yet.
+/// Whether `other` has its people before `object`, which has not begun.
 fn goes_before(other: &AdCampaign, object: &AdCampaign) -> bool {
-    let is_served = other.status.as_ref().is_some_and(|status| status.table_number.is_some());
-    let age = |campaign: &AdCampaign| (campaign.metadata.creation_timestamp.clone(), campaign.uid());
+    let rank = |campaign: &AdCampaign| {
+        let (created, uid) = (campaign.metadata.creation_timestamp.clone(), campaign.uid());
+        (!has_begun(campaign), !is_served(campaign), created, uid)
+    };
     let ends = other.metadata.deletion_timestamp.is_some() || is_decided(other);
-    other.uid() != object.uid() && !ends && (is_served || age(other) < age(object))
+    other.uid() != object.uid() && !ends && rank(other) < rank(object)
+}
+
+/// Whether writing or testing has begun, after which the definition lets nobody change the people.
+pub(crate) fn has_begun(campaign: &AdCampaign) -> bool {
+    campaign.status.as_ref().is_some_and(|status| {
+        status.generation.is_some() || status.placements.iter().any(|placement| placement.variants.len() > 1)
+    })
+}
+
+fn is_served(campaign: &AdCampaign) -> bool {
+    campaign.status.as_ref().is_some_and(|status| status.table_number.is_some())
 }
 
 fn is_decided(campaign: &AdCampaign) -> bool {
@@ -141,6 +155,7 @@ mod tests {
 
     const NEW: &str = "{conditions: [], placements: []}";
     const SERVED: &str = "{conditions: [], placements: [], tableNumber: 1}";
+    const BEGUN: &str = "{conditions: [], tableNumber: 2, placements: [], generation: {job: j, outcome: Running, asked: 1, delivered: 0}}";
     const DECIDED: &str = "{tableNumber: 9, placements: [], conditions: [{type: Decided, status: 'True', reason: Winner, \
         message: '', lastTransitionTime: '2026-03-01T12:00:00Z'}]}";
 
@@ -179,17 +194,19 @@ mod tests {
 
     #[test]
     fn people_belong_to_who_is_served_or_came_first() {
-        let check = |own: &str, others: &[(&str, u32, &str, &str)], expected: Option<&str>| {
-            let object_of = |(name, second, exclusion, status): &(&str, u32, &str, &str)| {
-                object(name, *second, &format!("{{group: {exclusion}}}"), status)
+        let check_as =
+            |status: &str, own: &str, others: &[(&str, u32, &str, &str)], expected: Option<&str>| {
+                let object_of = |(name, second, exclusion, status): &(&str, u32, &str, &str)| {
+                    object(name, *second, &format!("{{group: {exclusion}}}"), status)
+                };
+                let own = object("sale", 30, &format!("{{group: {own}}}"), status);
+                let mut others: Vec<AdCampaign> = others.iter().map(object_of).collect();
+                others.push(own.clone());
+                let campaign = Campaign::try_from(&own).expect("it can be read");
+                let found = campaign.has_its_own_people(&own, &others).err().map(|error| error.to_string());
+                assert_eq!(found.as_deref(), expected);
             };
-            let own = object("sale", 30, &format!("{{group: {own}}}"), NEW);
-            let mut others: Vec<AdCampaign> = others.iter().map(object_of).collect();
-            others.push(own.clone());
-            let campaign = Campaign::try_from(&own).expect("it can be read");
-            let found = campaign.has_its_own_people(&own, &others).err().map(|error| error.to_string());
-            assert_eq!(found.as_deref(), expected);
-        };
+        let check = |own: &str, others: &[_], expected| check_as(NEW, own, others, expected);
         let older = ("hero", 10, "checkout, share: 25%", NEW);
         let taken = "spec.exclusion.from: 0% to 25% of the group checkout belong to hero: begin at 25%, or wait until it is decided";
         check("checkout, share: 50%", &[], None);
@@ -201,6 +218,15 @@ mod tests {
         check("checkout, share: 50%", &[younger(SERVED)], Some(taken));
         check("checkout, share: 50%", &[younger(DECIDED)], None);
         check("checkout, share: 50%", &[("hero", 10, "checkout, share: 25%", DECIDED)], None);
+        check_as(SERVED, "checkout, share: 50%", &[younger(SERVED)], None);
+        check_as(SERVED, "checkout, share: 50%", &[older], None);
+        check_as(
+            SERVED,
+            "checkout, share: 50%",
+            &[("hero", 10, "checkout, share: 25%", SERVED)],
+            Some(taken),
+        );
+        check_as(SERVED, "checkout, share: 50%", &[younger(BEGUN)], Some(taken));
         let between = ("cart", 11, "checkout, from: 60%, share: 20%", SERVED);
         let behind = "spec.exclusion.from: 0% to 25% of the group checkout belong to hero: begin at 80%, or wait until it is decided";
         check(

@@ -101,7 +101,7 @@ async fn a_table_that_is_refused_is_told_on_its_campaign_and_the_one_before_stay
     let named = (campaign.kind.as_deref(), campaign.name.as_deref(), campaign.uid.as_deref());
     ensure!(named == (Some("AdCampaign"), Some("trail"), Some(UID)), "{named:?}");
     let note = told.note.context("it says why")?;
-    ensure!(note.contains("keeps the one before") && note.contains("the digest is not"), "{note}");
+    ensure!(note.contains("the one before stays") && note.contains("the digest is not"), "{note}");
     ensure!(!note.contains("Nobody approved"), "no copy is repeated: {note}");
     let question =
         json!({"namespace": "default", "campaign": "trail", "placement": "hero", "subject": "bob"});

@@ -36,6 +36,9 @@ pub struct Schedule {
 /// How often it is looked whether a period has passed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Where no period has passed for the ledger, though it has by the clock, it is looked again so much later.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// After a run that failed, for want of room for instance, the next one comes so much later.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
@@ -97,20 +100,25 @@ impl Exporter {
         loop {
             ticks.tick().await;
             if self.schedule.begin_of(millis(self.clock.now())) > done {
-                done = self.turn().await.unwrap_or(done);
+                done = self.turn(done).await.unwrap_or(done);
             }
         }
     }
 
-    /// Exports what there is; up to when, where that is known.
-    async fn turn(&self) -> Option<Millis> {
+    /// Exports what there is; up to when, where that is more than before.
+    async fn turn(&self, done: Millis) -> Option<Millis> {
         // A ledger that can't write goes on by itself, and says what keeps it.
         let reached = self.ledger.mark(self.clock.now()).await.ok()?;
         match self.export(reached).await {
             Ok(exported) => {
                 let until = self.schedule.begin_of(millis(reached));
-                self.succeeded(exported, until);
-                Some(until)
+                if until > done {
+                    self.succeeded(exported, until);
+                    return Some(until);
+                }
+                // A ledger behind a stream may have to read on before a period has passed for it.
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+                None
             }
             Err(error) => {
                 self.failed(&error);
@@ -124,8 +132,10 @@ impl Exporter {
     async fn export(&self, reached: Timestamp) -> Result<Exported, ExportError> {
         let (schedule, data) = (self.schedule.clone(), self.data.clone());
         let (ended, end) = oneshot::channel();
-        std::thread::spawn(move || drop(ended.send(export(&schedule, &data, reached))));
-        end.await.expect("an export returns its faults and does not panic")
+        let thread = std::thread::Builder::new().name("export".to_owned());
+        let run = move || drop(ended.send(export(&schedule, &data, reached)));
+        thread.spawn(run).map_err(ExportError::Thread)?;
+        end.await.unwrap_or(Err(ExportError::Broken))
     }
 
     fn succeeded(&self, Exported { files, lines }: Exported, until: Millis) {
