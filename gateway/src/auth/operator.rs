@@ -59,7 +59,7 @@ pub struct Reviewer {
     /// One question at a time, so that strangers' tokens are no load for the API server.
     turn: tokio::sync::Mutex<()>,
     /// The same for a token that was the account's when it was asked about last: it waits for no stranger.
-    friends_turn: tokio::sync::Mutex<()>,
+    accounts_turn: tokio::sync::Mutex<()>,
 }
 
 /// What was found out about a token, and when.
@@ -100,7 +100,7 @@ impl Totals {
             reviews: Api::all(client),
             known: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
-            friends_turn: tokio::sync::Mutex::default(),
+            accounts_turn: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -138,7 +138,7 @@ impl Reviewer {
         if let Some(verdict) = self.known(&digest) {
             return Ok(verdict);
         }
-        let turn = if self.was_a_friends(&digest) { &self.friends_turn } else { &self.turn };
+        let turn = if self.was_the_accounts(&digest) { &self.accounts_turn } else { &self.turn };
         let asked = tokio::time::timeout(REVIEW_WITHIN, async {
             let _turn = turn.lock().await;
             // Whoever had the turn before may have asked the same.
@@ -166,7 +166,7 @@ impl Reviewer {
         Ok(reviewed?.status.unwrap_or_default())
     }
 
-    fn was_a_friends(&self, digest: &[u8; 32]) -> bool {
+    fn was_the_accounts(&self, digest: &[u8; 32]) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(digest).is_some_and(|known| known.verdict.is_ok())
     }
@@ -180,7 +180,11 @@ impl Reviewer {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, known| known.holds() || known.verdict.is_ok());
         if known.len() >= KEPT {
-            known.retain(|_, known| known.holds() && known.verdict.is_ok());
+            known.retain(|_, known| known.verdict.is_ok());
+        }
+        // So many tokens of the account are those of days.
+        if known.len() >= KEPT {
+            known.retain(|_, known| known.holds());
         }
         known.insert(digest, verdict);
     }

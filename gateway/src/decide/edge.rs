@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::metrics::DecideMetrics;
+use super::question::some;
 use super::visitor::{Visitor, VisitorCookie};
 use super::{Answer, Place, Question, Terms, crawlers, decide};
 use crate::clock::Clock;
@@ -98,14 +99,6 @@ pub(super) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
     Consent { measurement: said.measurement && !private }
 }
 
-/// Room for an answer of one decision, so that it need not grow while it is written.
-const ONE_ANSWER: usize = 1024;
-
-/// A text, unless there is nothing in it: a page that hands on what it was not given sends that.
-pub(super) fn some(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
-}
-
 /// Who comes: as the caller says, or else as the user agent does that it hands on, or else as its own does.
 pub(super) fn traffic(said: Traffic, handed_on: Option<&str>, headers: &HeaderMap) -> Traffic {
     let own = || headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
@@ -118,6 +111,9 @@ pub(super) fn traffic(said: Traffic, handed_on: Option<&str>, headers: &HeaderMa
         said => said,
     }
 }
+
+/// Room for an answer of one decision, so that it need not grow while it is written.
+const ONE_ANSWER: usize = 1024;
 
 pub(super) fn json(answer: &impl Serialize) -> Response {
     let mut json = Vec::with_capacity(ONE_ANSWER);

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json, some, traffic};
-use super::question::Placements;
+use super::edge::{DecideState, GLOBAL_PRIVACY_CONTROL, consent, json, traffic};
+use super::question::{Placements, some};
 use super::visitor::Visitor;
 use super::{Answer, KEPT_FOR, Place, Question, Terms, ofrep};
 use crate::auth::Caller;
@@ -116,6 +116,7 @@ async fn answer_query(
     let Query(mut query) = parts.counted(query.map_err(|rejection| {
         Refusal::malformed(format!("{}: send the query as docs/gateway.md shows", rejection.body_text()))
     }))?;
+    parts.counted(caller.enter(&query.namespace))?;
     let terms = Terms {
         consent: consent(Consent { measurement: query.measurement }, &headers),
         traffic: traffic(query.traffic, query.user_agent.as_deref(), &headers),
@@ -134,7 +135,6 @@ async fn answer_query(
         user_agent: _,
         preview: _,
     } = &query;
-    parts.counted(caller.enter(namespace))?;
     let eligible: Option<Vec<String>> =
         eligible.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
     let subject = subject.as_deref().unwrap_or_default();

@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::edge::{DecideState, Parts, consent, json, some, traffic};
+use super::edge::{DecideState, Parts, consent, json, traffic};
+use super::question::some;
 use super::{Answer, Place, Question, QuestionError, Terms, decide_in};
 use crate::auth::Caller;
 use crate::refusal::{self, Code, Refusal};

@@ -3,7 +3,6 @@
 use api::wire::decide::{Consent, DecideRequest, Traffic};
 
 use super::SUBJECT_LIMIT;
-use super::edge::some;
 use crate::refusal::Refusal;
 
 /// The most placements in one request: four times what a campaign may have.
@@ -98,6 +97,11 @@ impl<'r> Question<'r> {
     pub fn can_show(&self, variant: &str) -> bool {
         self.eligible.is_none_or(|eligible| eligible.iter().any(|name| name == variant))
     }
+}
+
+/// A text, unless there is nothing in it: a page that hands on what it was not given sends that.
+pub(super) fn some(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 impl From<QuestionError> for Refusal {

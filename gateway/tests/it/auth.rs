@@ -226,6 +226,7 @@ impl ApiServer {
         review["status"] = match review["spec"]["token"].as_str().unwrap() {
             "operator's" => reviewed("broadside-operator"),
             "another's" => reviewed("broadside-gateway"),
+            "silence" => std::future::pending().await,
             _ => json!({"authenticated": false, "error": "it is none"}),
         };
         Ok(Response::new(Body::from(review.to_string())))
@@ -264,6 +265,29 @@ async fn totals_are_told_to_the_operators_account_alone() {
     let events = json!({"events": [exposure("1", &world.token("alice").await)]});
     let answer = ask(&router, Method::POST, "/v1/events", None, events).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "the operator's door is before its own path");
+}
+
+#[tokio::test]
+async fn strangers_neither_push_the_operator_out_nor_have_it_wait() {
+    let (world, server) = (World::new(SAMPLE), ApiServer::default());
+    let (router, path) =
+        (told_to_the_operator(&world, &server), format!("/v1/totals?campaign={}", SAMPLE.uid));
+    let status = async |token: &str| ask(&router, Method::GET, &path, Some(token), json!({})).await.status;
+    assert_eq!(status("operator's").await, StatusCode::OK);
+    tokio::time::pause();
+    tokio::time::advance(HOLDS_FOR).await;
+    tokio::time::resume();
+    for stranger in 0..100 {
+        assert_eq!(status(&format!("stranger's {stranger}")).await, StatusCode::UNAUTHORIZED);
+    }
+    let asked = server.asked();
+    tokio::select! {
+        // It is asked about first, and has the strangers' turn.
+        biased;
+        status = status("silence") => panic!("{status}: nobody knows whose it is"),
+        status = status("operator's") => assert_eq!(status, StatusCode::OK),
+    }
+    assert_eq!(server.asked(), asked + 2);
 }
 
 #[tokio::test]
