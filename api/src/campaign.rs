@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AdCampaignStatus, Duration, Exclusion, Holdout, Percent, Slots, schema};
+use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, Percent, Slots, schema};
 
 /// What a marketer wants said, where, and how it is tested.
 ///
@@ -257,12 +257,21 @@ pub struct GatewayDelivery {}
 /// What counts as success.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.cap) || self.kind == 'Value'")
+        .message("cap is for the kind Value: what happened or did not counts for one at most")
+        .reason(Reason::FieldValueInvalid)
+)]
 pub struct Metric {
     /// The name that events carry.
     #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// What a reward of this metric looks like.
     pub kind: MetricKind,
+    /// For values: the most that one exposure counts for, such as `500`; what people did in its window is summed first.
+    /// Without it one large order can move the whole result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Amount>,
     /// Which way is better.
     #[serde(default)]
     pub direction: Direction,
@@ -275,6 +284,8 @@ pub struct Metric {
 pub enum MetricKind {
     /// It happened or it did not.
     Binary,
+    /// Any value of 0 or more, such as revenue: rewards carry it.
+    Value,
 }
 
 /// Which way is better.

@@ -4,7 +4,7 @@
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
 //! wire      decide  ofrep  event  totals  token           what applications and the operator send to the gateway
-//! words     condition  figure  name  quantity             what both are written with
+//! words     amount  condition  figure  name  quantity     what both are written with
 //! ```
 //!
 //! The crate decides nothing and reads nothing. Strings with a grammar (`10%`, `30m`) stay strings in the objects,
@@ -12,6 +12,7 @@
 
 #![expect(unreachable_pub, reason = "KubeSchema checks each struct on a private copy, which keeps its `pub`")]
 
+mod amount;
 mod campaign;
 mod campaign_status;
 pub mod condition;
@@ -28,6 +29,7 @@ mod table;
 mod variant;
 pub mod wire;
 
+pub use amount::{Amount, AmountError};
 pub use campaign::{
     AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, Embedder,
     GatewayDelivery, Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType,

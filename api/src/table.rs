@@ -128,6 +128,10 @@ pub struct TableMetric {
     pub name: String,
     /// What a reward looks like.
     pub kind: MetricKind,
+    /// For values: the most that one exposure counts for, in millionths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000_000_000_i64))]
+    pub cap_millionths: Option<i64>,
     /// How long after an exposure a reward counts.
     #[schemars(range(min = 1, max = 31_622_400))]
     pub window_seconds: u32,

@@ -2,13 +2,16 @@
 
 /**
  * An event as `POST /v1/events` takes it.
- * @typedef {{id: string, token: string, type: 'exposure'} | {id: string, token: string, type: 'reward', metric: string}} Event
+ * @typedef {{id: string, token: string, type: 'exposure', covariate?: number} |
+ *   {id: string, token: string, type: 'reward', metric: string, value?: number}} Event
  */
 
 /**
  * What an event is about: the flag, or the token itself where another process evaluated the flag. Without either a reward
- * goes to all flags of the person, each of which takes what its own metric counts.
- * @typedef {{flag?: string, token?: string}} About
+ * goes to all flags of the person, each of which takes what its own metric counts. Where the metric is of values, `value` is
+ * what this reward was worth, and `id` tells it from others, such as an order's number: what is tracked twice under one id
+ * counts once. An exposure may have a `covariate`.
+ * @typedef {{flag?: string, token?: string, value?: number, id?: string, covariate?: number}} About
  */
 
 /** The name under which an exposure is tracked. Every other one is that of a metric. */
@@ -47,24 +50,26 @@ export class Tokens {
    * The events of something that a person did.
    * @param {string} name @param {string} [person] @param {About} [about] @returns {Event[]}
    */
-  events(name, person = '', { flag, token } = {}) {
+  events(name, person = '', { flag, token, ...more } = {}) {
     const flags = this.#of.get(person) ?? new Map();
     if (name === EXPOSURE && !flag && !token && flags.size > 1) {
       throw new Error('track("exposure") after several flags were evaluated: name the one that was shown, {flag: ".."}');
     }
     const tokens = token ? [token] : flag ? [flags.get(flag)] : [...flags.values()];
-    return tokens.filter(Boolean).map((token) => event(name, token));
+    return tokens.filter(Boolean).map((token) => event(name, token, more));
   }
 }
 
 /**
  * The last 43 letters of a token are its signature: with them an event has the same id, whoever tells of it.
- * @param {string} name @param {string} token @returns {Event}
+ * What is worth something may happen again, and is another event then.
+ * @param {string} name @param {string} token @param {About} about @returns {Event}
  */
-function event(name, token) {
-  const id = token.slice(-43);
-  if (name === EXPOSURE) return { id, token, type: 'exposure' };
-  return { id: id + name, token, type: 'reward', metric: name };
+function event(name, token, { value, id, covariate }) {
+  const signature = token.slice(-43);
+  if (name === EXPOSURE) return { id: signature, token, type: 'exposure', covariate };
+  const own = id ?? (value === undefined ? '' : crypto.randomUUID());
+  return { id: signature + name + own, token, type: 'reward', metric: name, value };
 }
 
 /** Where events go, unless it is said: to the gateway that was asked. @param {string} baseUrl */

@@ -22,6 +22,7 @@
 //! **Time** is the arrival time of each request, in the order in which the writer takes them. A clock that jumps back
 //! uncounts nothing. Behind a [stream] it is the stream's time.
 
+pub mod amount;
 pub mod backup;
 pub mod check;
 mod checkpoint;

@@ -1,18 +1,18 @@
 //! A table as it is served: checked once, and with everything precomputed that a decision needs.
 
 mod judges;
+mod metric;
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use api::{
-    AdTable, Group, TableExclusion, TableHoldout, TableMetric, TablePlacement, TableRound, TableVariant,
-};
+use api::{AdTable, Group, TableExclusion, TableHoldout, TablePlacement, TableRound, TableVariant};
 use experiment::{AssignmentKey, PartsPerMillion};
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
 
 use judges::Judges;
+pub use metric::{Metric, Worth};
 
 /// What is served for one campaign. Valid by construction: see [`Table::try_from`].
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct Placement {
     /// What the draw is keyed with.
     pub key: AssignmentKey,
     /// What the ledger counts.
-    pub metric: TableMetric,
+    pub metric: Metric,
     /// The round in force.
     pub round: u32,
     variants: Vec<Variant>,
@@ -188,7 +188,7 @@ impl Placement {
             name: placement.name.clone(),
             seed: placement.seed,
             key: AssignmentKey::new(uid, &placement.name, seed),
-            metric: placement.metric.clone(),
+            metric: Metric::new(&place, &placement.metric)?,
             round: current.number,
             variants: placement.variants.iter().map(|variant| Variant::new(variant, declared)).collect(),
             cells: current.allocations.iter().map(Cell::new).collect(),

@@ -8,8 +8,8 @@ mod placement;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use api::{AdCampaign, OnUndecided, Percent, Slots, TableExclusion, TableHoldout};
-use experiment::{Design, Direction, Metric, Policy, Standing, Stopping};
+use api::{AdCampaign, MetricKind, OnUndecided, Percent, Slots, TableExclusion, TableHoldout};
+use experiment::{Design, Direction, Kind, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -106,9 +106,16 @@ pub struct Placement {
 impl Placement {
     /// The question that an experiment of so many arms answers. All variants of a campaign are of its first generation.
     pub(crate) fn design(&self, arms: usize) -> Design {
-        let metric = Metric { direction: self.direction, ..Metric::CLICKS };
+        let metric = Metric { kind: kind(&self.metric), direction: self.direction };
         Design::new(metric, self.stopping, vec![Standing::FIRST; arms])
             .expect("there is always a control, and the first generation is not 0")
+    }
+}
+
+fn kind(metric: &api::TableMetric) -> Kind {
+    match metric.kind {
+        MetricKind::Binary => Kind::Binary,
+        MetricKind::Value => Kind::Value { cap: metric.cap_millionths.map(|cap| cap as f64 / 1e6) },
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use api::wire::report::Report;
-use api::wire::totals::{CellTotals, PlacementTotals, TotalsResponse};
+use api::wire::totals::{CellTotals, LateTotals, PlacementTotals, TotalsResponse};
 use api::{AdCampaign, AdModel, AdModelSpec, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
@@ -57,6 +57,8 @@ struct Happens {
     after: Option<api::Duration>,
     /// Exposures and rewards that mature in the round in force, by arm.
     counted: Vec<(u64, u64)>,
+    /// The same of values: exposures, the sum of what they were worth, and of the squares.
+    earned: Vec<(u64, f64, f64)>,
     /// The placement in which they mature; the first, unless named.
     placement: Option<String>,
     /// Whether the ledger answers.
@@ -195,7 +197,9 @@ impl World {
             let index = self.seen.variants.len();
             self.seen.variants.push(written(&self.object, slots, index));
         }
-        self.count(step.placement.as_deref(), &step.counted);
+        let of_ones = |&(exposures, rewards): &(u64, u64)| (exposures, rewards as f64, rewards as f64);
+        let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();
+        self.count(step.placement.as_deref(), &counted);
         let reports = step.report.iter().chain(&step.reports).map(|report| {
             let message = serde_json::to_string(report).expect("a report is plain data");
             serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
@@ -210,19 +214,24 @@ impl World {
         self.seen.pods.extend(step.waits_for_volumes.then(|| waits_for_volumes(self.now)));
     }
 
-    fn count(&mut self, placement: Option<&str>, counted: &[(u64, u64)]) {
+    fn count(&mut self, placement: Option<&str>, counted: &[(u64, f64, f64)]) {
         let rows = self.seen.table.iter().flat_map(|table| &table.spec.placements);
         let mut meant = rows.filter(|row| placement.is_none_or(|name| row.name == name));
         let (Some(row), false) = (meant.next(), counted.is_empty()) else { return };
         let round = row.rounds.last().expect("rounds");
-        let cells = row.variants.iter().zip(counted).map(|(variant, (exposures, rewards))| CellTotals {
-            round: round.number,
-            segment: round.allocations[0].segments[0].clone(),
-            variant: variant.name.clone(),
-            exposures: *exposures,
-            rewards: *rewards as f64,
-            squared_rewards: *rewards as f64,
-        });
+        let cells =
+            row.variants.iter().zip(counted).map(|(variant, &(exposures, rewards, squared_rewards))| {
+                CellTotals {
+                    round: round.number,
+                    segment: round.allocations[0].segments[0].clone(),
+                    variant: variant.name.clone(),
+                    exposures,
+                    rewards,
+                    squared_rewards,
+                    covariate: None,
+                    late: LateTotals::default(),
+                }
+            });
         let counted = PlacementTotals {
             name: row.name.clone(),
             seed: row.seed,

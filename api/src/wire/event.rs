@@ -39,11 +39,19 @@ pub struct Event {
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum EventKind {
     /// The copy was really shown.
-    Exposure,
+    Exposure {
+        /// A number that was known about the person before, such as how much they bought last year: what goes with the
+        /// reward makes results surer. At most a thousand million, of either sign.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        covariate: Option<f64>,
+    },
     /// The person did what the metric counts.
     Reward {
         /// The metric's name.
         metric: String,
+        /// For a metric of the kind `Value`: how much it was worth, 0 to a thousand million. Else left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<f64>,
     },
 }
 
@@ -76,7 +84,8 @@ pub enum Outcome {
     Accepted,
     /// It was sent before.
     Duplicate,
-    /// It came after its window had closed: it is not counted.
+    /// It came after its window had closed. A reward of within the window is counted apart for a week; else it is not
+    /// counted.
     Late,
     /// No table knows its campaign, placement or metric.
     Unknown,
@@ -92,11 +101,20 @@ mod tests {
     fn events_read_as_they_are_documented() {
         let json = r#"{"events":[
             {"id":"1","token":"t","type":"exposure"},
-            {"id":"2","token":"t","at":"2026-11-24T12:00:00Z","type":"reward","metric":"product-view"}
+            {"id":"2","token":"t","at":"2026-11-24T12:00:00Z","type":"reward","metric":"product-view"},
+            {"id":"3","token":"t","type":"exposure","covariate":-2.5},
+            {"id":"4","token":"t","type":"reward","metric":"revenue","value":59.9}
         ]}"#;
-        let request: EventsRequest = serde_json::from_str(json).expect("both are events");
-        assert_eq!(request.events[0].kind, EventKind::Exposure);
-        assert_eq!(request.events[1].kind, EventKind::Reward { metric: "product-view".to_owned() });
+        let request: EventsRequest = serde_json::from_str(json).expect("all are events");
+        let reward = |metric: &str, value| EventKind::Reward { metric: metric.to_owned(), value };
+        let kinds: Vec<&EventKind> = request.events.iter().map(|event| &event.kind).collect();
+        let expected = [
+            &EventKind::Exposure { covariate: None },
+            &reward("product-view", None),
+            &EventKind::Exposure { covariate: Some(-2.5) },
+            &reward("revenue", Some(59.9)),
+        ];
+        assert_eq!(kinds, expected);
         let again = serde_json::to_string(&request).expect("events are JSON");
         assert_eq!(serde_json::from_str::<EventsRequest>(&again).expect("what we wrote"), request);
     }

@@ -47,4 +47,43 @@ pub struct CellTotals {
     pub rewards: f64,
     /// The sum of their rewards' squares: Σy².
     pub squared_rewards: f64,
+    /// What was known about the people before, where any exposure told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covariate: Option<CovariateTotals>,
+    /// What came after it was counted.
+    #[serde(default, skip_serializing_if = "LateTotals::is_nothing")]
+    pub late: LateTotals,
+}
+
+/// The sums of what was known about people before they were exposed.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CovariateTotals {
+    /// Of how many of the exposures it was told. The sums are of use where that is all of them.
+    pub exposures: u64,
+    /// Σx.
+    pub sum: f64,
+    /// Σx².
+    pub squares: f64,
+    /// Σxy, with the rewards y.
+    pub products: f64,
+}
+
+/// What the sums would have more of, had everything come in time. They are never changed by it: what was decided on them
+/// stays true.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LateTotals {
+    /// How many of the exposures have rewards that came late.
+    pub exposures: u64,
+    /// By how much Σy would be larger.
+    pub rewards: f64,
+    /// By how much Σy² would be larger.
+    pub squared_rewards: f64,
+}
+
+impl LateTotals {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }

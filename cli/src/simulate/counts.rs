@@ -101,7 +101,7 @@ impl Counts {
         self.with(|sums| {
             for (event, outcome) in events.events.iter().zip(&response.outcomes) {
                 let kind = match event.kind {
-                    EventKind::Exposure => "exposures",
+                    EventKind::Exposure { .. } => "exposures",
                     EventKind::Reward { .. } => "rewards",
                 };
                 *sums.outcomes.entry(format!("{kind} {}", words(outcome.outcome))).or_default() += 1;

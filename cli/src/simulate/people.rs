@@ -123,12 +123,12 @@ impl Person {
 
     /// Sees the copy, thinks, and acts or does not.
     async fn see(&self, number: u64, variant: &str, token: &str, world: &World, counts: &Counts) {
-        self.send(format!("{}-{number}-e", self.run), token, EventKind::Exposure).await;
+        self.send(format!("{}-{number}-e", self.run), token, EventKind::Exposure { covariate: None }).await;
         let acts = world.acts(number, variant);
         counts.saw(variant, acts);
         if acts {
             tokio::time::sleep(self.longest_thought.mul_f64(hesitation(&self.run, number))).await;
-            let kind = EventKind::Reward { metric: self.metric.clone() };
+            let kind = EventKind::Reward { metric: self.metric.clone(), value: None };
             self.send(format!("{}-{number}-r", self.run), token, kind).await;
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use api::figure::{loss, probability, signed};
-use api::wire::totals::{CellTotals, PlacementTotals, TotalsResponse};
+use api::wire::totals::{CellTotals, LateTotals, PlacementTotals, TotalsResponse};
 use api::{AdCampaign, PlacementStatus, TablePlacement, TableRound, VerdictReason, VerdictStatus};
 use cli::offline::{EstimateAnswer, VariantAnswer, VerdictWord};
 use jiff::{SignedDuration, Timestamp};
@@ -88,6 +88,8 @@ impl Online {
                     exposures: exposures as u64,
                     rewards,
                     squared_rewards: rewards,
+                    covariate: None,
+                    late: LateTotals::default(),
                 });
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateway::clock::Clock;
+use gateway::ledger::amount::Amount;
 use gateway::ledger::check::{Arrival, What, check};
 use gateway::ledger::millis;
 use gateway::ledger::unit::Reward;
@@ -52,7 +53,7 @@ impl People {
             let mut exposure = Arrival { subject: pseudonym(number), ..self.exposure.clone() };
             let What::Exposure(shown) = &mut exposure.what else { unreachable!("it is one") };
             shown.at = at;
-            let reward = What::Reward(Reward { id: number, at, window: shown.window });
+            let reward = What::Reward(Reward { id: number, at, window: shown.window, value: Amount::ONE });
             [exposure.clone(), Arrival { what: reward, ..exposure }]
         };
         self.next().flat_map(events).collect()

@@ -8,9 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
+use super::amount::Amount;
 use super::unit::{Arm, Receipt, Reward};
 use super::{Millis, millis};
 use crate::auth::Caller;
+use crate::table::{Metric, Worth};
 use crate::tables::Snapshot;
 
 /// The longest event id, in bytes: a UUID has 36, a trace with a span 49.
@@ -67,6 +69,10 @@ pub struct Exposure {
     pub at: Millis,
     /// The metric's window as it stands now.
     pub window: Millis,
+    /// The most that it counts for.
+    pub cap: Amount,
+    /// What was known about the person before.
+    pub covariate: Option<Amount>,
     /// When it was decided, in seconds since 1970.
     pub decided_at: i64,
     /// What was decided.
@@ -96,8 +102,8 @@ pub fn check(event: &Event, keys: &Keys, tables: &Snapshot, now: Timestamp) -> R
     if at > now.saturating_add(SKEW).unwrap_or(Timestamp::MAX) {
         return Err(invalid("at: it lies in the future: send UTC, or leave it out"));
     }
-    let window = window(&claims, &event.kind, tables)?;
-    let what = what(event, &claims, at.min(now), window)?;
+    let metric = metric(&claims, &event.kind, tables)?;
+    let what = what(event, &claims, at.min(now), metric)?;
     let Claims { campaign, placement, seed, .. } = claims;
     Ok(Arrival { experiment: Experiment { campaign, placement, seed }, subject, what })
 }
@@ -132,8 +138,8 @@ fn claims(token: &str, keys: &Keys) -> Result<(Claims, Subject), Receipt> {
 
 const MALFORMED: &str = "token: it is malformed: send it as the decision gave it";
 
-/// The window of the metric that the event is about.
-fn window(claims: &Claims, kind: &EventKind, tables: &Snapshot) -> Result<Millis, Receipt> {
+/// The metric that the event is about.
+fn metric<'t>(claims: &Claims, kind: &EventKind, tables: &'t Snapshot) -> Result<&'t Metric, Receipt> {
     let unknown = |message| Receipt::because(Outcome::Unknown, message);
     let table =
         tables.of(&claims.campaign).ok_or_else(|| unknown("its campaign is not known, or was deleted"))?;
@@ -141,21 +147,47 @@ fn window(claims: &Claims, kind: &EventKind, tables: &Snapshot) -> Result<Millis
         .placement(&claims.placement)
         .ok_or_else(|| unknown("its placement is not known, or was removed"))?;
     match kind {
-        EventKind::Reward { metric } if *metric != placement.metric.name => {
+        EventKind::Reward { metric, .. } if *metric != placement.metric.name => {
             Err(unknown("metric: the placement has another: send the name that the campaign gives it"))
         }
-        _ => Ok(Millis::from(placement.metric.window_seconds) * 1000),
+        _ => Ok(&placement.metric),
     }
 }
 
-fn what(event: &Event, claims: &Claims, at: Timestamp, window: Millis) -> Result<What, Receipt> {
-    match &event.kind {
-        EventKind::Exposure => Ok(What::Exposure(exposure(claims, at, window)?)),
-        EventKind::Reward { .. } => Ok(What::Reward(Reward { id: hash(&event.id), at: millis(at), window })),
+fn what(event: &Event, claims: &Claims, at: Timestamp, metric: &Metric) -> Result<What, Receipt> {
+    match event.kind {
+        EventKind::Exposure { covariate } => {
+            let covariate =
+                covariate.map(|known| Amount::new(known).ok_or(invalid(COVARIATE))).transpose()?;
+            Ok(What::Exposure(exposure(claims, at, covariate, metric)?))
+        }
+        EventKind::Reward { metric: _, value } => {
+            let (id, at, window) = (hash(&event.id), millis(at), metric.window);
+            Ok(What::Reward(Reward { id, at, window, value: worth(value, metric.worth)? }))
+        }
     }
 }
 
-fn exposure(claims: &Claims, at: Timestamp, window: Millis) -> Result<Exposure, Receipt> {
+const COVARIATE: &str = "covariate: send a number of at most 1000000000, of either sign, or leave it out";
+
+/// What a reward is worth.
+fn worth(value: Option<f64>, metric: Worth) -> Result<Amount, Receipt> {
+    let sent = value.map(Amount::new);
+    match (metric, sent) {
+        (Worth::One, None | Some(Some(Amount::ONE))) => Ok(Amount::ONE),
+        (Worth::One, Some(_)) => Err(invalid("value: the metric is Binary: leave it out")),
+        (Worth::Any { .. }, None) => Err(invalid("value: the metric is of values: send what it was worth")),
+        (Worth::Any { .. }, Some(Some(value))) if value >= Amount::ZERO => Ok(value),
+        (Worth::Any { .. }, Some(_)) => Err(invalid("value: send a number of 0 to 1000000000")),
+    }
+}
+
+fn exposure(
+    claims: &Claims,
+    at: Timestamp,
+    covariate: Option<Amount>,
+    metric: &Metric,
+) -> Result<Exposure, Receipt> {
     let after_decision = at.duration_since(claims.decided_at());
     if after_decision < -SKEW {
         return Err(invalid("at: it lies before the decision: send UTC, or leave it out"));
@@ -165,7 +197,8 @@ fn exposure(claims: &Claims, at: Timestamp, window: Millis) -> Result<Exposure, 
     }
     let arm = Arm { round: claims.round, segment: claims.segment.clone(), variant: claims.variant.clone() };
     let draw = Draw { arm, probability: claims.probability };
-    Ok(Exposure { at: millis(at), window, decided_at: claims.decided_at, draw })
+    let (window, cap) = (metric.window, metric.worth.cap());
+    Ok(Exposure { at: millis(at), window, cap, covariate, decided_at: claims.decided_at, draw })
 }
 
 fn invalid(message: &'static str) -> Receipt {

@@ -72,12 +72,15 @@ struct CloudEvent {
 struct Data {
     token: String,
     metric: Option<String>,
+    value: Option<f64>,
+    covariate: Option<f64>,
 }
 
 impl CloudEvent {
     /// Source and id together are what no other event has, section 3.1 of the specification; so both are the event's id.
     fn incoming(self) -> Result<Incoming, Refusal> {
-        let Self { specversion, id, source, kind, time, data: Data { token, metric } } = self;
+        let Self { specversion, id, source, kind, time, data } = self;
+        let Data { token, metric, value, covariate } = data;
         if specversion != "1.0" {
             return Err(Refusal::malformed("specversion: send CloudEvents of 1.0"));
         }
@@ -86,8 +89,8 @@ impl CloudEvent {
         }
         let event = |kind| Event { id: unique(&source, &id), token, at: time, kind };
         let event = match (kind.as_str(), metric) {
-            (EXPOSURE, _) => Ok(event(EventKind::Exposure)),
-            (REWARD, Some(metric)) => Ok(event(EventKind::Reward { metric })),
+            (EXPOSURE, _) => Ok(event(EventKind::Exposure { covariate })),
+            (REWARD, Some(metric)) => Ok(event(EventKind::Reward { metric, value })),
             (REWARD, None) => Err(invalid("data.metric: it is missing: name the placement's metric")),
             _ => Err(invalid("type: send dev.broadside.exposure or dev.broadside.reward")),
         };

@@ -3,21 +3,24 @@
 //! Pure: the same entries in the same order give the same state, which is how a ledger is read back from its log. Who
 //! was counted before is not held here but asked for, since it is many and seldom needed.
 
+mod book;
 mod snapshot;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use api::wire::totals::{CellTotals, PlacementTotals};
+use api::wire::totals::PlacementTotals;
 use siphasher::sip::SipHasher24;
 
 pub(super) use snapshot::SnapshotError;
 
 use super::Millis;
-use super::check::{Arrival, Experiment, Subject, What};
-use super::unit::{self, Arm, Open, Receipt, Unit};
+use super::amount::Amount;
+use super::check::{Arrival, Experiment, Exposure, Subject, What};
+use super::unit::{self, Arm, Open, Past, Receipt, Unit};
+use book::Book;
 
 /// A unit's name: eight bytes that tell the experiment, and the subject's pseudonym.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,31 +51,16 @@ pub(super) struct Swept {
     pub forgotten: usize,
 }
 
-/// The sums of one experiment.
-#[derive(Debug)]
-struct Book {
-    experiment: Experiment,
-    pending: u64,
-    cells: BTreeMap<Arc<Arm>, Sums>,
-}
-
-/// Sums of zeros and ones are exact in floating point up to 2⁵³.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Sums {
-    exposures: u64,
-    rewards: f64,
-    squares: f64,
-}
-
 impl Key {
     /// The unit that an event is about.
     pub(super) fn of(arrival: &Arrival) -> Self {
-        Self::new(name(&arrival.experiment), arrival.subject)
+        Self::new(&arrival.experiment, arrival.subject)
     }
 
-    fn new(name: Name, subject: Subject) -> Self {
+    /// The unit of a subject in an experiment.
+    pub(super) fn new(experiment: &Experiment, subject: Subject) -> Self {
         let mut key = [0; 24];
-        key[..8].copy_from_slice(&name.to_be_bytes());
+        key[..8].copy_from_slice(&name(experiment).to_be_bytes());
         key[8..].copy_from_slice(&subject);
         Self(key)
     }
@@ -88,9 +76,9 @@ impl Key {
     }
 }
 
-fn name(experiment: &Experiment) -> Name {
+fn name(of: &impl Hash) -> Name {
     let mut hasher = SipHasher24::new();
-    experiment.hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -104,6 +92,8 @@ impl State {
                     self.count(key, &open);
                     swept.counted.push((key, open));
                 }
+                // What came late stands in the sums, and the unit among those that were counted.
+                Some(Unit::Corrected(_)) => {}
                 _ => swept.forgotten += 1,
             }
         }
@@ -111,43 +101,55 @@ impl State {
     }
 
     /// What becomes of an event that arrives at `now`. Sweep up to `now` before, so that nothing is open that should be
-    /// counted. `is_counted` is asked about a unit that is not here.
+    /// counted. `counted` is asked about a unit that is not here.
     ///
     /// # Errors
-    /// When `is_counted` does; then nothing has changed.
+    /// When `counted` does; then nothing has changed.
     pub(super) fn receive<E>(
         &mut self,
         arrival: &Arrival,
         now: Millis,
-        is_counted: impl FnOnce(&Key) -> Result<bool, E>,
+        counted: impl FnOnce(&Key) -> Result<Option<Past>, E>,
     ) -> Result<Receipt, E> {
         let key = Key::of(arrival);
         let before = match self.units.remove(&key) {
-            None if is_counted(&key)? => Some(Unit::Counted),
+            None => counted(&key)?.map(Unit::Counted),
             unit => unit,
         };
         let (was_open, was_due) =
             (matches!(before, Some(Unit::Open(_))), before.as_ref().and_then(Unit::due));
+        let late = before.as_ref().map_or(Amount::ZERO, Unit::more);
         let (receipt, after) = match &arrival.what {
             What::Exposure(shown) => {
-                let arm = self.arm(&shown.draw.arm);
-                unit::expose(before, unit::Exposure { at: shown.at, window: shown.window, arm }, now)
+                let Exposure { at, window, cap, covariate, decided_at: _, draw } = shown;
+                let (at, window, cap, covariate) = (*at, *window, *cap, *covariate);
+                let arm = self.arm(&draw.arm);
+                unit::expose(before, unit::Exposure { at, window, cap, covariate, arm }, now)
             }
             What::Reward(reward) => unit::reward(before, *reward, now),
         };
-        let Some(unit) = after.filter(|unit| *unit != Unit::Counted) else { return Ok(receipt) };
-        if !was_open && matches!(unit, Unit::Open(_)) {
-            self.book(&arrival.experiment).pending += 1;
+        let Some(unit) = after.filter(|unit| !matches!(unit, Unit::Counted(_))) else { return Ok(receipt) };
+        match &unit {
+            Unit::Open(_) if !was_open => self.book(&arrival.experiment).begin(),
+            Unit::Corrected(corrected) if receipt.is_kept() => {
+                self.book(&arrival.experiment).correct(corrected, late);
+            }
+            _ => {}
         }
         self.keep(key, unit, was_due);
         Ok(receipt)
     }
 
+    /// A unit that was counted is here again, since something comes late for it.
+    pub(super) fn reopen(&mut self, key: Key, past: Past) {
+        self.units.insert(key, Unit::Counted(past));
+    }
+
     /// The sums of a campaign, by placement, seed and cell.
     pub(super) fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
         let mut books: Vec<&Book> =
-            self.books.values().filter(|book| book.experiment.campaign == campaign).collect();
-        books.sort_unstable_by(|one, other| one.experiment.cmp(&other.experiment));
+            self.books.values().filter(|book| book.experiment().campaign == campaign).collect();
+        books.sort_unstable_by(|one, other| one.experiment().cmp(other.experiment()));
         books.into_iter().map(Book::totals).collect()
     }
 
@@ -180,9 +182,7 @@ impl State {
     }
 
     fn count(&mut self, key: Key, open: &Open) {
-        let book = self.books.get_mut(&key.experiment()).expect("an open unit has a book");
-        book.pending -= 1;
-        book.cells.entry(Arc::clone(&open.arm)).or_default().add(unit::value(open));
+        self.books.get_mut(&key.experiment()).expect("an open unit has a book").count(open);
     }
 
     fn keep(&mut self, key: Key, unit: Unit, was_due: Option<Millis>) {
@@ -211,27 +211,8 @@ impl State {
     }
 }
 
-impl Book {
-    fn new(experiment: Experiment) -> Self {
-        Self { experiment, pending: 0, cells: BTreeMap::new() }
-    }
-
-    fn totals(&self) -> PlacementTotals {
-        let Self { experiment: Experiment { campaign: _, placement, seed }, pending, cells } = self;
-        let cells = cells.iter().map(|(arm, sums)| cell(arm, *sums)).collect();
-        PlacementTotals { name: placement.clone(), seed: *seed, pending_exposures: *pending, cells }
-    }
-}
-
-impl Sums {
-    fn add(&mut self, reward: f64) {
-        self.exposures += 1;
-        self.rewards += reward;
-        self.squares += reward * reward;
-    }
-}
-
-fn cell(arm: &Arm, Sums { exposures, rewards, squares }: Sums) -> CellTotals {
-    let Arm { round, segment, variant } = arm.clone();
-    CellTotals { round, segment, variant, exposures, rewards, squared_rewards: squares }
+/// What is kept of a unit that was counted.
+pub(super) fn past(open: Open) -> Past {
+    let arm = name(&*open.arm);
+    open.past(arm)
 }

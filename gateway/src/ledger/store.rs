@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `log/` | what was accepted, since the older of two checkpoints, and longer where that is wanted ([`log`](super::log)) |
 //! | `checkpoints/` | the state of two moments ([`checkpoint`](super::checkpoint)) |
-//! | `counted/` | the keys of all units that were counted ([`counted`](super::counted)) |
+//! | `counted/` | all units that were counted, and what for ([`counted`](super::counted)) |
 //!
 //! After a crash the newest checkpoint is read and what the log holds after it. That asks for nobody in `counted/`,
 //! since the log holds only what was accepted; so it does no harm that keys are there before their checkpoint is.
@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api::wire::event::Outcome;
 use api::wire::totals::PlacementTotals;
 
 use super::Millis;
@@ -30,7 +29,7 @@ use super::checkpoint::{self, CheckpointError};
 use super::counted::Counted;
 use super::log::{self, Entry, Log};
 pub use super::log::{FileLengths, LogError};
-use super::state::{State, Swept};
+use super::state::{self, Key, State, Swept};
 use super::unit::Receipt;
 
 /// How large and how old the parts of a ledger grow.
@@ -40,15 +39,19 @@ pub struct Bounds {
     pub files: FileLengths,
     /// How much is written to the log before the next checkpoint, in bytes.
     pub checkpoint_every: u64,
+    /// How many units are counted before the next checkpoint, since they are in memory until then.
+    pub counted_in_memory: usize,
     /// How long the log is kept beyond what two checkpoints need.
     pub keep_log: Duration,
 }
 
 impl Default for Bounds {
-    /// A checkpoint for each longest file of the log: it is read in about a second after a crash.
+    /// A checkpoint for each longest file of the log, which is read in about a second after a crash, or when some 25 MB of
+    /// units are counted.
     fn default() -> Self {
         let files = FileLengths::default();
-        Self { files, checkpoint_every: files.longest, keep_log: Duration::ZERO }
+        let (checkpoint_every, counted_in_memory) = (files.longest, 250_000);
+        Self { files, checkpoint_every, counted_in_memory, keep_log: Duration::ZERO }
     }
 }
 
@@ -189,10 +192,17 @@ impl Store {
         if self.checkpoint.as_ref().is_some_and(JoinHandle::is_finished) {
             self.end_checkpoint()?;
         }
-        if self.checkpoint.is_none() && self.written - self.checkpoint_at >= self.bounds.checkpoint_every {
+        if self.checkpoint.is_none() && self.is_due() {
             self.begin_checkpoint();
         }
         Ok(())
+    }
+
+    /// A checkpoint writes all units whose window runs, so with many of those it waits until as many were counted.
+    fn is_due(&self) -> bool {
+        let Bounds { checkpoint_every, counted_in_memory, .. } = self.bounds;
+        self.written - self.checkpoint_at >= checkpoint_every
+            || self.counted.recent() >= counted_in_memory.max(self.state.units())
     }
 
     fn begin_checkpoint(&mut self) {
@@ -244,12 +254,12 @@ impl Group<'_> {
     /// were counted.
     pub fn sweep(&mut self, now: Millis) -> usize {
         let Self(Store { state, counted, log, .. }) = self;
-        let Swept { counted: keys, forgotten } = state.sweep(now);
-        if !keys.is_empty() || forgotten > 0 {
+        let Swept { counted: units, forgotten } = state.sweep(now);
+        if !units.is_empty() || forgotten > 0 {
             log.add(&Entry::Clock(now));
         }
-        let matured = keys.len();
-        counted.insert(keys.into_iter().map(|(key, _)| key));
+        let matured = units.len();
+        counted.insert(units.into_iter().map(|(key, open)| (key, state::past(open))));
         matured
     }
 
@@ -267,10 +277,15 @@ impl Group<'_> {
     /// When reading fails.
     pub fn receive(&mut self, arrival: Arrival, now: Millis) -> Result<Receipt, StoreError> {
         let Self(Store { state, counted, log, folder, .. }) = self;
-        let receipt =
-            state.receive(&arrival, now, |key| counted.contains(key)).map_err(counted_error(folder))?;
-        if receipt.outcome == Outcome::Accepted {
+        let mut past = None;
+        let counted = |key: &Key| counted.get(key).inspect(|found| past.clone_from(found));
+        let receipt = state.receive(&arrival, now, counted).map_err(counted_error(folder))?;
+        if receipt.is_kept() {
             log.add(&Entry::Clock(now));
+            // Who reads the log asks for nobody, so what is late stands behind what it is late for.
+            if let Some(past) = past {
+                log.add(&Entry::Reopened(arrival.experiment.clone(), arrival.subject, past));
+            }
             log.add(&Entry::Arrival(arrival));
         }
         Ok(receipt)
@@ -336,16 +351,21 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
     match entry {
         Entry::Clock(moment) => {
             *now = *moment;
-            counted.insert(state.sweep(*moment).counted.into_iter().map(|(key, _)| key));
+            let units = state.sweep(*moment).counted;
+            counted.insert(units.into_iter().map(|(key, open)| (key, state::past(open))));
             true
         }
         Entry::Source(sequence) => {
             state.set_source(*sequence);
             true
         }
+        Entry::Reopened(experiment, subject, past) => {
+            state.reopen(Key::new(experiment, *subject), past.clone());
+            true
+        }
         Entry::Arrival(arrival) => {
-            let Ok(receipt) = state.receive(arrival, *now, |_| Ok::<_, Infallible>(false));
-            receipt.outcome == Outcome::Accepted
+            let Ok(receipt) = state.receive(arrival, *now, |_| Ok::<_, Infallible>(None));
+            receipt.is_kept()
         }
     }
 }

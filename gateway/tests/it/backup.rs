@@ -25,6 +25,7 @@ use crate::world::{exposure, reward};
 const RESTLESS: Bounds = Bounds {
     files: FileLengths { shortest: 4 << 10, longest: 8 << 10 },
     checkpoint_every: 8 << 10,
+    counted_in_memory: usize::MAX,
     keep_log: Duration::ZERO,
 };
 

@@ -345,6 +345,9 @@ async fn openfeature_in_a_server_tracks_and_sends_again_what_was_not_taken() {
     assert_eq!(bodies.as_array().unwrap().len(), 2, "{bodies}");
     assert_eq!(bodies[0], bodies[1]);
     assert_eq!(bodies[0][0], json!("Bearer of shop"), "the key of decisions goes with events");
+    let event = &bodies[0][1]["events"][0];
+    assert_eq!(event["value"], json!(1));
+    assert!(event["id"].as_str().unwrap().ends_with("product-vieworder-7"), "{event}");
 }
 
 /// What `server.mjs` prints.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::wire::event::Outcome;
+use gateway::ledger::amount::Amount;
 use gateway::ledger::check::{Arrival, What};
 use gateway::ledger::repair::{Mode, repair};
 use gateway::ledger::store::{Bounds, FileLengths, Group, LogError, Store, StoreError};
@@ -18,6 +19,7 @@ use crate::samples::{SAMPLE, START};
 const LOG_ALONE: Bounds = Bounds {
     files: FileLengths { shortest: 4 << 10, longest: 8 << 10 },
     checkpoint_every: u64::MAX,
+    counted_in_memory: usize::MAX,
     keep_log: Duration::ZERO,
 };
 
@@ -241,7 +243,7 @@ fn who_was_counted_stays_counted_when_that_set_is_cut_or_it_is_told() {
     let late = millis(START) + 10_000_000;
     let mut store = Store::open(folder.path(), CHECKPOINTS).unwrap();
     for again in 0..400 {
-        let reward = Reward { id: 1, at: late, window: 1_800_000 };
+        let reward = Reward { id: 1, at: late, window: 1_800_000, value: Amount::ONE };
         let waiting = Arrival { what: What::Reward(reward), ..arrival(1_000_000 + again) };
         receive(&mut store, &[waiting], late).unwrap();
     }
@@ -297,7 +299,7 @@ fn a_clock_that_is_set_back_uncounts_nothing_even_over_a_crash() {
     drop(store);
     let mut store = Store::open(folder.path(), LOG_ALONE).unwrap();
     assert_eq!(sums(&mut store, start), (0, 1, 0.0));
-    let reward = What::Reward(Reward { id: 1, at: start + 1, window: 1_800_000 });
+    let reward = What::Reward(Reward { id: 1, at: start + 1, window: 1_800_000, value: Amount::ONE });
     let outcomes = receive(&mut store, &[arrival(1), Arrival { what: reward, ..arrival(1) }], start + 1);
     assert_eq!(outcomes.unwrap(), [Outcome::Duplicate, Outcome::Late]);
     receive(&mut store, &[arrival(2)], start + 2).unwrap();

@@ -1,9 +1,10 @@
 //! The HTTP edge of the ledger: outcomes, windows, totals.
 
+use api::MetricKind;
 use api::wire::event::Outcome::{Accepted, Duplicate, Invalid, Late, Unknown};
 use api::wire::token::Keys;
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::samples::{SAMPLE, START, Sample, keys};
 use crate::signed::claims;
@@ -54,12 +55,8 @@ async fn every_event_has_its_own_outcome() {
     let mut world = World::new(SAMPLE);
     let token = world.token("alice").await;
     let at = |offset: i64| json!(START + jiff::SignedDuration::from_millis(offset));
-    let check = async |sentence: &str, event: serde_json::Value, expected| {
+    let check = async |sentence: &str, event: Value, expected| {
         assert_eq!(world.send(&[event]).await, [expected], "{sentence}");
-    };
-    let with = |mut event: serde_json::Value, field: &str, value| {
-        event[field] = value;
-        event
     };
     check("no id", exposure("", &token), Invalid).await;
     check("a long id", exposure(&"i".repeat(129), &token), Invalid).await;
@@ -75,6 +72,69 @@ async fn every_event_has_its_own_outcome() {
     check("a reward", reward("4", &token), Accepted).await;
     world.remove(SAMPLE.uid);
     assert_eq!(world.send(&[reward("5", &token)]).await, [Unknown], "a campaign that was deleted");
+}
+
+#[tokio::test]
+async fn values_are_summed_capped_and_what_comes_late_is_told_apart() {
+    let capped = Sample { kind: MetricKind::Value, cap_millionths: Some(100_000_000), ..SAMPLE };
+    let world =
+        World::new(Sample { window_seconds: 100, allocations: &[(&["all"], &[0, 1_000_000])], ..capped });
+    let tokens = [world.token("alice").await, world.token("bob").await];
+    let spent = |id: &str, token: &str, value: f64| with(reward(id, token), "value", json!(value));
+    let at = json!(START);
+    let first = [
+        with(exposure("1", &tokens[0]), "covariate", json!(2.5)),
+        with(exposure("2", &tokens[1]), "covariate", json!(-1)),
+        spent("3", &tokens[0], 59.9),
+        spent("4", &tokens[0], 0.05),
+        spent("5", &tokens[1], 250.0),
+    ];
+    assert_eq!(world.send(&first).await, [Accepted; 5]);
+    world.clock.advance(HOUR);
+    let late = with(spent("6", &tokens[0], 10.0), "at", at.clone());
+    let more = with(spent("7", &tokens[1], 10.0), "at", at);
+    assert_eq!(world.send(&[late.clone(), late, more]).await, [Late, Duplicate, Late]);
+    let totals = serde_json::to_value(world.totals(SAMPLE.uid).await).unwrap();
+    let (alice, bob, later): (f64, f64, f64) = (59.95, 100.0, 69.95);
+    assert_eq!(
+        totals["placements"][0]["cells"][0],
+        json!({
+            "round": 1, "segment": "all", "variant": "warm",
+            "exposures": 2, "rewards": alice + bob, "squaredRewards": 13_594.002_5,
+            "covariate": {"exposures": 2, "sum": 1.5, "squares": 7.25, "products": 2.5 * alice - bob},
+            "late": {"exposures": 1, "rewards": 10.0, "squaredRewards": 1_299.0},
+        })
+    );
+    assert!((later * later - alice * alice - 1_299.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn what_a_reward_is_worth_is_of_its_metric_and_a_number_that_can_be_counted() {
+    let check = async |kind, event: fn(&str) -> Value, field: &str, value: Value, expected| {
+        let world = World::new(Sample { kind, ..SAMPLE });
+        let event = with(event(&world.token("alice").await), field, value.clone());
+        assert_eq!(world.send(&[event]).await, [expected], "{kind:?}, {field} {value}");
+    };
+    let acted = |token: &str| reward("1", token);
+    let shown = |token: &str| exposure("1", token);
+    let (binary, values) = (MetricKind::Binary, MetricKind::Value);
+    check(binary, acted, "value", json!(null), Accepted).await;
+    check(binary, acted, "value", json!(1), Accepted).await;
+    check(binary, acted, "value", json!(2), Invalid).await;
+    check(binary, acted, "value", json!(0), Invalid).await;
+    check(values, acted, "value", json!(null), Invalid).await;
+    check(values, acted, "value", json!(0), Accepted).await;
+    check(values, acted, "value", json!(1e9), Accepted).await;
+    check(values, acted, "value", json!(1.1e9), Invalid).await;
+    check(values, acted, "value", json!(-0.01), Invalid).await;
+    check(values, shown, "covariate", json!(-1e9), Accepted).await;
+    check(values, shown, "covariate", json!(-1.1e9), Invalid).await;
+    check(binary, shown, "covariate", json!(3), Accepted).await;
+}
+
+fn with(mut event: Value, field: &str, value: Value) -> Value {
+    event[field] = value;
+    event
 }
 
 #[tokio::test]
@@ -110,7 +170,7 @@ async fn a_token_of_an_earlier_round_counts_there() {
 async fn what_is_no_list_of_events_is_told_why() {
     let world = World::new(SAMPLE);
     let token = world.token("alice").await;
-    let check = async |body: serde_json::Value, status, part: &str| {
+    let check = async |body: Value, status, part: &str| {
         let (found, answer) = post(&world.ledger, "/v1/events", body.to_string()).await;
         assert_eq!(found, status, "{answer}");
         assert!(answer["message"].as_str().unwrap().contains(part), "{answer}");
@@ -141,7 +201,7 @@ async fn cloudevents_are_told_apart_by_source_and_id_and_what_is_none_is_told_wh
         let request = axum::http::Request::post("/v1/events").header("content-type", kind);
         call(&world.ledger, request.body(body.into()).unwrap()).await
     };
-    let check = async |change: &dyn Fn(&mut serde_json::Value), message: &str| {
+    let check = async |change: &dyn Fn(&mut Value), message: &str| {
         let mut event = whole.clone();
         change(&mut event);
         let (status, answer) = send("application/cloudevents+json", event.to_string()).await;

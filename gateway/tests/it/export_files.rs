@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway::ledger::amount::Amount;
 use gateway::ledger::check::{Arrival, Exposure, What};
 use gateway::ledger::export::schedule::{self, Exported, Schedule};
 use gateway::ledger::export::{ExportError, Format, export, export_to};
@@ -29,6 +30,7 @@ const HOUR: Millis = 3_600_000;
 pub(crate) const KEPT: Bounds = Bounds {
     files: FileLengths { shortest: 4 << 20, longest: 64 << 20 },
     checkpoint_every: u64::MAX,
+    counted_in_memory: usize::MAX,
     keep_log: Duration::from_secs(30 * 86_400),
 };
 
@@ -36,7 +38,7 @@ pub(crate) const KEPT: Bounds = Bounds {
 fn events(subject: u128, at: Millis) -> Vec<Arrival> {
     let shown = arrival(subject);
     let What::Exposure(exposure) = shown.what.clone() else { panic!("{shown:?}") };
-    let reward = What::Reward(Reward { id: 1, at: at + 5, window: exposure.window });
+    let reward = What::Reward(Reward { id: 1, at: at + 5, window: exposure.window, value: Amount::ONE });
     let exposure = What::Exposure(Exposure { at, decided_at: at / 1000 - 2, ..exposure });
     let mut events = vec![Arrival { what: exposure, ..shown.clone() }];
     events.extend(subject.is_multiple_of(3).then_some(Arrival { what: reward, ..shown }));

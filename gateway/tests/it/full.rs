@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::wire::event::Outcome;
+use gateway::ledger::amount::Amount;
 use gateway::ledger::check::{Arrival, What};
 use gateway::ledger::export::schedule::{self, Exported, Schedule};
 use gateway::ledger::export::{Format, export_to};
@@ -25,6 +26,7 @@ use crate::samples::{SAMPLE, START};
 const BOUNDS: Bounds = Bounds {
     files: FileLengths { shortest: 1 << 20, longest: 1 << 20 },
     checkpoint_every: u64::MAX,
+    counted_in_memory: usize::MAX,
     keep_log: Duration::ZERO,
 };
 
@@ -194,7 +196,7 @@ async fn what_was_only_kept_goes_before_events_are_refused_for_good() {
 
 /// A reward that waits for a moment and is forgotten, so that nothing grows but the log.
 fn passing(number: i64, at: Millis) -> Arrival {
-    let what = What::Reward(Reward { id: number.unsigned_abs(), at, window: 1 });
+    let what = What::Reward(Reward { id: number.unsigned_abs(), at, window: 1, value: Amount::ONE });
     Arrival { what, ..arrival(u128::from(number.unsigned_abs())) }
 }
 

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use api::MetricKind;
 use api::wire::event::{Event, EventKind, Outcome};
-use api::wire::token::Claims;
+use api::wire::token::{Claims, Keys};
+use api::wire::totals::{CellTotals, CovariateTotals, LateTotals};
 use gateway::ledger::check::{Arrival, check};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
-use gateway::ledger::unit::{WAITING_LIMIT, WAITING_REWARDS, allowance};
+use gateway::ledger::unit::{CORRECTED_WITHIN, PAST_IDS, WAITING_LIMIT, WAITING_REWARDS, allowance};
 use gateway::ledger::{Millis, millis};
 use gateway::tables::{Index, Snapshot};
 use jiff::Timestamp;
@@ -22,6 +24,23 @@ use crate::signed::claims;
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
+/// What the metric counts: each reward for one, or for as many cents as it says.
+#[derive(Clone, Copy, Debug)]
+struct Metric {
+    window: Millis,
+    kind: MetricKind,
+    cap_cents: Option<i64>,
+}
+
+impl Metric {
+    fn cap(&self) -> i64 {
+        match self.kind {
+            MetricKind::Binary => 100,
+            MetricKind::Value => self.cap_cents.unwrap_or(100_000_000_000),
+        }
+    }
+}
+
 /// What the sender knows about an event.
 #[derive(Clone, Debug)]
 struct Sent {
@@ -30,33 +49,62 @@ struct Sent {
     arm: (u32, &'static str),
     decided_at: Millis,
     at: Millis,
-    /// The id of a reward; none for an exposure.
-    reward: Option<u32>,
+    what: What,
 }
 
-/// What was accepted about one unit, in order of arrival.
-#[derive(Default)]
-struct Log(Vec<(Sent, Millis)>);
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Exposure { covariate: Option<i32> },
+    Reward { id: u32, cents: i64 },
+}
 
-/// n, Σy, Σy² by seed, round and variant; and how many exposures are open, by seed.
-type Sums = (BTreeMap<(i64, u32, String), (u64, f64, f64)>, BTreeMap<i64, u64>);
+impl Sent {
+    fn reward(&self) -> Option<(u32, i64)> {
+        if let What::Reward { id, cents } = self.what { Some((id, cents)) } else { None }
+    }
+}
+
+/// What was accepted about one unit, and what came late, both in order of arrival.
+#[derive(Default)]
+struct Log {
+    accepted: Vec<(Sent, Millis)>,
+    late: Vec<Sent>,
+}
+
+/// By seed, round and variant; and how many exposures are open, by seed.
+type Sums = (BTreeMap<(i64, u32, String), Cell>, BTreeMap<i64, u64>);
+
+/// n, Σy, Σy², with y in cents.
+type Moments = (i64, i128, i128);
+
+/// The sums of one cell and variant, in whole cents.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Cell {
+    counted: Moments,
+    /// n, Σx, Σx².
+    covariate: Moments,
+    products: i128,
+    late: Moments,
+}
 
 struct Reference {
-    window: Millis,
+    metric: Metric,
     units: BTreeMap<(i64, u32), Log>,
 }
 
 impl Reference {
     fn receive(&mut self, sent: &Sent, now: Millis) -> Outcome {
         let log = self.units.entry((sent.seed, sent.subject)).or_default();
-        let outcome = match sent.reward {
-            None => log.judge_exposure(sent, now, self.window),
-            Some(_) => log.judge_reward(sent, now, self.window),
+        let outcome = match sent.what {
+            What::Exposure { .. } => log.judge_exposure(sent, now, self.metric),
+            What::Reward { id, .. } => log.judge_reward(sent, id, now, self.metric),
         };
-        if outcome == Outcome::Accepted {
-            log.0.push((sent.clone(), now));
+        match outcome {
+            Judged::Accepted => log.accepted.push((sent.clone(), now)),
+            Judged::Apart => log.late.push(sent.clone()),
+            Judged::Refused(_) => {}
         }
-        outcome
+        outcome.told()
     }
 
     fn sums(&self, now: Millis) -> Sums {
@@ -64,63 +112,131 @@ impl Reference {
         for ((seed, _), log) in &self.units {
             let pending: &mut u64 = open.entry(*seed).or_default();
             let Some((exposure, _)) = log.exposure() else { continue };
-            if now < closes(exposure.at, self.window) {
+            if now < closes(exposure.at, self.metric.window) {
                 *pending += 1;
                 continue;
             }
             let (round, variant) = exposure.arm;
-            let y = if log.is_rewarded(self.window) { 1.0 } else { 0.0 };
-            let cell: &mut (u64, f64, f64) = cells.entry((*seed, round, variant.to_owned())).or_default();
-            *cell = (cell.0 + 1, cell.1 + y, cell.2 + y * y);
+            let cell: &mut Cell = cells.entry((*seed, round, variant.to_owned())).or_default();
+            log.count(cell, exposure, self.metric);
         }
+        open.retain(|seed, pending| *pending > 0 || cells.keys().any(|(of, ..)| of == seed));
         (cells, open)
+    }
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy)]
+enum Judged {
+    Accepted,
+    Apart,
+    Refused(Outcome),
+}
+
+impl Judged {
+    fn told(self) -> Outcome {
+        match self {
+            Self::Accepted => Outcome::Accepted,
+            Self::Apart => Outcome::Late,
+            Self::Refused(outcome) => outcome,
+        }
     }
 }
 
 impl Log {
     fn exposure(&self) -> Option<&(Sent, Millis)> {
-        self.0.iter().find(|(sent, _)| sent.reward.is_none())
+        self.accepted.iter().find(|(sent, _)| sent.reward().is_none())
     }
 
     /// Accepted rewards that had not been given up when their exposure came, or at `now` while none has come.
-    fn rewards(&self, now: Millis, window: Millis) -> impl Iterator<Item = &Sent> {
+    fn rewards(&self, now: Millis, window: Millis) -> impl DoubleEndedIterator<Item = &Sent> {
         let exposed = self.exposure().map(|(_, arrived)| *arrived);
-        self.0.iter().filter_map(move |(sent, arrived)| {
+        self.accepted.iter().filter_map(move |(sent, arrived)| {
             let until = closes(sent.at, window).min(arrived + WAITING_LIMIT);
             let kept = exposed.is_some_and(|exposed| *arrived >= exposed) || until > exposed.unwrap_or(now);
-            (sent.reward.is_some() && kept).then_some(sent)
+            (sent.reward().is_some() && kept).then_some(sent)
         })
     }
 
-    fn is_rewarded(&self, window: Millis) -> bool {
-        let (exposure, _) = self.exposure().expect("only the exposed are asked about");
-        self.rewards(0, window).any(|reward| (exposure.at..=exposure.at + window).contains(&reward.at))
+    /// What the exposure counts for.
+    fn value(&self, exposure: &Sent, metric: Metric) -> i64 {
+        let within = exposure.at..=exposure.at + metric.window;
+        let counts = self.rewards(0, metric.window).filter(|reward| within.contains(&reward.at));
+        cents(counts).min(metric.cap())
     }
 
-    fn judge_exposure(&self, sent: &Sent, now: Millis, window: Millis) -> Outcome {
+    fn count(&self, cell: &mut Cell, exposure: &Sent, metric: Metric) {
+        let before = self.value(exposure, metric);
+        let after = (before + cents(self.late.iter())).min(metric.cap());
+        add(&mut cell.counted, before);
+        if let What::Exposure { covariate: Some(x) } = exposure.what {
+            add(&mut cell.covariate, x.into());
+            cell.products += i128::from(x) * i128::from(before);
+        }
+        let (y, z) = (i128::from(before), i128::from(after));
+        cell.late.0 += i64::from(after > before);
+        cell.late.1 += z - y;
+        cell.late.2 += z * z - y * y;
+    }
+
+    fn judge_exposure(&self, sent: &Sent, now: Millis, metric: Metric) -> Judged {
         // The check comes before the ledger and knows no units.
         if sent.at - sent.decided_at > DAY {
-            return Outcome::Late;
+            return Judged::Refused(Outcome::Late);
         }
         match self.exposure() {
-            Some(_) => Outcome::Duplicate,
-            None if now >= closes(sent.at, window) => Outcome::Late,
-            None => Outcome::Accepted,
+            Some(_) => Judged::Refused(Outcome::Duplicate),
+            None if now >= closes(sent.at, metric.window) => Judged::Refused(Outcome::Late),
+            None => Judged::Accepted,
         }
     }
 
-    fn judge_reward(&self, sent: &Sent, now: Millis, window: Millis) -> Outcome {
-        let is_known = self.rewards(now, window).any(|other| other.reward == sent.reward);
+    fn judge_reward(&self, sent: &Sent, id: u32, now: Millis, metric: Metric) -> Judged {
+        let window = metric.window;
+        let is_known = || self.rewards(now, window).any(|other| is(other, id));
         match self.exposure() {
-            Some((exposure, _)) if now >= closes(exposure.at, window) => Outcome::Late,
-            _ if is_known => Outcome::Duplicate,
-            Some((exposure, _)) if sent.at < exposure.at => Outcome::Invalid,
-            Some((exposure, _)) if sent.at > exposure.at + window => Outcome::Late,
-            None if now >= closes(sent.at, window) => Outcome::Late,
-            None if self.rewards(now, window).count() >= WAITING_REWARDS => Outcome::Invalid,
-            _ => Outcome::Accepted,
+            Some((exposure, _)) if now >= closes(exposure.at, window) => {
+                self.judge_late(sent, id, exposure, now, metric)
+            }
+            _ if is_known() => Judged::Refused(Outcome::Duplicate),
+            Some((exposure, _)) if sent.at < exposure.at => Judged::Refused(Outcome::Invalid),
+            Some((exposure, _)) if sent.at > exposure.at + window => Judged::Refused(Outcome::Late),
+            None if now >= closes(sent.at, window) => Judged::Refused(Outcome::Late),
+            None if self.rewards(now, window).count() >= WAITING_REWARDS => Judged::Refused(Outcome::Invalid),
+            _ => Judged::Accepted,
         }
     }
+
+    fn judge_late(&self, sent: &Sent, id: u32, exposure: &Sent, now: Millis, metric: Metric) -> Judged {
+        let value = self.value(exposure, metric);
+        let is_full = |value| value >= metric.cap();
+        let mut last = self.rewards(0, metric.window).rev().take(PAST_IDS);
+        let is_known = !is_full(value) && last.any(|other| is(other, id));
+        let is_over = now >= closes(exposure.at, metric.window) + CORRECTED_WITHIN;
+        if is_known || !is_over && self.late.iter().any(|other| is(other, id)) {
+            return Judged::Refused(Outcome::Duplicate);
+        }
+        if sent.at < exposure.at {
+            return Judged::Refused(Outcome::Invalid);
+        }
+        if sent.at > exposure.at + metric.window || is_over || is_full(value + cents(self.late.iter())) {
+            return Judged::Refused(Outcome::Late);
+        }
+        Judged::Apart
+    }
+}
+
+fn is(sent: &Sent, id: u32) -> bool {
+    sent.reward().is_some_and(|(other, _)| other == id)
+}
+
+fn cents<'s>(rewards: impl Iterator<Item = &'s Sent>) -> i64 {
+    rewards.filter_map(Sent::reward).map(|(_, cents)| cents).sum()
+}
+
+fn add(moments: &mut Moments, y: i64) {
+    let y = i128::from(y);
+    *moments = (moments.0 + 1, moments.1 + y, moments.2 + y * y);
 }
 
 fn closes(at: Millis, window: Millis) -> Millis {
@@ -130,7 +246,7 @@ fn closes(at: Millis, window: Millis) -> Millis {
 /// A random world: its events happen within a few windows, and arrive in any order up to a window and a half later.
 struct Generator {
     random: Xoshiro256PlusPlus,
-    window: Millis,
+    metric: Metric,
     subjects: u32,
     sent: Vec<Sent>,
 }
@@ -148,13 +264,13 @@ impl Generator {
 
     fn fresh(&mut self, now: Millis) -> Sent {
         // Half arrive at once, the others late, and the exposures of some after their rewards.
-        let late =
-            if self.random.random_bool(0.5) { 0 } else { self.random.random_range(0..self.window * 3 / 2) };
+        let window = self.metric.window;
+        let late = if self.random.random_bool(0.5) { 0 } else { self.random.random_range(0..window * 3 / 2) };
         let at = now - late;
         // Tokens tell whole seconds.
-        let decided_at = (at - self.random.random_range(0..self.window)) / 1000 * 1000;
+        let decided_at = (at - self.random.random_range(0..window)) / 1000 * 1000;
         // Newer subjects appear as time goes on, so that at each time some units open and some mature.
-        let newest = u32::try_from((now - millis(START)) * 40 / self.window).unwrap() + 1;
+        let newest = u32::try_from((now - millis(START)) * 40 / window).unwrap() + 1;
         let subject = newest.saturating_sub(self.random.random_range(0..self.subjects));
         let variant = ["control", "warm"][self.random.random_range(0..2)];
         Sent {
@@ -163,21 +279,38 @@ impl Generator {
             arm: (self.random.random_range(1..=3), variant),
             decided_at,
             at,
-            reward: self.random.random_bool(0.55).then(|| self.random.random_range(0..40)),
+            what: self.what(),
         }
+    }
+
+    fn what(&mut self) -> What {
+        if self.random.random_bool(0.45) {
+            let covariate = self.random.random_bool(0.7).then(|| self.random.random_range(-9..=9));
+            return What::Exposure { covariate };
+        }
+        let id = self.random.random_range(0..40);
+        let cents = match self.metric.kind {
+            MetricKind::Binary => 100,
+            MetricKind::Value => self.random.random_range(0..=5_000),
+        };
+        What::Reward { id, cents }
     }
 }
 
-fn event(sent: &Sent) -> Event {
-    let Sent { seed, subject, arm: (round, variant), decided_at, at, reward } = sent.clone();
-    let subject = keys().subject(SAMPLE.uid, &subject.to_string());
+fn event(sent: &Sent, metric: Metric, keys: &Keys) -> Event {
+    let Sent { seed, subject, arm: (round, variant), decided_at, at, what } = sent.clone();
+    let subject = keys.subject(SAMPLE.uid, &subject.to_string());
     let claims = Claims { seed, round, variant: variant.into(), ..claims(decided_at / 1000, subject) };
-    let kind = match reward {
-        None => EventKind::Exposure,
-        Some(_) => EventKind::Reward { metric: "product-view".into() },
+    let (id, kind) = match what {
+        What::Exposure { covariate } => {
+            ("exposure".to_owned(), EventKind::Exposure { covariate: covariate.map(f64::from) })
+        }
+        What::Reward { id, cents } => {
+            let value = (metric.kind == MetricKind::Value).then_some(cents as f64 / 100.0);
+            (id.to_string(), EventKind::Reward { metric: "product-view".into(), value })
+        }
     };
-    let id = reward.map_or_else(|| "exposure".to_owned(), |id| id.to_string());
-    Event { id, token: keys().sign(&claims), at: Some(moment(at)), kind }
+    Event { id, token: keys.sign(&claims), at: Some(moment(at)), kind }
 }
 
 fn moment(at: Millis) -> Timestamp {
@@ -185,8 +318,8 @@ fn moment(at: Millis) -> Timestamp {
 }
 
 /// What the ledger does with events that arrive together, as its writer does it.
-fn record(store: &mut Store, tables: &Snapshot, events: &[Event], now: Millis) -> Vec<Outcome> {
-    let checked: Vec<_> = events.iter().map(|event| check(event, &keys(), tables, moment(now))).collect();
+fn record(store: &mut Store, keys: &Keys, tables: &Snapshot, events: &[Event], now: Millis) -> Vec<Outcome> {
+    let checked: Vec<_> = events.iter().map(|event| check(event, keys, tables, moment(now))).collect();
     let arrivals: Vec<Arrival> = checked.iter().flatten().cloned().collect();
     let recorded = store.group(Group::room(&arrivals), |group| {
         group.sweep(now);
@@ -208,17 +341,37 @@ fn sums(store: &mut Store, now: Millis) -> Sums {
     for placement in placements.unwrap() {
         open.insert(placement.seed, placement.pending_exposures);
         for cell in placement.cells {
-            let sums = (cell.exposures, cell.rewards, cell.squared_rewards);
-            cells.insert((placement.seed, cell.round, cell.variant), sums);
+            cells.insert((placement.seed, cell.round, cell.variant.clone()), in_cents(&cell));
         }
     }
     (cells, open)
 }
 
-fn tables(window: Millis) -> Snapshot {
+fn in_cents(cell: &CellTotals) -> Cell {
+    let CellTotals { exposures, rewards, squared_rewards, covariate, late, .. } = *cell;
+    let LateTotals { exposures: late, rewards: more, squared_rewards: squared_more } = late;
+    let nothing = CovariateTotals { exposures: 0, sum: 0.0, squares: 0.0, products: 0.0 };
+    let CovariateTotals { exposures: told, sum, squares, products } = covariate.unwrap_or(nothing);
+    let count = |exposures: u64| i64::try_from(exposures).unwrap();
+    Cell {
+        counted: (count(exposures), whole(rewards * 1e2), whole(squared_rewards * 1e4)),
+        covariate: (count(told), whole(sum), whole(squares)),
+        products: whole(products * 1e2),
+        late: (count(late), whole(more * 1e2), whole(squared_more * 1e4)),
+    }
+}
+
+/// Sums of cents are whole but for how doubles are multiplied.
+fn whole(number: f64) -> i128 {
+    assert!((number - number.round()).abs() <= number.abs() * 1e-15 + 1e-9, "{number}");
+    number.round() as i128
+}
+
+fn tables(metric: Metric) -> Snapshot {
     let mut index = Index::default();
-    let window_seconds = u32::try_from(window / 1000).unwrap();
-    index.offer(&Sample { window_seconds, ..SAMPLE }.object()).unwrap();
+    let window_seconds = u32::try_from(metric.window / 1000).unwrap();
+    let (kind, cap_millionths) = (metric.kind, metric.cap_cents.map(|cents| cents * 10_000));
+    index.offer(&Sample { window_seconds, kind, cap_millionths, ..SAMPLE }.object()).unwrap();
     index.snapshot()
 }
 
@@ -226,31 +379,33 @@ fn tables(window: Millis) -> Snapshot {
 pub(crate) const SMALL: Bounds = Bounds {
     files: FileLengths { shortest: 16 << 10, longest: 64 << 10 },
     checkpoint_every: 20 << 10,
+    counted_in_memory: 50,
     keep_log: Duration::ZERO,
 };
 
 /// Runs both over `batches` of up to 80 events, and returns how often each outcome came.
-fn compare(seed: u64, window: Millis, batches: u32) -> BTreeMap<String, u32> {
-    let (folder, tables) = (tempfile::tempdir().unwrap(), tables(window));
+fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
+    let (keys, tables, window) = (keys(), tables(metric), metric.window);
+    let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), SMALL).unwrap();
-    let mut reference = Reference { window, units: BTreeMap::new() };
+    let mut reference = Reference { metric, units: BTreeMap::new() };
     let random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut generator = Generator { random, window, subjects: 100, sent: Vec::new() };
+    let mut generator = Generator { random, metric, subjects: 100, sent: Vec::new() };
     let (mut now, mut seen) = (millis(START), BTreeMap::new());
     for batch in 0..batches {
         now += generator.random.random_range(0..window / 10);
         let sent: Vec<Sent> =
             (0..generator.random.random_range(1..=80)).map(|_| generator.event(now)).collect();
         let expected: Vec<Outcome> = sent.iter().map(|sent| reference.receive(sent, now)).collect();
-        let events: Vec<Event> = sent.iter().map(event).collect();
-        let found = record(&mut store, &tables, &events, now);
+        let events: Vec<Event> = sent.iter().map(|sent| event(sent, metric, &keys)).collect();
+        let found = record(&mut store, &keys, &tables, &events, now);
         assert_eq!(found, expected, "seed {seed}, batch {batch}: {sent:?}");
         expected.iter().for_each(|outcome| *seen.entry(format!("{outcome:?}")).or_default() += 1);
         if generator.random.random_bool(0.02) {
             drop(store);
             store = Store::open(folder.path(), SMALL).unwrap();
         }
-        if batch % 5 == 0 {
+        if batch % 40 == 0 {
             assert_eq!(sums(&mut store, now), reference.sums(now), "seed {seed}, batch {batch}");
         }
     }
@@ -260,8 +415,11 @@ fn compare(seed: u64, window: Millis, batches: u32) -> BTreeMap<String, u32> {
     seen
 }
 
-fn check_outcomes(seen: &BTreeMap<String, u32>) {
+/// Compares over so many batches, and looks whether enough came of each outcome.
+fn check_metric(seed: u64, metric: Metric, batches: u32) {
+    let seen = compare(seed, metric, batches);
     let total: u32 = seen.values().sum();
+    assert!(total > batches * 40, "{seen:?}");
     for outcome in ["Accepted", "Duplicate", "Late", "Invalid"] {
         let count = seen.get(outcome).copied().unwrap_or(0);
         assert!(
@@ -271,16 +429,27 @@ fn check_outcomes(seen: &BTreeMap<String, u32>) {
     }
 }
 
+/// So many that the four worlds have a million events between them.
+const BATCHES: u32 = 6_200;
+
+const MINUTE: Metric = Metric { window: 60_000, kind: MetricKind::Binary, cap_cents: None };
+
 #[test]
 fn with_a_window_of_a_minute_the_ledger_is_its_reference() {
-    let seen = compare(1, 60_000, 600);
-    assert!(seen.values().sum::<u32>() > 20_000, "{seen:?}");
-    check_outcomes(&seen);
+    check_metric(1, MINUTE, BATCHES);
 }
 
 #[test]
 fn with_a_window_of_three_days_the_ledger_is_its_reference() {
-    let seen = compare(2, 3 * DAY, 600);
-    assert!(seen.values().sum::<u32>() > 20_000, "{seen:?}");
-    check_outcomes(&seen);
+    check_metric(2, Metric { window: 3 * DAY, ..MINUTE }, BATCHES);
+}
+
+#[test]
+fn with_values_the_ledger_is_its_reference() {
+    check_metric(3, Metric { kind: MetricKind::Value, ..MINUTE }, BATCHES);
+}
+
+#[test]
+fn with_values_that_are_capped_the_ledger_is_its_reference() {
+    check_metric(4, Metric { window: 3 * DAY, kind: MetricKind::Value, cap_cents: Some(7_050) }, BATCHES);
 }

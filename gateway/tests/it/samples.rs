@@ -16,6 +16,8 @@ pub(crate) struct Sample<'s> {
     pub(crate) round: u32,
     pub(crate) seed: i64,
     pub(crate) window_seconds: u32,
+    pub(crate) kind: MetricKind,
+    pub(crate) cap_millionths: Option<i64>,
     /// Segments and their shares.
     pub(crate) allocations: &'s [(&'s [&'s str], &'s [u32])],
 }
@@ -27,6 +29,8 @@ pub(crate) const SAMPLE: Sample<'static> = Sample {
     round: 1,
     seed: 1,
     window_seconds: 1800,
+    kind: MetricKind::Binary,
+    cap_millionths: None,
     allocations: &[(&["all"], &[500_000, 500_000])],
 };
 
@@ -55,7 +59,8 @@ impl Sample<'_> {
             seed: self.seed,
             metric: TableMetric {
                 name: "product-view".to_owned(),
-                kind: MetricKind::Binary,
+                kind: self.kind,
+                cap_millionths: self.cap_millionths,
                 window_seconds: self.window_seconds,
             },
             variants: ["control", "warm", "retired"].map(variant).to_vec(),

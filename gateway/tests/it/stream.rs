@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use api::wire::event::Outcome;
 use api::wire::totals::{CellTotals, TotalsResponse};
+use gateway::ledger::amount::Amount;
 use gateway::ledger::check::{Arrival, What};
 use gateway::ledger::store::Store;
 use gateway::ledger::unit::Reward;
@@ -312,7 +313,7 @@ async fn behind_a_stream_no_window_closes_before_what_belongs_in_it_was_read() {
         "the stream tells the time"
     );
     // By our clock its window has passed for hours: the ledger was far behind.
-    let reward = What::Reward(Reward { id: 1, at: millis(later(2)), window: 1_800_000 });
+    let reward = What::Reward(Reward { id: 1, at: millis(later(2)), window: 1_800_000, value: Amount::ONE });
     let acted = Arrival { what: reward, ..exposed };
     ledger.feed(vec![Fed { sequence: 2, at: later(2), arrivals: vec![acted] }]).await.unwrap();
     ledger.caught_up(later(7200)).unwrap();

@@ -74,7 +74,20 @@ impl Reader<'_> {
         let metric = &self.placement.metric;
         let seconds = faults.keep(self.at("metric.window"), metric.window.seconds())?;
         let window_seconds = u32::try_from(seconds).expect("a duration is at most 366 days");
-        Some(api::TableMetric { name: metric.name.clone(), kind: metric.kind, window_seconds })
+        let cap_millionths = self.cap(faults)?;
+        let (name, kind) = (metric.name.clone(), metric.kind);
+        Some(api::TableMetric { name, kind, cap_millionths, window_seconds })
+    }
+
+    /// The most that an exposure counts for, in millionths, where there is a limit; nothing where it can't be read.
+    fn cap(&self, faults: &mut Faults) -> Option<Option<i64>> {
+        let api::Metric { cap, kind, .. } = &self.placement.metric;
+        let Some(cap) = cap else { return Some(None) };
+        if *kind == api::MetricKind::Binary {
+            faults.add(self.at("metric.cap"), "is for values: leave it out, or write kind: Value");
+        }
+        let millionths = faults.keep(self.at("metric.cap"), cap.millionths())?;
+        Some(Some(i64::try_from(millionths).expect("an amount is at most 10^15 millionths")))
     }
 
     fn policy(&self, faults: &mut Faults) -> Option<Policy> {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use api::wire::totals::PlacementTotals;
+use api::wire::totals::{CovariateTotals, PlacementTotals};
 use api::{TablePlacement, TableRound};
-use experiment::{Allocation, AllocationError, Cell, PartsPerMillion, Totals};
+use experiment::{Allocation, AllocationError, Cell, CellError, Covariate, PartsPerMillion, Totals};
 
 /// How sums and table contradict each other.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(super) enum TotalsError {
         segment: String,
         /// Why.
         #[source]
-        source: experiment::CellError,
+        source: CellError,
     },
     /// Fewer exposures than were counted before: the record is not the one of this experiment any more.
     #[error(
@@ -67,10 +67,14 @@ pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Resul
             if allocation.shares().contains(&PartsPerMillion::ONE) {
                 continue;
             }
-            let totals = row.variants.iter().map(|variant| {
-                sums.get(&(round.number, segment, variant.name.as_str())).copied().unwrap_or_default()
-            });
-            let cell = Cell::new(allocation, totals.collect()).map_err(|source| TotalsError::Cell {
+            let counted: Vec<Sums> = row
+                .variants
+                .iter()
+                .map(|variant| {
+                    sums.get(&(round.number, segment, variant.name.as_str())).copied().unwrap_or_default()
+                })
+                .collect();
+            let cell = cell(allocation, &counted).map_err(|source| TotalsError::Cell {
                 round: round.number,
                 segment: segment.to_owned(),
                 source,
@@ -82,6 +86,28 @@ pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Resul
         cells.extend(empty(row.variants.len()));
     }
     Ok(cells)
+}
+
+/// What was counted of one arm in one cell, and what was known before of all of them, where it was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    totals: Totals,
+    covariate: Option<Covariate>,
+}
+
+/// A covariate that was told of some people only would compare them with others, so it is left out.
+fn cell(allocation: Allocation, counted: &[Sums]) -> Result<Cell, CellError> {
+    let known = |sums: &Sums| match sums.totals.exposures {
+        0 => Some(Covariate::default()),
+        _ => sums.covariate,
+    };
+    let cell = Cell::new(allocation, counted.iter().map(|sums| sums.totals).collect())?;
+    match counted.iter().map(known).collect::<Option<Vec<Covariate>>>() {
+        Some(covariates) if counted.iter().any(|sums| sums.covariate.is_some()) => {
+            cell.with_covariates(covariates)
+        }
+        _ => Ok(cell),
+    }
 }
 
 /// The segment's place among those that were met, which it is added to.
@@ -99,7 +125,7 @@ fn empty(arms: usize) -> Option<Cell> {
 type Key<'a> = (u32, &'a str, &'a str);
 
 /// Totals by round, segment and variant, of this row's seed: what was counted under another seed is another draw.
-fn sums<'a>(row: &TablePlacement, counted: &[&'a PlacementTotals]) -> HashMap<Key<'a>, Totals> {
+fn sums<'a>(row: &TablePlacement, counted: &[&'a PlacementTotals]) -> HashMap<Key<'a>, Sums> {
     let of_seed = counted.iter().filter(|counted| counted.seed == row.seed);
     of_seed
         .flat_map(|counted| &counted.cells)
@@ -109,7 +135,11 @@ fn sums<'a>(row: &TablePlacement, counted: &[&'a PlacementTotals]) -> HashMap<Ke
                 rewards: cell.rewards,
                 squared_rewards: cell.squared_rewards,
             };
-            ((cell.round, cell.segment.as_str(), cell.variant.as_str()), totals)
+            let of_all = cell.covariate.filter(|covariate| covariate.exposures == cell.exposures);
+            let covariate = of_all.map(|CovariateTotals { exposures: _, sum, squares, products }| {
+                Covariate { sum, squares, products }
+            });
+            ((cell.round, cell.segment.as_str(), cell.variant.as_str()), Sums { totals, covariate })
         })
         .collect()
 }
@@ -124,4 +154,50 @@ pub(super) fn allocations(
         let shares: Vec<PartsPerMillion> = shares.filter_map(PartsPerMillion::new).collect();
         entry.segments.iter().map(move |segment| (segment.as_str(), Allocation::try_from(shares.clone())))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a cell has a covariate, by arm: how many were exposed, and of how many it was told.
+    fn check(counted: [(u64, u64); 2], expected: bool) {
+        let names = ["control", "warm"];
+        let variants = names.map(|name| serde_json::json!({"name": name, "digest": "", "slots": {}}));
+        let row: TablePlacement = serde_json::from_value(serde_json::json!({
+            "name": "hero", "format": "WebBanner", "seed": 1,
+            "metric": {"name": "view", "kind": "Binary", "windowSeconds": 60},
+            "variants": variants,
+            "rounds": [{
+                "number": 1, "openedAt": "2026-11-24T00:00:00Z", "maturedExposures": 0,
+                "allocations": [{"segments": ["all"], "shares": [500_000, 500_000]}],
+            }],
+        }))
+        .unwrap();
+        let cells = names.into_iter().zip(counted).map(|(variant, (exposures, told))| {
+            serde_json::json!({
+                "round": 1, "segment": "all", "variant": variant,
+                "exposures": exposures, "rewards": 0.0, "squaredRewards": 0.0,
+                "covariate": (told > 0).then(|| serde_json::json!({
+                    "exposures": told, "sum": told, "squares": told, "products": 0.0,
+                })),
+            })
+        });
+        let totals = serde_json::json!({
+            "name": "hero", "seed": 1, "pendingExposures": 0, "cells": cells.collect::<Vec<_>>(),
+        });
+        let totals: PlacementTotals = serde_json::from_value(totals).unwrap();
+        let found = super::cells(&row, &[&totals]).unwrap();
+        assert_eq!(found.iter().map(Cell::has_covariate).collect::<Vec<_>>(), [expected], "{counted:?}");
+    }
+
+    #[test]
+    fn a_covariate_is_used_where_it_was_told_of_everybody() {
+        check([(9, 9), (8, 8)], true);
+        check([(9, 9), (0, 0)], true);
+        check([(9, 9), (8, 7)], false);
+        check([(9, 9), (8, 0)], false);
+        check([(9, 0), (8, 0)], false);
+        check([(0, 0), (0, 0)], false);
+    }
 }

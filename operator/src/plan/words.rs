@@ -71,7 +71,7 @@ fn figures(
         origin: origin(placement, name),
         share: Percent("0%".to_owned()),
         exposures: known.map_or(0, |arm| i64::try_from(arm.exposures).unwrap_or(i64::MAX)),
-        // Rewards of a 0/1 metric are whole numbers far below 2^53.
+        // Far below 2^53. Of values the whole part is enough to look at.
         rewards: known.map_or(0, |arm| arm.rewards as i64),
         probability_best: known.map(|arm| probability(arm.p_best)),
         lift: known

@@ -93,6 +93,10 @@ impl<T: Take> Reader<'_, T> {
                 self.receive(arrival);
                 Ok(())
             }
+            Entry::Reopened(experiment, subject, past) => {
+                self.state.reopen(Key::new(&experiment, subject), past);
+                Ok(())
+            }
             Entry::Source(_) => Ok(()),
         }
     }
@@ -115,10 +119,10 @@ impl<T: Take> Reader<'_, T> {
         if self.campaign.is_some_and(|campaign| campaign != arrival.experiment.campaign) {
             return;
         }
-        let Ok(_) = self.state.receive(&arrival, self.now, |_| Ok::<_, std::convert::Infallible>(false));
+        let Ok(_) = self.state.receive(&arrival, self.now, |_| Ok::<_, std::convert::Infallible>(None));
         let key = Key::of(&arrival);
         if let Arrival { experiment, subject, what: What::Exposure(exposure) } = arrival {
-            let Exposure { at, window, decided_at, draw } = exposure;
+            let Exposure { at, window, cap: _, covariate: _, decided_at, draw } = exposure;
             self.longest = self.longest.max(unit::closes(0, window));
             let (experiment, draw) = self.names.shared(experiment, draw);
             self.shown.insert(key, Shown { experiment, draw, subject, at, decided_at });
@@ -142,7 +146,7 @@ impl Shown {
             subject: api::name::hex(subject),
             decided_at: Timestamp::from_second(*decided_at).unwrap_or(Timestamp::MIN),
             exposed_at: moment(*at),
-            reward: unit::value(open),
+            reward: open.value.value(),
         }
     }
 }

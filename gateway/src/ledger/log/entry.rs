@@ -6,16 +6,19 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Millis;
+use crate::ledger::amount::Amount;
 use crate::ledger::check::{Arrival, Draw, Experiment, Exposure, Subject, What};
-use crate::ledger::unit::{Arm, Reward};
+use crate::ledger::unit::{Arm, PAST_IDS, Past, Reward};
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// What follows happened at this moment of the ledger's clock, and what was due then was counted.
     Clock(Millis),
-    /// This was accepted.
+    /// This was accepted, or counted apart.
     Arrival(Arrival),
+    /// What follows comes late for a unit that was counted so.
+    Reopened(Experiment, Subject, Past),
     /// All up to this message of the stream that the ledger follows is in the log.
     Source(u64),
 }
@@ -26,7 +29,7 @@ pub(crate) enum Entry {
 pub(in crate::ledger) struct EntryError;
 
 /// An entry as it is written. The order of the variants is a part of the format.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 enum Form<'b> {
     Clock(Millis),
     /// Gets the next number among experiments.
@@ -50,6 +53,8 @@ enum Form<'b> {
         before: Millis,
         window: Millis,
         before_decision: i64,
+        cap: Amount,
+        covariate: Option<Amount>,
     },
     Reward {
         experiment: u32,
@@ -57,22 +62,33 @@ enum Form<'b> {
         id: u64,
         before: Millis,
         window: Millis,
+        value: Amount,
     },
     Source(u64),
+    Reopened {
+        experiment: u32,
+        subject: Subject,
+        past: Past,
+    },
 }
 
-/// The most that an entry takes but for its names: two definitions and the entry, each of at most 70 bytes.
-const LONGEST: usize = 210;
+/// The most that an entry takes, and each definition before it but for its names.
+const LONGEST: usize = 90;
+
+/// The most that what is kept of a unit takes, which stands before a reward that comes late.
+const PAST: usize = 64 + 10 * PAST_IDS;
 
 impl Entry {
     /// The most bytes that it takes.
     pub(crate) fn longest(arrival: &Arrival) -> u64 {
         let Arrival { experiment: Experiment { campaign, placement, seed: _ }, subject: _, what } = arrival;
-        let names = match what {
-            What::Exposure(exposure) => exposure.draw.arm.segment.len() + exposure.draw.arm.variant.len(),
-            What::Reward(_) => 0,
+        let before = match what {
+            What::Exposure(Exposure { draw: Draw { arm: Arm { segment, variant, .. }, .. }, .. }) => {
+                LONGEST + segment.len() + variant.len()
+            }
+            What::Reward(_) => PAST,
         };
-        (LONGEST + campaign.len() + placement.len() + names) as u64
+        (LONGEST + campaign.len() + placement.len() + before + LONGEST) as u64
     }
 
     /// The most bytes that a moment and a place in a stream take.
@@ -97,6 +113,10 @@ impl Writer {
                 self.write(&Form::Clock(*now));
             }
             Entry::Source(sequence) => self.write(&Form::Source(*sequence)),
+            Entry::Reopened(experiment, subject, past) => {
+                let (experiment, past) = (self.experiment(experiment), past.clone());
+                self.write(&Form::Reopened { experiment, subject: *subject, past });
+            }
             Entry::Arrival(Arrival { experiment, subject, what }) => {
                 let experiment = self.experiment(experiment);
                 match what {
@@ -115,16 +135,17 @@ impl Writer {
     }
 
     fn exposure(&mut self, experiment: u32, subject: Subject, exposure: &Exposure) {
-        let Exposure { at, window, decided_at, draw } = exposure;
-        let draw = self.draw(draw);
-        let before_decision = at / 1000 - decided_at;
-        let before = self.before(*at);
-        self.write(&Form::Exposure { experiment, draw, subject, before, window: *window, before_decision });
+        let Exposure { at, window, cap, covariate, decided_at, draw } = exposure;
+        let (draw, before, before_decision) = (self.draw(draw), self.before(*at), at / 1000 - decided_at);
+        let (window, cap, covariate) = (*window, *cap, *covariate);
+        let form =
+            Form::Exposure { experiment, draw, subject, before, window, before_decision, cap, covariate };
+        self.write(&form);
     }
 
     fn reward(&mut self, experiment: u32, subject: Subject, reward: &Reward) {
-        let Reward { id, at, window } = *reward;
-        self.write(&Form::Reward { experiment, subject, id, before: self.before(at), window });
+        let Reward { id, at, window, value } = *reward;
+        self.write(&Form::Reward { experiment, subject, id, before: self.before(at), window, value });
     }
 
     fn before(&self, at: Millis) -> Millis {
@@ -236,16 +257,19 @@ impl Reader {
                 let arm = Arm { round, segment: segment.to_owned(), variant: variant.to_owned() };
                 self.draws.push(Draw { arm, probability });
             }
-            Form::Exposure { experiment, draw, subject, before, window, before_decision } => {
+            Form::Exposure { experiment, draw, subject, before, window, before_decision, cap, covariate } => {
                 let at = self.at(before)?;
                 let draw = self.draws.get(draw as usize).ok_or(EntryError)?.clone();
                 let decided_at = (at / 1000).checked_sub(before_decision).ok_or(EntryError)?;
-                let exposure = Exposure { at, window, decided_at, draw };
+                let exposure = Exposure { at, window, cap, covariate, decided_at, draw };
                 return self.arrival(experiment, subject, What::Exposure(exposure)).map(Some);
             }
-            Form::Reward { experiment, subject, id, before, window } => {
-                let reward = Reward { id, at: self.at(before)?, window };
+            Form::Reward { experiment, subject, id, before, window, value } => {
+                let reward = Reward { id, at: self.at(before)?, window, value };
                 return self.arrival(experiment, subject, What::Reward(reward)).map(Some);
+            }
+            Form::Reopened { experiment, subject, past } => {
+                return Ok(Some(Entry::Reopened(self.of(experiment)?, subject, past)));
             }
         }
         Ok(None)
@@ -256,8 +280,11 @@ impl Reader {
     }
 
     fn arrival(&self, experiment: u32, subject: Subject, what: What) -> Result<Entry, EntryError> {
-        let experiment = self.experiments.get(experiment as usize).ok_or(EntryError)?.clone();
-        Ok(Entry::Arrival(Arrival { experiment, subject, what }))
+        Ok(Entry::Arrival(Arrival { experiment: self.of(experiment)?, subject, what }))
+    }
+
+    fn of(&self, experiment: u32) -> Result<Experiment, EntryError> {
+        self.experiments.get(experiment as usize).cloned().ok_or(EntryError)
     }
 }
 
@@ -269,14 +296,18 @@ mod tests {
         let experiment = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1 };
         let arm = Arm { round: 3, segment: "all".into(), variant: "warm".into() };
         let draw = Draw { arm, probability: 250_000 };
-        let exposure = Exposure { at: 990, window: 60_000, decided_at: -7, draw };
-        let reward = Reward { id: u64::MAX, at: 1_000, window: 60_000 };
+        let (cap, covariate) = (Amount::LARGEST, Amount::new(-1e9));
+        let exposure = Exposure { at: 990, window: 60_000, cap, covariate, decided_at: -7, draw };
+        let reward = Reward { id: u64::MAX, at: 1_000, window: 60_000, value: Amount::LARGEST };
+        let ids = [u64::MAX; PAST_IDS].into();
+        let past = Past { at: i64::MIN, arm: u64::MAX, value: Amount::LARGEST, room: Amount::LARGEST, ids };
         let arrival =
             |what| Entry::Arrival(Arrival { experiment: experiment.clone(), subject: [7; 16], what });
         let shown = || arrival(What::Exposure(exposure.clone()));
         vec![
             Entry::Clock(1_000),
             shown(),
+            Entry::Reopened(experiment.clone(), [7; 16], past),
             arrival(What::Reward(reward)),
             Entry::Clock(1_001),
             shown(),
@@ -315,8 +346,15 @@ mod tests {
             entries(&postcard::to_extend(&form, bytes).unwrap())
         };
         assert!(
-            far(Form::Reward { experiment: 0, subject: [7; 16], id: 1, before: 1, window: i64::MAX })
-                .is_err()
+            far(Form::Reward {
+                experiment: 0,
+                subject: [7; 16],
+                id: 1,
+                before: 1,
+                window: i64::MAX,
+                value: Amount::ONE,
+            })
+            .is_err()
         );
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Book, Key, State, Sums, name};
+use super::book::{Book, Sums};
+use super::{Key, State, name};
 use crate::ledger::Millis;
+use crate::ledger::amount::Amount;
 use crate::ledger::check::Experiment;
-use crate::ledger::unit::{Arm, Open, Unit, Waiting};
+use crate::ledger::unit::{Arm, Corrected, Open, Unit, Waiting};
 
 /// The bytes are not those of a state.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +30,7 @@ struct Head {
 struct BookForm {
     experiment: Experiment,
     /// By the place of its arm in the list.
-    cells: Vec<(usize, u64, f64, f64)>,
+    cells: Vec<(usize, Sums)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,7 +42,16 @@ struct KeyedForm {
 #[derive(Serialize, Deserialize)]
 enum UnitForm {
     Waiting(Vec<Waiting>),
-    Open { arm: usize, at: Millis, window: Millis, rewarded: bool, ids: Vec<u64> },
+    Open {
+        arm: usize,
+        at: Millis,
+        window: Millis,
+        cap: Amount,
+        covariate: Option<Amount>,
+        value: Amount,
+        ids: Vec<u64>,
+    },
+    Corrected(Corrected),
 }
 
 impl State {
@@ -51,7 +62,7 @@ impl State {
         let places = arms.iter().enumerate().map(|(place, arm)| (&***arm, place)).collect();
         let head = Head {
             arms: arms.iter().map(|arm| Arm::clone(arm)).collect(),
-            books: self.books.values().map(|book| book.form(&places)).collect(),
+            books: self.books.values().map(|book| BookForm::new(book, &places)).collect(),
             source: self.source,
             units: self.units.len(),
         };
@@ -74,7 +85,7 @@ impl State {
         let mut state = Self { arms: arms.iter().cloned().collect(), source, ..Self::default() };
         for form in books {
             let book = form.book(&arms)?;
-            state.books.insert(name(&book.experiment), book);
+            state.books.insert(name(book.experiment()), book);
         }
         state.units.reserve(units.min(bytes.len()));
         for _ in 0..units {
@@ -87,7 +98,7 @@ impl State {
 
     fn restore(&mut self, key: Key, unit: Unit) -> Result<(), SnapshotError> {
         if matches!(unit, Unit::Open(_)) {
-            self.books.get_mut(&key.experiment()).ok_or_else(unreadable)?.pending += 1;
+            self.books.get_mut(&key.experiment()).ok_or_else(unreadable)?.begin();
         }
         self.keep(key, unit, None);
         Ok(())
@@ -96,39 +107,36 @@ impl State {
 
 type Places<'s> = HashMap<&'s Arm, usize>;
 
-impl Book {
-    fn form(&self, places: &Places<'_>) -> BookForm {
-        let Self { experiment, pending: _, cells } = self;
-        let cell = |(arm, sums): (&Arc<Arm>, &Sums)| {
-            let Sums { exposures, rewards, squares } = *sums;
-            (places[&**arm], exposures, rewards, squares)
-        };
-        BookForm { experiment: experiment.clone(), cells: cells.iter().map(cell).collect() }
-    }
-}
-
 impl BookForm {
+    fn new(book: &Book, places: &Places<'_>) -> Self {
+        let cells = book.cells().map(|(arm, sums)| (places[&**arm], *sums)).collect();
+        Self { experiment: book.experiment().clone(), cells }
+    }
+
     fn book(self, arms: &[Arc<Arm>]) -> Result<Book, SnapshotError> {
-        let mut book = Book::new(self.experiment);
-        for (place, exposures, rewards, squares) in self.cells {
+        let Self { experiment, cells } = self;
+        let cell = |(place, sums): (usize, Sums)| {
             let arm = arms.get(place).ok_or_else(unreadable)?;
-            book.cells.insert(Arc::clone(arm), Sums { exposures, rewards, squares });
-        }
-        Ok(book)
+            Ok((Arc::clone(arm), sums))
+        };
+        Ok(Book::with(experiment, cells.into_iter().map(cell).collect::<Result<_, SnapshotError>>()?))
     }
 }
 
 fn unit_form(unit: &Unit, places: &Places<'_>) -> Option<UnitForm> {
     match unit {
         Unit::Waiting(waiting) => Some(UnitForm::Waiting(waiting.clone())),
-        Unit::Open(Open { arm, at, window, rewarded, ids }) => Some(UnitForm::Open {
+        Unit::Open(Open { arm, at, window, cap, covariate, value, ids }) => Some(UnitForm::Open {
             arm: places[&**arm],
             at: *at,
             window: *window,
-            rewarded: *rewarded,
+            cap: *cap,
+            covariate: *covariate,
+            value: *value,
             ids: ids.clone(),
         }),
-        Unit::Counted => None,
+        Unit::Corrected(corrected) => Some(UnitForm::Corrected(corrected.clone())),
+        Unit::Counted(_) => None,
     }
 }
 
@@ -136,10 +144,11 @@ impl UnitForm {
     fn unit(self, arms: &[Arc<Arm>]) -> Result<Unit, SnapshotError> {
         Ok(match self {
             Self::Waiting(waiting) => Unit::Waiting(waiting),
-            Self::Open { arm, at, window, rewarded, ids } => {
+            Self::Open { arm, at, window, cap, covariate, value, ids } => {
                 let arm = Arc::clone(arms.get(arm).ok_or_else(unreadable)?);
-                Unit::Open(Open { arm, at, window, rewarded, ids })
+                Unit::Open(Open { arm, at, window, cap, covariate, value, ids })
             }
+            Self::Corrected(corrected) => Unit::Corrected(corrected),
         })
     }
 }

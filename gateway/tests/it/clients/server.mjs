@@ -37,7 +37,7 @@ client = await clientOf({
   eventsUrl: `http://127.0.0.1:${ledger.address().port}/events`,
   headersFactory: async () => [['Authorization', 'Bearer of shop']],
 });
-client.track('product-view', {}, { token });
+client.track('product-view', {}, { token, value: 1, id: 'order-7' });
 await OpenFeature.close();
 ledger.close();
 console.log(JSON.stringify(bodies));
