@@ -230,6 +230,7 @@ impl World {
                     squared_rewards,
                     covariate: None,
                     late: LateTotals::default(),
+                    unconfirmed_clicks: 0,
                 }
             });
         let counted = PlacementTotals {

@@ -53,6 +53,14 @@ pub struct CellTotals {
     /// What came after it was counted.
     #[serde(default, skip_serializing_if = "LateTotals::is_nothing")]
     pub late: LateTotals,
+    /// How many people's links were followed, by themselves or by what scans links for them: counted once for each, at once,
+    /// and in no other sum.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unconfirmed_clicks: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The sums of what was known about people before they were exposed.

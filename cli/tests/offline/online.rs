@@ -90,6 +90,7 @@ impl Online {
                     squared_rewards: rewards,
                     covariate: None,
                     late: LateTotals::default(),
+                    unconfirmed_clicks: 0,
                 });
             }
         }

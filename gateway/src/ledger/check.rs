@@ -60,6 +60,8 @@ pub enum What {
     Exposure(Exposure),
     /// The person acted.
     Reward(Reward),
+    /// A link of the copy was followed, by the person or by what scans links.
+    Click(Click),
 }
 
 /// An exposure and the decision that it follows.
@@ -76,6 +78,15 @@ pub struct Exposure {
     /// When it was decided, in seconds since 1970.
     pub decided_at: i64,
     /// What was decided.
+    pub draw: Draw,
+}
+
+/// A link that was followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Click {
+    /// When.
+    pub at: Millis,
+    /// Of which copy.
     pub draw: Draw,
 }
 
@@ -106,6 +117,15 @@ pub fn check(event: &Event, keys: &Keys, tables: &Snapshot, now: Timestamp) -> R
     let what = what(event, &claims, at.min(now), metric)?;
     let Claims { campaign, placement, seed, .. } = claims;
     Ok(Arrival { experiment: Experiment { campaign, placement, seed }, subject, what })
+}
+
+/// A link of the copy was followed at `now`, with a token of these verified claims; nothing where its subject is none of ours.
+pub fn click(claims: Claims, now: Timestamp) -> Option<Arrival> {
+    let Claims { campaign, placement, seed, segment, round, variant, probability, decided_at: _, subject } =
+        claims;
+    let click = Click { at: millis(now), draw: Draw { arm: Arm { round, segment, variant }, probability } };
+    let experiment = Experiment { campaign, placement, seed };
+    Some(Arrival { experiment, subject: bytes(&subject)?, what: What::Click(click) })
 }
 
 /// Lets through what is of a namespace that is open to the caller.

@@ -11,6 +11,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use api::wire::event::Outcome;
 use api::wire::totals::PlacementTotals;
 use siphasher::sip::SipHasher24;
 
@@ -18,7 +19,7 @@ pub(super) use snapshot::SnapshotError;
 
 use super::Millis;
 use super::amount::Amount;
-use super::check::{Arrival, Experiment, Exposure, Subject, What};
+use super::check::{Arrival, Click, Experiment, Exposure, Subject, What};
 use super::unit::{self, Arm, Open, Past, Receipt, Unit};
 use book::Book;
 
@@ -52,15 +53,27 @@ pub(super) struct Swept {
 }
 
 impl Key {
-    /// The unit that an event is about.
-    pub(super) fn of(arrival: &Arrival) -> Self {
-        Self::new(&arrival.experiment, arrival.subject)
+    /// The unit that an event is about. Clicks have units of their own: they count once, and nothing of them matures.
+    pub(super) fn of(Arrival { experiment, subject, what }: &Arrival) -> Self {
+        match what {
+            What::Exposure(_) | What::Reward(_) => Self::new(experiment, *subject),
+            What::Click(_) => Self::clicks(experiment, *subject),
+        }
     }
 
     /// The unit of a subject in an experiment.
     pub(super) fn new(experiment: &Experiment, subject: Subject) -> Self {
+        Self::named(name(experiment), subject)
+    }
+
+    /// The unit of a subject's clicks in an experiment.
+    pub(super) fn clicks(experiment: &Experiment, subject: Subject) -> Self {
+        Self::named(name(&("clicks", experiment)), subject)
+    }
+
+    fn named(name: Name, subject: Subject) -> Self {
         let mut key = [0; 24];
-        key[..8].copy_from_slice(&name(experiment).to_be_bytes());
+        key[..8].copy_from_slice(&name.to_be_bytes());
         key[8..].copy_from_slice(&subject);
         Self(key)
     }
@@ -127,6 +140,7 @@ impl State {
                 unit::expose(before, unit::Exposure { at, window, cap, covariate, arm }, now)
             }
             What::Reward(reward) => unit::reward(before, *reward, now),
+            What::Click(click) => return Ok(self.click(before.is_some(), &arrival.experiment, click)),
         };
         let Some(unit) = after.filter(|unit| !matches!(unit, Unit::Counted(_))) else { return Ok(receipt) };
         match &unit {
@@ -138,6 +152,15 @@ impl State {
         }
         self.keep(key, unit, was_due);
         Ok(receipt)
+    }
+
+    /// A click is in the sums at once. The store remembers whose it was.
+    fn click(&mut self, is_known: bool, experiment: &Experiment, click: &Click) -> Receipt {
+        if !is_known {
+            let arm = self.arm(&click.draw.arm);
+            self.book(experiment).click(arm);
+        }
+        Receipt::of(if is_known { Outcome::Duplicate } else { Outcome::Accepted })
     }
 
     /// A unit that was counted is here again, since something comes late for it.

@@ -24,13 +24,13 @@ use std::time::Duration;
 use api::wire::totals::PlacementTotals;
 
 use super::Millis;
-use super::check::Arrival;
+use super::check::{Arrival, What};
 use super::checkpoint::{self, CheckpointError};
 use super::counted::Counted;
 use super::log::{self, Entry, Log};
 pub use super::log::{FileLengths, LogError};
 use super::state::{self, Key, State, Swept};
-use super::unit::Receipt;
+use super::unit::{Past, Receipt};
 
 /// How large and how old the parts of a ledger grow.
 #[derive(Clone, Copy, Debug)]
@@ -278,14 +278,15 @@ impl Group<'_> {
     pub fn receive(&mut self, arrival: Arrival, now: Millis) -> Result<Receipt, StoreError> {
         let Self(Store { state, counted, log, folder, .. }) = self;
         let mut past = None;
-        let counted = |key: &Key| counted.get(key).inspect(|found| past.clone_from(found));
-        let receipt = state.receive(&arrival, now, counted).map_err(counted_error(folder))?;
+        let known = |key: &Key| counted.get(key).inspect(|found| past.clone_from(found));
+        let receipt = state.receive(&arrival, now, known).map_err(counted_error(folder))?;
         if receipt.is_kept() {
             log.add(&Entry::Clock(now));
             // Who reads the log asks for nobody, so what is late stands behind what it is late for.
             if let Some(past) = past {
                 log.add(&Entry::Reopened(arrival.experiment.clone(), arrival.subject, past));
             }
+            remember(counted, &arrival);
             log.add(&Entry::Arrival(arrival));
         }
         Ok(receipt)
@@ -365,8 +366,16 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
         }
         Entry::Arrival(arrival) => {
             let Ok(receipt) = state.receive(arrival, *now, |_| Ok::<_, Infallible>(None));
+            remember(counted, arrival);
             receipt.is_kept()
         }
+    }
+}
+
+/// A click is counted as soon as it came.
+fn remember(counted: &mut Counted, arrival: &Arrival) {
+    if matches!(arrival.what, What::Click(_)) {
+        counted.insert([(Key::of(arrival), Past::closed())]);
     }
 }
 

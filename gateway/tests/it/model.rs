@@ -10,9 +10,9 @@ use api::MetricKind;
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::{Claims, Keys};
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals};
-use gateway::ledger::check::{Arrival, check};
+use gateway::ledger::check::{Arrival, check, click};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
-use gateway::ledger::unit::{CORRECTED_WITHIN, PAST_IDS, WAITING_LIMIT, WAITING_REWARDS, allowance};
+use gateway::ledger::unit::{CORRECTED_WITHIN, PAST_IDS, Receipt, WAITING_LIMIT, WAITING_REWARDS, allowance};
 use gateway::ledger::{Millis, millis};
 use gateway::tables::{Index, Snapshot};
 use jiff::Timestamp;
@@ -56,6 +56,7 @@ struct Sent {
 enum What {
     Exposure { covariate: Option<i32> },
     Reward { id: u32, cents: i64 },
+    Click,
 }
 
 impl Sent {
@@ -69,6 +70,8 @@ impl Sent {
 struct Log {
     accepted: Vec<(Sent, Millis)>,
     late: Vec<Sent>,
+    /// The first click.
+    click: Option<Sent>,
 }
 
 /// By seed, round and variant; and how many exposures are open, by seed.
@@ -85,6 +88,7 @@ struct Cell {
     covariate: Moments,
     products: i128,
     late: Moments,
+    clicks: u64,
 }
 
 struct Reference {
@@ -98,6 +102,7 @@ impl Reference {
         let outcome = match sent.what {
             What::Exposure { .. } => log.judge_exposure(sent, now, self.metric),
             What::Reward { id, .. } => log.judge_reward(sent, id, now, self.metric),
+            What::Click => log.click(sent),
         };
         match outcome {
             Judged::Accepted => log.accepted.push((sent.clone(), now)),
@@ -111,6 +116,11 @@ impl Reference {
         let (mut cells, mut open) = (BTreeMap::new(), BTreeMap::new());
         for ((seed, _), log) in &self.units {
             let pending: &mut u64 = open.entry(*seed).or_default();
+            if let Some(click) = &log.click {
+                let (round, variant) = click.arm;
+                let cell: &mut Cell = cells.entry((*seed, round, variant.to_owned())).or_default();
+                cell.clicks += 1;
+            }
             let Some((exposure, _)) = log.exposure() else { continue };
             if now < closes(exposure.at, self.metric.window) {
                 *pending += 1;
@@ -177,6 +187,12 @@ impl Log {
         cell.late.0 += i64::from(after > before);
         cell.late.1 += z - y;
         cell.late.2 += z * z - y * y;
+    }
+
+    fn click(&mut self, sent: &Sent) -> Judged {
+        let is_known = self.click.is_some();
+        self.click.get_or_insert_with(|| sent.clone());
+        Judged::Refused(if is_known { Outcome::Duplicate } else { Outcome::Accepted })
     }
 
     fn judge_exposure(&self, sent: &Sent, now: Millis, metric: Metric) -> Judged {
@@ -284,6 +300,9 @@ impl Generator {
     }
 
     fn what(&mut self) -> What {
+        if self.random.random_bool(0.05) {
+            return What::Click;
+        }
         if self.random.random_bool(0.45) {
             let covariate = self.random.random_bool(0.7).then(|| self.random.random_range(-9..=9));
             return What::Exposure { covariate };
@@ -297,11 +316,19 @@ impl Generator {
     }
 }
 
-fn event(sent: &Sent, metric: Metric, keys: &Keys) -> Event {
+/// Checked as it is when it arrives.
+fn arrival(
+    sent: &Sent,
+    metric: Metric,
+    keys: &Keys,
+    tables: &Snapshot,
+    now: Millis,
+) -> Result<Arrival, Receipt> {
     let Sent { seed, subject, arm: (round, variant), decided_at, at, what } = sent.clone();
     let subject = keys.subject(SAMPLE.uid, &subject.to_string());
     let claims = Claims { seed, round, variant: variant.into(), ..claims(decided_at / 1000, subject) };
     let (id, kind) = match what {
+        What::Click => return Ok(click(claims, moment(now)).unwrap()),
         What::Exposure { covariate } => {
             ("exposure".to_owned(), EventKind::Exposure { covariate: covariate.map(f64::from) })
         }
@@ -310,7 +337,8 @@ fn event(sent: &Sent, metric: Metric, keys: &Keys) -> Event {
             (id.to_string(), EventKind::Reward { metric: "product-view".into(), value })
         }
     };
-    Event { id, token: keys.sign(&claims), at: Some(moment(at)), kind }
+    let event = Event { id, token: keys.sign(&claims), at: Some(moment(at)), kind };
+    check(&event, keys, tables, moment(now))
 }
 
 fn moment(at: Millis) -> Timestamp {
@@ -318,8 +346,7 @@ fn moment(at: Millis) -> Timestamp {
 }
 
 /// What the ledger does with events that arrive together, as its writer does it.
-fn record(store: &mut Store, keys: &Keys, tables: &Snapshot, events: &[Event], now: Millis) -> Vec<Outcome> {
-    let checked: Vec<_> = events.iter().map(|event| check(event, keys, tables, moment(now))).collect();
+fn record(store: &mut Store, checked: Vec<Result<Arrival, Receipt>>, now: Millis) -> Vec<Outcome> {
     let arrivals: Vec<Arrival> = checked.iter().flatten().cloned().collect();
     let recorded = store.group(Group::room(&arrivals), |group| {
         group.sweep(now);
@@ -358,6 +385,7 @@ fn in_cents(cell: &CellTotals) -> Cell {
         covariate: (count(told), whole(sum), whole(squares)),
         products: whole(products * 1e2),
         late: (count(late), whole(more * 1e2), whole(squared_more * 1e4)),
+        clicks: cell.unconfirmed_clicks,
     }
 }
 
@@ -397,8 +425,8 @@ fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
         let sent: Vec<Sent> =
             (0..generator.random.random_range(1..=80)).map(|_| generator.event(now)).collect();
         let expected: Vec<Outcome> = sent.iter().map(|sent| reference.receive(sent, now)).collect();
-        let events: Vec<Event> = sent.iter().map(|sent| event(sent, metric, &keys)).collect();
-        let found = record(&mut store, &keys, &tables, &events, now);
+        let checked = sent.iter().map(|sent| arrival(sent, metric, &keys, &tables, now)).collect();
+        let found = record(&mut store, checked, now);
         assert_eq!(found, expected, "seed {seed}, batch {batch}: {sent:?}");
         expected.iter().for_each(|outcome| *seen.entry(format!("{outcome:?}")).or_default() += 1);
         if generator.random.random_bool(0.02) {

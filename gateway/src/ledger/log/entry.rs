@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
-use crate::ledger::check::{Arrival, Draw, Experiment, Exposure, Subject, What};
+use crate::ledger::check::{Arrival, Click, Draw, Experiment, Exposure, Subject, What};
 use crate::ledger::unit::{Arm, PAST_IDS, Past, Reward};
 
 /// One entry.
@@ -70,6 +70,12 @@ enum Form<'b> {
         subject: Subject,
         past: Past,
     },
+    Click {
+        experiment: u32,
+        draw: u32,
+        subject: Subject,
+        before: Millis,
+    },
 }
 
 /// The most that an entry takes, and each definition before it but for its names.
@@ -83,8 +89,8 @@ impl Entry {
     pub(crate) fn longest(arrival: &Arrival) -> u64 {
         let Arrival { experiment: Experiment { campaign, placement, seed: _ }, subject: _, what } = arrival;
         let before = match what {
-            What::Exposure(Exposure { draw: Draw { arm: Arm { segment, variant, .. }, .. }, .. }) => {
-                LONGEST + segment.len() + variant.len()
+            What::Exposure(Exposure { draw, .. }) | What::Click(Click { draw, .. }) => {
+                LONGEST + draw.arm.segment.len() + draw.arm.variant.len()
             }
             What::Reward(_) => PAST,
         };
@@ -122,6 +128,7 @@ impl Writer {
                 match what {
                     What::Exposure(exposure) => self.exposure(experiment, *subject, exposure),
                     What::Reward(reward) => self.reward(experiment, *subject, reward),
+                    What::Click(click) => self.click(experiment, *subject, click),
                 }
             }
         }
@@ -146,6 +153,11 @@ impl Writer {
     fn reward(&mut self, experiment: u32, subject: Subject, reward: &Reward) {
         let Reward { id, at, window, value } = *reward;
         self.write(&Form::Reward { experiment, subject, id, before: self.before(at), window, value });
+    }
+
+    fn click(&mut self, experiment: u32, subject: Subject, Click { at, draw }: &Click) {
+        let draw = self.draw(draw);
+        self.write(&Form::Click { experiment, draw, subject, before: self.before(*at) });
     }
 
     fn before(&self, at: Millis) -> Millis {
@@ -268,6 +280,11 @@ impl Reader {
                 let reward = Reward { id, at: self.at(before)?, window, value };
                 return self.arrival(experiment, subject, What::Reward(reward)).map(Some);
             }
+            Form::Click { experiment, draw, subject, before } => {
+                let draw = self.draws.get(draw as usize).ok_or(EntryError)?.clone();
+                let click = Click { at: self.at(before)?, draw };
+                return self.arrival(experiment, subject, What::Click(click)).map(Some);
+            }
             Form::Reopened { experiment, subject, past } => {
                 return Ok(Some(Entry::Reopened(self.of(experiment)?, subject, past)));
             }
@@ -297,7 +314,8 @@ mod tests {
         let arm = Arm { round: 3, segment: "all".into(), variant: "warm".into() };
         let draw = Draw { arm, probability: 250_000 };
         let (cap, covariate) = (Amount::LARGEST, Amount::new(-1e9));
-        let exposure = Exposure { at: 990, window: 60_000, cap, covariate, decided_at: -7, draw };
+        let exposure =
+            Exposure { at: 990, window: 60_000, cap, covariate, decided_at: -7, draw: draw.clone() };
         let reward = Reward { id: u64::MAX, at: 1_000, window: 60_000, value: Amount::LARGEST };
         let ids = [u64::MAX; PAST_IDS].into();
         let past = Past { at: i64::MIN, arm: u64::MAX, value: Amount::LARGEST, room: Amount::LARGEST, ids };
@@ -309,6 +327,7 @@ mod tests {
             shown(),
             Entry::Reopened(experiment.clone(), [7; 16], past),
             arrival(What::Reward(reward)),
+            arrival(What::Click(Click { at: 999, draw })),
             Entry::Clock(1_001),
             shown(),
             Entry::Source(9),

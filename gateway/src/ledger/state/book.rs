@@ -27,6 +27,7 @@ pub(super) struct Sums {
     squares: Products,
     covariate: Covariate,
     late: Late,
+    clicks: u64,
 }
 
 /// Of those exposures that told one.
@@ -76,6 +77,11 @@ impl Book {
         self.cells.entry(Arc::clone(&open.arm)).or_default().add(open);
     }
 
+    /// Somebody followed a link, for the first time.
+    pub(super) fn click(&mut self, arm: Arc<Arm>) {
+        self.cells.entry(arm).or_default().clicks += 1;
+    }
+
     /// A reward came late, for a unit of which `before` had come late already.
     pub(super) fn correct(&mut self, corrected: &Corrected, before: Amount) {
         // Whoever was counted is in a cell; where only a part of the log is read, the cell may not be.
@@ -103,7 +109,7 @@ impl Sums {
     }
 
     fn totals(&self, arm: &Arm) -> CellTotals {
-        let Self { exposures, rewards, squares, covariate, late } = *self;
+        let Self { exposures, rewards, squares, covariate, late, clicks } = *self;
         let Arm { round, segment, variant } = arm.clone();
         CellTotals {
             round,
@@ -114,6 +120,7 @@ impl Sums {
             squared_rewards: squares.value(),
             covariate: covariate.totals(),
             late: late.totals(),
+            unconfirmed_clicks: clicks,
         }
     }
 }
