@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, Percent, Slots, schema};
+use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, LandingPage, Percent, Slots, schema};
 
 /// What a marketer wants said, where, and how it is tested.
 ///
@@ -111,10 +111,9 @@ pub struct Brief {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40))]
     pub call_to_action: Option<String>,
-    /// Where a click leads.
+    /// Where a click leads, by the gateway's redirect too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://"))]
-    pub landing_page: Option<String>,
+    pub landing_page: Option<LandingPage>,
     /// The language of the copy, as a tag such as `en`.
     #[serde(default = "english")]
     #[schemars(length(min = 2, max = 35), regex(pattern = r"^[a-zA-Z]{2,8}(-[a-zA-Z0-9]{1,8})*$"))]

@@ -4,7 +4,7 @@
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
 //! wire      decide  ofrep  event  totals  token           what applications and the operator send to the gateway
-//! words     amount  condition  figure  name  quantity     what both are written with
+//! words     amount  condition  figure  name  quantity  landing_page   what both are written with
 //! ```
 //!
 //! The crate decides nothing and reads nothing. Strings with a grammar (`10%`, `30m`) stay strings in the objects,
@@ -17,6 +17,7 @@ mod campaign;
 mod campaign_status;
 pub mod condition;
 pub mod figure;
+mod landing_page;
 mod model;
 pub mod model_files;
 pub mod model_secret;
@@ -39,6 +40,7 @@ pub use campaign_status::{
     AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,
     PlacementStatus, RoundStatus, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
+pub use landing_page::{LandingPage, LandingPageError};
 pub use model::{
     AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelAdapter, ModelCache,
     ModelResources, ModelSource, ModelWeights, Price, PullPolicy, PvcSource, SecretReference,

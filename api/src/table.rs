@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricKind, Slots, TableExclusion, TableHoldout, Variable, schema};
+use crate::{LandingPage, MetricKind, Slots, TableExclusion, TableHoldout, Variable, schema};
 
 /// What is served for one campaign: texts and allocations, numbered. Named by the campaign's UID.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct AdTableSpec {
     /// Who is kept out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<TableHoldout>,
+    /// Where the redirect leads, for every decision of the campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub landing_page: Option<LandingPage>,
     /// What is served, by placement.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 4))]

@@ -6,7 +6,10 @@ mod metric;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use api::{AdTable, Group, TableExclusion, TableHoldout, TablePlacement, TableRound, TableVariant};
+use api::{
+    AdTable, Group, LandingPage, LandingPageError, TableExclusion, TableHoldout, TablePlacement, TableRound,
+    TableVariant,
+};
 use experiment::{AssignmentKey, PartsPerMillion};
 use jiff::Timestamp;
 use serde_json::value::{RawValue, to_raw_value};
@@ -31,6 +34,8 @@ pub struct Table {
     pub exclusion: Option<Part>,
     /// Who is kept out.
     pub holdout: Option<Part>,
+    /// Where the redirect leads.
+    pub landing_page: Option<LandingPage>,
     /// At most four, so a search is a scan.
     placements: Vec<Placement>,
 }
@@ -116,6 +121,9 @@ pub enum TableError {
         /// Their sum.
         sum: u64,
     },
+    /// Its landing page is no place to lead people to.
+    #[error("landingPage: {0}")]
+    LandingPage(LandingPageError),
     /// A text is not the one that was approved under its digest.
     #[error(
         "{place}: the digest is not {expected}, that of the texts: let the operator write the table anew, or, in a file, write it yourself"
@@ -141,10 +149,10 @@ pub enum TableError {
 impl TryFrom<&AdTable> for Table {
     type Error = TableError;
 
-    /// Checks that the object is named by its campaign, names are unique, every placement has variants and rounds in
-    /// rising order, shares belong to variants and sum to one million, each digest is that of its texts, and no text
-    /// breaks a hard rule of a format that we know or that the table tells. Words of the brand are not in a table: the
-    /// operator held them.
+    /// Checks that the object is named by its campaign, its landing page is an address of the web, names are unique, every
+    /// placement has variants and rounds in rising order, shares belong to variants and sum to one million, each digest is
+    /// that of its texts, and no text breaks a hard rule of a format that we know or that the table tells. Words of the brand
+    /// are not in a table: the operator held them.
     fn try_from(object: &AdTable) -> Result<Self, TableError> {
         let spec = &object.spec;
         identity(object)?;
@@ -158,6 +166,7 @@ impl TryFrom<&AdTable> for Table {
             created: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
             exclusion: exclusion(object)?,
             holdout: holdout(object)?,
+            landing_page: landing_page(object)?,
             placements: spec.placements.iter().map(placement).collect::<Result<_, _>>()?,
         })
     }
@@ -266,6 +275,11 @@ fn exclusion(object: &AdTable) -> Result<Option<Part>, TableError> {
 fn holdout(object: &AdTable) -> Result<Option<Part>, TableError> {
     let Some(TableHoldout { group, share }) = &object.spec.holdout else { return Ok(None) };
     part(object, "holdout", group, 0..*share).map(Some)
+}
+
+fn landing_page(object: &AdTable) -> Result<Option<LandingPage>, TableError> {
+    let page = object.spec.landing_page.as_ref();
+    page.map(|page| page.check().map(|()| page.clone())).transpose().map_err(TableError::LandingPage)
 }
 
 fn part(object: &AdTable, place: &str, group: &Group, numbers: Range<u32>) -> Result<Part, TableError> {
@@ -383,6 +397,12 @@ mod tests {
         check("nobody", part(5, 0), Some("exclusion: it is nobody"));
         check("more than all", part(500_000, 500_001), Some("exclusion: it is nobody, or more"));
         check("a part that wraps", part(5, u32::MAX), Some("exclusion: it is nobody, or more"));
+        let page = |page: &'static str| {
+            move |t: &mut AdTable| t.spec.landing_page = Some(LandingPage(page.to_owned()))
+        };
+        check("a landing page", page("https://shop.example/trail"), None);
+        check("a script", page("javascript:alert(1)"), Some("landingPage: it is no address of the web"));
+        check("a user", page("https://me@shop.example/"), Some("landingPage: it names a user: leave out"));
         check("too many", |t| shares(t, &[1_000_000, 0, 0, 0]), Some("more shares than variants"));
     }
 

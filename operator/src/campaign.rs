@@ -8,7 +8,7 @@ mod placement;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use api::{AdCampaign, MetricKind, OnUndecided, Percent, Slots, TableExclusion, TableHoldout};
+use api::{AdCampaign, LandingPage, MetricKind, OnUndecided, Percent, Slots, TableExclusion, TableHoldout};
 use experiment::{Design, Direction, Kind, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -44,6 +44,8 @@ pub struct Campaign {
     pub exclusion: Option<TableExclusion>,
     /// Who is kept out.
     pub holdout: Option<TableHoldout>,
+    /// Where the gateway's redirect leads.
+    pub landing_page: Option<LandingPage>,
     /// The experiments.
     pub placements: Vec<Placement>,
     /// Whether people stopped it.
@@ -200,6 +202,7 @@ impl Faults {
 
     fn read_campaign(&mut self, object: &AdCampaign, brand: Option<&ConfigMap>) -> Option<Campaign> {
         let spec = &object.spec;
+        let landing_page = self.read_landing_page(object);
         let judges = self.read_judges(object, brand);
         let brand_files = brand.filter(|_| spec.brand().is_some()).map(brand::files);
         let name = object.name_any();
@@ -229,6 +232,7 @@ impl Faults {
             segments,
             exclusion,
             holdout,
+            landing_page,
             placements,
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,
@@ -244,6 +248,12 @@ impl Faults {
             self.add(format!("spec.segments[{index}]"), problem);
         }
         named
+    }
+
+    fn read_landing_page(&mut self, object: &AdCampaign) -> Option<LandingPage> {
+        let page = object.spec.brief.landing_page.as_ref()?;
+        self.keep("spec.brief.landingPage", page.check())?;
+        Some(page.clone())
     }
 
     fn read_generation(

@@ -27,6 +27,7 @@ enum Reason {
     Identity,
     Shape,
     Shares,
+    LandingPage,
     Digest,
     Rules,
     Older,
@@ -62,6 +63,7 @@ fn reason(refused: &Refused) -> Reason {
         Refused::Taken(_) | Refused::Wrong(TableError::Identity { .. }) => Reason::Identity,
         Refused::Wrong(TableError::Shape { .. }) => Reason::Shape,
         Refused::Wrong(TableError::Shares { .. }) => Reason::Shares,
+        Refused::Wrong(TableError::LandingPage(_)) => Reason::LandingPage,
         Refused::Wrong(TableError::Digest { .. }) => Reason::Digest,
         Refused::Wrong(TableError::Rules { .. }) => Reason::Rules,
     }

@@ -47,6 +47,7 @@ impl Sample<'_> {
             campaign: TableCampaign { name: "cart-and-hero".to_owned(), uid: self.uid.to_owned() },
             exclusion: None,
             holdout: None,
+            landing_page: None,
             placements: vec![self.placement()],
         }
     }

@@ -19,6 +19,7 @@ pub(super) fn spec(
         campaign: TableCampaign { name: campaign.name.clone(), uid: campaign.uid.clone() },
         exclusion: campaign.exclusion.clone(),
         holdout: campaign.holdout.clone(),
+        landing_page: campaign.landing_page.clone(),
         placements: rows,
     };
     match served {
@@ -38,7 +39,7 @@ pub(super) fn next(campaign: &Campaign, served: Option<&AdTable>, spec: AdTableS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use api::{AdCampaign, Group, TableHoldout};
+    use api::{AdCampaign, Group, LandingPage, TableHoldout};
 
     #[test]
     fn whatever_of_it_changes_has_another_number() {
@@ -56,7 +57,11 @@ mod tests {
         let holdout = TableHoldout { group: Group("winter".to_owned()), share: 50_000 };
         let changed = Campaign { holdout: Some(holdout.clone()), ..campaign };
         let second = next(&changed, Some(&first), spec(&changed, Some(&first), Some(1), Vec::new()));
-        let second = second.expect("it changed").spec;
-        assert_eq!((second.number, second.holdout), (2, Some(holdout)));
+        let second = second.expect("it changed");
+        assert_eq!((second.spec.number, &second.spec.holdout), (2, &Some(holdout)));
+        let page = LandingPage("https://shop.example/trail".to_owned());
+        let moved = Campaign { landing_page: Some(page.clone()), ..changed };
+        let third = spec(&moved, Some(&second), Some(2), Vec::new());
+        assert_eq!((third.number, third.landing_page), (3, Some(page)));
     }
 }
