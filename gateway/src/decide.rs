@@ -32,6 +32,7 @@ use crate::table::{Arm, Placement, Table, Variant};
 use crate::tables::Snapshot;
 
 pub use edge::DecideState;
+pub(crate) use edge::{consent, traffic};
 pub use http::{BODY_LIMIT, router};
 pub use ofrep::FLAGS_LIMIT;
 pub use question::{ELIGIBLE_LIMIT, PLACEMENTS_LIMIT, Place, Question, QuestionError, Terms};

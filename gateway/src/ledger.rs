@@ -33,6 +33,7 @@ pub mod incoming;
 mod log;
 mod metrics;
 mod recorder;
+mod redirect;
 pub mod repair;
 mod state;
 pub mod store;

@@ -94,13 +94,13 @@ impl Parts {
 }
 
 /// What the person allows, by request and browser together.
-pub(super) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
+pub(crate) fn consent(said: Consent, headers: &HeaderMap) -> Consent {
     let private = headers.get(GLOBAL_PRIVACY_CONTROL).is_some_and(|value| value == "1");
     Consent { measurement: said.measurement && !private }
 }
 
 /// Who comes: as the caller says, or else as the user agent does that it hands on, or else as its own does.
-pub(super) fn traffic(said: Traffic, handed_on: Option<&str>, headers: &HeaderMap) -> Traffic {
+pub(crate) fn traffic(said: Traffic, handed_on: Option<&str>, headers: &HeaderMap) -> Traffic {
     let own = || headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
     match said {
         Traffic::Visitor

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use api::wire::event::{EventOutcome, EventsResponse};
+use api::wire::token::Keys;
 use api::wire::totals::TotalsResponse;
+use arc_swap::Guard;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
@@ -18,6 +20,7 @@ use super::check::{Arrival, check, permit};
 use super::incoming::{self, Incoming};
 use super::metrics::EventMetrics;
 use super::recorder::Recorder;
+use super::redirect;
 use super::stream::Publisher;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
@@ -25,7 +28,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::key::Keyring;
 use crate::refusal::{self, Code, Refusal};
-use crate::tables::Tables;
+use crate::tables::{Snapshot, Tables};
 
 /// The largest request, in bytes: a thousand events of about 700 bytes fit.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -72,14 +75,23 @@ impl LedgerState {
         let (recorder, metrics) = (Recorder::Stream(Box::new(publisher)), EventMetrics::new(registry));
         Self(Arc::new(Parts { recorder, totals, tables, keyring, clock, metrics }))
     }
+
+    pub(super) fn keys(&self) -> Guard<Arc<Keys>> {
+        self.0.keyring.load()
+    }
+
+    pub(super) fn tables(&self) -> Guard<Arc<Snapshot>> {
+        self.0.tables.load()
+    }
 }
 
-/// The API of the role `ledger`, and that of events for others that record to a stream.
+/// The API of the role `ledger`, and that of events and links for others that record to a stream.
 pub fn router(state: LedgerState) -> Router {
-    let events = Router::new().route("/v1/events", post(events));
+    let records = Router::new().route("/v1/events", post(events));
+    let records = records.route("/v1/r/{token}", get(redirect::http::follow));
     let router = match state.0.totals {
-        Some(_) => events.route("/v1/totals", get(totals)),
-        None => events,
+        Some(_) => records.route("/v1/totals", get(totals)),
+        None => records,
     };
     let router = router.method_not_allowed_fallback(refusal::wrong_method);
     router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(state)

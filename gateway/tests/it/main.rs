@@ -24,6 +24,7 @@ mod openapi;
 mod operations;
 mod page;
 mod process;
+mod redirect;
 mod samples;
 mod schemathesis;
 mod signed;

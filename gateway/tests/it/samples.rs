@@ -2,8 +2,8 @@
 
 use api::wire::token::Keys;
 use api::{
-    AdTable, AdTableSpec, MetricKind, SegmentAllocation, Slots, TableCampaign, TableMetric, TablePlacement,
-    TableRound, TableVariant,
+    AdTable, AdTableSpec, LandingPage, MetricKind, SegmentAllocation, Slots, TableCampaign, TableMetric,
+    TablePlacement, TableRound, TableVariant,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -47,7 +47,7 @@ impl Sample<'_> {
             campaign: TableCampaign { name: "cart-and-hero".to_owned(), uid: self.uid.to_owned() },
             exclusion: None,
             holdout: None,
-            landing_page: None,
+            landing_page: Some(LandingPage(LANDING_PAGE.to_owned())),
             placements: vec![self.placement()],
         }
     }
@@ -82,6 +82,9 @@ impl Sample<'_> {
         }
     }
 }
+
+/// Where its links lead.
+pub(crate) const LANDING_PAGE: &str = "https://shop.example/trail?ref=ad#top";
 
 /// A banner whose headline tells its name.
 pub(crate) fn variant(name: &str) -> TableVariant {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::AdTable;
 use api::wire::decide::DecideResponse;
 use api::wire::event::{EventsResponse, Outcome};
 use api::wire::totals::TotalsResponse;
@@ -13,7 +14,7 @@ use gateway::decide::DecideState;
 use gateway::key::Keyring;
 use gateway::ledger::store::{Bounds, Store};
 use gateway::ledger::{Ledger, LedgerState};
-use gateway::tables::{Keeper, Tables};
+use gateway::tables::{Keeper, Refused, Tables};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -48,6 +49,12 @@ impl World {
         let decide = decide(tables.clone(), clock.clone(), &mut registry);
         let ledger = ledger(&folder, tables, clock.clone(), &mut registry);
         Self { clock, decide, ledger, keeper, registry, _folder: folder }
+    }
+
+    pub(crate) fn offer(&mut self, table: &AdTable) -> Result<(), Refused> {
+        self.keeper.offer(table)?;
+        self.keeper.publish();
+        Ok(())
     }
 
     pub(crate) fn remove(&mut self, uid: &str) {

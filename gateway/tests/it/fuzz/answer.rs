@@ -8,6 +8,8 @@ use axum::http::{Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::samples::LANDING_PAGE;
+
 /// Says what is wrong with it.
 pub(super) fn check(method: &Method, head: &Parts, body: &[u8]) -> Result<(), String> {
     let status = head.status;
@@ -17,12 +19,24 @@ pub(super) fn check(method: &Method, head: &Parts, body: &[u8]) -> Result<(), St
     if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
         return if body.is_empty() { Ok(()) } else { Err("a body where none may be".to_owned()) };
     }
+    if status == StatusCode::FOUND {
+        return led(head, body);
+    }
     match (status.is_success(), head.headers.get(header::CONTENT_TYPE).map(|it| it.as_bytes())) {
         (true, Some(b"application/json")) => answered(body),
         (true, Some(_)) => Ok(()),
         (false, Some(b"application/json")) => refused(body),
+        (false, Some(b"text/plain; charset=utf-8")) if status == StatusCode::NOT_FOUND => Ok(()),
         _ => Err("an answer of no known type".to_owned()),
     }
+}
+
+/// Links lead to the landing page, whoever asks for what.
+fn led(head: &Parts, body: &[u8]) -> Result<(), String> {
+    let (page, fragment) = LANDING_PAGE.split_once('#').unwrap_or((LANDING_PAGE, ""));
+    let location = head.headers.get(header::LOCATION).and_then(|it| it.to_str().ok());
+    let is_there = location.is_some_and(|it| it.starts_with(page) && it.ends_with(fragment));
+    if is_there && body.is_empty() { Ok(()) } else { Err("a link that leads elsewhere".to_owned()) }
 }
 
 fn answered(body: &[u8]) -> Result<(), String> {

@@ -44,7 +44,7 @@ pub(super) fn questions() -> Vec<Input> {
     ]
 }
 
-/// Events in each form, and a question for totals.
+/// Events in each form, a link, and a question for totals.
 pub(super) fn records() -> Vec<Input> {
     let data = json!({"token": TOKEN, "metric": "product-view"});
     let cloud = |id: &str| {
@@ -65,6 +65,7 @@ pub(super) fn records() -> Vec<Input> {
             .with("ce-source", "shop")
             .with("ce-type", "dev.broadside.exposure")
             .with("ce-time", "2027-01-15T08:00:00Z"),
+        Input::get(&format!("/v1/r/{TOKEN}")).with("sec-purpose", "prefetch"),
         Input::get(&format!("/v1/totals?campaign={}", SAMPLE.uid)),
     ]
 }
@@ -117,6 +118,7 @@ impl Input {
     }
 
     fn carry(&mut self, token: &str) {
+        self.uri = self.uri.replace(TOKEN, &token.bytes().map(escaped).collect::<String>());
         let (quoted, token) = (json!(TOKEN).to_string(), json!(token).to_string());
         self.body = String::from_utf8_lossy(&self.body).replace(&quoted, &token).into_bytes();
     }

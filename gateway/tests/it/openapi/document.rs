@@ -17,6 +17,7 @@ pub(super) fn document() -> Value {
         "/ofrep/v1/evaluate/flags/{key}": {"post": keyed(evaluate(&mut schemas))},
         "/ofrep/v1/evaluate/flags": {"post": keyed(evaluate_all(&mut schemas))},
         "/v1/events": {"post": keyed(events(&mut schemas))},
+        "/v1/r/{token}": {"get": redirect()},
         "/v1/totals": {"get": totals(&mut schemas)},
         "/healthz": {"get": probe("health", "Whether the process runs", &[("200", "healthy")])},
         "/readyz": {"get": probe("readiness", READY, &[("200", "ready"), ("503", "not ready")])},
@@ -226,6 +227,41 @@ fn binary_mode(schemas: &Schemas) -> Value {
         of("ce-type", "What happened.", schemas.cloud_event_type()),
         of("ce-time", "When it happened.", json!({"type": "string", "format": "date-time"})),
     ])
+}
+
+fn redirect() -> Value {
+    let token = Parameter::Path("token").of(
+        "The token of a decision, of 2048 bytes at most.",
+        json!({"type": "string", "minLength": 1}),
+        Required,
+    );
+    let purpose = Parameter::Header("Sec-Purpose").of(
+        "`prefetch` where nobody has followed the link yet.",
+        json!({"type": "string"}),
+        Optional,
+    );
+    let kept = || header("It is one person's, and for now.", json!({"const": "no-store"}));
+    let led = json!({
+        "description": "The landing page of the token's campaign.",
+        "headers": {
+            "Location": header("Its address, with the token as the parameter `broadside`.", json!({"type": "string"})),
+            "Cache-Control": kept(),
+            "Referrer-Policy": header("The page is not told where the link stood.", json!({"const": "no-referrer"})),
+        },
+    });
+    let dead = json!({
+        "description": "The token is none of ours, or its campaign has no table or no landing page.",
+        "headers": {"Cache-Control": kept()},
+        "content": {"text/plain": {"schema": {"type": "string", "description": "A sentence for people."}}},
+    });
+    json!({
+        "operationId": "follow",
+        "tags": ["ledger"],
+        "summary": "Leads to the landing page, for links in mail and the like",
+        "description": "Needs no key: the token is its own proof. Nothing else of the request bears on where it leads.",
+        "parameters": [token, purpose, global_privacy_control()],
+        "responses": responses(json!({"302": led, "404": dead}), &[Code::Slow]),
+    })
 }
 
 fn totals(schemas: &mut Schemas) -> Value {
