@@ -6,6 +6,7 @@
   const queue = [];
   const told = new Set();
   let timer;
+  let token;
 
   // Whatever is odd about a page or a browser, the page goes on without us.
   const safely = (run) => (...given) => {
@@ -38,7 +39,18 @@
   const isNews = (token, metric) =>
     token && !navigator.globalPrivacyControl && !told.has(id(token, metric)) && told.add(id(token, metric));
 
+  // A link of the gateway's tells its token to the page that it leads to. What people share from there is without it.
+  safely(() => {
+    const address = location.href.replace(/([?&])broadside=([^&#]+)(&?)/, (_, before, found, behind) => {
+      token = found;
+      return behind && before;
+    });
+    if (token) history.replaceState(history.state, '', address);
+  })();
+
   const api = (window.broadside = {
+    token,
+
     events: document.currentScript?.dataset.events || '/v1/events',
 
     expose: safely((token) => {
@@ -53,7 +65,8 @@
     }),
   });
 
-  const marked = '[data-broadside-token]';
+  const mark = 'data-broadside-token';
+  const marked = `[${mark}]`;
   const tokenOf = (element) => element.dataset.broadsideToken;
 
   // Who clicks on copy has seen it, however shortly.
@@ -68,7 +81,7 @@
   addEventListener('click', click, true);
   addEventListener('auxclick', click, true);
   addEventListener('pagehide', send);
-  addEventListener('visibilitychange', () => document.hidden && send());
+  addEventListener('visibilitychange', send);
 
   safely(() => {
     // Elements that are in view, each with the timer that counts its second.
@@ -102,7 +115,7 @@
           else if (!inView.has(target)) wait(target, isShown(target));
         }
       }),
-      { threshold: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5] },
+      { threshold: [...Array(11).keys()].map((step) => step / 20) },
     );
 
     const look = () => document.querySelectorAll(marked).forEach((element) => observer.observe(element));
@@ -118,7 +131,7 @@
         look();
       }),
     );
-    changes.observe(document, { subtree: true, childList: true, attributeFilter: ['data-broadside-token'] });
+    changes.observe(document, { subtree: true, childList: true, attributeFilter: [mark] });
 
     const restartAll = () => {
       [...inView.keys()].forEach(restart);

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use api::wire::event::Outcome;
 use api::wire::totals::TotalsResponse;
 use axum::Router;
 use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::applications::installed;
 use crate::browser::Page;
+use crate::page::example;
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, Sample, keys};
+use crate::world::exposure;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/clients");
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../clients");
@@ -36,7 +39,7 @@ const PRIVATE: &str =
 struct Shop {
     gateway: Process,
     port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Shop {
@@ -56,12 +59,30 @@ impl Shop {
         let address = gateway.origin();
         let pages = Router::new().fallback(move |uri: Uri| std::future::ready(file(uri.path(), &address)));
         tokio::spawn(async move { axum::serve(listener, pages).await });
-        Self { gateway, port, _folder: folder }
+        Self { gateway, port, folder }
     }
 
     /// The address of a page, of the origin that is let in.
     fn page(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Has the links of the sample lead to that page from now on.
+    async fn leads_to(&self, page: &str) {
+        let mut table = Sample { number: 2, window_seconds: 10, ..SAMPLE }.object();
+        table.spec.landing_page = Some(api::LandingPage(page.to_owned()));
+        let table = serde_json::to_vec(&table).unwrap();
+        std::fs::write(self.folder.path().join("tables/table.json"), table).unwrap();
+        let link = format!("/v1/r/{}", self.gateway.token("nobody").await);
+        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let is_there = async || {
+            let answer = browser.head(self.gateway.origin() + &link).send().await.unwrap();
+            let location = answer.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
+            location.is_some_and(|it| it.starts_with(&format!("http://127.0.0.1:{}/", self.port)))
+        };
+        while !is_there().await {
+            rest(Duration::from_millis(50)).await;
+        }
     }
 
     /// How many events had that outcome.
@@ -107,10 +128,21 @@ fn file(path: &str, gateway: &str) -> Response {
         (_, Some(path)) => packages().join(path),
         _ => Path::new(FOLDER).join(path.trim_start_matches('/')),
     };
+    if path == "/landing.html" {
+        return landing_page(gateway);
+    }
     let Ok(text) = std::fs::read_to_string(&file) else { return StatusCode::NOT_FOUND.into_response() };
     let is_page = file.extension().is_some_and(|extension| extension == "html");
     let kind = if is_page { "text/html" } else { "text/javascript" };
     ([(header::CONTENT_TYPE, kind)], text.replace("GATEWAY", gateway)).into_response()
+}
+
+/// The landing page of `docs/applications.md`.
+fn landing_page(gateway: &str) -> Response {
+    let text = example("In a mail", "html").replace("/broadside.min.js", "/clients/browser/broadside.min.js");
+    let text = text.replace("https://copy.shop.example", gateway);
+    Html(format!("<!doctype html><link rel=icon href=data:,><script>const faults = []</script>{text}"))
+        .into_response()
 }
 
 /// Where npm's packages are, once they are installed.
@@ -183,6 +215,27 @@ async fn what_is_seen_for_a_second_counts_once_and_so_does_a_click_on_it() {
     page.until("document.title == 'shown'").await;
     page.scroll_to("#copy").await;
     shop.until(2, 2).await;
+    assert_eq!(shop.counted().await, (1, 1.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_landing_page_tells_what_came_of_a_link_and_its_address_keeps_no_token() {
+    let Some(mut page) = Page::open().await else { return };
+    let shop = Shop::open(Sample { window_seconds: 10, ..SAMPLE }).await;
+    let landing = shop.page("landing.html?ref=mail&&a=%20+#reviews");
+    shop.leads_to(&landing).await;
+    let token = shop.gateway.token("alice").await;
+    assert_eq!(shop.gateway.send(&[exposure("sent", &token)]).await.unwrap(), [Outcome::Accepted]);
+    page.go(&format!("{}/v1/r/{token}", shop.gateway.origin())).await;
+    shop.until(2, 0).await;
+    assert_eq!(
+        page.evaluate("[location.href, broadside.token, history.length]").await,
+        json!([landing, token, 2])
+    );
+    is_sound(&mut page).await;
+    page.go(&shop.page("landing.html")).await;
+    assert_eq!(page.evaluate("broadside.token ?? 'none'").await, json!("none"));
+    is_sound(&mut page).await;
     assert_eq!(shop.counted().await, (1, 1.0));
 }
 
