@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
-//! wire      decide  ofrep  event  totals  token           what applications and the operator send to the gateway
-//! words     amount  condition  figure  name  quantity  landing_page   what both are written with
+//! wire      decide  ofrep  event  totals  part  token     what applications and the operator send to the gateway
+//! words     amount  condition  figure  landing_page  name  quantity   what both are written with
 //! ```
 //!
 //! The crate decides nothing and reads nothing. Strings with a grammar (`10%`, `30m`) stay strings in the objects,

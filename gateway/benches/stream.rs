@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use api::wire::part::Part;
 use gateway::clock::{Clock, SystemClock};
 use gateway::ledger::Ledger;
 use gateway::ledger::store::{Bounds, Store};
@@ -74,7 +75,7 @@ async fn catch_up(server: &Nats, folder: &Path, clock: Arc<dyn Clock>) {
     let store = Store::open(&folder.join("ledger"), Bounds::default()).expect("it opens");
     let (ledger, _writer) = Ledger::start_behind_stream(store, Arc::clone(&clock), &mut Registry::default());
     let begin = Instant::now();
-    let following = tokio::spawn(follow(connection, ledger.clone(), 0, Arc::clone(&clock)));
+    let following = tokio::spawn(follow(connection, Part::WHOLE, ledger.clone(), 0, Arc::clone(&clock)));
     while begin.elapsed() < PATIENCE && 2 * seen(&ledger, &*clock).await < events {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::DurationError;
+use api::wire::part::Part;
 use clap::{Args, Parser, Subcommand};
 
 use crate::auth::files::ApiKeyFiles;
@@ -39,7 +40,7 @@ pub struct Cli {
 pub enum CommandArgs {
     /// Answer which copy a person sees. Stateless: run two or more.
     Decide(CommonArgs),
-    /// Record exposures and rewards, and sum them. Run one, on a volume.
+    /// Record exposures and rewards, and sum them. Run one, on a volume; behind a stream, one for each part.
     Ledger(LedgerArgs),
     /// Both in one process, for a single machine.
     All(LedgerArgs),
@@ -63,6 +64,17 @@ pub struct LedgerArgs {
     /// The folder of the ledger, on a volume that outlives the process.
     #[arg(long, env = "BROADSIDE_DATA", value_name = "DIR")]
     pub data: PathBuf,
+    /// Which of several ledgers behind one stream this is: `0/2` and `1/2` for two, up to 64. Each has the campaigns of its
+    /// part, and a folder of its own, which stays of that part. `0/1` has all.
+    #[arg(
+        long,
+        env = "BROADSIDE_PART",
+        value_name = "I/N",
+        default_value_t = Part::WHOLE,
+        requires = "servers",
+        hide_default_value = true
+    )]
+    pub part: Part,
     /// How long what was accepted is kept in the log for `gateway export`, such as `30d`; as long as the ledger itself needs
     /// it where nothing is said. Kept or not, the oldest goes before an event is refused for want of room.
     #[arg(long, env = "BROADSIDE_KEEP_LOG", value_name = "DURATION")]
@@ -264,6 +276,8 @@ pub enum Role {
 pub struct Recording {
     /// The ledger's folder.
     pub data: PathBuf,
+    /// The part of the stream that it has; all there is without a stream.
+    pub part: Part,
     /// How long the log is kept beyond what the ledger needs.
     pub keep_log: Duration,
     /// The account that is told totals; everyone where none is named.
@@ -355,13 +369,13 @@ impl TryFrom<CommandArgs> for Command {
 
 impl LedgerArgs {
     fn checked(self) -> Result<(Recording, CommonArgs), ConfigError> {
-        let Self { common, data, keep_log, totals_account, export } = self;
+        let Self { common, data, part, keep_log, totals_account, export } = self;
         let seconds = keep_log.map(|typed| api::Duration(typed).seconds()).transpose();
         let keep_log = Duration::from_secs(seconds.map_err(ConfigError::NoDuration)?.unwrap_or(0));
         let totals_account = totals_account.map(|typed| typed.parse()).transpose();
         let totals_account = totals_account.map_err(ConfigError::NoAccount)?;
         let export = export.checked(keep_log)?;
-        Ok((Recording { data, keep_log, totals_account, export }, common))
+        Ok((Recording { data, part, keep_log, totals_account, export }, common))
     }
 }
 
@@ -474,6 +488,7 @@ mod tests {
         let role = |line: &str| read(line).map(|config| config.role);
         let recording = |days: u64| Recording {
             data: "/var/lib/ledger".into(),
+            part: Part::WHOLE,
             keep_log: Duration::from_secs(days * 86_400),
             totals_account: None,
             export: None,
@@ -535,6 +550,16 @@ mod tests {
         assert_eq!(stream(&format!("{nats} nats://me:secret@a:4222")), Err(ConfigError::Password));
         let odd = stream(&format!("{nats} nats://a:4222 --nats-stream a.b"));
         assert_eq!(odd, Err(ConfigError::NoStream("a.b".to_owned())));
+        let ledger = "gateway ledger --data /var/lib/ledger --key-file k --part";
+        let second = Recording { part: "1/2".parse().unwrap(), ..recording(0) };
+        assert_eq!(role(&format!("{ledger} 1/2 --nats nats://a:4222")), Ok(Role::Ledger(second)));
+        for (line, remedy) in [
+            (format!("{ledger} 1/2"), "--nats <URL,..>"),
+            (format!("{ledger} 2/2 --nats nats://a:4222"), "\"2/2\" is no part: write I/N for ledger I of N"),
+        ] {
+            let odd = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert!(odd.to_string().contains("--part") && odd.to_string().contains(remedy), "{odd}");
+        }
         let keys = "gateway decide --key-file k --api-keys keys --rate-limit 50";
         let rate = read(keys).map(|config| config.api_keys.and_then(|files| files.rate));
         assert_eq!(rate, Ok(NonZeroU32::new(50)));

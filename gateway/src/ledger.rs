@@ -41,7 +41,7 @@ pub mod stream;
 pub mod unit;
 mod writer;
 
-pub use http::{BODY_LIMIT, EVENTS_LIMIT, LedgerState, router};
+pub use http::{BODY_LIMIT, EVENTS_LIMIT, LedgerState, Sums, router};
 pub use writer::{Fed, Ledger, LedgerError, QUEUE_LIMIT};
 
 use jiff::Timestamp;

@@ -5,8 +5,8 @@
 //!               │                        │
 //!               ▼                        ▼
 //!   page ──▶ decide ──token──▶ page ──▶ ledger ──totals──▶ operator
-//!            stateless,                 one, on a volume
-//!            two or more
+//!            stateless,                 on a volume, one
+//!            two or more                or one for each part
 //! ```
 //!
 //! `decide` answers from memory: it never waits for the API server, a disk or another process, and it never fails a

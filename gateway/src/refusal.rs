@@ -19,6 +19,8 @@ pub enum Code {
     Forbidden,
     /// The key has asked as often as it may: the same request succeeds later.
     TooMany,
+    /// Another ledger has what is asked about; the message tells which.
+    Misdirected,
     /// The body or a part of it is larger than we read.
     TooLarge,
     /// The request did not come in time.
@@ -63,6 +65,7 @@ impl Refusal {
             Code::Malformed => StatusCode::BAD_REQUEST,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::Slow => StatusCode::REQUEST_TIMEOUT,
             Code::TooMany | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -93,6 +96,7 @@ impl Refusal {
             }
             Code::Malformed
             | Code::Forbidden
+            | Code::Misdirected
             | Code::TooLarge
             | Code::Slow
             | Code::NotFound

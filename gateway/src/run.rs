@@ -17,8 +17,9 @@ use crate::decide::{self, DecideState, VisitorCookie};
 use crate::key::{KeyFileError, KeyFiles, Keyring};
 use crate::ledger::export::schedule;
 use crate::ledger::store::{Bounds, Store, StoreError};
+use crate::ledger::stream::part::{self, FolderError};
 use crate::ledger::stream::{Connection, FollowError, Publisher, StreamError};
-use crate::ledger::{self, Ledger, LedgerState};
+use crate::ledger::{self, Ledger, LedgerState, Sums};
 use crate::serve::{self, Transport};
 use crate::tables::{Keeper, Tables, cluster, folder};
 use crate::tls::{CertificateFiles, TlsError};
@@ -52,6 +53,9 @@ pub enum RunError {
     /// The ledger's store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The ledger's folder is of another part.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The stream of events can't be used.
     #[error(transparent)]
     Stream(#[from] StreamError),
@@ -169,16 +173,18 @@ impl Parts {
         let clock = Arc::clone(&self.clock);
         let (ledger, writer) = Ledger::start_behind_stream(store, Arc::clone(&clock), &mut self.registry);
         let exports = exports(recording, &ledger, &clock, &mut self.registry);
-        let state = self.over_stream(&connection, Some(ledger.clone()));
-        let stream = tokio::spawn(ledger::stream::follow(connection, ledger.clone(), last, clock));
+        let sums = Sums { ledger: ledger.clone(), part: recording.part };
+        let state = self.over_stream(&connection, Some(sums));
+        let follow = ledger::stream::follow(connection, recording.part, ledger.clone(), last, clock);
+        let stream = tokio::spawn(follow);
         let tasks = Tasks { writer: Some(writer), stream: Some(stream), exports };
         Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
     }
 
-    fn over_stream(&mut self, connection: &Connection, totals: Option<Ledger>) -> LedgerState {
+    fn over_stream(&mut self, connection: &Connection, sums: Option<Sums>) -> LedgerState {
         let Self { tables, keyring, clock, registry } = self;
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
-        LedgerState::over_stream(Publisher::new(connection), totals, tables, keyring, clock, registry)
+        LedgerState::over_stream(Publisher::new(connection), sums, tables, keyring, clock, registry)
     }
 
     /// A ledger without tables would tell every event that it is unknown, and one that can't write takes none.
@@ -190,10 +196,13 @@ impl Parts {
 }
 
 async fn opened(recording: Recording) -> Result<Store, RunError> {
-    let Recording { data, keep_log, totals_account: _, export: _ } = recording;
+    let Recording { data, part, keep_log, totals_account: _, export: _ } = recording;
     let bounds = Bounds { keep_log, ..Bounds::default() };
-    let opened = tokio::task::spawn_blocking(move || Store::open(&data, bounds)).await;
-    Ok(opened.map_err(|_| RunError::Task("the opening of the ledger"))??)
+    let open = move || {
+        part::claim(&data, part)?;
+        Ok(Store::open(&data, bounds)?)
+    };
+    tokio::task::spawn_blocking(open).await.map_err(|_| RunError::Task("the opening of the ledger"))?
 }
 
 /// What exports by schedule, where that is wanted.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::ledger::Addresses;
 use crate::objects::job::{ModelImages, WorkerImage};
 use crate::plan::Settings;
 
@@ -17,9 +18,10 @@ pub struct Args {
     #[arg(long, env = "BROADSIDE_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
 
-    /// Address of the ledger, such as http://broadside-ledger:8081.
-    #[arg(long, env = "BROADSIDE_LEDGER_URL")]
-    ledger_url: reqwest::Url,
+    /// Address of the ledger, such as http://broadside-ledger:8081; where several share a stream, those of all parts, in the
+    /// order of their numbers, with commas between them.
+    #[arg(long, env = "BROADSIDE_LEDGER_URL", value_name = "URL,..")]
+    ledger_url: Addresses,
 
     /// Certificates of the authorities that the ledger's is of, in PEM; with an address of https.
     #[arg(long, env = "BROADSIDE_LEDGER_CA", value_name = "FILE")]
@@ -64,8 +66,8 @@ pub struct Args {
 pub struct Config {
     /// Address of the endpoints.
     pub listen: SocketAddr,
-    /// The ledger.
-    pub ledger_url: reqwest::Url,
+    /// The ledger, or that of each part.
+    pub ledger_url: Addresses,
     /// The authorities of its certificate.
     pub ledger_ca: Option<PathBuf>,
     /// The file of the token that it is shown.

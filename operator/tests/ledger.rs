@@ -8,13 +8,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use operator::error::chain;
-use operator::ledger::Ledger;
+use operator::ledger::{Addresses, Ledger};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 /// Where the campaign's UID would be, this ledger tells what it was shown.
 const TOTALS: &str = r#"{"campaign": "SHOWN", "asOf": "2026-12-01T00:00:00Z", "placements": []}"#;
+
+/// What it says when it is asked for the campaign `elsewhere`.
+const ELSEWHERE: &str = r#"{"code": "Misdirected", "message": "the ledger of part 1/2 has it"}"#;
 
 /// A ledger with a certificate of its own, which is returned; it stands until the tests end.
 fn serve() -> (reqwest::Url, String) {
@@ -46,16 +49,24 @@ fn answer(mut connection: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<
     }
     let head = String::from_utf8_lossy(&head);
     let shown = head.lines().find_map(|line| line.strip_prefix("authorization: "));
-    let totals = TOTALS.replace("SHOWN", shown.unwrap_or("nothing"));
-    let length = totals.len();
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{totals}")?;
+    let (status, body) = match head.contains("campaign=elsewhere") {
+        true => ("421 Misdirected Request", ELSEWHERE.to_owned()),
+        false => ("200 OK", TOTALS.replace("SHOWN", shown.unwrap_or("nothing"))),
+    };
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")?;
     stream.conn.send_close_notify();
     stream.flush()
 }
 
+fn at(urls: &[&reqwest::Url]) -> Addresses {
+    let urls: Vec<&str> = urls.iter().map(|url| url.as_str()).collect();
+    urls.join(",").parse().unwrap()
+}
+
 /// The campaign of the totals, or why there are none.
 async fn ask(url: &reqwest::Url, ca: &Path) -> Result<String, String> {
-    let ledger = Ledger::new(url.clone(), Some(ca.to_owned())).unwrap();
+    let ledger = Ledger::new(at(&[url]), Some(ca.to_owned())).unwrap();
     ledger.totals("one").await.map(|totals| totals.campaign).map_err(|error| chain(&error))
 }
 
@@ -65,7 +76,7 @@ async fn an_authority_that_is_named_is_trusted_and_no_other_and_may_change() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.crt");
     std::fs::write(&ca, &other).unwrap();
-    let ledger = Ledger::new(url.clone(), Some(ca.clone())).unwrap();
+    let ledger = Ledger::new(at(&[&url]), Some(ca.clone())).unwrap();
     let refused = chain(&ledger.totals("one").await.unwrap_err());
     assert!(refused.contains("did not answer") && refused.contains("certificate"), "{refused}");
     std::fs::write(&ca, other + &pem).unwrap();
@@ -79,7 +90,7 @@ async fn the_token_is_shown_as_the_file_has_it_now() {
     let folder = tempfile::tempdir().unwrap();
     let (ca, token) = (folder.path().join("ca.crt"), folder.path().join("token"));
     std::fs::write(&ca, pem).unwrap();
-    let ledger = Ledger::new(url, Some(ca)).unwrap().shown(Some(token.clone()));
+    let ledger = Ledger::new(at(&[&url]), Some(ca)).unwrap().shown(Some(token.clone()));
     let missing = chain(&ledger.totals("one").await.unwrap_err());
     assert!(missing.contains("--ledger-token") && missing.contains("can't be read"), "{missing}");
     for written in ["first", "second\n"] {
@@ -104,4 +115,30 @@ async fn a_file_that_is_no_authority_is_named_with_its_flag() {
     std::fs::write(&ca, "").unwrap();
     let empty = ask(&url, &ca).await.unwrap_err();
     assert!(empty.contains("--ledger-ca") && empty.contains("holds no certificates"), "{empty}");
+}
+
+#[tokio::test]
+async fn of_several_ledgers_the_one_with_the_campaign_is_asked() {
+    let ((first, _), (second, pem)) = (serve(), serve());
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.crt");
+    std::fs::write(&ca, pem).unwrap();
+    // Only the second is trusted, so it tells which was asked.
+    let ledger = Ledger::new(at(&[&first, &second]), Some(ca)).unwrap();
+    for (campaign, answers) in
+        [("2f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c11", true), ("3f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c10", false)]
+    {
+        assert_eq!(ledger.totals(campaign).await.is_ok(), answers, "{campaign}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_another_part_is_told_with_the_remedy() {
+    let (url, pem) = serve();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.crt");
+    std::fs::write(&ca, pem).unwrap();
+    let refused = chain(&Ledger::new(at(&[&url]), Some(ca)).unwrap().totals("elsewhere").await.unwrap_err());
+    let said = "the ledger of part 1/2 has it; this was the ledger at https://127.0.0.1:";
+    assert!(refused.starts_with(said) && refused.contains("list in --ledger-url"), "{refused}");
 }

@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod event;
 pub mod ofrep;
+pub mod part;
 pub mod report;
 pub mod token;
 pub mod totals;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use api::wire::event::{EventOutcome, EventsResponse};
+use api::wire::part::Part;
 use api::wire::token::Keys;
 use api::wire::totals::TotalsResponse;
 use arc_swap::Guard;
@@ -42,11 +43,20 @@ pub struct LedgerState(Arc<Parts>);
 
 struct Parts {
     recorder: Recorder,
-    totals: Option<Ledger>,
+    sums: Option<Sums>,
     tables: Tables,
     keyring: Keyring,
     clock: Arc<dyn Clock>,
     metrics: EventMetrics,
+}
+
+/// A ledger, and whose sums it has.
+#[derive(Clone, Debug)]
+pub struct Sums {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Its part.
+    pub part: Part,
 }
 
 impl LedgerState {
@@ -58,22 +68,22 @@ impl LedgerState {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
-        let (recorder, totals, metrics) =
-            (Recorder::Ledger(ledger.clone()), Some(ledger), EventMetrics::new(registry));
-        Self(Arc::new(Parts { recorder, totals, tables, keyring, clock, metrics }))
+        let (recorder, metrics) = (Recorder::Ledger(ledger.clone()), EventMetrics::new(registry));
+        let sums = Some(Sums { ledger, part: Part::WHOLE });
+        Self(Arc::new(Parts { recorder, sums, tables, keyring, clock, metrics }))
     }
 
-    /// The same over a stream, with the totals of the ledger that follows it where that is in this process.
+    /// The same over a stream, with the sums of the ledger that follows it where that is in this process.
     pub fn over_stream(
         publisher: Publisher,
-        totals: Option<Ledger>,
+        sums: Option<Sums>,
         tables: Tables,
         keyring: Keyring,
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
         let (recorder, metrics) = (Recorder::Stream(Box::new(publisher)), EventMetrics::new(registry));
-        Self(Arc::new(Parts { recorder, totals, tables, keyring, clock, metrics }))
+        Self(Arc::new(Parts { recorder, sums, tables, keyring, clock, metrics }))
     }
 
     pub(super) fn keys(&self) -> Guard<Arc<Keys>> {
@@ -89,7 +99,7 @@ impl LedgerState {
 pub fn router(state: LedgerState) -> Router {
     let records = Router::new().route("/v1/events", post(events));
     let records = records.route("/v1/r/{token}", get(redirect::http::follow));
-    let router = match state.0.totals {
+    let router = match state.0.sums {
         Some(_) => records.route("/v1/totals", get(totals)),
         None => records,
     };
@@ -128,8 +138,19 @@ async fn totals(
 ) -> Answered<TotalsResponse> {
     let Query(TotalsQuery { campaign }) = query
         .map_err(|_| Refusal::malformed("campaign: ask for /v1/totals?campaign=<the campaign's UID>"))?;
-    let ledger = parts.totals.as_ref().ok_or(LedgerError::Starting)?;
+    let Sums { ledger, part } = parts.sums.as_ref().ok_or(LedgerError::Starting)?;
+    here(*part, &campaign)?;
     Ok((StatusCode::OK, Json(ledger.totals(campaign, parts.clock.now()).await?)))
+}
+
+/// Another ledger's campaign has no sums here, which would look like those of one that nobody was shown.
+fn here(part: Part, campaign: &str) -> Result<(), Refusal> {
+    let its = part.sibling(campaign);
+    if its == part {
+        return Ok(());
+    }
+    let message = format!("campaign: the ledger of part {its} has it, and this is that of {part}: ask there");
+    Err(Refusal { code: Code::Misdirected, message })
 }
 
 impl Parts {

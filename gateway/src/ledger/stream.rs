@@ -14,13 +14,19 @@
 //! **Time** is the stream's: an event arrives when the stream takes it. While nothing comes, the stream is asked whether
 //! there is more; only then the ledger's time goes on, up to shortly before the question. So windows close after what
 //! belongs in them has come, however far the ledger is behind, and a ledger that is made anew has the same sums.
+//!
+//! **Parts.** Campaigns are dealt into [partitions](api::wire::part), a subject of the stream each. Several ledgers follow
+//! one stream, each the subjects of its [part] and all as they would follow alone: none knows of the others.
 
 mod follow;
+mod kept;
+pub mod part;
 mod publish;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::wire::part::Part;
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions};
 
@@ -84,6 +90,19 @@ impl Connection {
         let servers: Vec<&str> = place.servers.split(',').map(str::trim).collect();
         let client = options.connect(servers).await.map_err(StreamError::Connect)?;
         Ok(Self { client, place })
+    }
+
+    /// The subject of a partition's events.
+    fn subject(&self, partition: u32) -> String {
+        format!("{}.events.{partition}", self.place.stream)
+    }
+
+    /// The subjects of a part; none for all there is, whatever it is named.
+    fn subjects(&self, part: Part) -> Vec<String> {
+        match part {
+            Part::WHOLE => Vec::new(),
+            _ => part.partitions().map(|partition| self.subject(partition)).collect(),
+        }
     }
 
     fn jetstream(&self) -> jetstream::Context {

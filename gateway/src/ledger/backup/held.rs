@@ -16,6 +16,7 @@ use super::manifest::TakenFile;
 use crate::ledger::checkpoint;
 use crate::ledger::log::{self, LogError};
 use crate::ledger::store::{CHECKPOINTS, COUNTED, LOG, StoreError, checkpoint_error};
+use crate::ledger::stream::part;
 
 /// How often it is tried. A ledger at its fastest changes a file a few times in a second, and looking takes milliseconds.
 const TRIES: usize = 30;
@@ -136,7 +137,9 @@ fn names(data: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let counted = data.join(COUNTED);
     let counted = every_file(&counted).map_err(BackupError::io(&counted))?;
     let logs = log::needed(&data.join(LOG), last).map_err(StoreError::from)?;
-    let paths = states.into_iter().map(|(_, path)| path).chain(counted).chain(logs);
+    let part = part::note(data);
+    let states = states.into_iter().map(|(_, path)| path).chain(part.exists().then_some(part));
+    let paths = states.chain(counted).chain(logs);
     Ok(paths.map(|path| path.strip_prefix(data).unwrap_or(&path).to_owned()).collect())
 }
 

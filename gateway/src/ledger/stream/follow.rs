@@ -1,14 +1,18 @@
 //! The ledger, behind the stream.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::wire::part::Part;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
-use async_nats::jetstream::stream::Stream;
-use futures::StreamExt;
+use async_nats::jetstream::stream::{RawMessageError, RawMessageErrorKind, Stream};
+use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
+use tokio_stream::StreamExt;
 
+use super::kept::{Kept, gap};
 use super::{Connection, TRIED_EVERY};
 use crate::clock::Clock;
 use crate::ledger::check::Arrival;
@@ -24,29 +28,32 @@ const SKEW: SignedDuration = SignedDuration::from_secs(2);
 /// How many messages are handed to the ledger together.
 const TOGETHER: usize = 256;
 
+/// How long it is waited for so many. A ledger of a part asks once for each time what the stream still has.
+const GATHERED_WITHIN: Duration = Duration::from_millis(100);
+
 /// Why the ledger can't follow.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     /// The stream no longer has what comes next.
     #[error(
-        "the stream begins with message {first}, and the ledger has those up to {last}: what lies between is lost to it. \
+        "the stream begins with message {first}, and the ledger has read up to {last}: what was for it in between is lost. \
          Delete the folder of --data to count anew what the stream has, and let the stream keep more"
     )]
     Gap {
         /// The first that it has.
         first: u64,
-        /// The last that the ledger has.
+        /// Up to where the ledger has all that is for it.
         last: u64,
     },
     /// The stream is another.
     #[error(
-        "the stream ends with message {end}, and the ledger has those up to {last}: it is another stream. \
+        "the stream ends with message {end}, and the ledger has read up to {last}: it is another stream. \
          Delete the folder of --data to count what it has"
     )]
     Another {
         /// The last that the stream has.
         end: u64,
-        /// The last that the ledger has.
+        /// Up to where the ledger has all that is for it.
         last: u64,
     },
     /// The ledger ended.
@@ -54,98 +61,149 @@ pub enum FollowError {
     Ledger(#[from] LedgerError),
 }
 
-/// Hands all messages after `last` to the ledger, in order, for as long as it takes them. A stream that can't be reached is
-/// waited for.
+/// Hands all messages of a part after `last` to the ledger, in order, for as long as it takes them. A stream that can't be
+/// reached is waited for.
 ///
 /// # Errors
 /// When messages are missing, or the ledger ends.
 pub async fn follow(
     connection: Connection,
+    part: Part,
     ledger: Ledger,
-    mut last: u64,
+    last: u64,
     clock: Arc<dyn Clock>,
 ) -> Result<(), FollowError> {
+    let mut follower = Follower { subjects: connection.subjects(part), ledger, last, clock };
     loop {
         let stream = connection.stream().await;
-        check(&stream, last).await?;
-        if let Err(error) = follow_while_reached(&stream, &ledger, &mut last, &*clock).await? {
-            tracing::warn!(%error, "the stream is read again from where it was");
+        match follower.follow(&stream).await {
+            Ok(()) => {}
+            Err(End::Fault(fault)) => return Err(fault),
+            Err(End::Interrupted(error)) => {
+                tracing::warn!(%error, "the stream is read again from where it was");
+            }
         }
         tokio::time::sleep(TRIED_EVERY).await;
     }
 }
 
-/// Whether the stream has what comes after `last`.
-async fn check(stream: &Stream, last: u64) -> Result<(), FollowError> {
-    let Ok(info) = stream.get_info().await else { return Ok(()) };
-    let (first, end) = (info.state.first_sequence, info.state.last_sequence);
-    match last {
-        0 => Ok(()),
-        _ if end < last => Err(FollowError::Another { end, last }),
-        _ if first > last + 1 => Err(FollowError::Gap { first, last }),
-        _ => Ok(()),
+/// A ledger on its way through the stream.
+struct Follower {
+    /// Its part of the stream; none for all there is.
+    subjects: Vec<String>,
+    ledger: Ledger,
+    /// Up to this message the ledger has all that is for it.
+    last: u64,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a stream is followed no further.
+enum End {
+    /// Nothing helps.
+    Fault(FollowError),
+    /// It may go well the next time.
+    Interrupted(Interruption),
+}
+
+type Interruption = Box<dyn std::error::Error + Send + Sync>;
+
+impl<E: Into<FollowError>> From<E> for End {
+    fn from(fault: E) -> Self {
+        Self::Fault(fault.into())
     }
 }
 
-type Interrupted = Box<dyn std::error::Error + Send + Sync>;
+fn interrupted(error: impl Into<Interruption>) -> End {
+    End::Interrupted(error.into())
+}
 
-async fn follow_while_reached(
-    stream: &Stream,
-    ledger: &Ledger,
-    last: &mut u64,
-    clock: &dyn Clock,
-) -> Result<Result<(), Interrupted>, FollowError> {
-    let policy = DeliverPolicy::ByStartSequence { start_sequence: *last + 1 };
-    let config = pull::OrderedConfig { deliver_policy: policy, ..pull::OrderedConfig::default() };
-    let consumer = match stream.create_consumer(config).await {
-        Ok(consumer) => consumer,
-        Err(error) => return Ok(Err(error.into())),
-    };
-    let messages = match consumer.messages().await {
-        Ok(messages) => messages,
-        Err(error) => return Ok(Err(error.into())),
-    };
-    let mut messages = messages.ready_chunks(TOGETHER);
-    loop {
-        match tokio::time::timeout(QUIET, messages.next()).await {
-            Err(_) => {
-                if let Some(until) = caught_up(stream, *last, clock).await {
-                    ledger.caught_up(until)?;
-                }
-            }
-            Ok(None) => return Ok(Ok(())),
-            Ok(Some(chunk)) => {
-                let (fed, interrupted) = read(chunk);
-                if !follows(*last, &fed) {
-                    check(stream, *last).await?;
-                }
-                let reached = fed.last().map_or(*last, |fed| fed.sequence);
-                if !fed.is_empty() {
-                    ledger.feed(fed).await?;
-                }
-                *last = reached;
-                if let Some(error) = interrupted {
-                    return Ok(Err(error));
-                }
+impl Follower {
+    async fn follow(&mut self, stream: &Stream) -> Result<(), End> {
+        kept(stream).await?.goes_on_after(self.last)?;
+        let consumer = stream.create_consumer(self.order()).await.map_err(interrupted)?;
+        let messages = consumer.messages().await.map_err(interrupted)?;
+        let mut messages = pin!(messages.chunks_timeout(TOGETHER, GATHERED_WITHIN));
+        loop {
+            match tokio::time::timeout(QUIET, messages.next()).await {
+                Ok(Some(chunk)) => self.take(stream, chunk).await?,
+                Ok(None) => return Ok(()),
+                Err(_) => self.rest(stream).await?,
             }
         }
     }
+
+    /// What is asked of the stream: all that follows, in order.
+    fn order(&self) -> pull::OrderedConfig {
+        pull::OrderedConfig {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.last + 1 },
+            filter_subjects: self.subjects.clone(),
+            ..pull::OrderedConfig::default()
+        }
+    }
+
+    /// Hands over what came, once it is known that nothing is missing between.
+    async fn take<E: Into<Interruption>>(
+        &mut self,
+        stream: &Stream,
+        chunk: Vec<Result<Message, E>>,
+    ) -> Result<(), End> {
+        let (mut fed, interruption) = read(chunk);
+        // A client that lost its consumer before the first message asks for all from the stream's beginning.
+        fed.retain(|fed| fed.sequence > self.last);
+        if gap(self.last, &fed).is_some() {
+            fed = kept(stream).await?.sound(self.last, fed)?;
+        }
+        if let Some(newest) = fed.last().map(|fed| fed.sequence) {
+            self.ledger.feed(fed).await?;
+            self.last = newest;
+        }
+        interruption.map_or(Ok(()), |error| Err(End::Interrupted(error)))
+    }
+
+    /// Nothing came for a while. If the stream has no more for the ledger, then it knows that, and its time goes on.
+    async fn rest(&mut self, stream: &Stream) -> Result<(), End> {
+        let asked = self.clock.now();
+        let kept = kept(stream).await?;
+        kept.goes_on_after(self.last)?;
+        let until = asked.saturating_sub(SKEW).unwrap_or(asked);
+        if kept.end <= self.last {
+            self.ledger.caught_up(until)?;
+        } else if !self.is_more_to_come(stream).await? {
+            // What was for others is not missed then, when the stream has let go of it.
+            self.ledger.feed(vec![Fed { sequence: kept.end, at: until, arrivals: Vec::new() }]).await?;
+            self.last = kept.end;
+        }
+        Ok(())
+    }
+
+    /// Whether a later message is for the ledger. The stream's leader is asked, by subject: the consumer may lie with a
+    /// server that is behind it.
+    async fn is_more_to_come(&self, stream: &Stream) -> Result<bool, End> {
+        if self.subjects.is_empty() {
+            return Ok(true);
+        }
+        let found = self.subjects.iter().map(|subject| is_there(stream, subject, self.last + 1));
+        Ok(try_join_all(found).await.map_err(interrupted)?.contains(&true))
+    }
 }
 
-/// Whether these come one after the other: if not, the stream may have let go of some that we had not read.
-fn follows(last: u64, fed: &[Fed]) -> bool {
-    fed.iter().zip(last + 1..).all(|(fed, expected)| fed.sequence == expected)
+/// What the stream has now.
+async fn kept(stream: &Stream) -> Result<Kept, End> {
+    let info = stream.get_info().await.map_err(interrupted)?;
+    Ok(Kept::from(&info.state))
 }
 
-/// Up to when all that the stream took is with us, if it has no more than we do.
-async fn caught_up(stream: &Stream, last: u64, clock: &dyn Clock) -> Option<Timestamp> {
-    let asked = clock.now();
-    let info = stream.get_info().await.ok()?;
-    (info.state.last_sequence <= last).then(|| asked.saturating_sub(SKEW).unwrap_or(asked))
+/// Whether there is a message with that subject from `sequence` on.
+async fn is_there(stream: &Stream, subject: &str, sequence: u64) -> Result<bool, RawMessageError> {
+    match stream.raw_message_builder().sequence(sequence).next_by_subject(subject).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The messages up to the first that did not come well.
-fn read<E: Into<Interrupted>>(chunk: Vec<Result<Message, E>>) -> (Vec<Fed>, Option<Interrupted>) {
+fn read<E: Into<Interruption>>(chunk: Vec<Result<Message, E>>) -> (Vec<Fed>, Option<Interruption>) {
     let mut fed = Vec::with_capacity(chunk.len());
     for message in chunk {
         match message.map_err(Into::into).and_then(|message| fed_of(&message)) {
@@ -156,7 +214,7 @@ fn read<E: Into<Interrupted>>(chunk: Vec<Result<Message, E>>) -> (Vec<Fed>, Opti
     (fed, None)
 }
 
-fn fed_of(message: &Message) -> Result<Fed, Interrupted> {
+fn fed_of(message: &Message) -> Result<Fed, Interruption> {
     let info = message.info()?;
     let at = Timestamp::from_nanosecond(info.published.unix_timestamp_nanos())?;
     Ok(Fed { sequence: info.stream_sequence, at, arrivals: arrivals(&message.payload, info.stream_sequence) })

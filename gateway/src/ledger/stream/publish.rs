@@ -1,13 +1,12 @@
 //! Events on their way into the stream.
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use api::wire::event::Outcome;
+use api::wire::part::partition;
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use siphasher::sip::SipHasher24;
 use tokio::sync::Semaphore;
 
 use super::Connection;
@@ -17,24 +16,21 @@ use crate::ledger::millis;
 use crate::ledger::unit::Receipt;
 use crate::ledger::writer::{LedgerError, QUEUE_LIMIT};
 
-/// Into how many subjects campaigns are dealt, so that several ledgers can share a stream.
-const PARTITIONS: u64 = 64;
-
 /// Puts events into the stream. Clone it freely.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     jetstream: async_nats::jetstream::Context,
-    stream: String,
+    connection: Connection,
     room: Arc<Semaphore>,
 }
 
 impl Publisher {
     /// Publishes to the stream of this connection, which is made where it is not there.
     pub fn new(connection: &Connection) -> Self {
-        let (jetstream, stream) = (connection.jetstream(), connection.place.stream.clone());
-        let connection = connection.clone();
-        tokio::spawn(async move { drop(connection.stream().await) });
-        Self { jetstream, stream, room: Arc::new(Semaphore::new(QUEUE_LIMIT)) }
+        let (jetstream, connection) = (connection.jetstream(), connection.clone());
+        let making = connection.clone();
+        tokio::spawn(async move { drop(making.stream().await) });
+        Self { jetstream, connection, room: Arc::new(Semaphore::new(QUEUE_LIMIT)) }
     }
 
     /// Takes events that arrived at `at`, and returns once the stream has them on all of its replicas that it needs. Each is accepted: whether it repeats
@@ -52,8 +48,8 @@ impl Publisher {
         Ok(receipts)
     }
 
-    async fn publish(&self, partition: u64, entries: Vec<Entry>) -> Result<(), LedgerError> {
-        let subject = format!("{}.events.{partition}", self.stream);
+    async fn publish(&self, partition: u32, entries: Vec<Entry>) -> Result<(), LedgerError> {
+        let subject = self.connection.subject(partition);
         let message = log::message(&entries).into();
         let sent = self.jetstream.publish(subject, message).await;
         let taken = match sent {
@@ -68,12 +64,10 @@ impl Publisher {
 }
 
 /// By partition, behind the moment of their arrival: entries tell their own moments relative to it.
-fn dealt(arrivals: Vec<Arrival>, at: Timestamp) -> BTreeMap<u64, Vec<Entry>> {
-    let mut dealt: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
+fn dealt(arrivals: Vec<Arrival>, at: Timestamp) -> BTreeMap<u32, Vec<Entry>> {
+    let mut dealt: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
     for arrival in arrivals {
-        let mut hasher = SipHasher24::new();
-        arrival.experiment.campaign.hash(&mut hasher);
-        let entries = dealt.entry(hasher.finish() % PARTITIONS).or_default();
+        let entries = dealt.entry(partition(&arrival.experiment.campaign)).or_default();
         if entries.is_empty() {
             entries.push(Entry::Clock(millis(at)));
         }

@@ -33,7 +33,7 @@ pub(super) fn document() -> Value {
         },
         "tags": [
             {"name": "decide", "description": "The role `decide`: stateless, two or more."},
-            {"name": "ledger", "description": "The role `ledger`: one, on a volume."},
+            {"name": "ledger", "description": "The role `ledger`: one, or one for each part, on a volume."},
             {"name": "operation", "description": "Both roles."},
         ],
         "paths": paths,
@@ -268,7 +268,14 @@ fn totals(schemas: &mut Schemas) -> Value {
     let campaign =
         Parameter::Query("campaign").of("The campaign's UID.", json!({"type": "string"}), Required);
     let answered = json_response("The sums, exact for the moment `asOf`.", schemas.totals_response());
-    let codes = [Code::Malformed, Code::Unauthorized, Code::Forbidden, Code::Slow, Code::Unavailable];
+    let codes = [
+        Code::Malformed,
+        Code::Unauthorized,
+        Code::Forbidden,
+        Code::Misdirected,
+        Code::Slow,
+        Code::Unavailable,
+    ];
     json!({
         "operationId": "totals",
         "tags": ["ledger"],
