@@ -48,6 +48,9 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("ledger.export.existingClaim=Shop", "existingClaim"),
         ("gateway.allowOrigins={https://shop.example/}", "allowOrigins"),
         ("nats.url=nats:4222", "url"),
+        ("ledger.parts=0", "parts"),
+        ("ledger.parts=65", "parts"),
+        ("ledger.parts=2", "nats.url"),
     ] {
         let output = helm(&["template", "--set", value]).await?;
         assert!(!output.status.success() && said(&output).contains(named), "{value}: {}", said(&output));
@@ -118,6 +121,30 @@ async fn gateway_and_ledger_know_the_same_stream() -> Result {
 }
 
 #[tokio::test]
+async fn each_part_has_a_ledger_that_the_operator_asks_by_name() -> Result {
+    let one = said(&helm(&["template"]).await?);
+    assert!(!one.contains("--part") && one.contains("\n  replicas: 1\n  # They know nothing"), "{one}");
+    assert!(one.contains("- --ledger-url=http://broadside-ledger.default.svc:8081\n"), "{one}");
+    let values = "nats.url=nats://nats:4222,ledger.parts=2,ledger.tlsSecret=ledger-tls,ledger.keepLog=30d,\
+                  ledger.export.every=1d,ledger.export.existingClaim=shop-exports";
+    let two = said(&helm(&["template", "--set", values]).await?);
+    for line in [
+        "\n  replicas: 2\n  # They know nothing",
+        "\n  serviceName: broadside-ledger-parts\n",
+        "\n  name: broadside-ledger-parts\n",
+        "\n  clusterIP: None\n",
+        "- --part=$(BROADSIDE_LEDGER_NUMBER)/2\n",
+        "fieldPath: \"metadata.labels['apps.kubernetes.io/pod-index']\"",
+        "- --export-dir=/var/lib/broadside-exports/$(BROADSIDE_LEDGER_NUMBER)\n",
+        "- --ledger-url=https://broadside-ledger-0.broadside-ledger-parts.default.svc:8081,\
+         https://broadside-ledger-1.broadside-ledger-parts.default.svc:8081\n",
+    ] {
+        assert_eq!(two.matches(line).count(), 1, "{line}: {two}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn exports_go_to_a_claim() -> Result {
     let none = said(&helm(&["template"]).await?);
     assert!(!none.contains("--export") && !none.contains("--keep-log"), "{none}");
@@ -171,7 +198,7 @@ async fn with_a_certificate_all_is_tls_for_probes_and_for_the_operator_too() -> 
         ("secret: {secretName: gateway-tls, defaultMode: 0440}\n", 1),
         ("secret: {secretName: ledger-tls, defaultMode: 0440}\n", 1),
         ("scheme: HTTPS}\n", 6),
-        ("appProtocol: https}\n", 2),
+        ("appProtocol: https}\n", 3),
         ("- --ledger-url=https://broadside-ledger.default.svc:8081\n", 1),
         ("- --ledger-ca=/var/run/broadside/ledger-ca/ca.crt\n", 1),
         ("secret: {secretName: ledger-tls, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}\n", 1),

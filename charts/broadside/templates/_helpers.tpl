@@ -119,7 +119,7 @@ secret:
 {{- end }}
 - --export-every={{ $export.every }}
 - --export-format={{ $export.format }}
-- --export-dir=/var/lib/broadside-exports
+- --export-dir=/var/lib/broadside-exports{{ if gt (int .Values.ledger.parts) 1 }}/$(BROADSIDE_LEDGER_NUMBER){{ end }}
 {{- end }}
 {{- end }}
 
@@ -143,6 +143,20 @@ secret:
 {{- end }}
 {{- define "broadside.scheme" -}}
 {{ if . }}https{{ else }}http{{ end }}
+{{- end }}
+
+{{/* Where the operator asks for totals: each part of several by the name of its pod. */}}
+{{- define "broadside.ledgerUrls" -}}
+{{- $scheme := include "broadside.scheme" .Values.ledger.tlsSecret }}
+{{- $ledger := include "broadside.name" (dict "root" . "part" "ledger") }}
+{{- $parts := include "broadside.name" (dict "root" . "part" "ledger-parts") }}
+{{- if eq (int .Values.ledger.parts) 1 -}}
+{{ $scheme }}://{{ $ledger }}.{{ .Release.Namespace }}.svc:8081
+{{- else -}}
+{{- range $number := until (int .Values.ledger.parts) -}}
+{{ if $number }},{{ end }}{{ $scheme }}://{{ $ledger }}-{{ $number }}.{{ $parts }}.{{ $.Release.Namespace }}.svc:8081
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "broadside.placement" -}}
