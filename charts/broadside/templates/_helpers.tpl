@@ -170,6 +170,43 @@ tolerations:
 {{- end }}
 {{- end }}
 
+{{/* What a NetworkPolicy lets out: to where `to` says, or everywhere, on these ports. */}}
+{{- define "broadside.egressRule" -}}
+{{- $protocols := .protocols | default (list "TCP") }}
+- ports:
+    {{- range $port := .ports }}
+    {{- range $protocol := $protocols }}
+    - {port: {{ int $port }}, protocol: {{ $protocol }}}
+    {{- end }}
+    {{- end }}
+  {{- with .to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* What every process of ours asks: names, and the API server. */}}
+{{- define "broadside.commonEgress" -}}
+{{- with .Values.networkPolicy }}
+{{- include "broadside.egressRule" (dict "to" .dns.to "ports" .dns.ports "protocols" (list "UDP" "TCP")) }}
+{{- include "broadside.egressRule" (dict "to" .apiServer.to "ports" .apiServer.ports) }}
+{{- end }}
+{{- end }}
+
+{{/* The servers of the stream, where there is one: on the ports of its address, unless others are named. */}}
+{{- define "broadside.natsEgress" -}}
+{{- if .Values.nats.url }}
+{{- $ports := .Values.networkPolicy.nats.ports }}
+{{- if not $ports }}
+{{- range $server := splitList "," .Values.nats.url }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (trimSuffix "/" (trim $server))) | default "4222" }}
+{{- $ports = append $ports $port | uniq }}
+{{- end }}
+{{- end }}
+{{- include "broadside.egressRule" (dict "to" .Values.networkPolicy.nats.to "ports" $ports) }}
+{{- end }}
+{{- end }}
+
 {{/* The flags of the stream of events, for gateway and ledger alike. */}}
 {{- define "broadside.natsArgs" -}}
 {{- with .Values.nats }}
