@@ -247,6 +247,72 @@ async fn what_the_stream_lets_go_of_is_a_fault_only_where_it_may_have_been_for_t
     assert!(matches!(end, Err(FollowError::Gap { .. })), "{end:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_where_nothing_happens_goes_on_when_its_server_was_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut nats) = Nats::start(folder.path()) else { return };
+    let publisher = Publisher::new(&connection(&nats).await);
+    let data = |name: &str| folder.path().join(name);
+    publish_some(&publisher, FIRST, 0..3).await;
+    publish_some(&publisher, SECOND, 0..3).await;
+    let ledgers = [("whole", "0/1"), ("first", "0/2")];
+    for (name, part) in ledgers {
+        let before = Following::start(&nats, &data(name), part).await;
+        before.counted(FIRST, 3).await;
+        before.catch_up().await;
+        before.stop().await;
+        // Nothing comes for it before the server is gone, so its place in the stream is known to itself alone.
+        let ledger = Following::start(&nats, &data(name), part).await;
+        ledger.catch_up().await;
+        nats.kill();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        nats.again();
+        ledger.catch_up().await;
+        assert_eq!(exposures_of(&ledger.totals(FIRST).await.unwrap().placements), 3);
+        ledger.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_stream_lets_go_of_before_a_running_ledger_read_it_ends_the_ledger() {
+    for part in ["0/1", "1/2"] {
+        let folder = process::folder(SAMPLE);
+        let Some(nats) = Nats::start(folder.path()) else { return };
+        let publisher = Publisher::new(&connection(&nats).await);
+        publish_some(&publisher, SAMPLE.uid, 0..1).await;
+        let arguments = ["--nats", &nats.url, "--part", part];
+        let mut ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+        told(&ledger, SAMPLE.uid).await;
+        // It asks for five hundred messages at a time; those behind them it has not read when they go.
+        signal(&ledger, "-STOP");
+        publish_some(&publisher, SAMPLE.uid, 1..900).await;
+        let_go(&nats).await;
+        publish_some(&publisher, SAMPLE.uid, 900..903).await;
+        signal(&ledger, "-CONT");
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while ledger.child.try_wait().unwrap().is_none() {
+            assert!(tokio::time::Instant::now() < deadline, "{part} counts on: {}", ledger.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(ledger.log().contains("what was for it in between is lost"), "{part}: {}", ledger.log());
+    }
+}
+
+fn signal(process: &Process, signal: &str) {
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args([signal, &process.child.id().to_string()]).status().unwrap().success());
+}
+
+/// Waits until a ledger tells a campaign's totals.
+async fn told(ledger: &Process, campaign: &str) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let totals = format!("/v1/totals?campaign={campaign}");
+    while ledger.get(&totals).await.unwrap().status() != 200 {
+        assert!(tokio::time::Instant::now() < deadline, "it does not get to know the stream");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[test]
 fn a_backup_stays_of_its_part() {
     let folder = tempfile::tempdir().unwrap();
@@ -265,7 +331,6 @@ fn a_backup_stays_of_its_part() {
 async fn a_campaign_of_another_part_is_asked_for_there() {
     let folder = process::folder(SAMPLE);
     let Some(nats) = Nats::start(folder.path()) else { return };
-    let has = format!("/v1/totals?campaign={}", SAMPLE.uid);
     let has_not = format!("/v1/totals?campaign={FIRST}");
     let ledger = Process::start_with("ledger", folder.path(), &["--nats", &nats.url, "--part", "1/2"]).await;
     let answer = ledger.get(&has_not).await.unwrap();
@@ -273,11 +338,7 @@ async fn a_campaign_of_another_part_is_asked_for_there() {
     let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     let message = "campaign: the ledger of part 0/2 has it, and this is that of 1/2: ask there";
     assert_eq!(answer, serde_json::json!({"code": "Misdirected", "message": message}));
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while ledger.get(&has).await.unwrap().status() != 200 {
-        assert!(tokio::time::Instant::now() < deadline, "it does not get to know the stream");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    told(&ledger, SAMPLE.uid).await;
     drop(ledger);
     let said = refused(folder.path(), &["--nats", &nats.url, "--part", "0/2"]).await;
     assert!(said.contains("is the ledger of part 1/2, and --part is 0/2"), "{said}");
