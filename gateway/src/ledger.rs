@@ -28,6 +28,7 @@ pub mod check;
 mod checkpoint;
 mod counted;
 pub mod export;
+mod forgetting;
 mod http;
 pub mod incoming;
 mod log;

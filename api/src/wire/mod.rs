@@ -1,6 +1,7 @@
 //! The JSON that applications and the operator exchange with the gateway.
 
 pub mod decide;
+pub mod erasure;
 pub mod event;
 pub mod ofrep;
 pub mod part;

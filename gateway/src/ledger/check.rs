@@ -99,6 +99,27 @@ pub struct Draw {
     pub probability: u32,
 }
 
+/// What is known about a subject in a campaign is to go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// The campaign's UID.
+    pub campaign: String,
+    /// Whose it is.
+    pub subject: Subject,
+}
+
+impl Erasure {
+    /// Of a pseudonym; none where it is none of ours.
+    pub fn of(campaign: &str, subject: &SubjectHash) -> Option<Self> {
+        Some(Self { campaign: campaign.to_owned(), subject: bytes(subject)? })
+    }
+
+    /// Whether it is about that subject of that experiment.
+    pub(super) fn is_of(&self, experiment: &Experiment, subject: &Subject) -> bool {
+        self.campaign == experiment.campaign && self.subject == *subject
+    }
+}
+
 /// Reads an event that arrives at `now`.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ const VERSION: u32 = 2;
 const HEAD: usize = 24;
 
 /// How many are kept.
-const KEPT: usize = 2;
+pub(super) const KEPT: usize = 2;
 
 /// Why a file can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,23 +1,25 @@
 //! The HTTP edge of the ledger.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use api::wire::erasure::ErasureResponse;
 use api::wire::event::{EventOutcome, EventsResponse};
 use api::wire::part::Part;
 use api::wire::token::Keys;
 use api::wire::totals::TotalsResponse;
 use arc_swap::Guard;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 
-use super::check::{Arrival, check, permit};
+use super::check::{Arrival, Erasure, check, permit};
 use super::incoming::{self, Incoming};
 use super::metrics::EventMetrics;
 use super::recorder::Recorder;
@@ -27,6 +29,7 @@ use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
 use crate::auth::Caller;
 use crate::clock::Clock;
+use crate::decide::SUBJECT_LIMIT;
 use crate::key::Keyring;
 use crate::refusal::{self, Code, Refusal};
 use crate::tables::{Snapshot, Tables};
@@ -100,7 +103,7 @@ pub fn router(state: LedgerState) -> Router {
     let records = Router::new().route("/v1/events", post(events));
     let records = records.route("/v1/r/{token}", get(redirect::http::follow));
     let router = match state.0.sums {
-        Some(_) => records.route("/v1/totals", get(totals)),
+        Some(_) => records.route("/v1/totals", get(totals)).route("/v1/subjects/{id}", delete(erase)),
         None => records,
     };
     let router = router.method_not_allowed_fallback(refusal::wrong_method);
@@ -143,6 +146,26 @@ async fn totals(
     Ok((StatusCode::OK, Json(ledger.totals(campaign, parts.clock.now()).await?)))
 }
 
+/// Whoever is let in without a key may be anybody, and what is erased does not come back.
+async fn erase(
+    State(LedgerState(parts)): State<LedgerState>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Answered<ErasureResponse> {
+    if caller == Caller::Anyone {
+        let message = "only who has a key may erase: give applications keys with --api-keys".to_owned();
+        return Err(Refusal { code: Code::Forbidden, message });
+    }
+    let Path(id) = id.map_err(|_| Refusal::malformed(SUBJECT))?;
+    if !(1..=SUBJECT_LIMIT).contains(&id.len()) {
+        return Err(Refusal::malformed(SUBJECT));
+    }
+    let campaigns = parts.erase(&caller, &id).await?;
+    Ok((StatusCode::ACCEPTED, Json(ErasureResponse { campaigns })))
+}
+
+const SUBJECT: &str = "subject: send 1 to 512 bytes behind /v1/subjects/, percent-encoded UTF-8";
+
 /// Another ledger's campaign has no sums here, which would look like those of one that nobody was shown.
 fn here(part: Part, campaign: &str) -> Result<(), Refusal> {
     let its = part.sibling(campaign);
@@ -167,6 +190,28 @@ impl Parts {
         }
         let mut recorded = self.recorder.record(arrivals, now).await?.into_iter();
         Ok(checked.into_iter().filter_map(|checked| checked.refused().or_else(|| recorded.next())).collect())
+    }
+
+    /// Has a subject forgotten in the campaigns of the caller's namespace, and in those that have no table any more. In how
+    /// many.
+    async fn erase(&self, caller: &Caller, subject: &str) -> Result<u64, LedgerError> {
+        if !self.tables.is_complete() {
+            return Err(LedgerError::Starting);
+        }
+        let Some(Sums { ledger, part: _ }) = &self.sums else { return Err(LedgerError::Starting) };
+        let known = ledger.campaigns().await?;
+        let erasures = self.erasures(known, caller, subject);
+        let campaigns = erasures.len() as u64;
+        self.recorder.erase(erasures, self.clock.now()).await?;
+        Ok(campaigns)
+    }
+
+    fn erasures(&self, mut known: BTreeSet<String>, caller: &Caller, subject: &str) -> Vec<Erasure> {
+        let (tables, keys) = (self.tables.load(), self.keyring.load());
+        known.extend(tables.served().map(|table| table.uid.clone()));
+        known.retain(|campaign| tables.of(campaign).is_none_or(|table| caller.opens(&table.namespace)));
+        let erasure = |campaign: &String| Erasure::of(campaign, &keys.subject(campaign, subject));
+        known.iter().filter_map(erasure).collect()
     }
 
     fn check(&self, events: &[Incoming], caller: &Caller, now: Timestamp) -> Vec<Checked> {

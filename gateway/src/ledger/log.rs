@@ -11,6 +11,7 @@
 //! sync changes no file's length, which would cost half as much again.
 
 mod entry;
+mod erase;
 mod mend;
 mod segment;
 mod sound;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use entry::Writer;
 pub(super) use entry::{Entry, entries, message};
+pub(super) use erase::erase;
 pub(super) use mend::{goes_on, set_aside, verify};
 pub(super) use segment::first;
 use segment::{Contents, Segment};
@@ -151,9 +153,18 @@ impl Log {
     /// # Errors
     /// When the disk is full: nothing has changed, and the same call may succeed later.
     pub(super) fn begin(&mut self, bytes: u64) -> Result<(), LogError> {
-        if self.segment.fits(bytes) {
-            return Ok(());
-        }
+        if self.segment.fits(bytes) { Ok(()) } else { self.turn(bytes) }
+    }
+
+    /// Goes on in another file, so that all that is written so far can be removed once it is needed no more.
+    ///
+    /// # Errors
+    /// As [`Log::begin`].
+    pub(super) fn part(&mut self) -> Result<(), LogError> {
+        if self.segment.is_empty() { Ok(()) } else { self.turn(0) }
+    }
+
+    fn turn(&mut self, bytes: u64) -> Result<(), LogError> {
         let needed = segment::length_for(bytes);
         let next = Segment::begin(&self.spare.take(needed)?, &self.folder, self.segment.next())?;
         self.segment.seal()?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::check::Arrival;
+use super::check::{Arrival, Erasure};
 use super::stream::Publisher;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
@@ -30,6 +30,17 @@ impl Recorder {
         match self {
             Self::Ledger(ledger) => ledger.record(arrivals, at).await,
             Self::Stream(publisher) => publisher.record(arrivals, at).await,
+        }
+    }
+
+    /// Has subjects forgotten, and returns once that is on disk or replicated.
+    ///
+    /// # Errors
+    /// When it can't be recorded now.
+    pub(super) async fn erase(&self, erasures: Vec<Erasure>, at: Timestamp) -> Result<(), LedgerError> {
+        match self {
+            Self::Ledger(ledger) => ledger.erase(erasures, at).await,
+            Self::Stream(publisher) => publisher.erase(erasures).await,
         }
     }
 }

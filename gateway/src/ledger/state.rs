@@ -7,7 +7,7 @@ mod book;
 mod snapshot;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) use snapshot::SnapshotError;
 
 use super::Millis;
 use super::amount::Amount;
-use super::check::{Arrival, Click, Experiment, Exposure, Subject, What};
+use super::check::{Arrival, Click, Erasure, Experiment, Exposure, Subject, What};
 use super::unit::{self, Arm, Open, Past, Receipt, Unit};
 use book::Book;
 
@@ -41,6 +41,10 @@ pub(super) struct State {
     arms: HashSet<Arc<Arm>>,
     /// The last message of a stream that is in here; zero for none.
     source: u64,
+    /// What was erased here, and may still stand in older files, in order.
+    erasures: Vec<Erasure>,
+    /// How many checkpoints must follow until none names those who left that list.
+    residue: usize,
 }
 
 /// What a sweep did.
@@ -145,6 +149,8 @@ impl State {
         let Some(unit) = after.filter(|unit| !matches!(unit, Unit::Counted(_))) else { return Ok(receipt) };
         match &unit {
             Unit::Open(_) if !was_open => self.book(&arrival.experiment).begin(),
+            // Whoever looks for all units of a subject looks in all books.
+            Unit::Waiting(_) => drop(self.book(&arrival.experiment)),
             Unit::Corrected(corrected) if receipt.is_kept() => {
                 self.book(&arrival.experiment).correct(corrected, late);
             }
@@ -152,6 +158,45 @@ impl State {
         }
         self.keep(key, unit, was_due);
         Ok(receipt)
+    }
+
+    /// Forgets what is known about a subject: its units, whose keys these are. What they were counted for stays in the sums,
+    /// which tell of nobody.
+    pub(super) fn erase(&mut self, erasure: Erasure) -> Vec<Key> {
+        let Self { books, units, erasures, .. } = self;
+        let mut keys = Vec::new();
+        for book in books.values_mut().filter(|book| book.experiment().campaign == erasure.campaign) {
+            let unit = Key::new(book.experiment(), erasure.subject);
+            if let Some(Unit::Open(_)) = units.remove(&unit) {
+                book.end();
+            }
+            keys.extend([unit, Key::clicks(book.experiment(), erasure.subject)]);
+        }
+        if !erasures.contains(&erasure) {
+            erasures.push(erasure);
+        }
+        keys
+    }
+
+    /// What was erased here, and may still stand in older files, in order.
+    pub(super) fn erasures(&self) -> &[Erasure] {
+        &self.erasures
+    }
+
+    /// How many checkpoints must follow until none names those who left that list.
+    pub(super) fn residue(&self) -> usize {
+        self.residue
+    }
+
+    /// The first of the list stand in no file any more but in checkpoints, after which so many must follow.
+    pub(super) fn erased(&mut self, first: usize, residue: usize) {
+        self.erasures.drain(..first);
+        self.residue = residue;
+    }
+
+    /// The campaigns of which anything is known.
+    pub(super) fn campaigns(&self) -> BTreeSet<String> {
+        self.books.values().map(|book| book.experiment().campaign.clone()).collect()
     }
 
     /// A click is in the sums at once. The store remembers whose it was.
@@ -170,8 +215,11 @@ impl State {
 
     /// The sums of a campaign, by placement, seed and cell.
     pub(super) fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
-        let mut books: Vec<&Book> =
-            self.books.values().filter(|book| book.experiment().campaign == campaign).collect();
+        let mut books: Vec<&Book> = self
+            .books
+            .values()
+            .filter(|book| book.experiment().campaign == campaign && !book.is_empty())
+            .collect();
         books.sort_unstable_by(|one, other| one.experiment().cmp(other.experiment()));
         books.into_iter().map(Book::totals).collect()
     }

@@ -15,18 +15,20 @@
 //! After a crash the newest checkpoint is read and what the log holds after it. That asks for nobody in `counted/`,
 //! since the log holds only what was accepted; so it does no harm that keys are there before their checkpoint is.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::wire::totals::PlacementTotals;
 
 use super::Millis;
-use super::check::{Arrival, What};
+use super::check::{Arrival, Erasure, What};
 use super::checkpoint::{self, CheckpointError};
 use super::counted::Counted;
+use super::forgetting::Forgetting;
 use super::log::{self, Entry, Log};
 pub use super::log::{FileLengths, LogError};
 use super::state::{self, Key, State, Swept};
@@ -41,6 +43,8 @@ pub struct Bounds {
     pub checkpoint_every: u64,
     /// How many units are counted before the next checkpoint, since they are in memory until then.
     pub counted_in_memory: usize,
+    /// How long after a checkpoint the next may begin that only forgets somebody.
+    pub forget_every: Duration,
     /// How long the log is kept beyond what two checkpoints need.
     pub keep_log: Duration,
 }
@@ -51,7 +55,8 @@ impl Default for Bounds {
     fn default() -> Self {
         let files = FileLengths::default();
         let (checkpoint_every, counted_in_memory) = (files.longest, 250_000);
-        Self { files, checkpoint_every, counted_in_memory, keep_log: Duration::ZERO }
+        let (forget_every, keep_log) = (Duration::from_secs(60), Duration::ZERO);
+        Self { files, checkpoint_every, counted_in_memory, forget_every, keep_log }
     }
 }
 
@@ -66,7 +71,10 @@ pub struct Store {
     written: u64,
     /// As many when the last checkpoint began.
     checkpoint_at: u64,
+    /// When it began; none since the ledger was opened.
+    checkpoint_began: Option<Instant>,
     checkpoint: Option<JoinHandle<Result<(), StoreError>>>,
+    forgetting: Forgetting,
     /// Released with the last handle.
     _lock: File,
 }
@@ -135,11 +143,13 @@ impl Store {
             folder,
             bounds,
             log,
-            state,
             counted,
             written: 0,
             checkpoint_at: 0,
+            checkpoint_began: None,
             checkpoint: None,
+            forgetting: Forgetting::default(),
+            state,
             _lock: lock,
         })
     }
@@ -192,7 +202,7 @@ impl Store {
         if self.checkpoint.as_ref().is_some_and(JoinHandle::is_finished) {
             self.end_checkpoint()?;
         }
-        if self.checkpoint.is_none() && self.is_due() {
+        if self.checkpoint.is_none() && (self.is_due() || self.forgets()) {
             self.begin_checkpoint();
         }
         Ok(())
@@ -205,18 +215,31 @@ impl Store {
             || self.counted.recent() >= counted_in_memory.max(self.state.units())
     }
 
+    /// Whether a checkpoint is due to forget somebody, and the log is parted so that it can.
+    fn forgets(&mut self) -> bool {
+        let rested = self.checkpoint_began.is_none_or(|began| began.elapsed() >= self.bounds.forget_every);
+        // Where there is no room for another file it is tried again with the next group.
+        rested && self.forgetting.is_due(&self.state, self.log.last()) && self.log.part().is_ok()
+    }
+
     fn begin_checkpoint(&mut self) {
-        self.checkpoint_at = self.written;
+        (self.checkpoint_at, self.checkpoint_began) = (self.written, Some(Instant::now()));
         let (folder, keep_log) = (self.folder.clone(), self.bounds.keep_log);
         let (last, state) = (self.log.last(), self.state.snapshot());
-        let (keys, stored) = self.counted.leave();
+        let (changes, stored) = self.counted.leave();
+        let erasures = self.forgetting.begin(&self.state, last);
         self.checkpoint = Some(std::thread::spawn(move || {
-            // First the keys: a state whose keys are missing would count people twice.
-            stored.write(&keys).map_err(counted_error(&folder))?;
-            let checkpoints = folder.join(CHECKPOINTS);
+            // First who was counted: a state without them would count people twice.
+            stored.write(&changes).map_err(counted_error(&folder))?;
+            let (checkpoints, log) = (folder.join(CHECKPOINTS), folder.join(LOG));
             let written = checkpoint::write(&checkpoints, last, &state);
             let needed = written.and_then(|()| checkpoint::prune(&checkpoints));
-            Ok(Log::remove_until(&folder.join(LOG), needed.map_err(checkpoint_error(&folder))?, keep_log)?)
+            let needed = needed.map_err(checkpoint_error(&folder))?;
+            Log::remove_until(&log, needed, keep_log)?;
+            if !erasures.is_empty() {
+                log::erase(&log, needed, &erasures)?;
+            }
+            Ok(())
         }));
     }
 
@@ -224,7 +247,10 @@ impl Store {
     fn end_checkpoint(&mut self) -> Result<(), StoreError> {
         let Some(thread) = self.checkpoint.take() else { return Ok(()) };
         match thread.join().expect("a checkpoint returns its faults and does not panic") {
-            Ok(()) => self.counted.arrived(),
+            Ok(()) => {
+                self.counted.arrived();
+                self.forgetting.end(&mut self.state);
+            }
             Err(error) if error.is_full() => tracing::error!(%error, "the ledger's volume is full"),
             Err(error) => return Err(error),
         }
@@ -250,12 +276,17 @@ impl Group<'_> {
         Entry::CLOCK + arrivals.iter().map(Entry::longest).sum::<u64>()
     }
 
+    /// The most bytes that these erasures take.
+    pub fn room_to_erase(erasures: &[Erasure]) -> u64 {
+        Entry::CLOCK + erasures.iter().map(Entry::longest_erasure).sum::<u64>()
+    }
+
     /// Counts the exposures whose window has passed at `now`, and forgets rewards that waited in vain. How many exposures
     /// were counted.
     pub fn sweep(&mut self, now: Millis) -> usize {
-        let Self(Store { state, counted, log, .. }) = self;
+        let Self(Store { state, counted, log, forgetting, .. }) = self;
         let Swept { counted: units, forgotten } = state.sweep(now);
-        if !units.is_empty() || forgotten > 0 {
+        if !units.is_empty() || forgotten > 0 || forgetting.waits(state) {
             log.add(&Entry::Clock(now));
         }
         let matured = units.len();
@@ -290,6 +321,19 @@ impl Group<'_> {
             log.add(&Entry::Arrival(arrival));
         }
         Ok(receipt)
+    }
+
+    /// Forgets a subject at `now`.
+    pub fn erase(&mut self, erasure: Erasure, now: Millis) {
+        let Self(Store { state, counted, log, .. }) = self;
+        counted.erase(state.erase(erasure.clone()));
+        log.add(&Entry::Clock(now));
+        log.add(&Entry::Erased(erasure));
+    }
+
+    /// The campaigns of which anything is known.
+    pub fn campaigns(&self) -> BTreeSet<String> {
+        self.0.state.campaigns()
     }
 
     /// All up to this message of the stream that the ledger follows is in the group, or was before.
@@ -358,6 +402,10 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
         }
         Entry::Source(sequence) => {
             state.set_source(*sequence);
+            true
+        }
+        Entry::Erased(erasure) => {
+            counted.erase(state.erase(erasure.clone()));
             true
         }
         Entry::Reopened(experiment, subject, past) => {

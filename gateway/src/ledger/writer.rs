@@ -1,5 +1,6 @@
 //! Group commit: one thread writes, and what waits while it writes goes to disk together.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender,
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use super::check::Arrival;
+use super::check::{Arrival, Erasure};
 use super::metrics::LedgerMetrics;
 use super::millis;
 use super::store::{Group, Store, StoreError};
@@ -60,6 +61,15 @@ pub struct Fed {
     pub at: Timestamp,
     /// What arrived.
     pub arrivals: Vec<Arrival>,
+    /// Who is to be forgotten, after it.
+    pub erasures: Vec<Erasure>,
+}
+
+impl Fed {
+    /// A message that holds nothing.
+    pub fn nothing(sequence: u64) -> Self {
+        Self { sequence, at: Timestamp::UNIX_EPOCH, arrivals: Vec::new(), erasures: Vec::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -70,6 +80,8 @@ enum Command {
     Totals { campaign: String, at: Timestamp, reply: oneshot::Sender<Result<TotalsResponse, LedgerError>> },
     Sweep { at: Timestamp },
     Mark { at: Timestamp, reply: oneshot::Sender<Result<Timestamp, LedgerError>> },
+    Erase { erasures: Vec<Erasure>, at: Timestamp, reply: oneshot::Sender<Result<(), LedgerError>> },
+    Campaigns { reply: oneshot::Sender<Result<BTreeSet<String>, LedgerError>> },
 }
 
 #[derive(Debug)]
@@ -92,6 +104,8 @@ enum Answer {
     Recorded(oneshot::Sender<Result<Vec<Receipt>, LedgerError>>, Vec<Receipt>),
     Totals(oneshot::Sender<Result<TotalsResponse, LedgerError>>, Result<TotalsResponse, LedgerError>),
     Marked(oneshot::Sender<Result<Timestamp, LedgerError>>, Result<Timestamp, LedgerError>),
+    Erased(oneshot::Sender<Result<(), LedgerError>>),
+    Campaigns(oneshot::Sender<Result<BTreeSet<String>, LedgerError>>, BTreeSet<String>),
 }
 
 impl Ledger {
@@ -163,6 +177,26 @@ impl Ledger {
         let (reply, marked) = oneshot::channel();
         self.send(Command::Mark { at, reply })?;
         marked.await.map_err(|_| LedgerError::Stopping)?
+    }
+
+    /// Forgets subjects, and returns when that is on disk: events of before count for nothing any more.
+    ///
+    /// # Errors
+    /// When the disk is full, or the writer has ended.
+    pub async fn erase(&self, erasures: Vec<Erasure>, at: Timestamp) -> Result<(), LedgerError> {
+        let (reply, erased) = oneshot::channel();
+        self.send(Command::Erase { erasures, at, reply })?;
+        erased.await.map_err(|_| LedgerError::Stopping)?
+    }
+
+    /// The campaigns of which anything is known.
+    ///
+    /// # Errors
+    /// When the disk is full, or the writer has ended.
+    pub async fn campaigns(&self) -> Result<BTreeSet<String>, LedgerError> {
+        let (reply, campaigns) = oneshot::channel();
+        self.send(Command::Campaigns { reply })?;
+        campaigns.await.map_err(|_| LedgerError::Stopping)?
     }
 
     /// Hands over messages of a stream, once there is room for them.
@@ -291,10 +325,16 @@ impl Command {
     fn room(&self) -> u64 {
         match self {
             Self::Record(record) => Group::room(&record.arrivals),
-            Self::Feed { messages, _room } => messages.iter().map(|fed| Group::room(&fed.arrivals)).sum(),
-            Self::Totals { .. } | Self::Sweep { .. } | Self::Mark { .. } | Self::CaughtUp { .. } => {
-                Group::room(&[])
-            }
+            Self::Feed { messages, _room } => messages
+                .iter()
+                .map(|fed| Group::room(&fed.arrivals) + Group::room_to_erase(&fed.erasures))
+                .sum(),
+            Self::Erase { erasures, .. } => Group::room_to_erase(erasures),
+            Self::Totals { .. }
+            | Self::Sweep { .. }
+            | Self::Mark { .. }
+            | Self::CaughtUp { .. }
+            | Self::Campaigns { .. } => Group::room(&[]),
         }
     }
 
@@ -305,6 +345,8 @@ impl Command {
             Self::Record(record) => drop(record.reply.send(Err(LedgerError::Full))),
             Self::Totals { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
             Self::Mark { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
+            Self::Erase { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
+            Self::Campaigns { reply } => drop(reply.send(Err(LedgerError::Full))),
             Self::Sweep { .. } => {}
             Self::CaughtUp { .. } | Self::Feed { .. } => return Some(self),
         }
@@ -319,6 +361,8 @@ impl Answer {
             Self::Recorded(reply, receipts) => drop(reply.send(Ok(receipts))),
             Self::Totals(reply, totals) => drop(reply.send(totals)),
             Self::Marked(reply, marked) => drop(reply.send(marked)),
+            Self::Erased(reply) => drop(reply.send(Ok(()))),
+            Self::Campaigns(reply, campaigns) => drop(reply.send(Ok(campaigns))),
         }
     }
 }
@@ -349,13 +393,20 @@ impl LedgerMetrics {
                 self.matured(marked.map_or(0, |at| group.mark(millis(at))));
                 Ok(Some(Answer::Marked(reply, marked)))
             }
+            Command::Erase { erasures, at, reply } => {
+                self.sweep(group, Some(at));
+                erasures.into_iter().for_each(|erasure| group.erase(erasure, millis(at)));
+                Ok(Some(Answer::Erased(reply)))
+            }
+            Command::Campaigns { reply } => Ok(Some(Answer::Campaigns(reply, group.campaigns()))),
             Command::Record(Record { arrivals, at, reply, _room }) => {
                 Ok(Some(Answer::Recorded(reply, self.receive(group, arrivals, at)?)))
             }
             Command::Feed { messages, _room } => {
-                for Fed { sequence, at, arrivals } in messages {
+                for Fed { sequence, at, arrivals, erasures } in messages {
                     time.reach(at);
                     self.receive(group, arrivals, at)?;
+                    erasures.into_iter().for_each(|erasure| group.erase(erasure, millis(at)));
                     group.source(sequence);
                 }
                 Ok(None)

@@ -19,7 +19,7 @@ use crate::samples::SAMPLE;
 use crate::world::{World, exposure, question, reward};
 
 pub(crate) const SHOP: &str = "shop-0123456789abcdef0123456789abcdef";
-const BLOG: &str = "blog-0123456789abcdef0123456789abcdef";
+pub(crate) const BLOG: &str = "blog-0123456789abcdef0123456789abcdef";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 const FLAG: &str = "/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero";
 const QUERY: &str = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice";

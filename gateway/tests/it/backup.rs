@@ -26,6 +26,7 @@ const RESTLESS: Bounds = Bounds {
     files: FileLengths { shortest: 4 << 10, longest: 8 << 10 },
     checkpoint_every: 8 << 10,
     counted_in_memory: usize::MAX,
+    forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
 };
 

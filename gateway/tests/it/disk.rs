@@ -20,6 +20,7 @@ const LOG_ALONE: Bounds = Bounds {
     files: FileLengths { shortest: 4 << 10, longest: 8 << 10 },
     checkpoint_every: u64::MAX,
     counted_in_memory: usize::MAX,
+    forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
 };
 

@@ -31,6 +31,7 @@ pub(crate) const KEPT: Bounds = Bounds {
     files: FileLengths { shortest: 4 << 20, longest: 64 << 20 },
     checkpoint_every: u64::MAX,
     counted_in_memory: usize::MAX,
+    forget_every: Duration::ZERO,
     keep_log: Duration::from_secs(30 * 86_400),
 };
 
@@ -397,7 +398,7 @@ async fn behind_a_stream_periods_end_by_the_streams_time() {
     let schedule = Schedule { folder: exports, every, format: Format::JsonLines };
     let later = |hours: i64| START + jiff::SignedDuration::from_hours(hours);
     assert_eq!(ledger.mark(later(9)).await, Err(LedgerError::Starting), "no time is known yet");
-    let first = Fed { sequence: 1, at: START, arrivals: events(7, millis(START)) };
+    let first = Fed { at: START, arrivals: events(7, millis(START)), ..Fed::nothing(1) };
     ledger.feed(vec![first]).await.unwrap();
     for (caught_up, lines) in [(0, 0), (1, 0), (2, 1), (3, 0)] {
         ledger.caught_up(later(caught_up)).unwrap();

@@ -27,6 +27,7 @@ const BOUNDS: Bounds = Bounds {
     files: FileLengths { shortest: 1 << 20, longest: 1 << 20 },
     checkpoint_every: u64::MAX,
     counted_in_memory: usize::MAX,
+    forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
 };
 
@@ -151,7 +152,7 @@ async fn what_a_stream_handed_over_waits_for_room() {
         for sequence in 1..=MESSAGES {
             let first = u128::from(sequence) * 1000;
             let arrivals = (first..first + 1000).map(arrival).collect();
-            feeding.feed(vec![Fed { sequence, at: START, arrivals }]).await.unwrap();
+            feeding.feed(vec![Fed { at: START, arrivals, ..Fed::nothing(sequence) }]).await.unwrap();
         }
     });
     until(async || full(&registry) == 1).await;

@@ -11,6 +11,7 @@ mod clock;
 mod cors;
 mod decide;
 mod disk;
+mod erasure;
 mod events;
 mod export;
 mod export_files;

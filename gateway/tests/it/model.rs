@@ -10,7 +10,7 @@ use api::MetricKind;
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::{Claims, Keys};
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals};
-use gateway::ledger::check::{Arrival, check, click};
+use gateway::ledger::check::{Arrival, Erasure, check, click};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
 use gateway::ledger::unit::{CORRECTED_WITHIN, PAST_IDS, Receipt, WAITING_LIMIT, WAITING_REWARDS, allowance};
 use gateway::ledger::{Millis, millis};
@@ -40,6 +40,8 @@ impl Metric {
         }
     }
 }
+
+const SEEDS: std::ops::RangeInclusive<i64> = 1..=2;
 
 /// What the sender knows about an event.
 #[derive(Clone, Debug)]
@@ -94,6 +96,8 @@ struct Cell {
 struct Reference {
     metric: Metric,
     units: BTreeMap<(i64, u32), Log>,
+    /// Where those who were erased are still counted.
+    erased: BTreeMap<(i64, u32, String), Cell>,
 }
 
 impl Reference {
@@ -112,23 +116,19 @@ impl Reference {
         outcome.told()
     }
 
+    /// What was counted stays counted, and whatever comes of the subject then is a stranger's.
+    fn erase(&mut self, subject: u32, now: Millis) {
+        for seed in SEEDS {
+            if let Some(log) = self.units.remove(&(seed, subject)) {
+                log.sum(seed, now, self.metric, &mut self.erased);
+            }
+        }
+    }
+
     fn sums(&self, now: Millis) -> Sums {
-        let (mut cells, mut open) = (BTreeMap::new(), BTreeMap::new());
+        let (mut cells, mut open) = (self.erased.clone(), BTreeMap::new());
         for ((seed, _), log) in &self.units {
-            let pending: &mut u64 = open.entry(*seed).or_default();
-            if let Some(click) = &log.click {
-                let (round, variant) = click.arm;
-                let cell: &mut Cell = cells.entry((*seed, round, variant.to_owned())).or_default();
-                cell.clicks += 1;
-            }
-            let Some((exposure, _)) = log.exposure() else { continue };
-            if now < closes(exposure.at, self.metric.window) {
-                *pending += 1;
-                continue;
-            }
-            let (round, variant) = exposure.arm;
-            let cell: &mut Cell = cells.entry((*seed, round, variant.to_owned())).or_default();
-            log.count(cell, exposure, self.metric);
+            *open.entry(*seed).or_default() += u64::from(log.sum(*seed, now, self.metric, &mut cells));
         }
         open.retain(|seed, pending| *pending > 0 || cells.keys().any(|(of, ..)| of == seed));
         (cells, open)
@@ -166,6 +166,30 @@ impl Log {
             let kept = exposed.is_some_and(|exposed| *arrived >= exposed) || until > exposed.unwrap_or(now);
             (sent.reward().is_some() && kept).then_some(sent)
         })
+    }
+
+    /// Adds what is counted at `now`; whether an exposure is open.
+    fn sum(
+        &self,
+        seed: i64,
+        now: Millis,
+        metric: Metric,
+        cells: &mut BTreeMap<(i64, u32, String), Cell>,
+    ) -> bool {
+        let mut cell = |(round, variant): (u32, &str), add: &dyn Fn(&mut Cell)| {
+            add(cells.entry((seed, round, variant.to_owned())).or_default());
+        };
+        if let Some(click) = &self.click {
+            cell(click.arm, &|cell| cell.clicks += 1);
+        }
+        match self.exposure() {
+            Some((exposure, _)) if now < closes(exposure.at, metric.window) => true,
+            Some((exposure, _)) => {
+                cell(exposure.arm, &|cell| self.count(cell, exposure, metric));
+                false
+            }
+            None => false,
+        }
     }
 
     /// What the exposure counts for.
@@ -285,18 +309,22 @@ impl Generator {
         let at = now - late;
         // Tokens tell whole seconds.
         let decided_at = (at - self.random.random_range(0..window)) / 1000 * 1000;
-        // Newer subjects appear as time goes on, so that at each time some units open and some mature.
-        let newest = u32::try_from((now - millis(START)) * 40 / window).unwrap() + 1;
-        let subject = newest.saturating_sub(self.random.random_range(0..self.subjects));
+        let subject = self.subject(now);
         let variant = ["control", "warm"][self.random.random_range(0..2)];
         Sent {
-            seed: self.random.random_range(1..=2),
+            seed: self.random.random_range(SEEDS),
             subject,
             arm: (self.random.random_range(1..=3), variant),
             decided_at,
             at,
             what: self.what(),
         }
+    }
+
+    /// Newer subjects appear as time goes on, so that at each time some units open and some mature.
+    fn subject(&mut self, now: Millis) -> u32 {
+        let newest = u32::try_from((now - millis(START)) * 40 / self.metric.window).unwrap() + 1;
+        newest.saturating_sub(self.random.random_range(0..self.subjects))
     }
 
     fn what(&mut self) -> What {
@@ -359,6 +387,17 @@ fn record(store: &mut Store, checked: Vec<Result<Arrival, Receipt>>, now: Millis
     recorded.unwrap()
 }
 
+fn erase(store: &mut Store, keys: &Keys, subject: u32, now: Millis) {
+    let subject = keys.subject(SAMPLE.uid, &subject.to_string());
+    let erasure = Erasure::of(SAMPLE.uid, &subject).unwrap();
+    let erased = store.group(Group::room_to_erase(std::slice::from_ref(&erasure)), |group| {
+        group.sweep(now);
+        group.erase(erasure, now);
+        Ok(())
+    });
+    erased.unwrap();
+}
+
 fn sums(store: &mut Store, now: Millis) -> Sums {
     let placements = store.group(Group::room(&[]), |group| {
         group.sweep(now);
@@ -408,6 +447,7 @@ pub(crate) const SMALL: Bounds = Bounds {
     files: FileLengths { shortest: 16 << 10, longest: 64 << 10 },
     checkpoint_every: 20 << 10,
     counted_in_memory: 50,
+    forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
 };
 
@@ -416,7 +456,7 @@ fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
     let (keys, tables, window) = (keys(), tables(metric), metric.window);
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), SMALL).unwrap();
-    let mut reference = Reference { metric, units: BTreeMap::new() };
+    let mut reference = Reference { metric, units: BTreeMap::new(), erased: BTreeMap::new() };
     let random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut generator = Generator { random, metric, subjects: 100, sent: Vec::new() };
     let (mut now, mut seen) = (millis(START), BTreeMap::new());
@@ -429,6 +469,11 @@ fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
         let found = record(&mut store, checked, now);
         assert_eq!(found, expected, "seed {seed}, batch {batch}: {sent:?}");
         expected.iter().for_each(|outcome| *seen.entry(format!("{outcome:?}")).or_default() += 1);
+        if generator.random.random_bool(0.05) {
+            let subject = generator.subject(now);
+            reference.erase(subject, now);
+            erase(&mut store, &keys, subject, now);
+        }
         if generator.random.random_bool(0.02) {
             drop(store);
             store = Store::open(folder.path(), SMALL).unwrap();

@@ -9,6 +9,7 @@ use api::wire::part::{Part, partition};
 use api::wire::totals::{PlacementTotals, TotalsResponse};
 use async_nats::jetstream;
 use gateway::clock::{Clock, SystemClock};
+use gateway::ledger::amount::Amount;
 use gateway::ledger::backup::{backup, restore};
 use gateway::ledger::check::{Arrival, Exposure, What};
 use gateway::ledger::store::{Bounds, Store, StoreError};
@@ -117,7 +118,7 @@ fn exposure(campaign: &str, subject: u128) -> Arrival {
 }
 
 fn reward(exposure: &Arrival) -> Arrival {
-    let reward = Reward { id: 1, at: millis(Timestamp::now()), window: WINDOW_MS };
+    let reward = Reward { id: 1, at: millis(Timestamp::now()), window: WINDOW_MS, value: Amount::ONE };
     Arrival { what: What::Reward(reward), ..exposure.clone() }
 }
 

@@ -206,7 +206,10 @@ async fn behind_a_stream_no_window_closes_before_what_belongs_in_it_was_read() {
     let totals = async || ledger.totals(SAMPLE.uid.into(), later(36_000)).await;
     assert_eq!(totals().await, Err(LedgerError::Starting), "nothing is known of the stream yet");
     let exposed = arrival(1);
-    ledger.feed(vec![Fed { sequence: 1, at: later(1), arrivals: vec![exposed.clone()] }]).await.unwrap();
+    ledger
+        .feed(vec![Fed { at: later(1), arrivals: vec![exposed.clone()], ..Fed::nothing(1) }])
+        .await
+        .unwrap();
     let open = totals().await.unwrap();
     assert_eq!(
         (open.as_of, open.placements[0].pending_exposures),
@@ -216,7 +219,7 @@ async fn behind_a_stream_no_window_closes_before_what_belongs_in_it_was_read() {
     // By our clock its window has passed for hours: the ledger was far behind.
     let reward = What::Reward(Reward { id: 1, at: millis(later(2)), window: 1_800_000, value: Amount::ONE });
     let acted = Arrival { what: reward, ..exposed };
-    ledger.feed(vec![Fed { sequence: 2, at: later(2), arrivals: vec![acted] }]).await.unwrap();
+    ledger.feed(vec![Fed { at: later(2), arrivals: vec![acted], ..Fed::nothing(2) }]).await.unwrap();
     ledger.caught_up(later(7200)).unwrap();
     let counted = totals().await.unwrap();
     let cell = &counted.placements[0].cells[0];

@@ -97,6 +97,10 @@ impl<T: Take> Reader<'_, T> {
                 self.state.reopen(Key::new(&experiment, subject), past);
                 Ok(())
             }
+            Entry::Erased(erasure) => {
+                self.state.erase(erasure);
+                Ok(())
+            }
             Entry::Source(_) => Ok(()),
         }
     }

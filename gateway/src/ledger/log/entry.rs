@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
-use crate::ledger::check::{Arrival, Click, Draw, Experiment, Exposure, Subject, What};
+use crate::ledger::check::{Arrival, Click, Draw, Erasure, Experiment, Exposure, Subject, What};
 use crate::ledger::unit::{Arm, PAST_IDS, Past, Reward};
 
 /// One entry.
@@ -19,6 +19,8 @@ pub(crate) enum Entry {
     Arrival(Arrival),
     /// What follows comes late for a unit that was counted so.
     Reopened(Experiment, Subject, Past),
+    /// What was known about a subject is erased.
+    Erased(Erasure),
     /// All up to this message of the stream that the ledger follows is in the log.
     Source(u64),
 }
@@ -76,6 +78,10 @@ enum Form<'b> {
         subject: Subject,
         before: Millis,
     },
+    Erased {
+        campaign: &'b str,
+        subject: Subject,
+    },
 }
 
 /// The most that an entry takes, and each definition before it but for its names.
@@ -95,6 +101,21 @@ impl Entry {
             What::Reward(_) => PAST,
         };
         (LONGEST + campaign.len() + placement.len() + before + LONGEST) as u64
+    }
+
+    /// The most bytes that an erasure takes.
+    pub(crate) fn longest_erasure(erasure: &Erasure) -> u64 {
+        (LONGEST + erasure.campaign.len()) as u64
+    }
+
+    /// Whether it is about the subject of the erasure.
+    pub(crate) fn is_of(&self, erasure: &Erasure) -> bool {
+        match self {
+            Self::Arrival(Arrival { experiment, subject, what: _ })
+            | Self::Reopened(experiment, subject, _) => erasure.is_of(experiment, subject),
+            Self::Erased(erased) => erased == erasure,
+            Self::Clock(_) | Self::Source(_) => false,
+        }
     }
 
     /// The most bytes that a moment and a place in a stream take.
@@ -119,6 +140,9 @@ impl Writer {
                 self.write(&Form::Clock(*now));
             }
             Entry::Source(sequence) => self.write(&Form::Source(*sequence)),
+            Entry::Erased(Erasure { campaign, subject }) => {
+                self.write(&Form::Erased { campaign, subject: *subject });
+            }
             Entry::Reopened(experiment, subject, past) => {
                 let (experiment, past) = (self.experiment(experiment), past.clone());
                 self.write(&Form::Reopened { experiment, subject: *subject, past });
@@ -186,9 +210,12 @@ impl Writer {
     }
 }
 
+/// What a message begins with: the version of its entries.
+const MESSAGE: u8 = 2;
+
 /// Entries that are a message of their own, apart from any file.
 pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let mut writer = Writer { group: vec![MESSAGE], ..Writer::default() };
     entries.into_iter().for_each(|entry| writer.add(entry));
     writer.group
 }
@@ -198,7 +225,8 @@ pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u
 /// # Errors
 /// When it is none.
 pub(crate) fn entries(message: &[u8]) -> Result<Vec<Entry>, EntryError> {
-    Reader::default().read(message).collect()
+    let entries = message.strip_prefix(&[MESSAGE]).ok_or(EntryError)?;
+    Reader::default().read(entries).collect()
 }
 
 /// The number of a name; as an error where it is new.
@@ -285,6 +313,9 @@ impl Reader {
                 let click = Click { at: self.at(before)?, draw };
                 return self.arrival(experiment, subject, What::Click(click)).map(Some);
             }
+            Form::Erased { campaign, subject } => {
+                return Ok(Some(Entry::Erased(Erasure { campaign: campaign.to_owned(), subject })));
+            }
             Form::Reopened { experiment, subject, past } => {
                 return Ok(Some(Entry::Reopened(self.of(experiment)?, subject, past)));
             }
@@ -328,6 +359,7 @@ mod tests {
             Entry::Reopened(experiment.clone(), [7; 16], past),
             arrival(What::Reward(reward)),
             arrival(What::Click(Click { at: 999, draw })),
+            Entry::Erased(Erasure { campaign: "8c4e".into(), subject: [7; 16] }),
             Entry::Clock(1_001),
             shown(),
             Entry::Source(9),
@@ -361,7 +393,7 @@ mod tests {
             }
         }
         let far = |form: Form<'_>| {
-            let bytes = postcard::to_extend(&Form::Clock(i64::MIN), Vec::new()).unwrap();
+            let bytes = postcard::to_extend(&Form::Clock(i64::MIN), vec![MESSAGE]).unwrap();
             entries(&postcard::to_extend(&form, bytes).unwrap())
         };
         assert!(

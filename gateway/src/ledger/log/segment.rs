@@ -116,6 +116,11 @@ impl Segment {
         written.map_err(LogError::io(&self.path))
     }
 
+    /// Whether no group is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end == HEAD as u64
+    }
+
     /// The number of the group that comes next.
     pub(super) fn next(&self) -> u64 {
         self.next
@@ -256,6 +261,36 @@ impl Contents {
             next += 1;
         }
         Ok((at, next, reader))
+    }
+
+    /// The file with only the entries that are to be kept; nothing where these are all.
+    ///
+    /// # Errors
+    /// When what a group holds can't be read.
+    pub(super) fn without(&self, is_kept: impl Fn(&Entry) -> bool) -> Result<Option<Vec<u8>>, LogError> {
+        let (mut reader, mut writer) = (Reader::default(), Writer::default());
+        let mut bytes = self.bytes[..HEAD].to_vec();
+        let (mut at, mut next, mut is_less) = (HEAD, self.first, false);
+        while let Some(body) = self.framed(GROUP, at, next) {
+            for entry in reader.read(body) {
+                let unreadable =
+                    |_| LogError::Damaged { path: self.path.clone(), at: at as u64, what: UNREADABLE };
+                match entry.map_err(unreadable)? {
+                    entry if is_kept(&entry) => writer.add(&entry),
+                    _ => is_less = true,
+                }
+            }
+            // A group keeps its number, even with nothing in it.
+            writer.take(|body| bytes.extend(framed(GROUP, next, body)));
+            at += FRAME + body.len();
+            next += 1;
+        }
+        if self.is_sealed(at, next) {
+            bytes.extend(framed(SEAL, next, &[]));
+        }
+        // Names are written where they are first needed, so what is left is no longer than it was.
+        bytes.resize(self.bytes.len(), 0);
+        Ok(is_less.then_some(bytes))
     }
 
     fn end(&self, at: usize, next: u64, reader: Reader) -> Result<End, LogError> {

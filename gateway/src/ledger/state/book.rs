@@ -71,6 +71,16 @@ impl Book {
         self.pending += 1;
     }
 
+    /// A unit whose window runs is no more.
+    pub(super) fn end(&mut self) {
+        self.pending -= 1;
+    }
+
+    /// Whether there is nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending == 0 && self.cells.is_empty()
+    }
+
     /// The window of a unit has passed.
     pub(super) fn count(&mut self, open: &Open) {
         self.pending -= 1;

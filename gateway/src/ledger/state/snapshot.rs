@@ -9,7 +9,7 @@ use super::book::{Book, Sums};
 use super::{Key, State, name};
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
-use crate::ledger::check::Experiment;
+use crate::ledger::check::{Erasure, Experiment};
 use crate::ledger::unit::{Arm, Corrected, Open, Unit, Waiting};
 
 /// The bytes are not those of a state.
@@ -23,6 +23,8 @@ struct Head {
     arms: Vec<Arm>,
     books: Vec<BookForm>,
     source: u64,
+    erasures: Vec<Erasure>,
+    residue: usize,
     units: usize,
 }
 
@@ -64,6 +66,8 @@ impl State {
             arms: arms.iter().map(|arm| Arm::clone(arm)).collect(),
             books: self.books.values().map(|book| BookForm::new(book, &places)).collect(),
             source: self.source,
+            erasures: self.erasures.clone(),
+            residue: self.residue,
             units: self.units.len(),
         };
         let mut bytes = written(Vec::new(), &head);
@@ -80,9 +84,11 @@ impl State {
     /// # Errors
     /// When they are not what [`State::snapshot`] gives.
     pub(crate) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let (Head { arms, books, source, units }, mut rest) = postcard::take_from_bytes(bytes)?;
+        let (Head { arms, books, source, erasures, residue, units }, mut rest) =
+            postcard::take_from_bytes(bytes)?;
         let arms: Vec<Arc<Arm>> = arms.into_iter().map(Arc::new).collect();
-        let mut state = Self { arms: arms.iter().cloned().collect(), source, ..Self::default() };
+        let mut state =
+            Self { arms: arms.iter().cloned().collect(), source, erasures, residue, ..Self::default() };
         for form in books {
             let book = form.book(&arms)?;
             state.books.insert(name(book.experiment()), book);

@@ -15,7 +15,6 @@ use tokio_stream::StreamExt;
 use super::kept::{Kept, gap};
 use super::{Connection, TRIED_EVERY};
 use crate::clock::Clock;
-use crate::ledger::check::Arrival;
 use crate::ledger::log::{self, Entry};
 use crate::ledger::writer::{Fed, Ledger, LedgerError};
 
@@ -170,7 +169,7 @@ impl Follower {
             self.ledger.caught_up(until)?;
         } else if !self.is_more_to_come(stream).await? {
             // What was for others is not missed then, when the stream has let go of it.
-            self.ledger.feed(vec![Fed { sequence: kept.end, at: until, arrivals: Vec::new() }]).await?;
+            self.ledger.feed(vec![Fed { at: until, ..Fed::nothing(kept.end) }]).await?;
             self.last = kept.end;
         }
         Ok(())
@@ -217,15 +216,21 @@ fn read<E: Into<Interruption>>(chunk: Vec<Result<Message, E>>) -> (Vec<Fed>, Opt
 fn fed_of(message: &Message) -> Result<Fed, Interruption> {
     let info = message.info()?;
     let at = Timestamp::from_nanosecond(info.published.unix_timestamp_nanos())?;
-    Ok(Fed { sequence: info.stream_sequence, at, arrivals: arrivals(&message.payload, info.stream_sequence) })
+    let mut fed = Fed { at, ..Fed::nothing(info.stream_sequence) };
+    for entry in entries(&message.payload, info.stream_sequence) {
+        match entry {
+            Entry::Arrival(arrival) => fed.arrivals.push(arrival),
+            Entry::Erased(erasure) => fed.erasures.push(erasure),
+            Entry::Clock(_) | Entry::Source(_) | Entry::Reopened(..) => {}
+        }
+    }
+    Ok(fed)
 }
 
 /// What a message holds. One that is not ours can't be: it is told and passed over, or nobody could ever go on.
-fn arrivals(payload: &[u8], sequence: u64) -> Vec<Arrival> {
-    let entries = log::entries(payload).unwrap_or_else(|error| {
+fn entries(payload: &[u8], sequence: u64) -> Vec<Entry> {
+    log::entries(payload).unwrap_or_else(|error| {
         tracing::error!(%error, sequence, "a message of the stream is not ours and is passed over");
         Vec::new()
-    });
-    let arrival = |entry| if let Entry::Arrival(arrival) = entry { Some(arrival) } else { None };
-    entries.into_iter().filter_map(arrival).collect()
+    })
 }

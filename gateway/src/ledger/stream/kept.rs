@@ -71,11 +71,9 @@ pub(super) fn gap(last: u64, fed: &[Fed]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     fn fed(sequences: &[u64]) -> Vec<Fed> {
-        let fed =
-            |sequence: &u64| Fed { sequence: *sequence, at: Timestamp::UNIX_EPOCH, arrivals: Vec::new() };
+        let fed = |sequence: &u64| Fed::nothing(*sequence);
         sequences.iter().map(fed).collect()
     }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::Connection;
-use crate::ledger::check::Arrival;
+use crate::ledger::check::{Arrival, Erasure};
 use crate::ledger::log::{self, Entry};
 use crate::ledger::millis;
 use crate::ledger::unit::Receipt;
@@ -46,6 +46,20 @@ impl Publisher {
             dealt(arrivals, at).into_iter().map(|(partition, entries)| self.publish(partition, entries));
         try_join_all(messages).await?;
         Ok(receipts)
+    }
+
+    /// Takes erasures, as [`Publisher::record`] takes events: the ledgers carry them out when they come to them, and again
+    /// when they are made anew.
+    ///
+    /// # Errors
+    /// When the stream does not take them in time.
+    pub async fn erase(&self, erasures: Vec<Erasure>) -> Result<(), LedgerError> {
+        let mut dealt: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
+        for erasure in erasures {
+            dealt.entry(partition(&erasure.campaign)).or_default().push(Entry::Erased(erasure));
+        }
+        let messages = dealt.into_iter().map(|(partition, entries)| self.publish(partition, entries));
+        try_join_all(messages).await.map(drop)
     }
 
     async fn publish(&self, partition: u32, entries: Vec<Entry>) -> Result<(), LedgerError> {

@@ -18,6 +18,7 @@ pub(super) fn document() -> Value {
         "/ofrep/v1/evaluate/flags": {"post": keyed(evaluate_all(&mut schemas))},
         "/v1/events": {"post": keyed(events(&mut schemas))},
         "/v1/r/{token}": {"get": redirect()},
+        "/v1/subjects/{id}": {"delete": keyed(erase(&mut schemas))},
         "/v1/totals": {"get": totals(&mut schemas)},
         "/healthz": {"get": probe("health", "Whether the process runs", &[("200", "healthy")])},
         "/readyz": {"get": probe("readiness", READY, &[("200", "ready"), ("503", "not ready")])},
@@ -210,6 +211,33 @@ fn events(schemas: &mut Schemas) -> Value {
             "application/cloudevents+json": {"schema": schemas.cloud_event()},
             "application/cloudevents-batch+json": {"schema": schemas.cloud_events()},
         }},
+        "responses": responses(json!({"202": answered}), &codes),
+    })
+}
+
+fn erase(schemas: &mut Schemas) -> Value {
+    let id = Parameter::Path("id").of(
+        "The person or device, as decisions name it, in 512 bytes at most.",
+        json!({"type": "string", "minLength": 1}),
+        Required,
+    );
+    let answered = json_response("The erasure is on disk.", schemas.erasure_response());
+    let codes = [
+        Code::Malformed,
+        Code::Unauthorized,
+        Code::Forbidden,
+        Code::TooMany,
+        Code::Slow,
+        Code::Busy,
+        Code::Unavailable,
+        Code::Full,
+    ];
+    json!({
+        "operationId": "erase",
+        "tags": ["ledger"],
+        "summary": "What is known about a person goes",
+        "description": "In the campaigns of the key's namespace, and in those that were deleted. Without keys nobody may.",
+        "parameters": [id],
         "responses": responses(json!({"202": answered}), &codes),
     })
 }

@@ -1,6 +1,7 @@
 //! The shapes of bodies: those of the wire types, and of what the gateway reads and writes without a type that it shares.
 
 use api::wire::decide::{DecideAllResponse, DecideReason, DecideRequest, DecideResponse, Traffic};
+use api::wire::erasure::ErasureResponse;
 use api::wire::event::{EventsRequest, EventsResponse};
 use api::wire::ofrep::{EvaluationRequest, FlagErrorCode, FlagFailure, FlagReason};
 use api::wire::totals::TotalsResponse;
@@ -131,6 +132,10 @@ impl Schemas {
 
     pub(super) fn events_request(&mut self) -> Value {
         self.read::<EventsRequest>()
+    }
+
+    pub(super) fn erasure_response(&mut self) -> Value {
+        self.written::<ErasureResponse>()
     }
 
     pub(super) fn events_response(&mut self) -> Value {
