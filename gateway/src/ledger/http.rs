@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::wire::erasure::ErasureResponse;
-use api::wire::event::{EventOutcome, EventsResponse};
+use api::wire::event::{EventOutcome, EventsResponse, Outcome};
 use api::wire::part::Part;
-use api::wire::token::Keys;
+use api::wire::token::{Claims, Keys};
 use api::wire::totals::TotalsResponse;
 use arc_swap::Guard;
 use axum::body::Bytes;
@@ -19,11 +19,11 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 
-use super::check::{Arrival, Erasure, check, permit};
+use super::check::{Arrival, Erasure, check, click, permit};
 use super::incoming::{self, Incoming};
 use super::metrics::EventMetrics;
 use super::recorder::Recorder;
-use super::redirect;
+use super::redirect::{self, Clicks};
 use super::stream::Publisher;
 use super::unit::Receipt;
 use super::writer::{Ledger, LedgerError};
@@ -51,6 +51,7 @@ struct Parts {
     keyring: Keyring,
     clock: Arc<dyn Clock>,
     metrics: EventMetrics,
+    clicks: Clicks,
 }
 
 /// A ledger, and whose sums it has.
@@ -72,8 +73,8 @@ impl LedgerState {
         registry: &mut Registry,
     ) -> Self {
         let (recorder, metrics) = (Recorder::Ledger(ledger.clone()), EventMetrics::new(registry));
-        let sums = Some(Sums { ledger, part: Part::WHOLE });
-        Self(Arc::new(Parts { recorder, sums, tables, keyring, clock, metrics }))
+        let (sums, clicks) = (Some(Sums { ledger, part: Part::WHOLE }), Clicks::new(registry));
+        Self(Arc::new(Parts { recorder, sums, tables, keyring, clock, metrics, clicks }))
     }
 
     /// The same over a stream, with the sums of the ledger that follows it where that is in this process.
@@ -85,8 +86,9 @@ impl LedgerState {
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
-        let (recorder, metrics) = (Recorder::Stream(Box::new(publisher)), EventMetrics::new(registry));
-        Self(Arc::new(Parts { recorder, sums, tables, keyring, clock, metrics }))
+        let recorder = Recorder::Stream(Box::new(publisher));
+        let (metrics, clicks) = (EventMetrics::new(registry), Clicks::new(registry));
+        Self(Arc::new(Parts { recorder, sums, tables, keyring, clock, metrics, clicks }))
     }
 
     pub(super) fn keys(&self) -> Guard<Arc<Keys>> {
@@ -95,6 +97,19 @@ impl LedgerState {
 
     pub(super) fn tables(&self) -> Guard<Arc<Snapshot>> {
         self.0.tables.load()
+    }
+
+    pub(super) fn clicks(&self) -> &Clicks {
+        &self.0.clicks
+    }
+
+    /// Records that somebody followed the link of a decision.
+    pub(super) async fn record(&self, claims: Claims) -> Result<Receipt, LedgerError> {
+        let now = self.0.clock.now();
+        // A subject that is none stands in no token that we sign.
+        let Some(arrival) = click(claims, now) else { return Ok(Receipt::of(Outcome::Invalid)) };
+        let receipts = self.0.recorder.record(vec![arrival], now).await?;
+        Ok(receipts.into_iter().next().expect("there is a receipt for each"))
     }
 }
 

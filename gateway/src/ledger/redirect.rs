@@ -1,30 +1,34 @@
 //! The redirect: a link that carries a token leads to the landing page of the token's campaign, and nowhere else.
 //!
-//! | The link | Who follows it | Answer |
-//! | --- | --- | --- |
-//! | a token of ours, of a campaign with a landing page | a person | 302 there, the token in its query |
-//! | | a program that looks ahead: `HEAD`, `Sec-Purpose: prefetch` | the same |
-//! | | a crawler, a browser that says `Sec-GPC: 1` | 302 there, without the token |
-//! | a token of ours, of a campaign without a landing page, or without a table | anyone | 404 |
-//! | anything else | anyone | 404 |
+//! | The link | Who follows it | Answer | On record |
+//! | --- | --- | --- | --- |
+//! | a token of ours, of a campaign with a landing page | a person | 302 there, the token in its query | a click |
+//! | | a program that looks ahead: `HEAD`, `Sec-Purpose: prefetch` | the same | nothing |
+//! | | a crawler, a browser that says `Sec-GPC: 1` | 302 there, without the token | nothing |
+//! | a token of ours, of a campaign without a landing page, or without a table | anyone | 404 | nothing |
+//! | anything else | anyone | 404 | nothing |
 //!
 //! Where it leads stands in the table alone, and nothing of a request but a token that we signed reaches the answer: so it is
 //! no open redirect. How old the token is makes no difference, and neither does how the campaign stands: mail is opened
 //! after weeks.
 //!
-//! Who follows a link may be a scanner that says nothing of it, so following it confirms nothing; an event of the landing
-//! page does, with the token that it finds in its address. Without a token there is no such event.
+//! Who follows a link may be a scanner that says nothing of it, so such a click is an unconfirmed one, and no reward. What
+//! confirms it is an event of the landing page, with the token that it finds in its address; without a token there is none.
+//! A person is led on whether or not the click could be recorded.
 
+mod clicks;
 pub(super) mod http;
 
 use api::LandingPage;
 use api::wire::decide::{Consent, Traffic};
-use api::wire::token::Keys;
+use api::wire::token::{Claims, Keys};
 use axum::http::{HeaderMap, Method};
 
 use super::check::TOKEN_LIMIT;
 use crate::decide::{consent, traffic};
 use crate::tables::Snapshot;
+
+pub(super) use clicks::Clicks;
 
 /// The header by which a browser says that nobody has followed the link yet.
 /// Source: <https://fetch.spec.whatwg.org/#sec-purpose-header>; Chromium adds parameters, as in `prefetch;prerender`.
@@ -56,6 +60,8 @@ impl Follower {
 /// A link that leads somewhere.
 #[derive(Debug)]
 pub(super) struct Link<'t> {
+    /// What its token says.
+    pub(super) claims: Claims,
     /// Where it leads.
     page: &'t LandingPage,
 }
@@ -88,7 +94,7 @@ impl<'t> Link<'t> {
         let claims = keys.verify(token).map_err(|_| DeadLink::Token)?;
         let table = tables.of(&claims.campaign).ok_or(DeadLink::Campaign)?;
         let page = table.landing_page.as_ref().ok_or(DeadLink::Page)?;
-        Ok(Self { page })
+        Ok(Self { claims, page })
     }
 
     /// The address to which the follower is led; `token` is the link's own.

@@ -19,6 +19,7 @@ use crate::applications::installed;
 use crate::browser::Page;
 use crate::page::example;
 use crate::process::{self, Process};
+use crate::redirect::browser;
 use crate::samples::{SAMPLE, Sample, keys};
 use crate::world::exposure;
 
@@ -74,7 +75,7 @@ impl Shop {
         let table = serde_json::to_vec(&table).unwrap();
         std::fs::write(self.folder.path().join("tables/table.json"), table).unwrap();
         let link = format!("/v1/r/{}", self.gateway.token("nobody").await);
-        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let browser = browser();
         let is_there = async || {
             let answer = browser.head(self.gateway.origin() + &link).send().await.unwrap();
             let location = answer.headers().get("location").map(|it| it.to_str().unwrap().to_owned());

@@ -8,6 +8,7 @@ use api::wire::totals::TotalsResponse;
 use crate::applications::python;
 use crate::clients::{beside_packages, has_packages};
 use crate::process::{self, Process};
+use crate::redirect::browser;
 use crate::samples::SAMPLE;
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/applications.md"));
@@ -94,7 +95,7 @@ async fn the_mail_of_the_example_leads_to_the_landing_page() {
     assert!(said.contains("'outcome': 'accepted'"), "{said}");
     let (_, link) = said.split_once("href=\"").unwrap();
     let (link, _) = link.split_once('"').unwrap();
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let browser = browser();
     let answer = browser.get(link).send().await.unwrap();
     assert_eq!(answer.status(), reqwest::StatusCode::FOUND);
     let location = answer.headers()["location"].to_str().unwrap();

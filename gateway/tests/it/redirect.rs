@@ -1,5 +1,8 @@
 //! Links that lead to the landing page of their campaign, and nowhere else.
 
+use std::time::{Duration, Instant};
+
+use api::wire::event::Outcome;
 use api::wire::token::Keys;
 use api::{AdTable, LandingPage};
 use axum::Router;
@@ -41,6 +44,22 @@ async fn ask(router: &Router, method: Method, path: &str, head: &[(&str, &str)])
     Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
+/// Unconfirmed clicks by round and variant, and over all cells the exposures that are pending or counted and the rewards.
+async fn counted(world: &World) -> (Vec<(u32, String, u64)>, (u64, f64, u64)) {
+    let placements = world.totals(SAMPLE.uid).await.placements;
+    let cells = placements.iter().flat_map(|placement| &placement.cells);
+    let clicks = cells.filter(|cell| cell.unconfirmed_clicks > 0);
+    let clicks = clicks.map(|cell| (cell.round, cell.variant.clone(), cell.unconfirmed_clicks)).collect();
+    (clicks, world.sums(SAMPLE.uid).await)
+}
+
+/// How many links had that outcome.
+fn followed(world: &World, outcome: &str) -> u64 {
+    let name = format!("broadside_links_followed_total{{outcome=\"{outcome}\"}} ");
+    let metrics = world.metrics();
+    metrics.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
+}
+
 async fn follow(world: &World, token: &str) -> Answer {
     ask(&world.ledger, Method::GET, &format!("/v1/r/{token}"), &[]).await
 }
@@ -55,6 +74,11 @@ fn leading_to(number: i64, page: Option<&str>) -> AdTable {
     let mut table = Sample { number, ..SAMPLE }.object();
     table.spec.landing_page = page.map(|page| LandingPage(page.to_owned()));
     table
+}
+
+/// One that stays where it is, to see where it would be led.
+pub(crate) fn browser() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 #[tokio::test]
@@ -165,6 +189,47 @@ async fn of_whom_nothing_is_counted_the_landing_page_is_told_no_token() {
 }
 
 #[tokio::test]
+async fn a_person_who_follows_is_one_unconfirmed_click_however_often_and_nothing_else() {
+    let world = World::new(Sample { round: 3, window_seconds: 100, ..SAMPLE });
+    let (alice, bob) = (world.token("alice").await, world.token("bob").await);
+    assert_eq!(world.send(&[exposure("1", &alice)]).await, [Outcome::Accepted]);
+    for _ in 0..3 {
+        assert_eq!(follow(&world, &alice).await.location(), told(&alice));
+    }
+    let click = |token: &str| (3, keys().verify(token).unwrap().variant, 1);
+    assert_eq!(counted(&world).await, (vec![click(&alice)], (0, 0.0, 1)));
+    world.clock.advance(1);
+    let again = world.token("alice").await;
+    assert_eq!(follow(&world, &again).await.location(), told(&again), "the same person by another mail");
+    assert_eq!((followed(&world, "Recorded"), followed(&world, "Repeated")), (1, 3));
+    world.clock.advance(40 * DAY);
+    assert_eq!(follow(&world, &bob).await.location(), told(&bob), "weeks later, and nobody told of the mail");
+    let (clicks, sums) = counted(&world).await;
+    assert_eq!(clicks.iter().map(|(_, _, clicks)| clicks).sum::<u64>(), 2);
+    assert_eq!(sums, (1, 0.0, 0), "a click is no reward, and makes no exposure");
+}
+
+#[tokio::test]
+async fn what_follows_ahead_or_apart_is_no_click() {
+    let world = World::new(SAMPLE);
+    let path = format!("/v1/r/{}", world.token("alice").await);
+    for head in [
+        ("sec-gpc", "1"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"),
+    ] {
+        assert_eq!(ask(&world.ledger, Method::GET, &path, &[head]).await.status, StatusCode::FOUND);
+    }
+    assert_eq!(ask(&world.ledger, Method::HEAD, &path, &[]).await.status, StatusCode::FOUND);
+    assert_eq!(follow(&world, "trail").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(counted(&world).await.0, []);
+    let told = ["Uncounted", "Dead", "Recorded"].map(|outcome| followed(&world, outcome));
+    assert_eq!(told, [4, 1, 0]);
+    assert_eq!(ask(&world.ledger, Method::GET, &path, &[]).await.status, StatusCode::FOUND);
+    assert_eq!(counted(&world).await.0.len(), 1, "and then a person came");
+}
+
+#[tokio::test]
 async fn a_link_needs_no_key_and_opens_no_other_door() {
     let world = World::new(SAMPLE);
     let (router, token) = (guarded(&world), world.token("alice").await);
@@ -195,7 +260,7 @@ async fn the_role_that_records_has_links() {
     let decide = Process::start("decide", folder.path()).await;
     let ledger = Process::start_with("ledger", folder.path(), &["--api-keys", keys.to_str().unwrap()]).await;
     let token = decide.token("alice").await;
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let browser = browser();
     let link = |process: &Process| format!("http://{}/v1/r/{token}", process.address);
     let answer = browser.get(link(&ledger)).send().await.unwrap();
     assert_eq!(
@@ -205,4 +270,18 @@ async fn the_role_that_records_has_links() {
     assert_eq!(browser.get(link(&decide)).send().await.unwrap().status().as_u16(), 404);
     assert_eq!(ledger.send(&[exposure("1", &token)]).await, None, "events still need a key");
     assert!(!ledger.log().contains(&token), "no token is logged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_is_led_on_although_the_click_can_not_be_recorded() {
+    let folder = process::folder(SAMPLE);
+    let nobody = ["--nats", "nats://127.0.0.1:1"];
+    let decide = Process::start_with("decide", folder.path(), &nobody).await;
+    let token = decide.token("alice").await;
+    let begin = Instant::now();
+    let answer = browser().get(format!("http://{}/v1/r/{token}", decide.address)).send().await.unwrap();
+    assert_eq!(answer.headers()["location"], told(&token));
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    let metrics = decide.get("/metrics").await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("broadside_links_followed_total{outcome=\"Lost\"} 1\n"), "{metrics}");
 }

@@ -23,6 +23,7 @@ use crate::model::SMALL;
 use crate::nats::Nats;
 use crate::operations::arrival;
 use crate::process::{self, Process};
+use crate::redirect::browser;
 use crate::samples::{SAMPLE, START, Sample};
 use crate::world::{exposure, reward};
 
@@ -82,6 +83,49 @@ async fn events_are_counted_once_behind_a_stream_and_again_from_its_beginning() 
     std::fs::remove_dir_all(folder.path().join("data")).unwrap();
     let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
     assert_eq!(counted(&ledger, acknowledged).await, cells, "made anew it has the same sums");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clicks_on_links_are_counted_once_behind_a_stream_and_lead_on_without_it() {
+    let folder = process::folder(WINDOW);
+    let Some(mut nats) = Nats::start(folder.path()) else { return };
+    let url = nats.url.clone();
+    let arguments = ["--nats", url.as_str()];
+    let decide = Process::start_with("decide", folder.path(), &arguments).await;
+    let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    let (shown, mailed, lost) =
+        (decide.token("alice").await, decide.token("bob").await, decide.token("carol").await);
+    assert_eq!(taken(&decide, &[exposure("1", &shown)]).await, [Outcome::Accepted]);
+    for token in [&shown, &shown, &mailed] {
+        for process in [&decide, &ledger] {
+            leads_on(process, token).await;
+        }
+    }
+    nats.kill();
+    leads_on(&decide, &lost).await;
+    nats.again();
+    // What is sent again once the stream is back is behind all that was taken before.
+    taken(&decide, &[exposure("2", &mailed)]).await;
+    let cells = counted(&ledger, 2).await;
+    assert!(
+        (2..=3).contains(&clicks(&cells)) && rewards(&cells) == 0.0,
+        "it may have taken the last one: {cells:?}"
+    );
+    leads_on(&decide, &lost).await;
+    drop(ledger);
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    let cells = counted(&ledger, 2).await;
+    assert_eq!(clicks(&cells), 3, "made anew, and with all: {cells:?}");
+}
+
+fn clicks(cells: &[CellTotals]) -> u64 {
+    cells.iter().map(|cell| cell.unconfirmed_clicks).sum()
+}
+
+async fn leads_on(process: &Process, token: &str) {
+    let answer = browser().get(format!("{}/v1/r/{token}", process.origin())).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 302);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,12 @@
 //! The HTTP edge of the redirect. Its answers are for people: a browser shows them.
 
+use api::wire::token::Claims;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::clicks::Followed;
 use super::{DeadLink, Follower, Link};
 use crate::ledger::http::LedgerState;
 
@@ -21,10 +23,21 @@ pub(in crate::ledger) async fn follow(
     // What is no text is no token either.
     let token = token.map(|Path(token)| token).unwrap_or_default();
     let follower = Follower::of(&method, &headers);
-    let (keys, tables) = (state.keys(), state.tables());
-    match Link::read(&token, &keys, &tables) {
-        Ok(link) => led(link.address(&token, follower)),
-        Err(dead) => dead.into_response(),
+    let read = Link::read(&token, &state.keys(), &state.tables())
+        .map(|link| (link.address(&token, follower), link.claims));
+    let (followed, answer) = match read {
+        Ok((address, claims)) => (counted(&state, &token, claims, follower).await, led(address)),
+        Err(dead) => (Followed::Dead, dead.into_response()),
+    };
+    state.clicks().count(followed);
+    answer
+}
+
+/// Has the click recorded, where it is a person's.
+async fn counted(state: &LedgerState, token: &str, claims: Claims, follower: Follower) -> Followed {
+    match follower {
+        Follower::Person => state.clicks().take(token, state.record(claims)).await,
+        Follower::Ahead | Follower::Apart => Followed::Uncounted,
     }
 }
 
