@@ -7,17 +7,19 @@
 //! ```
 //!
 //! **The unit** is one subject in one placement under one seed. Its first exposure to arrive fixes round, segment and
-//! variant; a second one is a duplicate, under whatever token. A binary reward counts when its time lies in
-//! `[exposure, exposure + window]`, both ends included. Events may arrive in any order.
+//! variant; a second one is a duplicate, under whatever token. A reward counts when its time lies in
+//! `[exposure, exposure + window]`, both ends included; all of a unit are summed, and the sum is capped. Events may arrive
+//! in any order.
 //!
 //! **Maturing.** When window and [allowance](unit::allowance) have passed by the ledger's clock, the exposure is added
-//! to the sums of its cell and variant, and all that is left of the unit is that it was counted. Nothing that arrives
-//! later changes a sum.
+//! to the sums of its cell and variant, and all that is left of the unit is that it was counted, and what for. Nothing that
+//! arrives later changes a sum: rewards of within the window are summed apart for a week.
 //!
-//! **Dedup.** What is counted is protected by the unit and not by event ids: a unit counts once, and a binary reward
-//! has two states. Ids only tell a sender that it repeats itself, so they live as long as a repeat could still be
-//! accepted: until the unit matures. After that a repeated exposure is a duplicate and a repeated reward is late.
+//! **Dedup.** A unit counts once, which protects exposures, and rewards that can't add anything. Other rewards count once
+//! for each id, so ids are kept as long as a repeat could still change a sum.
 //! Ids are compared among events of one kind about one unit, so the ids of two applications do not meet.
+//!
+//! **Erasure.** Whoever is [forgotten](check::Erasure) is a stranger from then on, and soon in no file.
 //!
 //! **Time** is the arrival time of each request, in the order in which the writer takes them. A clock that jumps back
 //! uncounts nothing. Behind a [stream] it is the stream's time.

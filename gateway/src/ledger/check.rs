@@ -113,11 +113,6 @@ impl Erasure {
     pub fn of(campaign: &str, subject: &SubjectHash) -> Option<Self> {
         Some(Self { campaign: campaign.to_owned(), subject: bytes(subject)? })
     }
-
-    /// Whether it is about that subject of that experiment.
-    pub(super) fn is_of(&self, experiment: &Experiment, subject: &Subject) -> bool {
-        self.campaign == experiment.campaign && self.subject == *subject
-    }
 }
 
 /// Reads an event that arrives at `now`.

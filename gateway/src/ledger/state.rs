@@ -172,9 +172,7 @@ impl State {
             }
             keys.extend([unit, Key::clicks(book.experiment(), erasure.subject)]);
         }
-        if !erasures.contains(&erasure) {
-            erasures.push(erasure);
-        }
+        erasures.push(erasure);
         keys
     }
 

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use serde_json::Value;
 
+use crate::auth::SHOP;
 use crate::clock::HandClock;
 use crate::kill;
 use crate::model::SMALL;
@@ -117,6 +118,29 @@ async fn clicks_on_links_are_counted_once_behind_a_stream_and_lead_on_without_it
     let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
     let cells = counted(&ledger, 2).await;
     assert_eq!(clicks(&cells), 3, "made anew, and with all: {cells:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_erased_is_so_behind_a_stream_too_and_again_from_its_beginning() {
+    let folder = process::folder(Sample { window_seconds: 20, ..SAMPLE });
+    let Some(nats) = Nats::start(folder.path()) else { return };
+    let keys = folder.path().join("api-keys");
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::write(keys.join("shop.web"), SHOP).unwrap();
+    let decide = Process::start_with("decide", folder.path(), &["--nats", nats.url.as_str()]).await;
+    let arguments = ["--nats", nats.url.as_str(), "--api-keys", keys.to_str().unwrap()];
+    let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    let (alice, bob) = (decide.token("alice").await, decide.token("bob").await);
+    taken(&decide, &[exposure("1", &alice), exposure("2", &bob), reward("3", &bob)]).await;
+    let erased = reqwest::Client::new().delete(format!("{}/v1/subjects/alice", ledger.origin()));
+    let erased = erased.header("Authorization", format!("Bearer {SHOP}")).send().await.unwrap();
+    assert_eq!(erased.status(), 202);
+    let cells = counted(&ledger, 1).await;
+    assert_eq!(rewards(&cells), 1.0, "bob is who was counted: {cells:?}");
+    drop(ledger);
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+    assert_eq!(counted(&ledger, 1).await, cells);
 }
 
 fn clicks(cells: &[CellTotals]) -> u64 {

@@ -108,13 +108,13 @@ impl Entry {
         (LONGEST + erasure.campaign.len()) as u64
     }
 
-    /// Whether it is about the subject of the erasure.
-    pub(crate) fn is_of(&self, erasure: &Erasure) -> bool {
+    /// Whom it is about.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
         match self {
-            Self::Arrival(Arrival { experiment, subject, what: _ })
-            | Self::Reopened(experiment, subject, _) => erasure.is_of(experiment, subject),
-            Self::Erased(erased) => erased == erasure,
-            Self::Clock(_) | Self::Source(_) => false,
+            Self::Arrival(Arrival { subject, .. })
+            | Self::Reopened(_, subject, _)
+            | Self::Erased(Erasure { subject, .. }) => Some(subject),
+            Self::Clock(_) | Self::Source(_) => None,
         }
     }
 

@@ -1,12 +1,13 @@
 //! Files of the log, written anew without what is to be forgotten.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use super::segment::{self, Contents};
-use super::{LogError, needed};
-use crate::ledger::check::Erasure;
+use super::{Entry, LogError, needed};
+use crate::ledger::check::{Erasure, Subject};
 
 /// Takes what is about these subjects out of all files that hold nothing after group `until`: those are kept to be read, and
 /// nobody goes on from them.
@@ -18,10 +19,12 @@ use crate::ledger::check::Erasure;
 pub(crate) fn erase(folder: &Path, until: u64, erasures: &[Erasure]) -> Result<(), LogError> {
     let all = segment::list(folder)?;
     let needed = needed(folder, until)?.len();
+    // In another campaign the same person has another pseudonym.
+    let erased: HashSet<&Subject> = erasures.iter().map(|erasure| &erasure.subject).collect();
     for path in &all[..all.len() - needed] {
         let contents = Contents::read(path)?;
-        let is_kept = |entry: &_| !erasures.iter().any(|erasure| super::Entry::is_of(entry, erasure));
-        if let Some(bytes) = contents.without(is_kept)? {
+        let is_kept = |entry: &Entry| entry.subject().is_none_or(|subject| !erased.contains(subject));
+        if let Some(bytes) = contents.only(is_kept)? {
             replace(path, &bytes).map_err(LogError::io(path))?;
         }
     }

@@ -267,7 +267,7 @@ impl Contents {
     ///
     /// # Errors
     /// When what a group holds can't be read.
-    pub(super) fn without(&self, is_kept: impl Fn(&Entry) -> bool) -> Result<Option<Vec<u8>>, LogError> {
+    pub(super) fn only(&self, is_kept: impl Fn(&Entry) -> bool) -> Result<Option<Vec<u8>>, LogError> {
         let (mut reader, mut writer) = (Reader::default(), Writer::default());
         let mut bytes = self.bytes[..HEAD].to_vec();
         let (mut at, mut next, mut is_less) = (HEAD, self.first, false);
