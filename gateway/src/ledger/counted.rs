@@ -98,7 +98,8 @@ impl Counted {
 }
 
 impl Stored {
-    /// Writes sorted units. They are on disk when this returns, and those that were erased are in no file.
+    /// Writes sorted units. They are on disk when this returns; files of before still have those that were erased, until
+    /// these are [purged](Stored::purge).
     ///
     /// # Errors
     /// When they can't be written.
@@ -113,13 +114,15 @@ impl Stored {
                 None => sorted.write_tombstone(key.bytes().as_slice())?,
             }
         }
-        sorted.finish()?;
-        if changes.iter().any(|(_, change)| change.is_none()) { self.purge() } else { Ok(()) }
+        sorted.finish()
     }
 
-    /// Writes the tree anew without what was deleted, and lets go of the files of before: fjall keeps these for readers of
-    /// the past, of whom there are none, until it is written to once more.
-    fn purge(&self) -> Result<(), fjall::Error> {
+    /// Writes the tree anew without what was erased, and lets go of the files of before: fjall keeps these for readers of
+    /// the past, of whom there are none, until it is written to once more. It takes as much room again as the set has.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(super) fn purge(&self) -> Result<(), fjall::Error> {
         for _ in 0..2 {
             self.keys.major_compact()?;
             let mut sorted = self.keys.start_ingestion()?;
@@ -148,6 +151,7 @@ mod tests {
     fn flush(counted: &mut Counted) {
         let (changes, stored) = counted.leave();
         stored.write(&changes).unwrap();
+        stored.purge().unwrap();
         counted.arrived();
     }
 

@@ -23,6 +23,15 @@ pub(super) struct Forgetting {
     last: u64,
 }
 
+/// Whether a file of the log ends where a checkpoint does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileEnds {
+    /// All that the checkpoint holds stands in files that end before what comes.
+    Here,
+    /// What comes goes on in the same file.
+    Later,
+}
+
 impl Forgetting {
     /// Whether anything is to be done still.
     pub(super) fn waits(&self, state: &State) -> bool {
@@ -34,10 +43,20 @@ impl Forgetting {
         self.waits(state) && last > self.last
     }
 
-    /// A checkpoint begins after this group; what it may take out of the files that are needed no more once it is written.
-    pub(super) fn begin(&mut self, state: &State, last: u64) -> Vec<Erasure> {
-        (self.holding, self.last) = (state.erasures().len(), last);
+    /// A checkpoint begins after this group, with which a file of the log ends or does not; what it may take out of the files
+    /// that are needed no more once it is written. Who stands in a file that goes on is not held by it yet.
+    pub(super) fn begin(&mut self, state: &State, last: u64, ends: FileEnds) -> Vec<Erasure> {
+        self.holding = match ends {
+            FileEnds::Here => state.erasures().len(),
+            FileEnds::Later => self.held,
+        };
+        self.last = last;
         state.erasures()[..self.held].to_vec()
+    }
+
+    /// Whether the checkpoint that is being written takes somebody out of files.
+    pub(super) fn takes_out(&self) -> bool {
+        self.held > 0
     }
 
     /// It is written, and what it took out is in no file but in the checkpoints themselves.
@@ -71,12 +90,28 @@ mod tests {
             (5, None, vec![]),
         ] {
             assert!(forgetting.is_due(&state, last));
-            let found = forgetting.begin(&state, last);
+            let found = forgetting.begin(&state, last, FileEnds::Here);
             assert_eq!(found, taken_out.into_iter().map(erasure).collect::<Vec<_>>(), "after group {last}");
             assert!(!forgetting.is_due(&state, last), "the next one needs a group more");
             meanwhile.into_iter().for_each(|number| drop(state.erase(erasure(number))));
             forgetting.end(&mut state);
         }
         assert!(!forgetting.waits(&state));
+    }
+
+    #[test]
+    fn a_checkpoint_in_the_middle_of_a_file_brings_nobody_on() {
+        let (mut state, mut forgetting) = (State::default(), Forgetting::default());
+        state.erase(erasure(1));
+        for (last, ends, taken_out) in [
+            (1, FileEnds::Later, 0),
+            (2, FileEnds::Later, 0),
+            (3, FileEnds::Here, 0),
+            (4, FileEnds::Later, 1),
+        ] {
+            assert_eq!(forgetting.begin(&state, last, ends).len(), taken_out, "after group {last}");
+            forgetting.end(&mut state);
+        }
+        assert!(state.erasures().is_empty() && forgetting.waits(&state));
     }
 }

@@ -224,7 +224,10 @@ impl Parts {
     fn erasures(&self, mut known: BTreeSet<String>, caller: &Caller, subject: &str) -> Vec<Erasure> {
         let (tables, keys) = (self.tables.load(), self.keyring.load());
         known.extend(tables.served().map(|table| table.uid.clone()));
-        known.retain(|campaign| tables.of(campaign).is_none_or(|table| caller.opens(&table.namespace)));
+        known.retain(|campaign| match tables.of(campaign) {
+            Some(table) => caller.opens(&table.namespace),
+            None => !tables.is_refused(campaign),
+        });
         let erasure = |campaign: &String| Erasure::of(campaign, &keys.subject(campaign, subject));
         known.iter().filter_map(erasure).collect()
     }

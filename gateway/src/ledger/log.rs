@@ -134,6 +134,7 @@ impl Log {
         mut visit: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<Self, E> {
         std::fs::create_dir_all(folder).map_err(LogError::io(folder))?;
+        erase::clear(folder)?;
         let mut end = None;
         for path in needed(folder, after)? {
             end = Some(Contents::read(&path)?.replay(after, &mut visit)?);
@@ -162,6 +163,11 @@ impl Log {
     /// As [`Log::begin`].
     pub(super) fn part(&mut self) -> Result<(), LogError> {
         if self.segment.is_empty() { Ok(()) } else { self.turn(0) }
+    }
+
+    /// Whether all that is written stands in files that are at their end.
+    pub(super) fn is_parted(&self) -> bool {
+        self.segment.is_empty()
     }
 
     fn turn(&mut self, bytes: u64) -> Result<(), LogError> {
@@ -222,9 +228,7 @@ impl Log {
     /// # Errors
     /// When they can't be listed or removed.
     pub(crate) fn remove_until(folder: &Path, after: u64, keep: Duration) -> Result<(), LogError> {
-        let all = segment::list(folder)?;
-        let needed = needed(folder, after)?.len();
-        for path in &all[..all.len() - needed] {
+        for path in &apart(folder, after)?.0 {
             let age =
                 std::fs::metadata(path).and_then(|it| it.modified()).map_err(LogError::io(path))?.elapsed();
             // Of a time in the future nothing is known; the next one may be kept in its place.
@@ -243,11 +247,18 @@ fn missing(folder: &Path, after: u64) -> LogError {
 
 /// The files that hold groups after `after`, and the last in any case.
 pub(super) fn needed(folder: &Path, after: u64) -> Result<Vec<PathBuf>, LogError> {
+    Ok(apart(folder, after)?.1)
+}
+
+/// The files that hold nothing after group `after`, and those that are needed. The log may grow meanwhile, so it is looked at
+/// once.
+fn apart(folder: &Path, after: u64) -> Result<(Vec<PathBuf>, Vec<PathBuf>), LogError> {
     let mut paths = segment::list(folder)?;
     let begins_after = |path: &PathBuf| first(path).is_some_and(|first| first > after + 1);
     let first = paths.iter().position(begins_after).unwrap_or(paths.len()).saturating_sub(1);
     if paths.first().is_some_and(begins_after) {
         return Err(missing(folder, after));
     }
-    Ok(paths.split_off(first))
+    let needed = paths.split_off(first);
+    Ok((paths, needed))
 }

@@ -31,7 +31,11 @@ impl LedgerMetrics {
         let help = "Time to write what had waited, with the sync";
         registry.register_with_unit("broadside_ledger_commit", help, Unit::Seconds, commits.clone());
         let units = Gauge::default();
-        registry.register("broadside_ledger_units", "Units in memory, whose window runs", units.clone());
+        registry.register(
+            "broadside_ledger_units",
+            "Units in memory, whose window runs or for which rewards came late",
+            units.clone(),
+        );
         let written = Counter::default();
         let help = "What was written to the log";
         registry.register_with_unit("broadside_ledger_log", help, Unit::Bytes, written.clone());

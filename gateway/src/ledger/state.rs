@@ -7,7 +7,7 @@ mod book;
 mod snapshot;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -30,13 +30,21 @@ pub(super) struct Key([u8; 24]);
 /// An experiment's name, by hash: of a thousand million experiments two share one with a chance of 3 %.
 type Name = u64;
 
+/// For how many units rewards may come late in the week that they are looked for: some 75 MB. What comes late for others is
+/// told `late` and not counted apart.
+const CORRECTED_LIMIT: usize = 250_000;
+
 /// The units whose window runs, and the sums.
 #[derive(Debug, Default)]
 pub(super) struct State {
     books: HashMap<Name, Book>,
+    /// The books of each campaign.
+    campaigns: BTreeMap<String, Vec<Name>>,
     units: HashMap<Key, Unit>,
     /// When units are due. What is no longer true stays until its moment comes.
     due: BinaryHeap<Reverse<(Millis, Key)>>,
+    /// How many of them were counted, and are here for what came late.
+    corrected: usize,
     /// Units share what they were shown.
     arms: HashSet<Arc<Arm>>,
     /// The last message of a stream that is in here; zero for none.
@@ -110,7 +118,7 @@ impl State {
                     swept.counted.push((key, open));
                 }
                 // What came late stands in the sums, and the unit among those that were counted.
-                Some(Unit::Corrected(_)) => {}
+                Some(Unit::Corrected(_)) => self.corrected -= 1,
                 _ => swept.forgotten += 1,
             }
         }
@@ -133,8 +141,9 @@ impl State {
             None => counted(&key)?.map(Unit::Counted),
             unit => unit,
         };
-        let (was_open, was_due) =
-            (matches!(before, Some(Unit::Open(_))), before.as_ref().and_then(Unit::due));
+        let (was_open, was_counted) =
+            (matches!(before, Some(Unit::Open(_))), matches!(before, Some(Unit::Counted(_))));
+        let was_due = before.as_ref().and_then(Unit::due);
         let late = before.as_ref().map_or(Amount::ZERO, Unit::more);
         let (receipt, after) = match &arrival.what {
             What::Exposure(shown) => {
@@ -142,6 +151,11 @@ impl State {
                 let (at, window, cap, covariate) = (*at, *window, *cap, *covariate);
                 let arm = self.arm(&draw.arm);
                 unit::expose(before, unit::Exposure { at, window, cap, covariate, arm }, now)
+            }
+            What::Reward(_)
+                if matches!(before, Some(Unit::Counted(_))) && self.corrected >= CORRECTED_LIMIT =>
+            {
+                return Ok(unit::TOO_LATE);
             }
             What::Reward(reward) => unit::reward(before, *reward, now),
             What::Click(click) => return Ok(self.click(before.is_some(), &arrival.experiment, click)),
@@ -152,6 +166,7 @@ impl State {
             // Whoever looks for all units of a subject looks in all books.
             Unit::Waiting(_) => drop(self.book(&arrival.experiment)),
             Unit::Corrected(corrected) if receipt.is_kept() => {
+                self.corrected += usize::from(was_counted);
                 self.book(&arrival.experiment).correct(corrected, late);
             }
             _ => {}
@@ -163,12 +178,15 @@ impl State {
     /// Forgets what is known about a subject: its units, whose keys these are. What they were counted for stays in the sums,
     /// which tell of nobody.
     pub(super) fn erase(&mut self, erasure: Erasure) -> Vec<Key> {
-        let Self { books, units, erasures, .. } = self;
+        let Self { books, campaigns, units, corrected, erasures, .. } = self;
         let mut keys = Vec::new();
-        for book in books.values_mut().filter(|book| book.experiment().campaign == erasure.campaign) {
+        for name in campaigns.get(&erasure.campaign).into_iter().flatten() {
+            let book = books.get_mut(name).expect("its campaign names it");
             let unit = Key::new(book.experiment(), erasure.subject);
-            if let Some(Unit::Open(_)) = units.remove(&unit) {
-                book.end();
+            match units.remove(&unit) {
+                Some(Unit::Open(_)) => book.end(),
+                Some(Unit::Corrected(_)) => *corrected -= 1,
+                Some(Unit::Waiting(_) | Unit::Counted(_)) | None => {}
             }
             keys.extend([unit, Key::clicks(book.experiment(), erasure.subject)]);
         }
@@ -194,7 +212,7 @@ impl State {
 
     /// The campaigns of which anything is known.
     pub(super) fn campaigns(&self) -> BTreeSet<String> {
-        self.books.values().map(|book| book.experiment().campaign.clone()).collect()
+        self.campaigns.keys().cloned().collect()
     }
 
     /// A click is in the sums at once. The store remembers whose it was.
@@ -262,7 +280,12 @@ impl State {
     }
 
     fn book(&mut self, experiment: &Experiment) -> &mut Book {
-        self.books.entry(name(experiment)).or_insert_with(|| Book::new(experiment.clone()))
+        let Self { books, campaigns, .. } = self;
+        let name = name(experiment);
+        books.entry(name).or_insert_with(|| {
+            campaigns.entry(experiment.campaign.clone()).or_default().push(name);
+            Book::new(experiment.clone())
+        })
     }
 
     fn arm(&mut self, arm: &Arm) -> Arc<Arm> {

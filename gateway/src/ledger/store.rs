@@ -28,7 +28,7 @@ use super::Millis;
 use super::check::{Arrival, Erasure, What};
 use super::checkpoint::{self, CheckpointError};
 use super::counted::Counted;
-use super::forgetting::Forgetting;
+use super::forgetting::{FileEnds, Forgetting};
 use super::log::{self, Entry, Log};
 pub use super::log::{FileLengths, LogError};
 use super::state::{self, Key, State, Swept};
@@ -55,7 +55,7 @@ impl Default for Bounds {
     fn default() -> Self {
         let files = FileLengths::default();
         let (checkpoint_every, counted_in_memory) = (files.longest, 250_000);
-        let (forget_every, keep_log) = (Duration::from_secs(60), Duration::ZERO);
+        let (forget_every, keep_log) = (Duration::from_secs(300), Duration::ZERO);
         Self { files, checkpoint_every, counted_in_memory, forget_every, keep_log }
     }
 }
@@ -73,7 +73,7 @@ pub struct Store {
     checkpoint_at: u64,
     /// When it began; none since the ledger was opened.
     checkpoint_began: Option<Instant>,
-    checkpoint: Option<JoinHandle<Result<(), StoreError>>>,
+    checkpoint: Option<JoinHandle<Result<Taken, StoreError>>>,
     forgetting: Forgetting,
     /// Released with the last handle.
     _lock: File,
@@ -190,6 +190,10 @@ impl Store {
 
     /// What was only kept goes before events are refused for good.
     fn without_room(&self, error: LogError) -> StoreError {
+        // A file that is written anew meanwhile would be back after it was removed.
+        if self.checkpoint.is_some() && self.forgetting.takes_out() {
+            return error.into();
+        }
         let needed =
             checkpoint::needed(&self.folder.join(CHECKPOINTS)).map_err(checkpoint_error(&self.folder));
         let freed =
@@ -203,9 +207,22 @@ impl Store {
             self.end_checkpoint()?;
         }
         if self.checkpoint.is_none() && (self.is_due() || self.forgets()) {
+            self.part()?;
             self.begin_checkpoint();
         }
         Ok(())
+    }
+
+    /// Whatever the checkpoint is made for, it helps to forget where it ends with a file of the log. Where there is no room
+    /// for another it does not, and the next one may.
+    fn part(&mut self) -> Result<(), StoreError> {
+        if !self.forgetting.waits(&self.state) {
+            return Ok(());
+        }
+        match self.log.part() {
+            Err(LogError::Full) => Ok(()),
+            parted => Ok(parted?),
+        }
     }
 
     /// A checkpoint writes all units whose window runs, so with many of those it waits until as many were counted.
@@ -215,19 +232,19 @@ impl Store {
             || self.counted.recent() >= counted_in_memory.max(self.state.units())
     }
 
-    /// Whether a checkpoint is due to forget somebody, and the log is parted so that it can.
-    fn forgets(&mut self) -> bool {
+    /// Whether a checkpoint is due to forget somebody.
+    fn forgets(&self) -> bool {
         let rested = self.checkpoint_began.is_none_or(|began| began.elapsed() >= self.bounds.forget_every);
-        // Where there is no room for another file it is tried again with the next group.
-        rested && self.forgetting.is_due(&self.state, self.log.last()) && self.log.part().is_ok()
+        rested && self.forgetting.is_due(&self.state, self.log.last())
     }
 
     fn begin_checkpoint(&mut self) {
         (self.checkpoint_at, self.checkpoint_began) = (self.written, Some(Instant::now()));
         let (folder, keep_log) = (self.folder.clone(), self.bounds.keep_log);
         let (last, state) = (self.log.last(), self.state.snapshot());
+        let ends = if self.log.is_parted() { FileEnds::Here } else { FileEnds::Later };
         let (changes, stored) = self.counted.leave();
-        let erasures = self.forgetting.begin(&self.state, last);
+        let erasures = self.forgetting.begin(&self.state, last, ends);
         self.checkpoint = Some(std::thread::spawn(move || {
             // First who was counted: a state without them would count people twice.
             stored.write(&changes).map_err(counted_error(&folder))?;
@@ -236,10 +253,12 @@ impl Store {
             let needed = written.and_then(|()| checkpoint::prune(&checkpoints));
             let needed = needed.map_err(checkpoint_error(&folder))?;
             Log::remove_until(&log, needed, keep_log)?;
-            if !erasures.is_empty() {
-                log::erase(&log, needed, &erasures)?;
+            if erasures.is_empty() {
+                return Ok(Taken::Out);
             }
-            Ok(())
+            let erased = log::erase(&log, needed, &erasures).map_err(StoreError::from);
+            let purged = erased.and_then(|()| stored.purge().map_err(counted_error(&folder)));
+            Taken::of(purged)
         }));
     }
 
@@ -247,14 +266,37 @@ impl Store {
     fn end_checkpoint(&mut self) -> Result<(), StoreError> {
         let Some(thread) = self.checkpoint.take() else { return Ok(()) };
         match thread.join().expect("a checkpoint returns its faults and does not panic") {
-            Ok(()) => {
+            Ok(Taken::Out) => {
                 self.counted.arrived();
                 self.forgetting.end(&mut self.state);
             }
+            Ok(Taken::Later) => self.counted.arrived(),
             Err(error) if error.is_full() => tracing::error!(%error, "the ledger's volume is full"),
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+}
+
+/// What became of those who were to be forgotten, once a checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// They are in no file but in checkpoints.
+    Out,
+    /// There was no room to write files anew: the next checkpoint tries it again.
+    Later,
+}
+
+impl Taken {
+    fn of(done: Result<(), StoreError>) -> Result<Self, StoreError> {
+        match done {
+            Ok(()) => Ok(Self::Out),
+            Err(error) if error.is_full() => {
+                tracing::error!(%error, "who was erased stands in files still, since there is no room to write them anew");
+                Ok(Self::Later)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -444,7 +486,11 @@ impl StoreError {
             Self::Log(LogError::Full) => true,
             Self::Checkpoint { source: CheckpointError::Io(error), .. } => log::is_full(error),
             Self::Counted { source, .. } => {
-                matches!(&**source, fjall::Error::Io(error) if log::is_full(error))
+                let (fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) = &**source
+                else {
+                    return false;
+                };
+                log::is_full(error)
             }
             _ => false,
         }

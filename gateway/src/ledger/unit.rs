@@ -182,7 +182,7 @@ impl Receipt {
 
 const ACCEPTED: Receipt = Receipt::of(Outcome::Accepted);
 const DUPLICATE: Receipt = Receipt::of(Outcome::Duplicate);
-const TOO_LATE: Receipt = Receipt::because(
+pub(super) const TOO_LATE: Receipt = Receipt::because(
     Outcome::Late,
     "its window had closed: send events as they happen, with the time in `at`",
 );

@@ -66,6 +66,10 @@ pub struct Fed {
 }
 
 impl Fed {
+    fn len(&self) -> usize {
+        self.arrivals.len() + self.erasures.len()
+    }
+
     /// A message that holds nothing.
     pub fn nothing(sequence: u64) -> Self {
         Self { sequence, at: Timestamp::UNIX_EPOCH, arrivals: Vec::new(), erasures: Vec::new() }
@@ -80,7 +84,7 @@ enum Command {
     Totals { campaign: String, at: Timestamp, reply: oneshot::Sender<Result<TotalsResponse, LedgerError>> },
     Sweep { at: Timestamp },
     Mark { at: Timestamp, reply: oneshot::Sender<Result<Timestamp, LedgerError>> },
-    Erase { erasures: Vec<Erasure>, at: Timestamp, reply: oneshot::Sender<Result<(), LedgerError>> },
+    Erase(Erase),
     Campaigns { reply: oneshot::Sender<Result<BTreeSet<String>, LedgerError>> },
 }
 
@@ -90,6 +94,15 @@ struct Record {
     at: Timestamp,
     reply: oneshot::Sender<Result<Vec<Receipt>, LedgerError>>,
     /// Given back when the record is answered.
+    _room: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct Erase {
+    erasures: Vec<Erasure>,
+    at: Timestamp,
+    reply: oneshot::Sender<Result<(), LedgerError>>,
+    /// Given back when the erasures are answered.
     _room: OwnedSemaphorePermit,
 }
 
@@ -151,10 +164,9 @@ impl Ledger {
     /// # Errors
     /// When the queue or the disk is full, or the writer has ended.
     pub async fn record(&self, arrivals: Vec<Arrival>, at: Timestamp) -> Result<Vec<Receipt>, LedgerError> {
-        let events = u32::try_from(arrivals.len()).map_err(|_| LedgerError::Busy)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(events).map_err(|_| LedgerError::Busy)?;
+        let _room = self.room_for(arrivals.len())?;
         let (reply, receipts) = oneshot::channel();
-        self.send(Command::Record(Record { arrivals, at, reply, _room: room }))?;
+        self.send(Command::Record(Record { arrivals, at, reply, _room }))?;
         receipts.await.map_err(|_| LedgerError::Stopping)?
     }
 
@@ -182,10 +194,11 @@ impl Ledger {
     /// Forgets subjects, and returns when that is on disk: events of before count for nothing any more.
     ///
     /// # Errors
-    /// When the disk is full, or the writer has ended.
+    /// When the queue or the disk is full, or the writer has ended.
     pub async fn erase(&self, erasures: Vec<Erasure>, at: Timestamp) -> Result<(), LedgerError> {
+        let _room = self.room_for(erasures.len().min(QUEUE_LIMIT))?;
         let (reply, erased) = oneshot::channel();
-        self.send(Command::Erase { erasures, at, reply })?;
+        self.send(Command::Erase(Erase { erasures, at, reply, _room }))?;
         erased.await.map_err(|_| LedgerError::Stopping)?
     }
 
@@ -204,8 +217,7 @@ impl Ledger {
     /// # Errors
     /// When the writer has ended.
     pub async fn feed(&self, messages: Vec<Fed>) -> Result<(), LedgerError> {
-        let events =
-            messages.iter().map(|message| message.arrivals.len()).sum::<usize>().clamp(1, QUEUE_LIMIT);
+        let events = messages.iter().map(Fed::len).sum::<usize>().clamp(1, QUEUE_LIMIT);
         let events = u32::try_from(events).map_err(|_| LedgerError::Busy)?;
         let room =
             Arc::clone(&self.room).acquire_many_owned(events).await.map_err(|_| LedgerError::Stopping)?;
@@ -223,6 +235,11 @@ impl Ledger {
     /// Whether the writer takes events.
     pub fn is_running(&self) -> bool {
         !self.queue.is_closed()
+    }
+
+    fn room_for(&self, events: usize) -> Result<OwnedSemaphorePermit, LedgerError> {
+        let events = u32::try_from(events).map_err(|_| LedgerError::Busy)?;
+        Arc::clone(&self.room).try_acquire_many_owned(events).map_err(|_| LedgerError::Busy)
     }
 
     fn send(&self, command: Command) -> Result<(), LedgerError> {
@@ -329,7 +346,7 @@ impl Command {
                 .iter()
                 .map(|fed| Group::room(&fed.arrivals) + Group::room_to_erase(&fed.erasures))
                 .sum(),
-            Self::Erase { erasures, .. } => Group::room_to_erase(erasures),
+            Self::Erase(erase) => Group::room_to_erase(&erase.erasures),
             Self::Totals { .. }
             | Self::Sweep { .. }
             | Self::Mark { .. }
@@ -345,7 +362,7 @@ impl Command {
             Self::Record(record) => drop(record.reply.send(Err(LedgerError::Full))),
             Self::Totals { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
             Self::Mark { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
-            Self::Erase { reply, .. } => drop(reply.send(Err(LedgerError::Full))),
+            Self::Erase(erase) => drop(erase.reply.send(Err(LedgerError::Full))),
             Self::Campaigns { reply } => drop(reply.send(Err(LedgerError::Full))),
             Self::Sweep { .. } => {}
             Self::CaughtUp { .. } | Self::Feed { .. } => return Some(self),
@@ -393,7 +410,7 @@ impl LedgerMetrics {
                 self.matured(marked.map_or(0, |at| group.mark(millis(at))));
                 Ok(Some(Answer::Marked(reply, marked)))
             }
-            Command::Erase { erasures, at, reply } => {
+            Command::Erase(Erase { erasures, at, reply, _room }) => {
                 self.sweep(group, Some(at));
                 erasures.into_iter().for_each(|erasure| group.erase(erasure, millis(at)));
                 Ok(Some(Answer::Erased(reply)))

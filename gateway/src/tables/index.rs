@@ -1,6 +1,6 @@
 //! Which tables are in force: a pure fold over what a source saw.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use api::{AdTable, AdTableSpec};
@@ -11,6 +11,8 @@ use crate::table::{Table, TableError};
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     known: HashMap<String, Known>,
+    /// The UIDs of campaigns that have a table, and none that can be taken.
+    refused: HashSet<String>,
     arrivals: u64,
 }
 
@@ -63,6 +65,16 @@ impl Index {
     /// # Errors
     /// When it is refused; then nothing changed.
     pub fn offer(&mut self, object: &AdTable) -> Result<Change, Refused> {
+        let uid = &object.spec.campaign.uid;
+        let offered = self.offered(object);
+        match &offered {
+            Ok(_) => self.refused.remove(uid),
+            Err(_) => !self.known.contains_key(uid) && self.refused.insert(uid.clone()),
+        };
+        offered
+    }
+
+    fn offered(&mut self, object: &AdTable) -> Result<Change, Refused> {
         let table = Table::try_from(object)?;
         let known = self.known.get(&table.uid);
         if let Some(change) = known.map_or(Ok(None), |known| known.compare(&table, &object.spec))? {
@@ -77,12 +89,14 @@ impl Index {
 
     /// Drops the table of a campaign; true if there was one.
     pub fn remove(&mut self, uid: &str) -> bool {
+        self.refused.remove(uid);
         self.known.remove(uid).is_some()
     }
 
     /// Drops every table but those that `listed` holds for true.
     pub fn retain(&mut self, listed: impl Fn(&str) -> bool) {
         self.known.retain(|uid, _| listed(uid));
+        self.refused.retain(|uid| listed(uid));
     }
 
     /// How many campaigns have a table.
@@ -100,7 +114,7 @@ impl Index {
     pub fn snapshot(&self) -> Snapshot {
         let mut by_age: Vec<&Known> = self.known.values().collect();
         by_age.sort_by_key(|known| (known.table.created, known.arrival));
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = Snapshot { refused: self.refused.clone(), ..Snapshot::default() };
         for Known { table, .. } in by_age {
             let names = snapshot.by_name.entry(table.namespace.clone()).or_default();
             names.insert(table.campaign.clone(), Arc::clone(table));
@@ -132,6 +146,7 @@ pub struct Snapshot {
     /// By namespace, then name: two maps, so that a look-up borrows both.
     by_name: HashMap<String, HashMap<String, Arc<Table>>>,
     by_uid: HashMap<String, Arc<Table>>,
+    refused: HashSet<String>,
 }
 
 impl Snapshot {
@@ -143,6 +158,11 @@ impl Snapshot {
     /// The tables that are served, in no order: of each name one.
     pub fn served(&self) -> impl Iterator<Item = &Table> {
         self.by_name.values().flat_map(HashMap::values).map(|table| &**table)
+    }
+
+    /// Whether the campaign of that UID has a table that is not served, so that nothing is known of it but that it is there.
+    pub fn is_refused(&self, uid: &str) -> bool {
+        self.refused.contains(uid)
     }
 
     /// The table of the campaign of that UID.

@@ -1,4 +1,4 @@
-//! Erasure: what is known about a person goes, from memory at once and from every file soon after.
+//! Erasure: a person is a stranger at once, and soon in no file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn a_person_who_is_erased_is_a_stranger_and_the_sums_tell_of_nobody() {
     let (alice, bob) = (world.token("alice").await, world.token("bob/7").await);
     let (shown, acted) = ([exposure("1", &alice), exposure("2", &bob)], reward("3", &alice));
     world.send(&shown).await;
-    world.send(&[acted.clone()]).await;
+    world.send(std::slice::from_ref(&acted)).await;
     assert_eq!(erase(&world, Some(SHOP), "alice").await, (StatusCode::ACCEPTED, json!({"campaigns": 1})));
     assert_eq!(world.sums(SAMPLE.uid).await, (0, 0.0, 1), "what was not counted yet never is");
     assert_eq!(world.send(&[acted]).await, [Accepted], "a reward of hers waits, as a stranger's");
@@ -163,6 +163,9 @@ fn totals(store: &mut Store, now: Millis) -> Vec<PlacementTotals> {
     totals.unwrap()
 }
 
+/// Each group is due for a checkpoint, whoever is to be forgotten.
+const RESTLESS: Bounds = Bounds { checkpoint_every: 1, forget_every: Duration::from_secs(3600), ..KEPT };
+
 fn until_gone(store: &mut Store, folder: &Path, now: &mut Millis) {
     let end = *now + HOUR / 6;
     while !that_tell_of(folder, ALICE).is_empty() {
@@ -176,8 +179,8 @@ const KEPT: Bounds = Bounds { keep_log: Duration::from_secs(3600), ..SMALL };
 #[test]
 fn no_file_tells_of_who_was_erased_and_all_others_are_as_they_were() {
     // Of a log that is not kept, what was accepted first is gone already.
-    let parts = [&["checkpoints", "counted"][..], &["log", "checkpoints", "counted"]];
-    for (bounds, parts) in [SMALL, KEPT].into_iter().zip(parts) {
+    let all = &["log", "checkpoints", "counted"][..];
+    for (bounds, parts) in [(SMALL, &all[1..]), (KEPT, all), (RESTLESS, all)] {
         let folder = tempfile::tempdir().unwrap();
         let mut store = lived(folder.path(), bounds, 200);
         let mut now = millis(START) + HOUR;
@@ -203,6 +206,22 @@ fn no_file_tells_of_who_was_erased_and_all_others_are_as_they_were() {
         }
         assert_eq!(totals(&mut store, now), before, "others are known as before");
     }
+}
+
+#[test]
+fn who_comes_back_and_is_erased_again_is_in_no_file_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = lived(folder.path(), KEPT, 50);
+    let mut now = millis(START) + HOUR;
+    for passes in 0..12 {
+        forget(&mut store, ALICE, now);
+        for _ in 0..passes {
+            pass(&mut store, &mut now);
+        }
+        take(&mut store, life(ALICE)[0].0.clone(), now);
+    }
+    forget(&mut store, ALICE, now);
+    until_gone(&mut store, folder.path(), &mut now);
 }
 
 #[test]

@@ -158,6 +158,25 @@ impl Writer {
         }
     }
 
+    /// Gives what an entry names its numbers, and leaves it out.
+    pub(super) fn name(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Arrival(Arrival { experiment, what, subject: _ }) => {
+                self.experiment(experiment);
+                match what {
+                    What::Exposure(Exposure { draw, .. }) | What::Click(Click { draw, .. }) => {
+                        self.draw(draw);
+                    }
+                    What::Reward(_) => {}
+                }
+            }
+            Entry::Reopened(experiment, ..) => {
+                self.experiment(experiment);
+            }
+            Entry::Clock(_) | Entry::Source(_) | Entry::Erased(_) => {}
+        }
+    }
+
     /// Hands over the group and begins the next.
     pub(super) fn take<T>(&mut self, with: impl FnOnce(&[u8]) -> T) -> T {
         let result = with(&self.group);

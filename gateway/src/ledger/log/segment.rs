@@ -277,7 +277,10 @@ impl Contents {
                     |_| LogError::Damaged { path: self.path.clone(), at: at as u64, what: UNREADABLE };
                 match entry.map_err(unreadable)? {
                     entry if is_kept(&entry) => writer.add(&entry),
-                    _ => is_less = true,
+                    entry => {
+                        writer.name(&entry);
+                        is_less = true;
+                    }
                 }
             }
             // A group keeps its number, even with nothing in it.
@@ -288,7 +291,8 @@ impl Contents {
         if self.is_sealed(at, next) {
             bytes.extend(framed(SEAL, next, &[]));
         }
-        // Names are written where they are first needed, so what is left is no longer than it was.
+        // Each name is where it was and has the number that it had, so what is left is no longer than it was.
+        debug_assert!(bytes.len() <= self.bytes.len());
         bytes.resize(self.bytes.len(), 0);
         Ok(is_less.then_some(bytes))
     }

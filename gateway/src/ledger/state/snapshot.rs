@@ -17,6 +17,9 @@ use crate::ledger::unit::{Arm, Corrected, Open, Unit, Waiting};
 #[error("it is not the state of a ledger")]
 pub struct SnapshotError(#[from] postcard::Error);
 
+/// As many bytes as most units take.
+const LONG_ENOUGH: usize = 64;
+
 /// What comes before the units.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -70,7 +73,8 @@ impl State {
             residue: self.residue,
             units: self.units.len(),
         };
-        let mut bytes = written(Vec::new(), &head);
+        // It is made while events wait, so that it should not grow by copies of itself.
+        let mut bytes = written(Vec::with_capacity(self.units.len() * LONG_ENOUGH), &head);
         for (key, unit) in &self.units {
             if let Some(unit) = unit_form(unit, &places) {
                 bytes = written(bytes, &KeyedForm { key: *key.bytes(), unit });
@@ -91,7 +95,7 @@ impl State {
             Self { arms: arms.iter().cloned().collect(), source, erasures, residue, ..Self::default() };
         for form in books {
             let book = form.book(&arms)?;
-            state.books.insert(name(book.experiment()), book);
+            state.insert(book);
         }
         state.units.reserve(units.min(bytes.len()));
         for _ in 0..units {
@@ -102,10 +106,17 @@ impl State {
         if rest.is_empty() { Ok(state) } else { Err(unreadable()) }
     }
 
+    fn insert(&mut self, book: Book) {
+        let name = name(book.experiment());
+        self.campaigns.entry(book.experiment().campaign.clone()).or_default().push(name);
+        self.books.insert(name, book);
+    }
+
     fn restore(&mut self, key: Key, unit: Unit) -> Result<(), SnapshotError> {
         if matches!(unit, Unit::Open(_)) {
             self.books.get_mut(&key.experiment()).ok_or_else(unreadable)?.begin();
         }
+        self.corrected += usize::from(matches!(unit, Unit::Corrected(_)));
         self.keep(key, unit, None);
         Ok(())
     }

@@ -52,8 +52,10 @@ impl Publisher {
     /// when they are made anew.
     ///
     /// # Errors
-    /// When the stream does not take them in time.
+    /// When too many wait, or the stream does not take them in time.
     pub async fn erase(&self, erasures: Vec<Erasure>) -> Result<(), LedgerError> {
+        let events = u32::try_from(erasures.len().min(QUEUE_LIMIT)).map_err(|_| LedgerError::Busy)?;
+        let _room = self.room.try_acquire_many(events).map_err(|_| LedgerError::Busy)?;
         let mut dealt: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
         for erasure in erasures {
             dealt.entry(partition(&erasure.campaign)).or_default().push(Entry::Erased(erasure));
