@@ -173,7 +173,7 @@ mod tests {
                 "allocations": [{"segments": ["all"], "shares": [500_000, 500_000]}],
             }],
         }))
-        .unwrap();
+        .expect("it is sound");
         let cells = names.into_iter().zip(counted).map(|(variant, (exposures, told))| {
             serde_json::json!({
                 "round": 1, "segment": "all", "variant": variant,
@@ -186,8 +186,8 @@ mod tests {
         let totals = serde_json::json!({
             "name": "hero", "seed": 1, "pendingExposures": 0, "cells": cells.collect::<Vec<_>>(),
         });
-        let totals: PlacementTotals = serde_json::from_value(totals).unwrap();
-        let found = super::cells(&row, &[&totals]).unwrap();
+        let totals: PlacementTotals = serde_json::from_value(totals).expect("it is sound");
+        let found = super::cells(&row, &[&totals]).expect("it is sound");
         assert_eq!(found.iter().map(Cell::has_covariate).collect::<Vec<_>>(), [expected], "{counted:?}");
     }
 
