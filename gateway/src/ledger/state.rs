@@ -152,9 +152,7 @@ impl State {
                 let arm = self.arm(&draw.arm);
                 unit::expose(before, unit::Exposure { at, window, cap, covariate, arm }, now)
             }
-            What::Reward(_)
-                if matches!(before, Some(Unit::Counted(_))) && self.corrected >= CORRECTED_LIMIT =>
-            {
+            What::Reward(_) if was_counted && self.corrected >= CORRECTED_LIMIT => {
                 return Ok(unit::TOO_LATE);
             }
             What::Reward(reward) => unit::reward(before, *reward, now),
@@ -231,11 +229,9 @@ impl State {
 
     /// The sums of a campaign, by placement, seed and cell.
     pub(super) fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
-        let mut books: Vec<&Book> = self
-            .books
-            .values()
-            .filter(|book| book.experiment().campaign == campaign && !book.is_empty())
-            .collect();
+        let names = self.campaigns.get(campaign).into_iter().flatten();
+        let mut books: Vec<&Book> =
+            names.filter_map(|name| self.books.get(name)).filter(|book| !book.is_empty()).collect();
         books.sort_unstable_by(|one, other| one.experiment().cmp(other.experiment()));
         books.into_iter().map(Book::totals).collect()
     }
@@ -280,12 +276,18 @@ impl State {
     }
 
     fn book(&mut self, experiment: &Experiment) -> &mut Book {
-        let Self { books, campaigns, .. } = self;
         let name = name(experiment);
-        books.entry(name).or_insert_with(|| {
-            campaigns.entry(experiment.campaign.clone()).or_default().push(name);
-            Book::new(experiment.clone())
-        })
+        if !self.books.contains_key(&name) {
+            self.insert(Book::new(experiment.clone()));
+        }
+        self.books.get_mut(&name).expect("it is there now")
+    }
+
+    fn insert(&mut self, book: Book) {
+        let Experiment { campaign, .. } = book.experiment();
+        let name = name(book.experiment());
+        self.campaigns.entry(campaign.clone()).or_default().push(name);
+        self.books.insert(name, book);
     }
 
     fn arm(&mut self, arm: &Arm) -> Arc<Arm> {

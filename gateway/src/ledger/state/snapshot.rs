@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, Sums};
-use super::{Key, State, name};
+use super::{Key, State};
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
 use crate::ledger::check::{Erasure, Experiment};
@@ -104,12 +104,6 @@ impl State {
             state.restore(Key(key), unit.unit(&arms)?)?;
         }
         if rest.is_empty() { Ok(state) } else { Err(unreadable()) }
-    }
-
-    fn insert(&mut self, book: Book) {
-        let name = name(book.experiment());
-        self.campaigns.entry(book.experiment().campaign.clone()).or_default().push(name);
-        self.books.insert(name, book);
     }
 
     fn restore(&mut self, key: Key, unit: Unit) -> Result<(), SnapshotError> {
