@@ -64,6 +64,15 @@ async fn only_a_key_of_the_namespace_erases() {
     assert!(answer["message"].as_str().unwrap().contains("--api-keys"), "{answer}");
     assert_eq!(world.sums(SAMPLE.uid).await.2, 1);
     world.remove(SAMPLE.uid);
+    let mut wrong = SAMPLE.object();
+    wrong.spec.placements[0].variants[0].digest = "0".repeat(64);
+    world.offer(&wrong).unwrap_err();
+    assert_eq!(
+        erase(&world, Some(BLOG), "alice").await,
+        (StatusCode::ACCEPTED, json!({"campaigns": 0})),
+        "a campaign whose table is refused is somebody's, and nobody knows whose"
+    );
+    world.remove(SAMPLE.uid);
     assert_eq!(
         erase(&world, Some(BLOG), "alice").await,
         (StatusCode::ACCEPTED, json!({"campaigns": 1})),

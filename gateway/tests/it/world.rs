@@ -52,9 +52,9 @@ impl World {
     }
 
     pub(crate) fn offer(&mut self, table: &AdTable) -> Result<(), Refused> {
-        self.keeper.offer(table)?;
+        let offered = self.keeper.offer(table);
         self.keeper.publish();
-        Ok(())
+        offered
     }
 
     pub(crate) fn remove(&mut self, uid: &str) {
