@@ -59,7 +59,8 @@ impl Gateway {
         keeper.publish();
         keeper.complete();
         let keyring = Keyring::new(Keys::new(&[7; 32]).expect("32 bytes"));
-        let decide = DecideState::new(tables.clone(), keyring.clone(), clock.clone(), None, &mut registry);
+        let decide =
+            DecideState::new(tables.clone(), keyring.clone(), clock.clone(), None, None, &mut registry);
         let store = Store::open(data, Bounds::default()).expect("a new ledger");
         let (totals, _) = Ledger::start(store, clock.clone(), &mut registry);
         let ledger = LedgerState::new(totals.clone(), tables, keyring, clock, &mut registry);

@@ -65,7 +65,8 @@ fn ours() -> Router {
     let (mut keeper, tables) = Keeper::new(&mut registry);
     keeper.offer(&SAMPLE.object()).expect("a table");
     keeper.publish();
-    let state = DecideState::new(tables, Keyring::new(keys()), Arc::new(SystemClock), None, &mut registry);
+    let state =
+        DecideState::new(tables, Keyring::new(keys()), Arc::new(SystemClock), None, None, &mut registry);
     gateway::decide::router(state).merge(gateway::serve::operations(registry, || true))
 }
 

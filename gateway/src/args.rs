@@ -169,6 +169,10 @@ pub struct CommonArgs {
     /// The file of the release's secret, at least 32 bytes; the same for every process of a release.
     #[arg(long, env = "BROADSIDE_KEY_FILE", value_name = "FILE")]
     pub key_file: PathBuf,
+    /// Record each person's decision too, so that a variant that is shown more seldom than the others is found early. The
+    /// process records by itself (`all`), or to a stream (`--nats`).
+    #[arg(long, env = "BROADSIDE_RECORD_DECISIONS")]
+    pub record_decisions: bool,
     /// The origins whose web pages may read answers, such as `https://shop.example`, or `*` for all; with commas between
     /// them, or again for each.
     #[arg(long, env = "BROADSIDE_ALLOW_ORIGIN", value_name = "ORIGIN|*", value_delimiter = ',')]
@@ -258,6 +262,17 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// The stream that events go to, where there is one.
     pub stream: Option<Place>,
+    /// What becomes of decisions.
+    pub decisions: Decisions,
+}
+
+/// What becomes of the decisions of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decisions {
+    /// Nobody is told.
+    Untold,
+    /// They are recorded, each person's once.
+    Recorded,
 }
 
 /// What a process does.
@@ -315,6 +330,11 @@ pub enum ConfigError {
         "--allow-origin: `*` lets any page ask with --visitor-cookie in its visitors' names: name the origins of yours"
     )]
     CookieForAnyOrigin,
+    /// A process has no decisions, or no place to record them.
+    #[error(
+        "--record-decisions: this process decides and records nothing: use `gateway all`, or `gateway decide` with --nats"
+    )]
+    NothingToRecord,
     /// The name of a stream can't be a part of a subject.
     #[error("--nats-stream: {0:?} is no name: write letters, digits, `-` and `_`, at most 64")]
     NoStream(String),
@@ -409,6 +429,7 @@ impl Config {
             tables,
             namespace,
             key_file,
+            record_decisions,
             allow_origin,
             visitor_cookie,
             visitor_domain,
@@ -423,7 +444,9 @@ impl Config {
         if visitors.is_some() && origins == Origins::Any {
             return Err(ConfigError::CookieForAnyOrigin);
         }
+        let stream = nats.place()?;
         Ok(Self {
+            decisions: decisions(record_decisions, &role, stream.as_ref())?,
             role,
             listen,
             source: source(&tables, namespace)?,
@@ -432,8 +455,17 @@ impl Config {
             visitors,
             api_keys: api_keys.map(|folder| ApiKeyFiles { folder, rate: rate_limit }),
             tls: tls.files(),
-            stream: nats.place()?,
+            stream,
         })
+    }
+}
+
+fn decisions(are_recorded: bool, role: &Role, stream: Option<&Place>) -> Result<Decisions, ConfigError> {
+    match role {
+        _ if !are_recorded => Ok(Decisions::Untold),
+        Role::Decide if stream.is_some() => Ok(Decisions::Recorded),
+        Role::All(_) => Ok(Decisions::Recorded),
+        Role::Decide | Role::Ledger(_) => Err(ConfigError::NothingToRecord),
     }
 }
 
@@ -560,6 +592,14 @@ mod tests {
             let odd = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert!(odd.to_string().contains("--part") && odd.to_string().contains(remedy), "{odd}");
         }
+        let decisions = |line: &str| {
+            read(&format!("gateway {line} --key-file k --record-decisions")).map(|it| it.decisions)
+        };
+        assert_eq!(read("gateway decide --key-file k").map(|it| it.decisions), Ok(Decisions::Untold));
+        assert_eq!(decisions("all --data d"), Ok(Decisions::Recorded));
+        assert_eq!(decisions("decide --nats nats://a:4222"), Ok(Decisions::Recorded));
+        assert_eq!(decisions("decide"), Err(ConfigError::NothingToRecord));
+        assert_eq!(decisions("ledger --data d"), Err(ConfigError::NothingToRecord));
         let keys = "gateway decide --key-file k --api-keys keys --rate-limit 50";
         let rate = read(keys).map(|config| config.api_keys.and_then(|files| files.rate));
         assert_eq!(rate, Ok(NonZeroU32::new(50)));

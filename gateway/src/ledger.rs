@@ -11,6 +11,9 @@
 //! `[exposure, exposure + window]`, both ends included; all of a unit are summed, and the sum is capped. Events may arrive
 //! in any order.
 //!
+//! **Decisions** count where they are told: once for each unit, in the cell that was decided first, until copy is seen. From
+//! then on the exposure's cell has them, so that of no cell more people have seen copy than were decided for.
+//!
 //! **Maturing.** When window and [allowance](unit::allowance) have passed by the ledger's clock, the exposure is added
 //! to the sums of its cell and variant, and all that is left of the unit is that it was counted, and what for. Nothing that
 //! arrives later changes a sum: rewards of within the window are summed apart for a week.
@@ -33,6 +36,7 @@ pub mod export;
 mod forgetting;
 mod http;
 pub mod incoming;
+mod known;
 mod log;
 mod metrics;
 mod recorder;
@@ -41,6 +45,7 @@ pub mod repair;
 mod state;
 pub mod store;
 pub mod stream;
+mod telling;
 pub mod unit;
 mod writer;
 

@@ -32,6 +32,7 @@ pub mod table;
 pub mod tables;
 pub mod telemetry;
 pub mod tls;
+pub mod told;
 
 #[cfg(test)]
 #[path = "../tests/it/samples.rs"]

@@ -9,7 +9,7 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
-use crate::args::{Config, Recording, Role, Source};
+use crate::args::{Config, Decisions, Recording, Role, Source};
 use crate::auth::files::{ApiKeyFileError, ApiKeyFiles};
 use crate::auth::{self, Access, Totals};
 use crate::clock::{Clock, SystemClock};
@@ -23,6 +23,7 @@ use crate::ledger::{self, Ledger, LedgerState, Sums};
 use crate::serve::{self, Transport};
 use crate::tables::{Keeper, Tables, cluster, folder};
 use crate::tls::{CertificateFiles, TlsError};
+use crate::told::{self, Tokens, Told};
 
 /// Why a role ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -76,20 +77,25 @@ pub enum RunError {
 /// When it can't start, or can't go on: then the process should end and start anew.
 pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(?config, "starting");
-    let Config { role, listen, source, key_file, origins, visitors, api_keys, tls, stream } = config;
+    let Config { role, listen, source, key_file, origins, visitors, api_keys, tls, stream, decisions } =
+        config;
     let keyring = keys(&key_file)?;
     let transport = tls.map_or(Ok(Transport::Plain), transport)?;
     let access = api_keys.map_or(Ok(Access::Open), access)?;
     let mut registry = Registry::default();
     let (keeper, tables) = Keeper::new(&mut registry);
     let follower = follow(source, keeper).await?;
-    let mut parts = Parts { tables, keyring, clock: Arc::new(SystemClock), registry };
+    let (told, tokens) = match decisions {
+        Decisions::Untold => (None, None),
+        Decisions::Recorded => Some(told::queue(&mut registry)).unzip(),
+    };
+    let mut parts = Parts { tables, keyring, clock: Arc::new(SystemClock), tokens, registry };
     let connection = match stream {
         Some(place) => Some(Connection::open(place).await?),
         None => None,
     };
     let decides = match role {
-        Role::Decide | Role::All(_) => parts.decides(visitors.clone()),
+        Role::Decide | Role::All(_) => parts.decides(visitors.clone(), told),
         Role::Ledger(_) => Router::new(),
     };
     let Records { router, ledger, tasks } = match (&role, connection) {
@@ -138,32 +144,42 @@ struct Parts {
     tables: Tables,
     keyring: Keyring,
     clock: Arc<dyn Clock>,
+    /// Decisions that are to be recorded, until somebody does.
+    tokens: Option<Tokens>,
     registry: Registry,
 }
 
 impl Parts {
-    fn decides(&mut self, visitors: Option<VisitorCookie>) -> Router {
-        let Self { tables, keyring, clock, registry } = self;
+    fn decides(&mut self, visitors: Option<VisitorCookie>, told: Option<Told>) -> Router {
+        let Self { tables, keyring, clock, tokens: _, registry } = self;
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
-        decide::router(DecideState::new(tables, keyring, clock, visitors, registry))
+        decide::router(DecideState::new(tables, keyring, clock, visitors, told, registry))
+    }
+
+    /// The API that takes events; decisions of this process take the same way. That ends once the router that decides is gone.
+    fn takes(&mut self, state: LedgerState) -> Router {
+        if let Some(tokens) = self.tokens.take() {
+            tokio::spawn(state.clone().tell(tokens));
+        }
+        ledger::router(state)
     }
 
     /// Events go to a ledger of this process.
     async fn records(&mut self, recording: &Recording) -> Result<Records, RunError> {
         let store = opened(recording.clone()).await?;
-        let Self { tables, keyring, clock, registry } = self;
+        let Self { tables, keyring, clock, tokens: _, registry } = self;
         let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
         let exports = exports(recording, &ledger, clock, registry);
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         let state = LedgerState::new(ledger.clone(), tables, keyring, clock, registry);
         let tasks = Tasks { writer: Some(writer), stream: None, exports };
-        Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
+        Ok(Records { router: self.takes(state), ledger: Some(ledger), tasks })
     }
 
     /// Events go to a stream.
     fn publishes(&mut self, connection: &Connection) -> Records {
         let state = self.over_stream(connection, None);
-        Records { router: ledger::router(state), ..Records::none() }
+        Records { router: self.takes(state), ..Records::none() }
     }
 
     /// Events go to a stream, and the ledger of this process follows it.
@@ -178,18 +194,18 @@ impl Parts {
         let follow = ledger::stream::follow(connection, recording.part, ledger.clone(), last, clock);
         let stream = tokio::spawn(follow);
         let tasks = Tasks { writer: Some(writer), stream: Some(stream), exports };
-        Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
+        Ok(Records { router: self.takes(state), ledger: Some(ledger), tasks })
     }
 
     fn over_stream(&mut self, connection: &Connection, sums: Option<Sums>) -> LedgerState {
-        let Self { tables, keyring, clock, registry } = self;
+        let Self { tables, keyring, clock, tokens: _, registry } = self;
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         LedgerState::over_stream(Publisher::new(connection), sums, tables, keyring, clock, registry)
     }
 
     /// A ledger without tables would tell every event that it is unknown, and one that can't write takes none.
     fn operations(self, ledger: Option<Ledger>) -> Router {
-        let Self { tables, keyring: _, clock: _, registry } = self;
+        let Self { tables, keyring: _, clock: _, tokens: _, registry } = self;
         let writes = move || ledger.as_ref().is_none_or(Ledger::is_running);
         serve::operations(registry, move || tables.is_complete() && writes())
     }

@@ -59,6 +59,8 @@ struct Happens {
     counted: Vec<(u64, u64)>,
     /// The same of values: exposures, the sum of what they were worth, and of the squares.
     earned: Vec<(u64, f64, f64)>,
+    /// For how many more people copy was chosen, who did not see it, by arm.
+    unseen: Vec<u64>,
     /// The placement in which they mature; the first, unless named.
     placement: Option<String>,
     /// Whether the ledger answers.
@@ -199,7 +201,7 @@ impl World {
         }
         let of_ones = |&(exposures, rewards): &(u64, u64)| (exposures, rewards as f64, rewards as f64);
         let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();
-        self.count(step.placement.as_deref(), &counted);
+        self.count(step.placement.as_deref(), &counted, &step.unseen);
         let reports = step.report.iter().chain(&step.reports).map(|report| {
             let message = serde_json::to_string(report).expect("a report is plain data");
             serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
@@ -214,25 +216,25 @@ impl World {
         self.seen.pods.extend(step.waits_for_volumes.then(|| waits_for_volumes(self.now)));
     }
 
-    fn count(&mut self, placement: Option<&str>, counted: &[(u64, f64, f64)]) {
+    fn count(&mut self, placement: Option<&str>, counted: &[(u64, f64, f64)], unseen: &[u64]) {
         let rows = self.seen.table.iter().flat_map(|table| &table.spec.placements);
         let mut meant = rows.filter(|row| placement.is_none_or(|name| row.name == name));
         let (Some(row), false) = (meant.next(), counted.is_empty()) else { return };
         let round = row.rounds.last().expect("rounds");
-        let cells =
-            row.variants.iter().zip(counted).map(|(variant, &(exposures, rewards, squared_rewards))| {
-                CellTotals {
-                    round: round.number,
-                    segment: round.allocations[0].segments[0].clone(),
-                    variant: variant.name.clone(),
-                    exposures,
-                    rewards,
-                    squared_rewards,
-                    covariate: None,
-                    late: LateTotals::default(),
-                    unconfirmed_clicks: 0,
-                }
-            });
+        let unseen = unseen.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let arms = row.variants.iter().zip(counted).zip(unseen);
+        let cells = arms.map(|((variant, &(exposures, rewards, squared_rewards)), unseen)| CellTotals {
+            round: round.number,
+            segment: round.allocations[0].segments[0].clone(),
+            variant: variant.name.clone(),
+            decisions: unseen.map(|unseen| exposures + unseen),
+            exposures,
+            rewards,
+            squared_rewards,
+            covariate: None,
+            late: LateTotals::default(),
+            unconfirmed_clicks: 0,
+        });
         let counted = PlacementTotals {
             name: row.name.clone(),
             seed: row.seed,
@@ -262,6 +264,7 @@ impl World {
                 };
                 match known.cells.iter_mut().find(same) {
                     Some(known) => {
+                        known.decisions = known.decisions.zip(cell.decisions).map(|(some, more)| some + more);
                         known.exposures += cell.exposures;
                         known.rewards += cell.rewards;
                         known.squared_rewards += cell.squared_rewards;

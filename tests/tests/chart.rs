@@ -109,6 +109,19 @@ async fn visitors_are_known_by_a_cookie_where_that_is_asked_for() -> Result {
 }
 
 #[tokio::test]
+async fn decisions_are_recorded_where_that_is_asked_for_and_there_is_a_stream() -> Result {
+    let flag = "- --record-decisions\n";
+    let stream = "nats.url=nats://nats:4222";
+    assert!(!said(&helm(&["template", "--set", stream]).await?).contains(flag));
+    let recorded = format!("{stream},gateway.recordDecisions=true");
+    assert_eq!(said(&helm(&["template", "--set", &recorded]).await?).matches(flag).count(), 1);
+    let refused = helm(&["template", "--set", "gateway.recordDecisions=true"]).await?;
+    let refused = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.contains("gateway.recordDecisions") && refused.contains("set nats.url"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn gateway_and_ledger_know_the_same_stream() -> Result {
     assert!(!said(&helm(&["template"]).await?).contains("--nats"));
     let values = "nats.url=nats://nats:4222,nats.credentialsSecret=broadside-nats";

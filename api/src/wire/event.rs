@@ -38,6 +38,9 @@ pub struct Event {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum EventKind {
+    /// The copy was chosen for the person, who may see it or not. It is known of everyone who saw it; telling it of all
+    /// others too shows early when one variant is seen more seldom than the rest.
+    Decision,
     /// The copy was really shown.
     Exposure {
         /// A number that was known about the person before, such as how much they bought last year: what goes with the
@@ -103,7 +106,8 @@ mod tests {
             {"id":"1","token":"t","type":"exposure"},
             {"id":"2","token":"t","at":"2026-11-24T12:00:00Z","type":"reward","metric":"product-view"},
             {"id":"3","token":"t","type":"exposure","covariate":-2.5},
-            {"id":"4","token":"t","type":"reward","metric":"revenue","value":59.9}
+            {"id":"4","token":"t","type":"reward","metric":"revenue","value":59.9},
+            {"id":"5","token":"t","type":"decision"}
         ]}"#;
         let request: EventsRequest = serde_json::from_str(json).expect("all are events");
         let reward = |metric: &str, value| EventKind::Reward { metric: metric.to_owned(), value };
@@ -113,6 +117,7 @@ mod tests {
             &reward("product-view", None),
             &EventKind::Exposure { covariate: Some(-2.5) },
             &reward("revenue", Some(59.9)),
+            &EventKind::Decision,
         ];
         assert_eq!(kinds, expected);
         let again = serde_json::to_string(&request).expect("events are JSON");

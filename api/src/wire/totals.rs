@@ -41,6 +41,10 @@ pub struct CellTotals {
     pub segment: String,
     /// The variant.
     pub variant: String,
+    /// The people for whom it was chosen, each once: those of the matured exposures, and those who have not seen it. Given
+    /// only where decisions of the placement were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<u64>,
     /// Matured exposures: n.
     pub exposures: u64,
     /// The sum of their rewards: Σy.

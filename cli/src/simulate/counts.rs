@@ -101,6 +101,7 @@ impl Counts {
         self.with(|sums| {
             for (event, outcome) in events.events.iter().zip(&response.outcomes) {
                 let kind = match event.kind {
+                    EventKind::Decision => "decisions",
                     EventKind::Exposure { .. } => "exposures",
                     EventKind::Reward { .. } => "rewards",
                 };

@@ -85,6 +85,7 @@ impl Online {
                     round: round.number,
                     segment: segment.clone(),
                     variant: variant.name.clone(),
+                    decisions: None,
                     exposures: exposures as u64,
                     rewards,
                     squared_rewards: rewards,

@@ -16,6 +16,7 @@ use super::{Answer, Place, Question, Terms, crawlers, decide};
 use crate::clock::Clock;
 use crate::key::Keyring;
 use crate::tables::{Snapshot, Tables};
+use crate::told::Told;
 
 /// The header by which a browser says that its person does not want to be measured.
 /// Source: <https://w3c.github.io/gpc/>, section 3.1: the value is `1` or the header is absent.
@@ -31,19 +32,22 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     metrics: DecideMetrics,
     visitors: Option<VisitorCookie>,
+    told: Option<Told>,
 }
 
 impl DecideState {
     /// Decisions from these tables, signed with these keys. Visitors who are told by nobody are named by a cookie, where
-    /// there is one.
+    /// there is one, and decisions that count are told, where that is wanted.
     pub fn new(
         tables: Tables,
         keyring: Keyring,
         clock: Arc<dyn Clock>,
         visitors: Option<VisitorCookie>,
+        told: Option<Told>,
         registry: &mut Registry,
     ) -> Self {
-        Self(Arc::new(Parts { tables, keyring, clock, metrics: DecideMetrics::new(registry), visitors }))
+        let metrics = DecideMetrics::new(registry);
+        Self(Arc::new(Parts { tables, keyring, clock, metrics, visitors, told }))
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -56,7 +60,7 @@ impl Parts {
         self.tables.load()
     }
 
-    /// Decides, and counts it.
+    /// Decides, counts it, and tells it where it can count.
     pub(super) fn decide<'t>(
         &self,
         tables: &'t Snapshot,
@@ -65,6 +69,9 @@ impl Parts {
     ) -> Answer<'t> {
         let answer = decide(tables, &self.keyring.load(), place, question, self.clock.now());
         self.answered(answer.reason);
+        if let (Some(told), Some(token)) = (&self.told, &answer.token) {
+            told.tell(token);
+        }
         answer
     }
 

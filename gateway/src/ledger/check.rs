@@ -56,6 +56,8 @@ pub struct Arrival {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
+    /// The copy was chosen.
+    Decision(Decision),
     /// The copy was shown.
     Exposure(Exposure),
     /// The person acted.
@@ -77,6 +79,15 @@ pub struct Exposure {
     pub covariate: Option<Amount>,
     /// When it was decided, in seconds since 1970.
     pub decided_at: i64,
+    /// What was decided.
+    pub draw: Draw,
+}
+
+/// Copy that was chosen, and may not have been shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// When.
+    pub at: Millis,
     /// What was decided.
     pub draw: Draw,
 }
@@ -137,11 +148,19 @@ pub fn check(event: &Event, keys: &Keys, tables: &Snapshot, now: Timestamp) -> R
 
 /// A link of the copy was followed at `now`, with a token of these verified claims; nothing where its subject is none of ours.
 pub fn click(claims: Claims, now: Timestamp) -> Option<Arrival> {
+    told(claims, |draw| What::Click(Click { at: millis(now), draw }))
+}
+
+/// What was decided `now`, with a token of these verified claims; nothing where its subject is none of ours.
+pub fn decision(claims: Claims, now: Timestamp) -> Option<Arrival> {
+    told(claims, |draw| What::Decision(Decision { at: millis(now), draw }))
+}
+
+fn told(claims: Claims, what: impl FnOnce(Draw) -> What) -> Option<Arrival> {
     let Claims { campaign, placement, seed, segment, round, variant, probability, decided_at: _, subject } =
         claims;
-    let click = Click { at: millis(now), draw: Draw { arm: Arm { round, segment, variant }, probability } };
-    let experiment = Experiment { campaign, placement, seed };
-    Some(Arrival { experiment, subject: bytes(&subject)?, what: What::Click(click) })
+    let what = what(Draw { arm: Arm { round, segment, variant }, probability });
+    Some(Arrival { experiment: Experiment { campaign, placement, seed }, subject: bytes(&subject)?, what })
 }
 
 /// Lets through what is of a namespace that is open to the caller.
@@ -192,6 +211,9 @@ fn metric<'t>(claims: &Claims, kind: &EventKind, tables: &'t Snapshot) -> Result
 
 fn what(event: &Event, claims: &Claims, at: Timestamp, metric: &Metric) -> Result<What, Receipt> {
     match event.kind {
+        EventKind::Decision => {
+            Ok(What::Decision(Decision { at: millis(at), draw: draw_in_force(claims, at)? }))
+        }
         EventKind::Exposure { covariate } => {
             let covariate =
                 covariate.map(|known| Amount::new(known).ok_or(invalid(COVARIATE))).transpose()?;
@@ -224,6 +246,13 @@ fn exposure(
     covariate: Option<Amount>,
     metric: &Metric,
 ) -> Result<Exposure, Receipt> {
+    let draw = draw_in_force(claims, at)?;
+    let (window, cap) = (metric.window, metric.worth.cap());
+    Ok(Exposure { at: millis(at), window, cap, covariate, decided_at: claims.decided_at, draw })
+}
+
+/// What was drawn, where that is not too long ago.
+fn draw_in_force(claims: &Claims, at: Timestamp) -> Result<Draw, Receipt> {
     let after_decision = at.duration_since(claims.decided_at());
     if after_decision < -SKEW {
         return Err(invalid("at: it lies before the decision: send UTC, or leave it out"));
@@ -232,9 +261,7 @@ fn exposure(
         return Err(Receipt::because(Outcome::Late, "its decision is older than a day: decide anew"));
     }
     let arm = Arm { round: claims.round, segment: claims.segment.clone(), variant: claims.variant.clone() };
-    let draw = Draw { arm, probability: claims.probability };
-    let (window, cap) = (metric.window, metric.worth.cap());
-    Ok(Exposure { at: millis(at), window, cap, covariate, decided_at: claims.decided_at, draw })
+    Ok(Draw { arm, probability: claims.probability })
 }
 
 fn invalid(message: &'static str) -> Receipt {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::state::{SnapshotError, State};
 
 const MAGIC: &[u8; 8] = b"bsstate\0";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEAD: usize = 24;
 
 /// How many are kept.
@@ -151,8 +151,8 @@ mod tests {
             assert!(matches!(newest(), Ok(7)), "cut at {cut}");
         }
         let mut later = whole;
-        later[8] = 3;
+        later[8] = 4;
         std::fs::write(&path, later).unwrap();
-        assert!(matches!(newest(), Err(CheckpointError::Version(3))));
+        assert!(matches!(newest(), Err(CheckpointError::Version(4))));
     }
 }

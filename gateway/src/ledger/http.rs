@@ -103,12 +103,20 @@ impl LedgerState {
         &self.0.clicks
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Records what happened now.
+    pub(super) async fn record(&self, arrivals: Vec<Arrival>) -> Result<Vec<Receipt>, LedgerError> {
+        self.0.recorder.record(arrivals, self.now()).await
+    }
+
     /// Records that somebody followed the link of a decision.
-    pub(super) async fn record(&self, claims: Claims) -> Result<Receipt, LedgerError> {
-        let now = self.0.clock.now();
+    pub(super) async fn record_click(&self, claims: Claims) -> Result<Receipt, LedgerError> {
         // A subject that is none stands in no token that we sign.
-        let Some(arrival) = click(claims, now) else { return Ok(Receipt::of(Outcome::Invalid)) };
-        let receipts = self.0.recorder.record(vec![arrival], now).await?;
+        let Some(arrival) = click(claims, self.now()) else { return Ok(Receipt::of(Outcome::Invalid)) };
+        let receipts = self.record(vec![arrival]).await?;
         Ok(receipts.into_iter().next().expect("there is a receipt for each"))
     }
 }

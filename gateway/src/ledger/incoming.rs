@@ -27,6 +27,7 @@ const STRUCTURED: &str = "application/cloudevents+json";
 const BATCHED: &str = "application/cloudevents-batch+json";
 
 /// The types of CloudEvents that are ours.
+const DECISION: &str = "dev.broadside.decision";
 const EXPOSURE: &str = "dev.broadside.exposure";
 const REWARD: &str = "dev.broadside.reward";
 
@@ -89,10 +90,13 @@ impl CloudEvent {
         }
         let event = |kind| Event { id: unique(&source, &id), token, at: time, kind };
         let event = match (kind.as_str(), metric) {
+            (DECISION, _) => Ok(event(EventKind::Decision)),
             (EXPOSURE, _) => Ok(event(EventKind::Exposure { covariate })),
             (REWARD, Some(metric)) => Ok(event(EventKind::Reward { metric, value })),
             (REWARD, None) => Err(invalid("data.metric: it is missing: name the placement's metric")),
-            _ => Err(invalid("type: send dev.broadside.exposure or dev.broadside.reward")),
+            _ => Err(invalid(
+                "type: send dev.broadside.exposure, dev.broadside.reward or dev.broadside.decision",
+            )),
         };
         Ok(Incoming { id, event })
     }

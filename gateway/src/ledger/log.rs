@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use entry::Writer;
-pub(super) use entry::{Entry, entries, message};
+pub(super) use entry::{Entry, EntryError, entries, message};
 pub(super) use erase::erase;
 pub(super) use mend::{goes_on, set_aside, verify};
 pub(super) use segment::first;

@@ -19,8 +19,8 @@ pub(super) use snapshot::SnapshotError;
 
 use super::Millis;
 use super::amount::Amount;
-use super::check::{Arrival, Click, Erasure, Experiment, Exposure, Subject, What};
-use super::unit::{self, Arm, Open, Past, Receipt, Unit};
+use super::check::{Arrival, Click, Decision, Erasure, Experiment, Exposure, Subject, What};
+use super::unit::{self, Arm, Open, Past, Receipt, Reward, Unit};
 use book::Book;
 
 /// A unit's name: eight bytes that tell the experiment, and the subject's pseudonym.
@@ -28,7 +28,7 @@ use book::Book;
 pub(super) struct Key([u8; 24]);
 
 /// An experiment's name, by hash: of a thousand million experiments two share one with a chance of 3 %.
-type Name = u64;
+pub(super) type Name = u64;
 
 /// For how many units rewards may come late in the week that they are looked for: some 75 MB. What comes late for others is
 /// told `late` and not counted apart.
@@ -64,11 +64,36 @@ pub(super) struct Swept {
     pub forgotten: usize,
 }
 
+/// What became of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    pub receipt: Receipt,
+    /// What is to stand in the log before it, since who reads that asks for nobody.
+    pub before: Option<Before>,
+}
+
+/// What was known of a unit that is not here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// It was counted so, and something comes late for it.
+    Counted(Past),
+    /// This arm was chosen for the subject, who is shown copy now.
+    Decided(Name),
+}
+
+impl Received {
+    fn of(receipt: Receipt) -> Self {
+        Self { receipt, before: None }
+    }
+}
+
 impl Key {
-    /// The unit that an event is about. Clicks have units of their own: they count once, and nothing of them matures.
+    /// The unit that an event is about. Decisions and clicks have units of their own: they count once, and nothing of them
+    /// matures.
     pub(super) fn of(Arrival { experiment, subject, what }: &Arrival) -> Self {
         match what {
             What::Exposure(_) | What::Reward(_) => Self::new(experiment, *subject),
+            What::Decision(_) => Self::decisions(experiment, *subject),
             What::Click(_) => Self::clicks(experiment, *subject),
         }
     }
@@ -78,8 +103,13 @@ impl Key {
         Self::named(name(experiment), subject)
     }
 
+    /// The unit of what was chosen for a subject in an experiment.
+    fn decisions(experiment: &Experiment, subject: Subject) -> Self {
+        Self::named(name(&("decisions", experiment)), subject)
+    }
+
     /// The unit of a subject's clicks in an experiment.
-    pub(super) fn clicks(experiment: &Experiment, subject: Subject) -> Self {
+    fn clicks(experiment: &Experiment, subject: Subject) -> Self {
         Self::named(name(&("clicks", experiment)), subject)
     }
 
@@ -126,7 +156,7 @@ impl State {
     }
 
     /// What becomes of an event that arrives at `now`. Sweep up to `now` before, so that nothing is open that should be
-    /// counted. `counted` is asked about a unit that is not here.
+    /// counted. `counted` is asked about units that are not here.
     ///
     /// # Errors
     /// When `counted` does; then nothing has changed.
@@ -134,43 +164,104 @@ impl State {
         &mut self,
         arrival: &Arrival,
         now: Millis,
-        counted: impl FnOnce(&Key) -> Result<Option<Past>, E>,
-    ) -> Result<Receipt, E> {
-        let key = Key::of(arrival);
-        let before = match self.units.remove(&key) {
-            None => counted(&key)?.map(Unit::Counted),
-            unit => unit,
-        };
-        let (was_open, was_counted) =
-            (matches!(before, Some(Unit::Open(_))), matches!(before, Some(Unit::Counted(_))));
-        let was_due = before.as_ref().and_then(Unit::due);
-        let late = before.as_ref().map_or(Amount::ZERO, Unit::more);
-        let (receipt, after) = match &arrival.what {
-            What::Exposure(shown) => {
-                let Exposure { at, window, cap, covariate, decided_at: _, draw } = shown;
-                let (at, window, cap, covariate) = (*at, *window, *cap, *covariate);
-                let arm = self.arm(&draw.arm);
-                unit::expose(before, unit::Exposure { at, window, cap, covariate, arm }, now)
+        counted: impl Fn(&Key) -> Result<Option<Past>, E>,
+    ) -> Result<Received, E> {
+        let Arrival { experiment, subject, what } = arrival;
+        let is_counted = |key| counted(key).map(|past| past.is_some());
+        match what {
+            What::Decision(decision) => {
+                let (own, unit) = (Key::of(arrival), Key::new(experiment, *subject));
+                let is_known = self.is_exposed(&unit) || is_counted(&own)? || is_counted(&unit)?;
+                Ok(Received::of(self.decide(is_known, experiment, decision)))
             }
-            What::Reward(_) if was_counted && self.corrected >= CORRECTED_LIMIT => {
-                return Ok(unit::TOO_LATE);
+            What::Exposure(exposure) => self.expose(experiment, *subject, exposure, now, counted),
+            What::Reward(reward) => self.reward(experiment, *subject, reward, now, counted),
+            What::Click(click) => {
+                let is_known = is_counted(&Key::of(arrival))?;
+                Ok(Received::of(self.click(is_known, experiment, click)))
             }
-            What::Reward(reward) => unit::reward(before, *reward, now),
-            What::Click(click) => return Ok(self.click(before.is_some(), &arrival.experiment, click)),
+        }
+    }
+
+    fn expose<E>(
+        &mut self,
+        experiment: &Experiment,
+        subject: Subject,
+        exposure: &Exposure,
+        now: Millis,
+        counted: impl Fn(&Key) -> Result<Option<Past>, E>,
+    ) -> Result<Received, E> {
+        let key = Key::new(experiment, subject);
+        let decided = match self.books.get(&key.experiment()) {
+            Some(book) if book.decided() > 0 && !self.is_exposed(&key) => {
+                counted(&Key::decisions(experiment, subject))?
+            }
+            _ => None,
         };
-        let Some(unit) = after.filter(|unit| !matches!(unit, Unit::Counted(_))) else { return Ok(receipt) };
+        let unit = self.take(&key, &counted)?;
+        let was_due = unit.as_ref().and_then(Unit::due);
+        let Exposure { at, window, cap, covariate, decided_at: _, draw } = exposure;
+        let (at, window, cap, covariate) = (*at, *window, *cap, *covariate);
+        let arm = self.arm(&draw.arm);
+        let (receipt, unit) = unit::expose(unit, unit::Exposure { at, window, cap, covariate, arm }, now);
+        self.keep(key, unit, was_due);
+        if !receipt.is_kept() {
+            return Ok(Received::of(receipt));
+        }
+        let book = self.book(experiment);
+        book.begin();
+        if let Some(past) = &decided {
+            book.expose(past.arm);
+        }
+        Ok(Received { receipt, before: decided.map(|past| Before::Decided(past.arm)) })
+    }
+
+    fn reward<E>(
+        &mut self,
+        experiment: &Experiment,
+        subject: Subject,
+        reward: &Reward,
+        now: Millis,
+        counted: impl Fn(&Key) -> Result<Option<Past>, E>,
+    ) -> Result<Received, E> {
+        let key = Key::new(experiment, subject);
+        let unit = self.take(&key, counted)?;
+        let was_due = unit.as_ref().and_then(Unit::due);
+        let past = if let Some(Unit::Counted(past)) = &unit { Some(past.clone()) } else { None };
+        if past.is_some() && self.corrected >= CORRECTED_LIMIT {
+            return Ok(Received::of(unit::TOO_LATE));
+        }
+        let late = unit.as_ref().map_or(Amount::ZERO, Unit::more);
+        let (receipt, unit) = unit::reward(unit, *reward, now);
         match &unit {
-            Unit::Open(_) if !was_open => self.book(&arrival.experiment).begin(),
             // Whoever looks for all units of a subject looks in all books.
-            Unit::Waiting(_) => drop(self.book(&arrival.experiment)),
-            Unit::Corrected(corrected) if receipt.is_kept() => {
-                self.corrected += usize::from(was_counted);
-                self.book(&arrival.experiment).correct(corrected, late);
+            Some(Unit::Waiting(_)) => drop(self.book(experiment)),
+            Some(Unit::Corrected(corrected)) if receipt.is_kept() => {
+                self.corrected += usize::from(past.is_some());
+                self.book(experiment).correct(corrected, late);
             }
             _ => {}
         }
         self.keep(key, unit, was_due);
-        Ok(receipt)
+        let before = past.filter(|_| receipt.is_kept()).map(Before::Counted);
+        Ok(Received { receipt, before })
+    }
+
+    /// What is known of a unit.
+    fn take<E>(
+        &mut self,
+        key: &Key,
+        counted: impl Fn(&Key) -> Result<Option<Past>, E>,
+    ) -> Result<Option<Unit>, E> {
+        match self.units.remove(key) {
+            None => Ok(counted(key)?.map(Unit::Counted)),
+            unit => Ok(unit),
+        }
+    }
+
+    /// Whether a unit that is here was exposed.
+    fn is_exposed(&self, key: &Key) -> bool {
+        matches!(self.units.get(key), Some(Unit::Open(_) | Unit::Corrected(_)))
     }
 
     /// Forgets what is known about a subject: its units, whose keys these are. What they were counted for stays in the sums,
@@ -186,7 +277,8 @@ impl State {
                 Some(Unit::Corrected(_)) => *corrected -= 1,
                 Some(Unit::Waiting(_) | Unit::Counted(_)) | None => {}
             }
-            keys.extend([unit, Key::clicks(book.experiment(), erasure.subject)]);
+            let own = |of: fn(&Experiment, Subject) -> Key| of(book.experiment(), erasure.subject);
+            keys.extend([unit, own(Key::decisions), own(Key::clicks)]);
         }
         erasures.push(erasure);
         keys
@@ -213,11 +305,20 @@ impl State {
         self.campaigns.keys().cloned().collect()
     }
 
+    /// A decision is in the sums at once. The store remembers for whom it was.
+    fn decide(&mut self, is_known: bool, experiment: &Experiment, decision: &Decision) -> Receipt {
+        if !is_known {
+            let arm = self.arm(&decision.draw.arm);
+            self.book(experiment).decide(&arm);
+        }
+        Receipt::of(if is_known { Outcome::Duplicate } else { Outcome::Accepted })
+    }
+
     /// A click is in the sums at once. The store remembers whose it was.
     fn click(&mut self, is_known: bool, experiment: &Experiment, click: &Click) -> Receipt {
         if !is_known {
             let arm = self.arm(&click.draw.arm);
-            self.book(experiment).click(arm);
+            self.book(experiment).click(&arm);
         }
         Receipt::of(if is_known { Outcome::Duplicate } else { Outcome::Accepted })
     }
@@ -225,6 +326,11 @@ impl State {
     /// A unit that was counted is here again, since something comes late for it.
     pub(super) fn reopen(&mut self, key: Key, past: Past) {
         self.units.insert(key, Unit::Counted(past));
+    }
+
+    /// A subject for whom that arm was chosen sees copy with the next exposure.
+    pub(super) fn leave_unexposed(&mut self, experiment: &Experiment, arm: Name) {
+        self.book(experiment).expose(arm);
     }
 
     /// The sums of a campaign, by placement, seed and cell.
@@ -268,7 +374,9 @@ impl State {
         self.books.get_mut(&key.experiment()).expect("an open unit has a book").count(open);
     }
 
-    fn keep(&mut self, key: Key, unit: Unit, was_due: Option<Millis>) {
+    /// Keeps what becomes of a unit. Of those that were counted the store knows.
+    fn keep(&mut self, key: Key, unit: Option<Unit>, was_due: Option<Millis>) {
+        let Some(unit) = unit.filter(|unit| !matches!(unit, Unit::Counted(_))) else { return };
         if let Some(moment) = unit.due().filter(|moment| was_due != Some(*moment)) {
             self.due.push(Reverse((moment, key)));
         }
@@ -309,4 +417,14 @@ impl State {
 pub(super) fn past(open: Open) -> Past {
     let arm = name(&*open.arm);
     open.past(arm)
+}
+
+/// What is kept of an event that is counted as soon as it came, and under which name.
+pub(super) fn kept(arrival: &Arrival) -> Option<(Key, Past)> {
+    let past = match &arrival.what {
+        What::Decision(Decision { draw, .. }) => Past { arm: name(&draw.arm), ..Past::closed() },
+        What::Click(_) => Past::closed(),
+        What::Exposure(_) | What::Reward(_) => return None,
+    };
+    Some((Key::of(arrival), past))
 }

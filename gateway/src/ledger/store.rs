@@ -25,14 +25,14 @@ use std::time::{Duration, Instant};
 use api::wire::totals::PlacementTotals;
 
 use super::Millis;
-use super::check::{Arrival, Erasure, What};
+use super::check::{Arrival, Erasure};
 use super::checkpoint::{self, CheckpointError};
 use super::counted::Counted;
 use super::forgetting::{FileEnds, Forgetting};
 use super::log::{self, Entry, Log};
 pub use super::log::{FileLengths, LogError};
-use super::state::{self, Key, State, Swept};
-use super::unit::{Past, Receipt};
+use super::state::{self, Before, Key, Received, State, Swept};
+use super::unit::Receipt;
 
 /// How large and how old the parts of a ledger grow.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +50,11 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// A checkpoint for each longest file of the log, which is read in about a second after a crash, or when some 25 MB of
-    /// units are counted.
+    /// A checkpoint for each longest file of the log, which is read in about a second after a crash, or when some 20 MB of
+    /// units are counted: not many more fit a hash table of 2¹⁸ places, and the next has twice as many.
     fn default() -> Self {
         let files = FileLengths::default();
-        let (checkpoint_every, counted_in_memory) = (files.longest, 250_000);
+        let (checkpoint_every, counted_in_memory) = (files.longest, 200_000);
         let (forget_every, keep_log) = (Duration::from_secs(300), Duration::ZERO);
         Self { files, checkpoint_every, counted_in_memory, forget_every, keep_log }
     }
@@ -350,16 +350,14 @@ impl Group<'_> {
     /// When reading fails.
     pub fn receive(&mut self, arrival: Arrival, now: Millis) -> Result<Receipt, StoreError> {
         let Self(Store { state, counted, log, folder, .. }) = self;
-        let mut past = None;
-        let known = |key: &Key| counted.get(key).inspect(|found| past.clone_from(found));
-        let receipt = state.receive(&arrival, now, known).map_err(counted_error(folder))?;
+        let received = state.receive(&arrival, now, |key| counted.get(key));
+        let Received { receipt, before } = received.map_err(counted_error(folder))?;
         if receipt.is_kept() {
             log.add(&Entry::Clock(now));
-            // Who reads the log asks for nobody, so what is late stands behind what it is late for.
-            if let Some(past) = past {
-                log.add(&Entry::Reopened(arrival.experiment.clone(), arrival.subject, past));
+            if let Some(before) = before {
+                log.add(&known(&arrival, before));
             }
-            remember(counted, &arrival);
+            counted.insert(state::kept(&arrival));
             log.add(&Entry::Arrival(arrival));
         }
         Ok(receipt)
@@ -450,22 +448,27 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
             counted.erase(state.erase(erasure.clone()));
             true
         }
+        Entry::Decided(experiment, _, arm) => {
+            state.leave_unexposed(experiment, *arm);
+            true
+        }
         Entry::Reopened(experiment, subject, past) => {
             state.reopen(Key::new(experiment, *subject), past.clone());
             true
         }
         Entry::Arrival(arrival) => {
-            let Ok(receipt) = state.receive(arrival, *now, |_| Ok::<_, Infallible>(None));
-            remember(counted, arrival);
-            receipt.is_kept()
+            let Ok(received) = state.receive(arrival, *now, |_| Ok::<_, Infallible>(None));
+            counted.insert(state::kept(arrival));
+            received.receipt.is_kept()
         }
     }
 }
 
-/// A click is counted as soon as it came.
-fn remember(counted: &mut Counted, arrival: &Arrival) {
-    if matches!(arrival.what, What::Click(_)) {
-        counted.insert([(Key::of(arrival), Past::closed())]);
+/// What was known before an event arrived.
+fn known(Arrival { experiment, subject, what: _ }: &Arrival, before: Before) -> Entry {
+    match before {
+        Before::Counted(past) => Entry::Reopened(experiment.clone(), *subject, past),
+        Before::Decided(arm) => Entry::Decided(experiment.clone(), *subject, arm),
     }
 }
 

@@ -8,7 +8,7 @@ use api::wire::totals::PlacementTotals;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use gateway::ledger::amount::Amount;
-use gateway::ledger::check::{Arrival, Click, Erasure, What};
+use gateway::ledger::check::{Arrival, Click, Decision, Erasure, What};
 use gateway::ledger::export::export;
 use gateway::ledger::store::{Bounds, Group, Store};
 use gateway::ledger::unit::Reward;
@@ -112,7 +112,7 @@ fn that_tell_of(folder: &Path, subject: u128) -> Vec<PathBuf> {
     every_file(folder).into_iter().filter(|path| tells_of(path, subject)).collect()
 }
 
-/// All that can be known about a subject: an exposure, rewards in time, late and too early, and clicks.
+/// All that can be known about a subject: a decision, an exposure, rewards in time, late and too early, and clicks.
 fn life(subject: u128) -> Vec<(Arrival, Millis)> {
     let shown = arrival(subject);
     let act = |id, at| Reward { id, at, window: 1_800_000, value: Amount::ONE };
@@ -120,7 +120,9 @@ fn life(subject: u128) -> Vec<(Arrival, Millis)> {
     let begin = millis(START);
     let What::Exposure(exposure) = &shown.what else { panic!("{shown:?}") };
     let click = Click { at: begin, draw: exposure.draw.clone() };
+    let decision = Decision { at: begin, draw: exposure.draw.clone() };
     vec![
+        (what(What::Decision(decision)), begin),
         (what(What::Click(click)), begin),
         (shown.clone(), begin),
         (what(What::Reward(act(1, begin + HOUR / 4))), begin + HOUR),

@@ -10,6 +10,7 @@ mod clients;
 mod clock;
 mod cors;
 mod decide;
+mod decisions;
 mod disk;
 mod erasure;
 mod events;

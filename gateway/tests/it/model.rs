@@ -3,7 +3,7 @@
 //! The reference keeps a log of what was accepted and derives everything from it anew; the ledger keeps states. They
 //! share no code but the check of an event's shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::MetricKind;
@@ -58,6 +58,7 @@ struct Sent {
 enum What {
     Exposure { covariate: Option<i32> },
     Reward { id: u32, cents: i64 },
+    Decision,
     Click,
 }
 
@@ -72,6 +73,8 @@ impl Sent {
 struct Log {
     accepted: Vec<(Sent, Millis)>,
     late: Vec<Sent>,
+    /// The first decision that was told before an exposure.
+    decision: Option<Sent>,
     /// The first click.
     click: Option<Sent>,
 }
@@ -90,6 +93,8 @@ struct Cell {
     covariate: Moments,
     products: i128,
     late: Moments,
+    /// Where decisions were told: those who were exposed, and those who were not.
+    decisions: u64,
     clicks: u64,
 }
 
@@ -98,6 +103,8 @@ struct Reference {
     units: BTreeMap<(i64, u32), Log>,
     /// Where those who were erased are still counted.
     erased: BTreeMap<(i64, u32, String), Cell>,
+    /// The seeds of which decisions were told.
+    decided: BTreeSet<i64>,
 }
 
 impl Reference {
@@ -106,8 +113,12 @@ impl Reference {
         let outcome = match sent.what {
             What::Exposure { .. } => log.judge_exposure(sent, now, self.metric),
             What::Reward { id, .. } => log.judge_reward(sent, id, now, self.metric),
+            What::Decision => log.decide(sent),
             What::Click => log.click(sent),
         };
+        if matches!((sent.what, outcome.told()), (What::Decision, Outcome::Accepted)) {
+            self.decided.insert(sent.seed);
+        }
         match outcome {
             Judged::Accepted => log.accepted.push((sent.clone(), now)),
             Judged::Apart => log.late.push(sent.clone()),
@@ -131,6 +142,9 @@ impl Reference {
             *open.entry(*seed).or_default() += u64::from(log.sum(*seed, now, self.metric, &mut cells));
         }
         open.retain(|seed, pending| *pending > 0 || cells.keys().any(|(of, ..)| of == seed));
+        for ((seed, ..), cell) in &mut cells {
+            cell.decisions = if self.decided.contains(seed) { cell.decisions } else { 0 };
+        }
         (cells, open)
     }
 }
@@ -182,6 +196,9 @@ impl Log {
         if let Some(click) = &self.click {
             cell(click.arm, &|cell| cell.clicks += 1);
         }
+        if let Some(decision) = self.decision.as_ref().filter(|_| self.exposure().is_none()) {
+            cell(decision.arm, &|cell| cell.decisions += 1);
+        }
         match self.exposure() {
             Some((exposure, _)) if now < closes(exposure.at, metric.window) => true,
             Some((exposure, _)) => {
@@ -203,6 +220,7 @@ impl Log {
         let before = self.value(exposure, metric);
         let after = (before + cents(self.late.iter())).min(metric.cap());
         add(&mut cell.counted, before);
+        cell.decisions += 1;
         if let What::Exposure { covariate: Some(x) } = exposure.what {
             add(&mut cell.covariate, x.into());
             cell.products += i128::from(x) * i128::from(before);
@@ -211,6 +229,17 @@ impl Log {
         cell.late.0 += i64::from(after > before);
         cell.late.1 += z - y;
         cell.late.2 += z * z - y * y;
+    }
+
+    fn decide(&mut self, sent: &Sent) -> Judged {
+        if sent.at - sent.decided_at > DAY {
+            return Judged::Refused(Outcome::Late);
+        }
+        if self.decision.is_some() || self.exposure().is_some() {
+            return Judged::Refused(Outcome::Duplicate);
+        }
+        self.decision = Some(sent.clone());
+        Judged::Refused(Outcome::Accepted)
     }
 
     fn click(&mut self, sent: &Sent) -> Judged {
@@ -331,6 +360,9 @@ impl Generator {
         if self.random.random_bool(0.05) {
             return What::Click;
         }
+        if self.random.random_bool(0.2) {
+            return What::Decision;
+        }
         if self.random.random_bool(0.45) {
             let covariate = self.random.random_bool(0.7).then(|| self.random.random_range(-9..=9));
             return What::Exposure { covariate };
@@ -357,6 +389,7 @@ fn arrival(
     let claims = Claims { seed, round, variant: variant.into(), ..claims(decided_at / 1000, subject) };
     let (id, kind) = match what {
         What::Click => return Ok(click(claims, moment(now)).unwrap()),
+        What::Decision => ("decision".to_owned(), EventKind::Decision),
         What::Exposure { covariate } => {
             ("exposure".to_owned(), EventKind::Exposure { covariate: covariate.map(f64::from) })
         }
@@ -414,7 +447,7 @@ fn sums(store: &mut Store, now: Millis) -> Sums {
 }
 
 fn in_cents(cell: &CellTotals) -> Cell {
-    let CellTotals { exposures, rewards, squared_rewards, covariate, late, .. } = *cell;
+    let CellTotals { decisions, exposures, rewards, squared_rewards, covariate, late, .. } = *cell;
     let LateTotals { exposures: late, rewards: more, squared_rewards: squared_more } = late;
     let nothing = CovariateTotals { exposures: 0, sum: 0.0, squares: 0.0, products: 0.0 };
     let CovariateTotals { exposures: told, sum, squares, products } = covariate.unwrap_or(nothing);
@@ -424,6 +457,7 @@ fn in_cents(cell: &CellTotals) -> Cell {
         covariate: (count(told), whole(sum), whole(squares)),
         products: whole(products * 1e2),
         late: (count(late), whole(more * 1e2), whole(squared_more * 1e4)),
+        decisions: decisions.unwrap_or(0),
         clicks: cell.unconfirmed_clicks,
     }
 }
@@ -456,7 +490,8 @@ fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
     let (keys, tables, window) = (keys(), tables(metric), metric.window);
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), SMALL).unwrap();
-    let mut reference = Reference { metric, units: BTreeMap::new(), erased: BTreeMap::new() };
+    let mut reference =
+        Reference { metric, units: BTreeMap::new(), erased: BTreeMap::new(), decided: BTreeSet::new() };
     let random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut generator = Generator { random, metric, subjects: 100, sent: Vec::new() };
     let (mut now, mut seen) = (millis(START), BTreeMap::new());

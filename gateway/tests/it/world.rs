@@ -106,6 +106,10 @@ pub(crate) fn question(subject: &str) -> Value {
     json!({"namespace": "shop", "campaign": "cart-and-hero", "placement": "hero", "subject": subject})
 }
 
+pub(crate) fn decision(id: &str, token: &str) -> Value {
+    json!({"id": id, "token": token, "type": "decision"})
+}
+
 pub(crate) fn exposure(id: &str, token: &str) -> Value {
     json!({"id": id, "token": token, "type": "exposure"})
 }
@@ -137,7 +141,7 @@ pub(crate) async fn text(router: &Router, path: &str) -> String {
 }
 
 fn decide(tables: Tables, clock: Arc<dyn Clock>, registry: &mut Registry) -> Router {
-    gateway::decide::router(DecideState::new(tables, Keyring::new(keys()), clock, None, registry))
+    gateway::decide::router(DecideState::new(tables, Keyring::new(keys()), clock, None, None, registry))
 }
 
 fn ledger(

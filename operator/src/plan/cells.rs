@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use api::wire::totals::{CovariateTotals, PlacementTotals};
 use api::{TablePlacement, TableRound};
-use experiment::{Allocation, AllocationError, Cell, CellError, Covariate, PartsPerMillion, Totals};
+use experiment::{Allocation, AllocationError, Cell, CellError, Counts, Covariate, PartsPerMillion, Totals};
 
 /// How sums and table contradict each other.
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +39,37 @@ pub(super) enum TotalsError {
         /// Those that there were.
         known: i64,
     },
-    /// Exposures fell on the arms as their shares can't have made them fall.
+    /// People fell on the arms as their shares can't have made them fall.
     #[error(
-        "exposures do not fit the shares that were in force (an e-value of 10^{log10_e_value:.0} against them, 10^3 is an alarm): look for exposures that are reported for some variants only, or twice"
+        "{} do not fit the shares that were in force (an e-value of 10^{log10_e_value:.0} against them, 10^3 is an alarm): {}", what(*counts), remedy(*counts)
     )]
     SampleRatio {
+        /// The counts that fit least.
+        counts: Counts,
         /// The decimal logarithm of the e-value.
         log10_e_value: f64,
     },
     /// The sums allow no estimate.
     #[error("no estimate is possible")]
     Estimate(#[source] experiment::EstimateError),
+}
+
+fn what(counts: Counts) -> &'static str {
+    match counts {
+        Counts::Exposures => "exposures",
+        Counts::Decisions => "decisions",
+        Counts::Unexposed => "decisions without an exposure",
+    }
+}
+
+fn remedy(counts: Counts) -> &'static str {
+    match counts {
+        Counts::Exposures => "look for exposures that are reported for some variants only, or twice",
+        Counts::Decisions => "look for decisions that are reported for some variants only",
+        Counts::Unexposed => {
+            "look for variants that are chosen, and then shown or reported less often than others"
+        }
+    }
 }
 
 /// The cells of a placement in which something can be compared: rounds in which one arm was served alone say nothing
@@ -92,6 +112,7 @@ pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Resul
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     totals: Totals,
+    decisions: Option<u64>,
     covariate: Option<Covariate>,
 }
 
@@ -101,7 +122,11 @@ fn cell(allocation: Allocation, counted: &[Sums]) -> Result<Cell, CellError> {
         0 => Some(Covariate::default()),
         _ => sums.covariate,
     };
-    let cell = Cell::new(allocation, counted.iter().map(|sums| sums.totals).collect())?;
+    let mut cell = Cell::new(allocation, counted.iter().map(|sums| sums.totals).collect())?;
+    if counted.iter().any(|sums| sums.decisions.is_some()) {
+        let decisions = |sums: &Sums| sums.decisions.unwrap_or(sums.totals.exposures);
+        cell = cell.with_decisions(counted.iter().map(decisions).collect())?;
+    }
     match counted.iter().map(known).collect::<Option<Vec<Covariate>>>() {
         Some(covariates) if counted.iter().any(|sums| sums.covariate.is_some()) => {
             cell.with_covariates(covariates)
@@ -139,7 +164,8 @@ fn sums<'a>(row: &TablePlacement, counted: &[&'a PlacementTotals]) -> HashMap<Ke
             let covariate = of_all.map(|CovariateTotals { exposures: _, sum, squares, products }| {
                 Covariate { sum, squares, products }
             });
-            ((cell.round, cell.segment.as_str(), cell.variant.as_str()), Sums { totals, covariate })
+            let sums = Sums { totals, decisions: cell.decisions, covariate };
+            ((cell.round, cell.segment.as_str(), cell.variant.as_str()), sums)
         })
         .collect()
 }

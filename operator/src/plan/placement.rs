@@ -81,7 +81,7 @@ impl Known {
     fn mismatch(&self) -> Option<TotalsError> {
         let ratio = self.estimate.sample_ratio;
         let log10_e_value = ratio.log_e_value / std::f64::consts::LN_10;
-        (!ratio.ok).then_some(TotalsError::SampleRatio { log10_e_value })
+        (!ratio.ok).then_some(TotalsError::SampleRatio { counts: ratio.worst, log10_e_value })
     }
 }
 

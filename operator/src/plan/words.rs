@@ -172,9 +172,7 @@ impl Said<'_> {
     pub(super) fn unhealthy(&self, problem: Problem) -> VerdictStatus {
         let why = match problem {
             Problem::NoData => "nothing was counted",
-            Problem::SampleRatio(_) => {
-                "the exposures that were counted do not fit the shares that were in force"
-            }
+            Problem::SampleRatio(_) => "what was counted does not fit the shares that were in force",
         };
         self.without_winner(VerdictReason::Inconclusive, 0, |_| {
             format!(

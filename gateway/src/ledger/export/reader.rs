@@ -101,7 +101,8 @@ impl<T: Take> Reader<'_, T> {
                 self.state.erase(erasure);
                 Ok(())
             }
-            Entry::Source(_) => Ok(()),
+            // Of decisions alone nothing is told.
+            Entry::Decided(..) | Entry::Source(_) => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
-use crate::ledger::check::{Arrival, Click, Draw, Erasure, Experiment, Exposure, Subject, What};
+use crate::ledger::check::{Arrival, Click, Decision, Draw, Erasure, Experiment, Exposure, Subject, What};
 use crate::ledger::unit::{Arm, PAST_IDS, Past, Reward};
 
 /// One entry.
@@ -19,16 +19,24 @@ pub(crate) enum Entry {
     Arrival(Arrival),
     /// What follows comes late for a unit that was counted so.
     Reopened(Experiment, Subject, Past),
+    /// What follows is the first exposure of a subject for whom this arm, named by hash, was chosen before.
+    Decided(Experiment, Subject, u64),
     /// What was known about a subject is erased.
     Erased(Erasure),
     /// All up to this message of the stream that the ledger follows is in the log.
     Source(u64),
 }
 
-/// A group's bytes are not those of entries.
-#[derive(Debug, thiserror::Error)]
-#[error("it is no entry of a log")]
-pub(in crate::ledger) struct EntryError;
+/// Why bytes can't be read as entries.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::ledger) enum EntryError {
+    /// They are none.
+    #[error("it is no entry of a log")]
+    Foreign,
+    /// A newer gateway wrote them.
+    #[error("it was written by a newer gateway: upgrade the ledger")]
+    Newer,
+}
 
 /// An entry as it is written. The order of the variants is a part of the format.
 #[derive(Clone, Serialize, Deserialize)]
@@ -82,6 +90,17 @@ enum Form<'b> {
         campaign: &'b str,
         subject: Subject,
     },
+    Decision {
+        experiment: u32,
+        draw: u32,
+        subject: Subject,
+        before: Millis,
+    },
+    Decided {
+        experiment: u32,
+        subject: Subject,
+        arm: u64,
+    },
 }
 
 /// The most that an entry takes, and each definition before it but for its names.
@@ -90,13 +109,18 @@ const LONGEST: usize = 90;
 /// The most that what is kept of a unit takes, which stands before a reward that comes late.
 const PAST: usize = 64 + 10 * PAST_IDS;
 
+/// The most that a former decision takes, which stands before an exposure.
+const DECIDED: usize = 32;
+
 impl Entry {
     /// The most bytes that it takes.
     pub(crate) fn longest(arrival: &Arrival) -> u64 {
         let Arrival { experiment: Experiment { campaign, placement, seed: _ }, subject: _, what } = arrival;
         let before = match what {
-            What::Exposure(Exposure { draw, .. }) | What::Click(Click { draw, .. }) => {
-                LONGEST + draw.arm.segment.len() + draw.arm.variant.len()
+            What::Exposure(Exposure { draw, .. })
+            | What::Decision(Decision { draw, .. })
+            | What::Click(Click { draw, .. }) => {
+                DECIDED + LONGEST + draw.arm.segment.len() + draw.arm.variant.len()
             }
             What::Reward(_) => PAST,
         };
@@ -113,6 +137,7 @@ impl Entry {
         match self {
             Self::Arrival(Arrival { subject, .. })
             | Self::Reopened(_, subject, _)
+            | Self::Decided(_, subject, _)
             | Self::Erased(Erasure { subject, .. }) => Some(subject),
             Self::Clock(_) | Self::Source(_) => None,
         }
@@ -147,9 +172,14 @@ impl Writer {
                 let (experiment, past) = (self.experiment(experiment), past.clone());
                 self.write(&Form::Reopened { experiment, subject: *subject, past });
             }
+            Entry::Decided(experiment, subject, arm) => {
+                let experiment = self.experiment(experiment);
+                self.write(&Form::Decided { experiment, subject: *subject, arm: *arm });
+            }
             Entry::Arrival(Arrival { experiment, subject, what }) => {
                 let experiment = self.experiment(experiment);
                 match what {
+                    What::Decision(decision) => self.decision(experiment, *subject, decision),
                     What::Exposure(exposure) => self.exposure(experiment, *subject, exposure),
                     What::Reward(reward) => self.reward(experiment, *subject, reward),
                     What::Click(click) => self.click(experiment, *subject, click),
@@ -164,13 +194,15 @@ impl Writer {
             Entry::Arrival(Arrival { experiment, what, subject: _ }) => {
                 self.experiment(experiment);
                 match what {
-                    What::Exposure(Exposure { draw, .. }) | What::Click(Click { draw, .. }) => {
+                    What::Exposure(Exposure { draw, .. })
+                    | What::Decision(Decision { draw, .. })
+                    | What::Click(Click { draw, .. }) => {
                         self.draw(draw);
                     }
                     What::Reward(_) => {}
                 }
             }
-            Entry::Reopened(experiment, ..) => {
+            Entry::Reopened(experiment, ..) | Entry::Decided(experiment, ..) => {
                 self.experiment(experiment);
             }
             Entry::Clock(_) | Entry::Source(_) | Entry::Erased(_) => {}
@@ -182,6 +214,11 @@ impl Writer {
         let result = with(&self.group);
         self.group.clear();
         result
+    }
+
+    fn decision(&mut self, experiment: u32, subject: Subject, Decision { at, draw }: &Decision) {
+        let draw = self.draw(draw);
+        self.write(&Form::Decision { experiment, draw, subject, before: self.before(*at) });
     }
 
     fn exposure(&mut self, experiment: u32, subject: Subject, exposure: &Exposure) {
@@ -229,8 +266,13 @@ impl Writer {
     }
 }
 
-/// What a message begins with: the version of its entries.
-const MESSAGE: u8 = 2;
+/// What a message begins with: the version of its entries. All since the second read alike, as what was added stands behind
+/// what there was.
+const MESSAGE: u8 = 3;
+const OLDEST_MESSAGE: u8 = 2;
+
+/// No text begins with less.
+const NEWEST_MESSAGE: u8 = 31;
 
 /// Entries that are a message of their own, apart from any file.
 pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u8> {
@@ -242,10 +284,13 @@ pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u
 /// The entries of a message.
 ///
 /// # Errors
-/// When it is none.
+/// When it is none, or of a newer version.
 pub(crate) fn entries(message: &[u8]) -> Result<Vec<Entry>, EntryError> {
-    let entries = message.strip_prefix(&[MESSAGE]).ok_or(EntryError)?;
-    Reader::default().read(entries).collect()
+    match message.split_first() {
+        Some((OLDEST_MESSAGE..=MESSAGE, entries)) => Reader::default().read(entries).collect(),
+        Some((version, _)) if (MESSAGE..=NEWEST_MESSAGE).contains(version) => Err(EntryError::Newer),
+        _ => Err(EntryError::Foreign),
+    }
 }
 
 /// The number of a name; as an error where it is new.
@@ -289,7 +334,7 @@ impl Reader {
                 let read = postcard::take_from_bytes(body);
                 let Ok((form, rest)) = read else {
                     body = &[];
-                    return Some(Err(EntryError));
+                    return Some(Err(EntryError::Foreign));
                 };
                 body = rest;
                 if let Some(entry) = self.entry(form).transpose() {
@@ -318,8 +363,8 @@ impl Reader {
             }
             Form::Exposure { experiment, draw, subject, before, window, before_decision, cap, covariate } => {
                 let at = self.at(before)?;
-                let draw = self.draws.get(draw as usize).ok_or(EntryError)?.clone();
-                let decided_at = (at / 1000).checked_sub(before_decision).ok_or(EntryError)?;
+                let draw = self.draws.get(draw as usize).ok_or(EntryError::Foreign)?.clone();
+                let decided_at = (at / 1000).checked_sub(before_decision).ok_or(EntryError::Foreign)?;
                 let exposure = Exposure { at, window, cap, covariate, decided_at, draw };
                 return self.arrival(experiment, subject, What::Exposure(exposure)).map(Some);
             }
@@ -328,9 +373,17 @@ impl Reader {
                 return self.arrival(experiment, subject, What::Reward(reward)).map(Some);
             }
             Form::Click { experiment, draw, subject, before } => {
-                let draw = self.draws.get(draw as usize).ok_or(EntryError)?.clone();
+                let draw = self.draws.get(draw as usize).ok_or(EntryError::Foreign)?.clone();
                 let click = Click { at: self.at(before)?, draw };
                 return self.arrival(experiment, subject, What::Click(click)).map(Some);
+            }
+            Form::Decision { experiment, draw, subject, before } => {
+                let draw = self.draws.get(draw as usize).ok_or(EntryError::Foreign)?.clone();
+                let decision = Decision { at: self.at(before)?, draw };
+                return self.arrival(experiment, subject, What::Decision(decision)).map(Some);
+            }
+            Form::Decided { experiment, subject, arm } => {
+                return Ok(Some(Entry::Decided(self.of(experiment)?, subject, arm)));
             }
             Form::Erased { campaign, subject } => {
                 return Ok(Some(Entry::Erased(Erasure { campaign: campaign.to_owned(), subject })));
@@ -343,7 +396,7 @@ impl Reader {
     }
 
     fn at(&self, before: Millis) -> Result<Millis, EntryError> {
-        self.now.and_then(|now| now.checked_sub(before)).ok_or(EntryError)
+        self.now.and_then(|now| now.checked_sub(before)).ok_or(EntryError::Foreign)
     }
 
     fn arrival(&self, experiment: u32, subject: Subject, what: What) -> Result<Entry, EntryError> {
@@ -351,7 +404,7 @@ impl Reader {
     }
 
     fn of(&self, experiment: u32) -> Result<Experiment, EntryError> {
-        self.experiments.get(experiment as usize).cloned().ok_or(EntryError)
+        self.experiments.get(experiment as usize).cloned().ok_or(EntryError::Foreign)
     }
 }
 
@@ -374,6 +427,8 @@ mod tests {
         let shown = || arrival(What::Exposure(exposure.clone()));
         vec![
             Entry::Clock(1_000),
+            arrival(What::Decision(Decision { at: 0, draw: draw.clone() })),
+            Entry::Decided(experiment.clone(), [7; 16], u64::MAX),
             shown(),
             Entry::Reopened(experiment.clone(), [7; 16], past),
             arrival(What::Reward(reward)),
@@ -395,6 +450,21 @@ mod tests {
             .map(|it| if let Entry::Arrival(it) = it { Entry::longest(it) } else { Entry::CLOCK })
             .sum();
         assert!(message.len() as u64 <= room);
+    }
+
+    #[test]
+    fn a_message_of_an_older_version_is_read_and_one_of_a_newer_is_told_from_what_is_not_ours() {
+        let of = |version: u8| {
+            let mut message = message(&sound());
+            message[0] = version;
+            entries(&message)
+        };
+        assert_eq!((of(2).unwrap(), of(3).unwrap()), (sound(), sound()));
+        assert_eq!((of(4), of(31)), (Err(EntryError::Newer), Err(EntryError::Newer)));
+        assert_eq!(
+            (of(1), of(b'{'), entries(&[])),
+            (Err(EntryError::Foreign), Err(EntryError::Foreign), Err(EntryError::Foreign))
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::entry::{Entry, Reader, Writer};
 use super::spare::{is_full, write_zeros};
 
 const MAGIC: &[u8; 8] = b"bsledger";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 pub(super) const HEAD: usize = 32;
 const GROUP: &[u8; 4] = b"bgrp";
 const SEAL: &[u8; 4] = b"bend";

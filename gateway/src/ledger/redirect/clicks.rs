@@ -4,9 +4,6 @@
 //! that is on record is not recorded again, and few are under way at once. One that finds no room, or waits too long, is
 //! lost: nobody was told that it is on record, and the person goes on.
 
-use std::collections::HashSet;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::ledger::known::Known;
 use crate::ledger::unit::Receipt;
 use crate::ledger::writer::LedgerError;
 
@@ -27,9 +25,6 @@ const AT_ONCE: usize = 200;
 /// How long a person waits for the record at most. A disk takes milliseconds; a stream without a leader takes seconds, and
 /// has the click all the same once it took it.
 const WAITS: Duration = Duration::from_millis(500);
-
-/// How many links are known by their click at least: twice as many take some two megabytes.
-const KNOWN: usize = 65_536;
 
 /// Takes clicks in.
 #[derive(Debug)]
@@ -98,29 +93,6 @@ impl Clicks {
     }
 }
 
-/// Links by 64 bits under a key of this process: the half that came last, and the half before. One link in 10¹⁴ is taken for
-/// another, and its click is then on no record.
-#[derive(Debug, Default)]
-struct Known {
-    key: RandomState,
-    last: HashSet<u64>,
-    before: HashSet<u64>,
-}
-
-impl Known {
-    fn holds(&self, token: &str) -> bool {
-        let link = self.key.hash_one(token);
-        self.last.contains(&link) || self.before.contains(&link)
-    }
-
-    fn add(&mut self, token: &str) {
-        if self.last.len() >= KNOWN {
-            self.before = std::mem::take(&mut self.last);
-        }
-        self.last.insert(self.key.hash_one(token));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,13 +132,5 @@ mod tests {
         let one_more = async { clicks.take("one more", ready(told(Outcome::Accepted))).await };
         assert_eq!(futures::join!(waiting, one_more).1, Followed::Lost);
         assert_eq!(clicks.take("later", ready(told(Outcome::Accepted))).await, Followed::Recorded);
-    }
-
-    #[test]
-    fn of_links_the_last_are_known_and_memory_has_a_bound() {
-        let mut known = Known::default();
-        (0..5 * KNOWN).for_each(|link| known.add(&link.to_string()));
-        assert!((4 * KNOWN..5 * KNOWN).all(|link| known.holds(&link.to_string())));
-        assert!(!known.holds("0") && known.last.len() + known.before.len() <= 2 * KNOWN);
     }
 }

@@ -36,7 +36,7 @@ pub(in crate::ledger) async fn follow(
 /// Has the click recorded, where it is a person's.
 async fn counted(state: &LedgerState, token: &str, claims: Claims, follower: Follower) -> Followed {
     match follower {
-        Follower::Person => state.clicks().take(token, state.record(claims)).await,
+        Follower::Person => state.clicks().take(token, state.record_click(claims)).await,
         Follower::Ahead | Follower::Apart => Followed::Uncounted,
     }
 }

@@ -1,12 +1,12 @@
 //! The sums of one experiment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals};
 use serde::{Deserialize, Serialize};
 
-use super::name;
+use super::{Name, name};
 use crate::ledger::amount::{Amount, Products, Sum};
 use crate::ledger::check::Experiment;
 use crate::ledger::unit::{Arm, Corrected, Open};
@@ -16,12 +16,18 @@ use crate::ledger::unit::{Arm, Corrected, Open};
 pub(super) struct Book {
     experiment: Experiment,
     pending: u64,
+    /// How many decisions were told of people who had not seen the copy by then.
+    decided: u64,
     cells: BTreeMap<Arc<Arm>, Sums>,
+    /// What was shown, by the hash that stands for it where it is kept.
+    arms: HashMap<Name, Arc<Arm>>,
 }
 
 /// The sums of one variant in one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sums {
+    /// People for whom it was chosen, and who have not seen any copy since.
+    unexposed: u64,
     exposures: u64,
     rewards: Sum,
     squares: Products,
@@ -49,16 +55,22 @@ struct Late {
 
 impl Book {
     pub(super) fn new(experiment: Experiment) -> Self {
-        Self { experiment, pending: 0, cells: BTreeMap::new() }
+        Self::with(experiment, 0, BTreeMap::new())
     }
 
     /// One with these sums.
-    pub(super) fn with(experiment: Experiment, cells: BTreeMap<Arc<Arm>, Sums>) -> Self {
-        Self { experiment, pending: 0, cells }
+    pub(super) fn with(experiment: Experiment, decided: u64, cells: BTreeMap<Arc<Arm>, Sums>) -> Self {
+        let arms = cells.keys().map(|arm| (name(&**arm), Arc::clone(arm))).collect();
+        Self { experiment, pending: 0, decided, cells, arms }
     }
 
     pub(super) fn experiment(&self) -> &Experiment {
         &self.experiment
+    }
+
+    /// How many decisions were told of people who had not seen the copy by then.
+    pub(super) fn decided(&self) -> u64 {
+        self.decided
     }
 
     /// The sums, by what was shown.
@@ -78,32 +90,72 @@ impl Book {
 
     /// Whether there is nothing to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.pending == 0 && self.cells.is_empty()
+        self.pending == 0 && self.told().next().is_none()
     }
 
     /// The window of a unit has passed.
     pub(super) fn count(&mut self, open: &Open) {
         self.pending -= 1;
-        self.cells.entry(Arc::clone(&open.arm)).or_default().add(open);
+        self.sums(&open.arm).add(open);
+    }
+
+    /// Copy was chosen for somebody, for the first time.
+    pub(super) fn decide(&mut self, arm: &Arc<Arm>) {
+        self.decided += 1;
+        self.sums(arm).unexposed += 1;
+    }
+
+    /// Somebody for whom that arm was chosen before sees copy now, of the same arm or another: the decision goes with the
+    /// exposure.
+    pub(super) fn expose(&mut self, arm: Name) {
+        if let Some(sums) = self.named(arm) {
+            sums.unexposed = sums.unexposed.saturating_sub(1);
+        }
     }
 
     /// Somebody followed a link, for the first time.
-    pub(super) fn click(&mut self, arm: Arc<Arm>) {
-        self.cells.entry(arm).or_default().clicks += 1;
+    pub(super) fn click(&mut self, arm: &Arc<Arm>) {
+        self.sums(arm).clicks += 1;
     }
 
     /// A reward came late, for a unit of which `before` had come late already.
     pub(super) fn correct(&mut self, corrected: &Corrected, before: Amount) {
-        // Whoever was counted is in a cell; where only a part of the log is read, the cell may not be.
-        let cell = self.cells.iter_mut().find(|(arm, _)| name(&***arm) == corrected.past.arm);
-        if let Some((_, sums)) = cell {
+        if let Some(sums) = self.named(corrected.past.arm) {
             sums.late.add(corrected, before);
         }
     }
 
+    /// Whoever was counted is in a cell; where only a part of the log is read, the cell may not be.
+    fn named(&mut self, arm: Name) -> Option<&mut Sums> {
+        self.cells.get_mut(self.arms.get(&arm)?)
+    }
+
+    fn sums(&mut self, arm: &Arc<Arm>) -> &mut Sums {
+        let Self { cells, arms, .. } = self;
+        cells.entry(Arc::clone(arm)).or_insert_with(|| {
+            arms.insert(name(&**arm), Arc::clone(arm));
+            Sums::default()
+        })
+    }
+
+    /// A cell that only decisions were in has nothing left once they went with their exposures.
+    fn told(&self) -> impl Iterator<Item = (&Arc<Arm>, &Sums)> {
+        self.cells().filter(|(_, sums)| **sums != Sums::default())
+    }
+
     pub(super) fn totals(&self) -> PlacementTotals {
-        let Self { experiment: Experiment { campaign: _, placement, seed }, pending, cells } = self;
-        let cells = cells.iter().map(|(arm, sums)| sums.totals(arm)).collect();
+        let Self {
+            experiment: Experiment { campaign: _, placement, seed },
+            pending,
+            decided,
+            cells: _,
+            arms: _,
+        } = self;
+        let totals = |(arm, sums): (&Arc<Arm>, &Sums)| CellTotals {
+            decisions: (*decided > 0).then_some(sums.unexposed + sums.exposures),
+            ..sums.totals(arm)
+        };
+        let cells = self.told().map(totals).collect();
         PlacementTotals { name: placement.clone(), seed: *seed, pending_exposures: *pending, cells }
     }
 }
@@ -119,12 +171,13 @@ impl Sums {
     }
 
     fn totals(&self, arm: &Arm) -> CellTotals {
-        let Self { exposures, rewards, squares, covariate, late, clicks } = *self;
+        let Self { unexposed: _, exposures, rewards, squares, covariate, late, clicks } = *self;
         let Arm { round, segment, variant } = arm.clone();
         CellTotals {
             round,
             segment,
             variant,
+            decisions: None,
             exposures,
             rewards: rewards.value(),
             squared_rewards: squares.value(),

@@ -34,6 +34,7 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct BookForm {
     experiment: Experiment,
+    decided: u64,
     /// By the place of its arm in the list.
     cells: Vec<(usize, Sums)>,
 }
@@ -111,7 +112,7 @@ impl State {
             self.books.get_mut(&key.experiment()).ok_or_else(unreadable)?.begin();
         }
         self.corrected += usize::from(matches!(unit, Unit::Corrected(_)));
-        self.keep(key, unit, None);
+        self.keep(key, Some(unit), None);
         Ok(())
     }
 }
@@ -121,16 +122,17 @@ type Places<'s> = HashMap<&'s Arm, usize>;
 impl BookForm {
     fn new(book: &Book, places: &Places<'_>) -> Self {
         let cells = book.cells().map(|(arm, sums)| (places[&**arm], *sums)).collect();
-        Self { experiment: book.experiment().clone(), cells }
+        Self { experiment: book.experiment().clone(), decided: book.decided(), cells }
     }
 
     fn book(self, arms: &[Arc<Arm>]) -> Result<Book, SnapshotError> {
-        let Self { experiment, cells } = self;
+        let Self { experiment, decided, cells } = self;
         let cell = |(place, sums): (usize, Sums)| {
             let arm = arms.get(place).ok_or_else(unreadable)?;
             Ok((Arc::clone(arm), sums))
         };
-        Ok(Book::with(experiment, cells.into_iter().map(cell).collect::<Result<_, SnapshotError>>()?))
+        let cells = cells.into_iter().map(cell).collect::<Result<_, SnapshotError>>()?;
+        Ok(Book::with(experiment, decided, cells))
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_stream::StreamExt;
 use super::kept::{Kept, gap};
 use super::{Connection, TRIED_EVERY};
 use crate::clock::Clock;
-use crate::ledger::log::{self, Entry};
+use crate::ledger::log::{self, Entry, EntryError};
 use crate::ledger::writer::{Fed, Ledger, LedgerError};
 
 /// How long nothing has to come before the stream is asked whether there is more.
@@ -217,20 +217,24 @@ fn fed_of(message: &Message) -> Result<Fed, Interruption> {
     let info = message.info()?;
     let at = Timestamp::from_nanosecond(info.published.unix_timestamp_nanos())?;
     let mut fed = Fed { at, ..Fed::nothing(info.stream_sequence) };
-    for entry in entries(&message.payload, info.stream_sequence) {
+    for entry in entries(&message.payload, info.stream_sequence)? {
         match entry {
             Entry::Arrival(arrival) => fed.arrivals.push(arrival),
             Entry::Erased(erasure) => fed.erasures.push(erasure),
-            Entry::Clock(_) | Entry::Source(_) | Entry::Reopened(..) => {}
+            Entry::Clock(_) | Entry::Source(_) | Entry::Reopened(..) | Entry::Decided(..) => {}
         }
     }
     Ok(fed)
 }
 
-/// What a message holds. One that is not ours can't be: it is told and passed over, or nobody could ever go on.
-fn entries(payload: &[u8], sequence: u64) -> Vec<Entry> {
-    log::entries(payload).unwrap_or_else(|error| {
-        tracing::error!(%error, sequence, "a message of the stream is not ours and is passed over");
-        Vec::new()
-    })
+/// What a message holds. One that is not ours is told and passed over, or nobody could ever go on; one that a newer gateway
+/// wrote is waited for, until a newer ledger reads it.
+fn entries(payload: &[u8], sequence: u64) -> Result<Vec<Entry>, EntryError> {
+    match log::entries(payload) {
+        Err(error @ EntryError::Foreign) => {
+            tracing::error!(%error, sequence, "a message of the stream is not ours and is passed over");
+            Ok(Vec::new())
+        }
+        entries => entries,
+    }
 }

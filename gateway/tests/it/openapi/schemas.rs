@@ -147,7 +147,7 @@ impl Schemas {
     }
 
     pub(super) fn cloud_event_type(&self) -> Value {
-        json!({"enum": ["dev.broadside.exposure", "dev.broadside.reward"]})
+        json!({"enum": ["dev.broadside.decision", "dev.broadside.exposure", "dev.broadside.reward"]})
     }
 
     pub(super) fn cloud_event_data(&mut self) -> Value {
