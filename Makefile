@@ -79,12 +79,12 @@ test-faults: applications nats-server ## Kill the ledger 200 times under load, a
 	BROADSIDE_TEST_KILLS=200 cargo test --locked --package broadside-gateway --test it what_was_acknowledged
 	BROADSIDE_TEST_KILLS=20 cargo test --locked --package broadside-gateway --test it of_three_servers
 
-# A Go module: twenty seconds to build, and then it is there.
+# A Go module: twenty seconds to build, and then it is there; static, so that an image can hold it.
 NATS := v2.15.3
 NATS_CLI := v0.5.1
 nats-server: ## Build the nats-server that tests and benchmarks start (Go, internet)
-	@[ -x "$(CACHE)/nats/nats-server" ] || { mkdir -p "$(CACHE)/nats" && \
-	  PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" go install github.com/nats-io/nats-server/v2@$(NATS); } || \
+	@[ -x "$(CACHE)/nats/static/nats-server" ] || { mkdir -p "$(CACHE)/nats/static" && \
+	  PATH="$$PATH:/usr/local/go/bin" CGO_ENABLED=0 GOBIN="$(CACHE)/nats/static" go install github.com/nats-io/nats-server/v2@$(NATS); } || \
 	  echo "nats-server can't be built (Go 1.25, internet): its tests will not run" >&2
 
 bench: ## Print the figures beside what they are compared with
@@ -93,7 +93,7 @@ bench: ## Print the figures beside what they are compared with
 
 bench-gateway: ## Print the gateway, built as images have it, beside GO Feature Flag's relay proxy, which RELAY_PROXY names, and bare axum (wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
-	cargo bench --locked --profile image --package broadside-gateway --bench gateway
+	cargo bench --locked --profile image --package broadside-gateway --bench gateway --bench swap
 
 bench-soak: ## Print memory, handles and totals of a gateway at half of what it can do (MINUTES=30)
 	cargo bench --locked --profile image --package broadside-gateway --bench soak -- $(MINUTES)
@@ -101,7 +101,7 @@ bench-soak: ## Print memory, handles and totals of a gateway at half of what it 
 bench-stream: nats-server ## Print events through NATS JetStream beside nats bench, and how a ledger catches up (Go, internet)
 	@[ -x "$(CACHE)/nats/nats" ] || PATH="$$PATH:/usr/local/go/bin" GOBIN="$(CACHE)/nats" \
 	  go install github.com/nats-io/natscli/nats@$(NATS_CLI)
-	NATS_SERVER="$(CACHE)/nats/nats-server" NATS_CLI="$(CACHE)/nats/nats" \
+	NATS_SERVER="$(CACHE)/nats/static/nats-server" NATS_CLI="$(CACHE)/nats/nats" \
 	  cargo bench --locked --package broadside-gateway --bench stream
 
 bench-stores: ## Print which embedded store suits the ledger (four minutes; docs/design/ledger-store.md)

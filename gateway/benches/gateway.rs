@@ -23,10 +23,11 @@ mod median;
 #[expect(dead_code, reason = "this benchmark signs nothing itself")]
 #[path = "../tests/it/samples.rs"]
 mod samples;
+#[path = "shared/tables.rs"]
+mod tables;
 
 use http::{body, exchange};
 use median::median;
-use samples::{SAMPLE, Sample};
 
 /// Turns of each server. The first of each warms up and is not counted.
 const TURNS: usize = 5;
@@ -111,7 +112,7 @@ async fn many(folder: &Path) {
     let swapping = tokio::task::spawn_blocking(move || {
         for number in 2..2 + WATCHED.as_secs() {
             let number = i64::try_from(number).expect("a few");
-            write_table(&tables, 0, number, 4, 10);
+            write_table(&tables, 0, number, 4, &tables::TEN);
             std::thread::sleep(Duration::from_secs(1));
         }
     });
@@ -140,8 +141,10 @@ impl Server {
         let tables = folder.join("tables");
         std::fs::create_dir_all(&tables).expect("a folder");
         for campaign in 0..campaigns {
-            let (placements, variants) = if campaigns == 1 { (1, 6) } else { (4, 10) };
-            write_table(&tables, campaign, 1, placements, variants);
+            match campaigns {
+                1 => write_table(&tables, campaign, 1, 1, &SHARES),
+                _ => write_table(&tables, campaign, 1, 4, &tables::TEN),
+            }
         }
         std::fs::write(folder.join("key"), [7; 32]).expect("it writes");
         let address = free();
@@ -311,25 +314,8 @@ fn free() -> SocketAddr {
 }
 
 /// Writes the table of a campaign beside and renames it, so that nobody reads half of it.
-fn write_table(folder: &Path, campaign: usize, number: i64, placements: usize, variants: usize) {
-    let shares = if variants == 6 {
-        SHARES.to_vec()
-    } else {
-        vec![1_000_000 / u32::try_from(variants).expect("few"); variants]
-    };
-    let uid = format!("2f1c9a52-3b1e-4a3c-9a41-{campaign:012}");
-    let sample = Sample { uid: &uid, number, allocations: &[], ..SAMPLE };
-    let mut table = sample.object();
-    let name = if campaign == 0 { "cart-and-hero".to_owned() } else { format!("campaign-{campaign}") };
-    table.spec.campaign.name = name;
-    let mut placement = table.spec.placements.remove(0);
-    placement.variants = (0..variants).map(|it| samples::variant(&format!("v{it}"))).collect();
-    placement.rounds[0].allocations =
-        vec![api::SegmentAllocation { segments: vec!["all".to_owned()], shares }];
-    for index in 0..placements {
-        let name = if index == 0 { "hero".to_owned() } else { format!("place-{index}") };
-        table.spec.placements.push(api::TablePlacement { name, ..placement.clone() });
-    }
+fn write_table(folder: &Path, campaign: usize, number: i64, placements: usize, shares: &[u32]) {
+    let table = tables::table(campaign, number, placements, shares);
     let (path, beside): (PathBuf, PathBuf) =
         (folder.join(format!("{campaign}.json")), folder.join(format!(".{campaign}")));
     std::fs::write(&beside, serde_json::to_vec(&table).expect("plain data")).expect("it writes");

@@ -31,7 +31,7 @@ const CONNECTIONS: u64 = 32;
 const CALIBRATED: Duration = Duration::from_secs(10);
 /// What comes before is not compared: buffers and caches fill.
 const WARM: Duration = Duration::from_secs(120);
-/// In how many parts of the time the highest are compared: between two checkpoints both rise and fall.
+/// In how many parts of the time memory and handles are compared: within each they rise and fall with checkpoints.
 const PARTS: usize = 6;
 /// How often memory and handles are looked at.
 const LOOKED: Duration = Duration::from_secs(5);
@@ -56,20 +56,26 @@ async fn main() {
         tokio::join!(gateway.looks(during), gateway.visits(Some(most / 2.0), during, 1 << 40, &sent));
     println!("{rate:.0} visits/s came");
     let compared: Vec<&Look> = looks.iter().filter(|look| look.after >= WARM.min(during / 2)).collect();
-    let highest = |of: fn(&Look) -> u64| -> Vec<u64> {
-        let parts = compared.chunks(compared.len().div_ceil(PARTS));
-        parts.map(|part| part.iter().map(|look| of(look)).max().expect("no part is empty")).collect()
-    };
-    for (what, highest) in
-        [("megabytes", highest(|look| look.kilobytes / 1024)), ("handles", highest(|look| look.handles))]
-    {
-        let (first, last) = (highest[0] as f64, *highest.last().expect("some parts") as f64);
-        println!("{what:<9} highest in each part {highest:?}: {:+.1} %", 100.0 * (last / first - 1.0));
-    }
+    tell("megabytes", &compared, |look| look.kilobytes / 1024);
+    tell("handles", &compared, |look| look.handles);
     let told = gateway.totals().await;
     let sent = std::mem::take(&mut *sent.lock().expect("nobody panics"));
     println!("totals {} what was sent: {told:?}", if told == sent { "equal" } else { "DIFFER FROM" });
     assert_eq!(told, sent);
+}
+
+/// In each part of the time the middle and the highest, and how the middle has changed.
+fn tell(what: &str, looks: &[&Look], of: fn(&Look) -> u64) {
+    let sorted = |part: &[&Look]| {
+        let mut part: Vec<u64> = part.iter().map(|look| of(look)).collect();
+        part.sort_unstable();
+        (part[part.len() / 2], *part.last().expect("no part is empty"))
+    };
+    let parts = looks.chunks(looks.len().div_ceil(PARTS)).map(sorted);
+    let (middle, highest): (Vec<u64>, Vec<u64>) = parts.unzip();
+    let (first, last) = (middle[0] as f64, *middle.last().expect("some parts") as f64);
+    let change = 100.0 * (last / first - 1.0);
+    println!("{what:<9} in each part: median {middle:?} ({change:+.1} %), highest {highest:?}");
 }
 
 /// Exposures and rewards by variant.
