@@ -14,6 +14,7 @@ use clap::{Parser, ValueEnum};
 use cluster::{Lifetime, Name, Places, Progress, Running};
 use tokio::process::Child;
 
+use crate::installation::Release;
 use crate::{Installation, Options, programs};
 
 /// From one manifest to a decided winner on a real Kubernetes.
@@ -117,6 +118,7 @@ async fn start(clock: Clock) -> anyhow::Result<Installation> {
         name: Some(name),
         lifetime: Lifetime::Detached,
         progress: clock.progress(),
+        release: Release::default(),
     })
     .await
 }

@@ -31,7 +31,8 @@ pub fn model(name: &str, folder: &Path) -> anyhow::Result<Image> {
     Ok(cli::model::image(folder, &reference, &programs::ours("copy")?)?.0)
 }
 
-fn image(name: &str, entrypoint: Vec<String>, files: Vec<(PathBuf, String)>) -> Image {
+/// An image of files of this machine.
+pub fn image(name: &str, entrypoint: Vec<String>, files: Vec<(PathBuf, String)>) -> Image {
     Image { reference: format!("{REGISTRY}/{name}:{TAG}"), entrypoint, user: USER.to_owned(), files }
 }
 

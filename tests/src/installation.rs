@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use cluster::{Cluster, Config, Lifetime, Name, Progress};
+use cluster::{Cluster, Config, Image, Lifetime, Name, Progress};
 
 use crate::{Kubectl, images, programs};
 
@@ -20,6 +20,19 @@ pub struct Options {
     pub lifetime: Lifetime,
     /// Where lines about long work go.
     pub progress: Progress,
+    /// What differs from the chart's own.
+    pub release: Release,
+}
+
+/// How a release differs from what the chart has of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Release {
+    /// Images that its surroundings need.
+    pub images: Vec<Image>,
+    /// Objects that are there before it, in its namespace unless they name another.
+    pub objects: String,
+    /// Values, as `--set` takes them.
+    pub values: Vec<String>,
 }
 
 /// A cluster with Broadside on it.
@@ -43,9 +56,9 @@ impl Installation {
     /// # Errors
     /// When the machine can't run a cluster, a program of ours was not built, or the chart does not become ready.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options { name, lifetime, progress } = options;
+        let Options { name, lifetime, progress, release } = options;
         // Whatever is missing is said, or got, before anything is started.
-        let images = all_images()?;
+        let images = [all_images()?, release.images.clone()].concat();
         programs::fetch(&progress).await?;
         let config = Config { gpus: 1, lifetime, progress: progress.clone(), ..Config::default() };
         let config = Config { name: name.unwrap_or_else(Name::unique), ..config };
@@ -54,7 +67,7 @@ impl Installation {
         let kubeconfig = cluster.kubeconfig();
         let kubectl = Kubectl::new(cluster::tools::kubectl().await?, kubeconfig.clone());
         let helm = Kubectl::new(cluster::tools::helm().await?, kubeconfig.clone());
-        progress.during("installing charts/broadside with Helm", install(&kubectl, &helm)).await?;
+        progress.during("installing charts/broadside with Helm", install(&kubectl, &helm, &release)).await?;
         let broadside = Kubectl::new(programs::ours("broadside")?, kubeconfig);
         let gateway = service(&kubectl, "gateway").await?;
         let ledger = service(&kubectl, "ledger").await?;
@@ -62,7 +75,7 @@ impl Installation {
     }
 }
 
-fn all_images() -> anyhow::Result<Vec<cluster::Image>> {
+fn all_images() -> anyhow::Result<Vec<Image>> {
     let handbill = programs::repository().join("models/handbill");
     Ok(vec![
         images::program("operator")?,
@@ -72,7 +85,7 @@ fn all_images() -> anyhow::Result<Vec<cluster::Image>> {
     ])
 }
 
-async fn load(cluster: &Cluster, images: &[cluster::Image]) -> anyhow::Result<()> {
+async fn load(cluster: &Cluster, images: &[Image]) -> anyhow::Result<()> {
     for image in images {
         let archive = archive(cluster);
         let writing = image.clone();
@@ -92,14 +105,18 @@ fn archive(cluster: &Cluster) -> PathBuf {
     kubeconfig.parent().unwrap_or(Path::new("/tmp")).join("image.tar")
 }
 
-async fn install(kubectl: &Kubectl, helm: &Kubectl) -> anyhow::Result<()> {
+async fn install(kubectl: &Kubectl, helm: &Kubectl, release: &Release) -> anyhow::Result<()> {
     kubectl.run(&format!("create namespace {NAMESPACE}")).await?;
     let enforce = "pod-security.kubernetes.io/enforce=restricted";
     kubectl.run(&format!("label namespace {NAMESPACE} {enforce}")).await?;
+    if !release.objects.is_empty() {
+        kubectl.feed(&format!("-n {NAMESPACE} apply -f -"), &release.objects).await?;
+    }
     let chart = programs::repository().join("charts/broadside").display().to_string();
     let line = ["install", RELEASE, &chart, "--namespace", NAMESPACE, "--wait", "--timeout", "3m"];
     let fast = ["--set-string".to_owned(), "operator.figuresInterval=1s".to_owned()];
-    let arguments = line.into_iter().map(str::to_owned).chain(images::values()).chain(fast);
+    let values = release.values.iter().flat_map(|value| ["--set".to_owned(), value.clone()]);
+    let arguments = line.into_iter().map(str::to_owned).chain(images::values()).chain(fast).chain(values);
     match helm.run_all(arguments).await {
         Ok(_) => Ok(()),
         Err(error) => Err(error.context(format!("installing the chart\n{}", pods(kubectl).await))),
@@ -114,8 +131,6 @@ async fn pods(kubectl: &Kubectl) -> String {
 }
 
 async fn service(kubectl: &Kubectl, part: &str) -> anyhow::Result<String> {
-    let line = format!(
-        "-n {NAMESPACE} get service {RELEASE}-{part} -o jsonpath={{.spec.clusterIP}}:{{.spec.ports[0].port}}"
-    );
-    Ok(format!("http://{}", kubectl.run(&line).await?))
+    let port = "{.spec.ports[0].appProtocol}://{.spec.clusterIP}:{.spec.ports[0].port}";
+    kubectl.run(&format!("-n {NAMESPACE} get service {RELEASE}-{part} -o jsonpath={port}")).await
 }

@@ -91,7 +91,7 @@ impl Drop for Nats {
 fn program() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let program = cache.join("broadside/nats/nats-server");
+    let program = cache.join("broadside/nats/static/nats-server");
     if program.exists() {
         return Some(program);
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use cluster::{Lifetime, Progress as Lines};
 use serde::Deserialize;
+use stage::installation::Release;
 use stage::{Installation, Options};
 use tokio::sync::OnceCell;
 
@@ -20,7 +21,13 @@ pub(crate) async fn installation() -> anyhow::Result<&'static Installation> {
                 // That nobody reads it is no failure of a test.
                 let _unread = writeln!(std::io::stderr(), "{line}");
             });
-            Installation::start(Options { name: None, lifetime: Lifetime::Owned, progress }).await
+            Installation::start(Options {
+                name: None,
+                lifetime: Lifetime::Owned,
+                progress,
+                release: Release::default(),
+            })
+            .await
         })
         .await
 }
