@@ -38,6 +38,10 @@ use people::{BATCH, People, SHORT, pseudonym};
 use samples::keys;
 use signed::claims;
 
+/// As the gateway itself has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const TURN: Duration = Duration::from_secs(2);
 /// Turns of each. The first warms up and is not counted.
 const TURNS: usize = 6;

@@ -89,7 +89,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         Decisions::Untold => (None, None),
         Decisions::Recorded => Some(told::queue(&mut registry)).unzip(),
     };
-    let mut parts = Parts { tables, keyring, clock: Arc::new(SystemClock), tokens, registry };
+    let mut parts = Parts { tables, keyring, clock: Arc::new(SystemClock), registry };
     let connection = match stream {
         Some(place) => Some(Connection::open(place).await?),
         None => None,
@@ -100,10 +100,10 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     let Records { router, ledger, tasks } = match (&role, connection) {
         (Role::Decide, None) => Records::none(),
-        (Role::Decide, Some(connection)) => parts.publishes(&connection),
-        (Role::Ledger(recording) | Role::All(recording), None) => parts.records(recording).await?,
+        (Role::Decide, Some(connection)) => parts.publishes(&connection, tokens),
+        (Role::Ledger(recording) | Role::All(recording), None) => parts.records(recording, tokens).await?,
         (Role::Ledger(recording) | Role::All(recording), Some(connection)) => {
-            parts.follows(recording, connection).await?
+            parts.follows(recording, connection, tokens).await?
         }
     };
     let totals = totals(&role).await?;
@@ -131,6 +131,8 @@ struct Tasks {
     writer: Option<Writer>,
     stream: Option<JoinHandle<Result<(), FollowError>>>,
     exports: Option<JoinHandle<()>>,
+    /// Records the decisions of this process, and ends with the router that makes them.
+    telling: Option<JoinHandle<()>>,
 }
 
 impl Records {
@@ -144,46 +146,42 @@ struct Parts {
     tables: Tables,
     keyring: Keyring,
     clock: Arc<dyn Clock>,
-    /// Decisions that are to be recorded, until somebody does.
-    tokens: Option<Tokens>,
     registry: Registry,
 }
 
 impl Parts {
     fn decides(&mut self, visitors: Option<VisitorCookie>, told: Option<Told>) -> Router {
-        let Self { tables, keyring, clock, tokens: _, registry } = self;
+        let Self { tables, keyring, clock, registry } = self;
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         decide::router(DecideState::new(tables, keyring, clock, visitors, told, registry))
     }
 
-    /// The API that takes events; decisions of this process take the same way. That ends once the router that decides is gone.
-    fn takes(&mut self, state: LedgerState) -> Router {
-        if let Some(tokens) = self.tokens.take() {
-            tokio::spawn(state.clone().tell(tokens));
-        }
-        ledger::router(state)
-    }
-
     /// Events go to a ledger of this process.
-    async fn records(&mut self, recording: &Recording) -> Result<Records, RunError> {
+    async fn records(&mut self, recording: &Recording, tokens: Option<Tokens>) -> Result<Records, RunError> {
         let store = opened(recording.clone()).await?;
-        let Self { tables, keyring, clock, tokens: _, registry } = self;
+        let Self { tables, keyring, clock, registry } = self;
         let (ledger, writer) = Ledger::start(store, Arc::clone(clock), registry);
         let exports = exports(recording, &ledger, clock, registry);
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         let state = LedgerState::new(ledger.clone(), tables, keyring, clock, registry);
-        let tasks = Tasks { writer: Some(writer), stream: None, exports };
-        Ok(Records { router: self.takes(state), ledger: Some(ledger), tasks })
+        let tasks = Tasks { writer: Some(writer), stream: None, exports, telling: telling(&state, tokens) };
+        Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
     }
 
     /// Events go to a stream.
-    fn publishes(&mut self, connection: &Connection) -> Records {
+    fn publishes(&mut self, connection: &Connection, tokens: Option<Tokens>) -> Records {
         let state = self.over_stream(connection, None);
-        Records { router: self.takes(state), ..Records::none() }
+        let tasks = Tasks { telling: telling(&state, tokens), ..Tasks::default() };
+        Records { router: ledger::router(state), ledger: None, tasks }
     }
 
     /// Events go to a stream, and the ledger of this process follows it.
-    async fn follows(&mut self, recording: &Recording, connection: Connection) -> Result<Records, RunError> {
+    async fn follows(
+        &mut self,
+        recording: &Recording,
+        connection: Connection,
+        tokens: Option<Tokens>,
+    ) -> Result<Records, RunError> {
         let store = opened(recording.clone()).await?;
         let last = store.source();
         let clock = Arc::clone(&self.clock);
@@ -193,19 +191,20 @@ impl Parts {
         let state = self.over_stream(&connection, Some(sums));
         let follow = ledger::stream::follow(connection, recording.part, ledger.clone(), last, clock);
         let stream = tokio::spawn(follow);
-        let tasks = Tasks { writer: Some(writer), stream: Some(stream), exports };
-        Ok(Records { router: self.takes(state), ledger: Some(ledger), tasks })
+        let telling = telling(&state, tokens);
+        let tasks = Tasks { writer: Some(writer), stream: Some(stream), exports, telling };
+        Ok(Records { router: ledger::router(state), ledger: Some(ledger), tasks })
     }
 
     fn over_stream(&mut self, connection: &Connection, sums: Option<Sums>) -> LedgerState {
-        let Self { tables, keyring, clock, tokens: _, registry } = self;
+        let Self { tables, keyring, clock, registry } = self;
         let (tables, keyring, clock) = (tables.clone(), keyring.clone(), Arc::clone(clock));
         LedgerState::over_stream(Publisher::new(connection), sums, tables, keyring, clock, registry)
     }
 
     /// A ledger without tables would tell every event that it is unknown, and one that can't write takes none.
     fn operations(self, ledger: Option<Ledger>) -> Router {
-        let Self { tables, keyring: _, clock: _, tokens: _, registry } = self;
+        let Self { tables, keyring: _, clock: _, registry } = self;
         let writes = move || ledger.as_ref().is_none_or(Ledger::is_running);
         serve::operations(registry, move || tables.is_complete() && writes())
     }
@@ -219,6 +218,11 @@ async fn opened(recording: Recording) -> Result<Store, RunError> {
         Ok(Store::open(&data, bounds)?)
     };
     tokio::task::spawn_blocking(open).await.map_err(|_| RunError::Task("the opening of the ledger"))?
+}
+
+/// What records the decisions of this process, where that is wanted.
+fn telling(state: &LedgerState, tokens: Option<Tokens>) -> Option<JoinHandle<()>> {
+    Some(tokio::spawn(state.clone().tell(tokens?)))
 }
 
 /// What exports by schedule, where that is wanted.
@@ -286,7 +290,7 @@ async fn until_ended(
     follower: JoinHandle<()>,
     tasks: Tasks,
 ) -> Result<(), RunError> {
-    let Tasks { mut writer, mut stream, exports } = tasks;
+    let Tasks { mut writer, mut stream, exports, telling } = tasks;
     let listener = serve::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let ended = serve::terminated()?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -299,11 +303,18 @@ async fn until_ended(
     // They hold the ledger, which would else go on for them.
     stream.inspect(JoinHandle::abort);
     exports.inspect(JoinHandle::abort);
+    // Decisions that were told come before the end of the ledger, which they hold too.
+    if let Some(telling) = telling {
+        let _recorded_or_late = tokio::time::timeout(TELLING_GRACE, telling).await;
+    }
     let Some(writer) = writer.as_mut() else { return Ok(()) };
     // With the router every handle of the ledger goes, so the writer writes what still waits and ends. A connection
     // that nobody reads may hold a handle for ever; what it sent was never acknowledged.
     tokio::time::timeout(WRITER_GRACE, finished(Some(writer), WRITER)).await.unwrap_or(Ok(()))
 }
+
+/// How long what was told may take to be recorded. With a stream that can't be reached it would take longer, in vain.
+const TELLING_GRACE: Duration = Duration::from_secs(2);
 
 const WRITER: &str = "the writer of the ledger";
 const STREAM: &str = "the reader of the stream";

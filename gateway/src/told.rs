@@ -74,3 +74,22 @@ impl Tokens {
         self.counted.get_or_create(&Labels { outcome }).inc_by(number as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_queue_that_nobody_reads_and_what_it_has_no_room_for_is_counted() {
+        let mut registry = Registry::default();
+        let (told, mut tokens) = queue(&mut registry);
+        (0..QUEUE_LIMIT + 3).for_each(|token| told.tell(&token.to_string()));
+        assert_eq!(told.lost.get(), 3);
+        drop(told);
+        assert_eq!(
+            (tokens.next(500).await.len(), tokens.next(usize::MAX).await.len()),
+            (500, QUEUE_LIMIT - 500)
+        );
+        assert!(tokens.next(1).await.is_empty(), "nobody tells any more");
+    }
+}

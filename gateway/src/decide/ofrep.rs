@@ -136,6 +136,7 @@ fn all(
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let flags: Vec<Evaluation<'_>> = decided.into_iter().map(|(evaluation, _)| evaluation).collect();
+    // They are not told: most are of placements that the page does not have, so that nobody could see them.
     flags.iter().for_each(|flag| parts.answered(flag.metadata.decision));
     Ok(([(header::ETAG, tag)], json(&Evaluations { flags })).into_response())
 }

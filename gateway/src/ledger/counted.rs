@@ -3,11 +3,11 @@
 //! Each newcomer is asked for here, and is not there. Keys come in no order and are many, so they are written sorted and
 //! seldom, as a log-structured tree likes best; `docs/design/ledger-store.md` has the measurements.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use foldhash::HashMap;
 
 use super::state::Key;
 use super::unit::Past;
@@ -47,7 +47,7 @@ impl Counted {
         let database = Database::builder(folder).cache_size(CACHE).worker_threads(1).open()?;
         let keys = database.keyspace("units", KeyspaceCreateOptions::default)?;
         let stored = Stored { keys, _database: database };
-        Ok(Self { recent: HashMap::new(), leaving: Arc::default(), stored })
+        Ok(Self { recent: HashMap::default(), leaving: Arc::default(), stored })
     }
 
     /// What is kept of this unit, if it was counted.

@@ -5,14 +5,16 @@
 
 mod book;
 mod snapshot;
+mod unexposed;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use api::wire::event::Outcome;
 use api::wire::totals::PlacementTotals;
+use foldhash::{HashMap, HashSet};
 use siphasher::sip::SipHasher24;
 
 pub(super) use snapshot::SnapshotError;
@@ -20,7 +22,7 @@ pub(super) use snapshot::SnapshotError;
 use super::Millis;
 use super::amount::Amount;
 use super::check::{Arrival, Click, Decision, Erasure, Experiment, Exposure, Subject, What};
-use super::unit::{self, Arm, Open, Past, Receipt, Reward, Unit};
+use super::unit::{self, Arm, Decided, Open, Past, Receipt, Reward, Unit};
 use book::Book;
 
 /// A unit's name: eight bytes that tell the experiment, and the subject's pseudonym.
@@ -41,8 +43,9 @@ pub(super) struct State {
     /// The books of each campaign.
     campaigns: BTreeMap<String, Vec<Name>>,
     units: HashMap<Key, Unit>,
-    /// When units are due. What is no longer true stays until its moment comes.
-    due: BinaryHeap<Reverse<(Millis, Key)>>,
+    /// When units are due. What is no longer true stays until its moment comes. Most come at the end and all go at the
+    /// beginning, where a tree is quick: in a heap of a million each that goes moves twenty others.
+    due: BTreeSet<(Millis, Key)>,
     /// How many of them were counted, and are here for what came late.
     corrected: usize,
     /// Units share what they were shown.
@@ -77,8 +80,8 @@ pub(super) struct Received {
 pub(super) enum Before {
     /// It was counted so, and something comes late for it.
     Counted(Past),
-    /// This arm was chosen for the subject, who is shown copy now.
-    Decided(Name),
+    /// Copy was chosen for the subject, who sees copy now.
+    Decided(Decided),
 }
 
 impl Received {
@@ -141,18 +144,28 @@ impl State {
     /// Counts the exposures whose window has passed at `now`, and forgets rewards that waited in vain.
     pub(super) fn sweep(&mut self, now: Millis) -> Swept {
         let mut swept = Swept::default();
-        while let Some(key) = self.pop_due(now) {
-            match self.units.remove(&key) {
-                Some(Unit::Open(open)) => {
-                    self.count(key, &open);
-                    swept.counted.push((key, open));
-                }
-                // What came late stands in the sums, and the unit among those that were counted.
-                Some(Unit::Corrected(_)) => self.corrected -= 1,
-                _ => swept.forgotten += 1,
-            }
+        while let Some((moment, key)) = self.due.first().copied().filter(|(moment, _)| *moment <= now) {
+            self.due.pop_first();
+            self.end(key, moment, &mut swept);
         }
         swept
+    }
+
+    /// A unit was due at a moment, unless that is no longer true.
+    fn end(&mut self, key: Key, moment: Millis, swept: &mut Swept) {
+        let Entry::Occupied(unit) = self.units.entry(key) else { return };
+        if unit.get().due() != Some(moment) {
+            return;
+        }
+        match unit.remove() {
+            Unit::Open(open) => {
+                self.books.get_mut(&key.experiment()).expect("an open unit has a book").count(&open);
+                swept.counted.push((key, open));
+            }
+            // What came late stands in the sums, and the unit among those that were counted.
+            Unit::Corrected(_) => self.corrected -= 1,
+            Unit::Waiting(_) | Unit::Counted(_) => swept.forgotten += 1,
+        }
     }
 
     /// What becomes of an event that arrives at `now`. Sweep up to `now` before, so that nothing is open that should be
@@ -172,7 +185,7 @@ impl State {
             What::Decision(decision) => {
                 let (own, unit) = (Key::of(arrival), Key::new(experiment, *subject));
                 let is_known = self.is_exposed(&unit) || is_counted(&own)? || is_counted(&unit)?;
-                Ok(Received::of(self.decide(is_known, experiment, decision)))
+                Ok(Received::of(self.decide(is_known, experiment, decision, now)))
             }
             What::Exposure(exposure) => self.expose(experiment, *subject, exposure, now, counted),
             What::Reward(reward) => self.reward(experiment, *subject, reward, now, counted),
@@ -193,8 +206,8 @@ impl State {
     ) -> Result<Received, E> {
         let key = Key::new(experiment, subject);
         let decided = match self.books.get(&key.experiment()) {
-            Some(book) if book.decided() > 0 && !self.is_exposed(&key) => {
-                counted(&Key::decisions(experiment, subject))?
+            Some(book) if book.is_decided() && !self.is_exposed(&key) => {
+                counted(&Key::decisions(experiment, subject))?.map(|Past { arm, at, .. }| Decided { arm, at })
             }
             _ => None,
         };
@@ -208,12 +221,12 @@ impl State {
         if !receipt.is_kept() {
             return Ok(Received::of(receipt));
         }
-        let book = self.book(experiment);
+        let book = self.book(key.experiment(), experiment);
         book.begin();
-        if let Some(past) = &decided {
-            book.expose(past.arm);
+        if let Some(decided) = decided {
+            book.expose(decided);
         }
-        Ok(Received { receipt, before: decided.map(|past| Before::Decided(past.arm)) })
+        Ok(Received { receipt, before: decided.map(Before::Decided) })
     }
 
     fn reward<E>(
@@ -235,10 +248,10 @@ impl State {
         let (receipt, unit) = unit::reward(unit, *reward, now);
         match &unit {
             // Whoever looks for all units of a subject looks in all books.
-            Some(Unit::Waiting(_)) => drop(self.book(experiment)),
+            Some(Unit::Waiting(_)) => drop(self.book(key.experiment(), experiment)),
             Some(Unit::Corrected(corrected)) if receipt.is_kept() => {
                 self.corrected += usize::from(past.is_some());
-                self.book(experiment).correct(corrected, late);
+                self.book(key.experiment(), experiment).correct(corrected, late);
             }
             _ => {}
         }
@@ -306,10 +319,16 @@ impl State {
     }
 
     /// A decision is in the sums at once. The store remembers for whom it was.
-    fn decide(&mut self, is_known: bool, experiment: &Experiment, decision: &Decision) -> Receipt {
+    fn decide(
+        &mut self,
+        is_known: bool,
+        experiment: &Experiment,
+        decision: &Decision,
+        now: Millis,
+    ) -> Receipt {
         if !is_known {
             let arm = self.arm(&decision.draw.arm);
-            self.book(experiment).decide(&arm);
+            self.book(name(experiment), experiment).decide(&arm, now);
         }
         Receipt::of(if is_known { Outcome::Duplicate } else { Outcome::Accepted })
     }
@@ -318,7 +337,7 @@ impl State {
     fn click(&mut self, is_known: bool, experiment: &Experiment, click: &Click) -> Receipt {
         if !is_known {
             let arm = self.arm(&click.draw.arm);
-            self.book(experiment).click(&arm);
+            self.book(name(experiment), experiment).click(&arm);
         }
         Receipt::of(if is_known { Outcome::Duplicate } else { Outcome::Accepted })
     }
@@ -328,18 +347,18 @@ impl State {
         self.units.insert(key, Unit::Counted(past));
     }
 
-    /// A subject for whom that arm was chosen sees copy with the next exposure.
-    pub(super) fn leave_unexposed(&mut self, experiment: &Experiment, arm: Name) {
-        self.book(experiment).expose(arm);
+    /// The next exposure is that of a subject for whom copy was chosen before.
+    pub(super) fn expose_decided(&mut self, experiment: &Experiment, decided: Decided) {
+        self.book(name(experiment), experiment).expose(decided);
     }
 
-    /// The sums of a campaign, by placement, seed and cell.
-    pub(super) fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
+    /// The sums of a campaign at a moment, by placement, seed and cell.
+    pub(super) fn totals(&self, campaign: &str, now: Millis) -> Vec<PlacementTotals> {
         let names = self.campaigns.get(campaign).into_iter().flatten();
         let mut books: Vec<&Book> =
             names.filter_map(|name| self.books.get(name)).filter(|book| !book.is_empty()).collect();
         books.sort_unstable_by(|one, other| one.experiment().cmp(other.experiment()));
-        books.into_iter().map(Book::totals).collect()
+        books.into_iter().map(|book| book.totals(now)).collect()
     }
 
     /// All up to this message of a stream is in here from now on.
@@ -357,34 +376,17 @@ impl State {
         self.units.len()
     }
 
-    fn pop_due(&mut self, now: Millis) -> Option<Key> {
-        while let Some(Reverse((moment, key))) = self.due.peek().copied() {
-            if moment > now {
-                return None;
-            }
-            self.due.pop();
-            if self.units.get(&key).and_then(Unit::due) == Some(moment) {
-                return Some(key);
-            }
-        }
-        None
-    }
-
-    fn count(&mut self, key: Key, open: &Open) {
-        self.books.get_mut(&key.experiment()).expect("an open unit has a book").count(open);
-    }
-
     /// Keeps what becomes of a unit. Of those that were counted the store knows.
     fn keep(&mut self, key: Key, unit: Option<Unit>, was_due: Option<Millis>) {
         let Some(unit) = unit.filter(|unit| !matches!(unit, Unit::Counted(_))) else { return };
         if let Some(moment) = unit.due().filter(|moment| was_due != Some(*moment)) {
-            self.due.push(Reverse((moment, key)));
+            self.due.insert((moment, key));
         }
         self.units.insert(key, unit);
     }
 
-    fn book(&mut self, experiment: &Experiment) -> &mut Book {
-        let name = name(experiment);
+    /// The book of an experiment, by its name, which is taken from a key where there is one.
+    fn book(&mut self, name: Name, experiment: &Experiment) -> &mut Book {
         if !self.books.contains_key(&name) {
             self.insert(Book::new(experiment.clone()));
         }
@@ -419,10 +421,10 @@ pub(super) fn past(open: Open) -> Past {
     open.past(arm)
 }
 
-/// What is kept of an event that is counted as soon as it came, and under which name.
-pub(super) fn kept(arrival: &Arrival) -> Option<(Key, Past)> {
+/// What is kept of an event that is counted as soon as it came, `now`, and under which name.
+pub(super) fn kept(arrival: &Arrival, now: Millis) -> Option<(Key, Past)> {
     let past = match &arrival.what {
-        What::Decision(Decision { draw, .. }) => Past { arm: name(&draw.arm), ..Past::closed() },
+        What::Decision(Decision { draw, .. }) => Past { arm: name(&draw.arm), at: now, ..Past::closed() },
         What::Click(_) => Past::closed(),
         What::Exposure(_) | What::Reward(_) => return None,
     };

@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `log/` | what was accepted, since the older of two checkpoints, and longer where that is wanted ([`log`](super::log)) |
 //! | `checkpoints/` | the state of two moments ([`checkpoint`](super::checkpoint)) |
-//! | `counted/` | all units that were counted, and what for ([`counted`](super::counted)) |
+//! | `counted/` | all units that were counted, and what for, and for whom copy was chosen ([`counted`](super::counted)) |
 //!
 //! After a crash the newest checkpoint is read and what the log holds after it. That asks for nobody in `counted/`,
 //! since the log holds only what was accepted; so it does no harm that keys are there before their checkpoint is.
@@ -357,7 +357,7 @@ impl Group<'_> {
             if let Some(before) = before {
                 log.add(&known(&arrival, before));
             }
-            counted.insert(state::kept(&arrival));
+            counted.insert(state::kept(&arrival, now));
             log.add(&Entry::Arrival(arrival));
         }
         Ok(receipt)
@@ -383,9 +383,9 @@ impl Group<'_> {
         log.add(&Entry::Source(sequence));
     }
 
-    /// The sums of a campaign, by placement, seed and cell.
-    pub fn totals(&self, campaign: &str) -> Vec<PlacementTotals> {
-        self.0.state.totals(campaign)
+    /// The sums of a campaign at `now`, by placement, seed and cell. Sweep up to `now` before.
+    pub fn totals(&self, campaign: &str, now: Millis) -> Vec<PlacementTotals> {
+        self.0.state.totals(campaign, now)
     }
 }
 
@@ -448,8 +448,8 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
             counted.erase(state.erase(erasure.clone()));
             true
         }
-        Entry::Decided(experiment, _, arm) => {
-            state.leave_unexposed(experiment, *arm);
+        Entry::Decided(experiment, _, decided) => {
+            state.expose_decided(experiment, *decided);
             true
         }
         Entry::Reopened(experiment, subject, past) => {
@@ -458,7 +458,7 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
         }
         Entry::Arrival(arrival) => {
             let Ok(received) = state.receive(arrival, *now, |_| Ok::<_, Infallible>(None));
-            counted.insert(state::kept(arrival));
+            counted.insert(state::kept(arrival, *now));
             received.receipt.is_kept()
         }
     }
@@ -468,7 +468,7 @@ fn replay(state: &mut State, counted: &mut Counted, now: &mut Millis, entry: &En
 fn known(Arrival { experiment, subject, what: _ }: &Arrival, before: Before) -> Entry {
     match before {
         Before::Counted(past) => Entry::Reopened(experiment.clone(), *subject, past),
-        Before::Decided(arm) => Entry::Decided(experiment.clone(), *subject, arm),
+        Before::Decided(decided) => Entry::Decided(experiment.clone(), *subject, decided),
     }
 }
 

@@ -22,24 +22,20 @@ impl LedgerState {
             if waiting.is_empty() {
                 return;
             }
-            let arrivals = self.newcomers(&waiting, &known);
-            tokens.count(Recorded::Repeated, waiting.len() - arrivals.len());
-            if !arrivals.is_empty() {
-                self.record_decisions(arrivals, &mut known, &tokens).await;
+            let decisions = self.decisions(&waiting);
+            tokens.count(Recorded::Lost, waiting.len() - decisions.len());
+            let newcomers = newcomers(&decisions, &known);
+            tokens.count(Recorded::Repeated, decisions.len() - newcomers.len());
+            if !newcomers.is_empty() {
+                self.record_decisions(newcomers, &mut known, &tokens).await;
             }
         }
     }
 
-    /// The decisions of those who were not known.
-    fn newcomers(&self, waiting: &[String], known: &Known) -> Vec<Arrival> {
-        let (keys, now, mut met) = (self.keys(), self.now(), HashSet::new());
-        let decided = waiting.iter().filter_map(|token| decision(keys.verify(token).ok()?, now));
-        decided
-            .filter(|arrival| {
-                let key = Key::of(arrival);
-                !known.holds(key) && met.insert(key)
-            })
-            .collect()
+    /// What the tokens say. Whose key was taken away since says nothing any more.
+    fn decisions(&self, tokens: &[String]) -> Vec<Arrival> {
+        let (keys, now) = (self.keys(), self.now());
+        tokens.iter().filter_map(|token| decision(keys.verify(token).ok()?, now)).collect()
     }
 
     async fn record_decisions(&self, arrivals: Vec<Arrival>, known: &mut Known, tokens: &Tokens) {
@@ -54,4 +50,14 @@ impl LedgerState {
             known.add(key);
         }
     }
+}
+
+/// The first decision of each who was not known.
+fn newcomers(decisions: &[Arrival], known: &Known) -> Vec<Arrival> {
+    let mut met = HashSet::new();
+    let is_new = |arrival: &&Arrival| {
+        let key = Key::of(arrival);
+        !known.holds(key) && met.insert(key)
+    };
+    decisions.iter().filter(is_new).cloned().collect()
 }

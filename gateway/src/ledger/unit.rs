@@ -34,6 +34,13 @@ pub const PAST_IDS: usize = 16;
 /// that stood over the weekend.
 pub const CORRECTED_WITHIN: Millis = 7 * 24 * 60 * 60 * 1000;
 
+/// How long is waited for a person to see the copy that was chosen: most do within seconds. Whoever has not by then counts as
+/// one who did not.
+///
+/// Without it those for whom copy was chosen just now would be told, and others at each look: the test of counts against
+/// shares bounds false alarms however often one looks, and rests on counts that grow. They shrink by those who see copy later.
+pub const SEEN_WITHIN: Millis = 60 * 60 * 1000;
+
 /// How long after its window an exposure still waits for rewards that happened within it: a tenth of the window, at
 /// most one minute.
 ///
@@ -126,6 +133,15 @@ pub struct Open {
     pub value: Amount,
     /// Ids of its rewards, hashed.
     pub ids: Vec<u64>,
+}
+
+/// What was chosen for a subject who had not seen copy by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The name of what was chosen, by hash.
+    pub arm: u64,
+    /// When the ledger was told.
+    pub at: Millis,
 }
 
 /// What is kept of a unit that was counted, for rewards that come late.

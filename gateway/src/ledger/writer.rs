@@ -401,7 +401,7 @@ impl LedgerMetrics {
                     return Ok(Some(Answer::Totals(reply, Err(LedgerError::Starting))));
                 };
                 self.sweep(group, Some(at));
-                let placements = group.totals(&campaign);
+                let placements = group.totals(&campaign, millis(at));
                 let totals = TotalsResponse { campaign, as_of: whole_milliseconds(at), placements };
                 Ok(Some(Answer::Totals(reply, Ok(totals))))
             }

@@ -11,7 +11,7 @@ use crate::nats::Nats;
 use crate::process::{self, Process};
 use crate::samples::{SAMPLE, START, Sample, keys};
 use crate::signed::claims;
-use crate::world::{World, decision, exposure};
+use crate::world::{World, decision, exposure, question};
 
 /// How long is waited for what must happen.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -39,7 +39,7 @@ async fn a_decision_counts_once_and_goes_with_the_exposure() {
             for (event, outcome) in sent {
                 assert_eq!(world.send(std::slice::from_ref(event)).await, [*outcome], "{sentence}: {event}");
             }
-            world.clock.advance(3_600_000);
+            world.clock.advance(2 * 3_600_000);
             let found = counted(&world.totals(SAMPLE.uid).await);
             let expected: Counted =
                 expected.iter().map(|&(round, variant, of, n)| (round, variant.to_owned(), of, n)).collect();
@@ -90,20 +90,38 @@ async fn who_sees_the_copy_only_in_a_later_round_is_one_decision() {
     assert_eq!(found, [(2, "warm".to_owned(), Some(1), 1)]);
 }
 
-/// Decisions and exposures of all cells, once as many of both are there.
-async fn once(ledger: &Process, enough: (u64, u64)) {
+/// The sums over all cells, of decisions that are told and of exposures, once there are so many of these.
+async fn once(ledger: &Process, exposures: u64) -> Option<u64> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let answer = ledger.get(&format!("/v1/totals?campaign={}", SAMPLE.uid)).await.unwrap();
         let totals = serde_json::from_slice(&answer.bytes().await.unwrap());
-        let found = totals.map(|totals: TotalsResponse| {
-            let found = counted(&totals);
-            (found.iter().filter_map(|(.., of, _)| *of).sum(), found.iter().map(|(.., n)| n).sum())
-        });
-        if found.as_ref().is_ok_and(|found| *found == enough) {
+        let found = totals.map(|totals: TotalsResponse| counted(&totals));
+        if let Ok(found) = &found
+            && found.iter().map(|(.., exposures)| exposures).sum::<u64>() == exposures
+        {
+            return found.iter().map(|(.., decisions, _)| *decisions).sum();
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{found:?} are not {exposures}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until so many decisions of a process were recorded, and as many were again.
+async fn told(process: &Process, recorded: u64, repeated: u64) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let expected = [("Recorded", recorded), ("Repeated", repeated), ("Lost", 0)];
+    loop {
+        let metrics = process.get("/metrics").await.unwrap().text().await.unwrap();
+        let count = |outcome: &str| {
+            let name = format!("broadside_decisions_told_total{{outcome=\"{outcome}\"}} ");
+            metrics.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |it| it.parse().unwrap())
+        };
+        let found = expected.map(|(outcome, _)| (outcome, count(outcome)));
+        if found == expected {
             return;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{found:?} are not {enough:?}");
+        assert!(tokio::time::Instant::now() < deadline, "{found:?} are not {expected:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -128,17 +146,45 @@ async fn a_process_records_its_own_decisions_where_that_is_wanted() {
     let folder = process::folder(SHORT);
     let gateway = Process::start_with("all", folder.path(), &["--record-decisions"]).await;
     come(&gateway, &gateway).await;
-    once(&gateway, (10, 3)).await;
-    let metrics = gateway.get("/metrics").await.unwrap().text().await.unwrap();
-    for (outcome, number) in [("Recorded", 10), ("Repeated", 10), ("Lost", 0)] {
-        let line = format!("broadside_decisions_told_total{{outcome=\"{outcome}\"}} {number}\n");
-        assert!(metrics.contains(&line), "{metrics}");
-    }
+    told(&gateway, 10, 10).await;
+    // Those who have seen nothing are told after an hour.
+    assert_eq!(once(&gateway, 3).await, Some(3));
     drop(gateway);
     let again = Process::start_with("all", folder.path(), &["--record-decisions"]).await;
     again.token("person 9").await;
     again.token("person 10").await;
-    once(&again, (11, 3)).await;
+    told(&again, 1, 1).await;
+    drop(again);
+    let untold = Process::start("all", folder.path()).await;
+    untold.token("person 11").await;
+    assert!(!untold.get("/metrics").await.unwrap().text().await.unwrap().contains("decisions_told"));
+}
+
+#[tokio::test]
+async fn decisions_that_count_are_told_one_by_one() {
+    let folder = process::folder(SHORT);
+    let gateway = Process::start_with("all", folder.path(), &["--record-decisions"]).await;
+    let client = reqwest::Client::new();
+    let ask = async |path: &str, body: Value| {
+        let request = client.post(format!("{}{path}", gateway.origin())).body(body.to_string());
+        assert!(request.send().await.unwrap().status().is_success(), "{path}");
+    };
+    let context = |person: &str| json!({"context": {"targetingKey": person, "namespace": "shop"}});
+    let with = |person: &str, field: &str, value: Value| {
+        let mut question = question(person);
+        question[field] = value;
+        question
+    };
+    ask("/v1/decide", question("posted")).await;
+    ask("/ofrep/v1/evaluate/flags/shop.cart-and-hero.hero", context("evaluated")).await;
+    let query = "namespace=shop&campaign=cart-and-hero&placement=hero&subject=got";
+    assert!(gateway.get(&format!("/v1/decide?{query}")).await.unwrap().status().is_success());
+    ask("/ofrep/v1/evaluate/flags", context("all flags")).await;
+    ask("/v1/decide", with("reviewer", "preview", json!("warm"))).await;
+    ask("/v1/decide", with("refuses", "consent", json!({"measurement": false}))).await;
+    ask("/v1/decide", with("limited", "eligible", json!(["control"]))).await;
+    ask("/v1/decide", question("last")).await;
+    told(&gateway, 4, 0).await;
 }
 
 #[tokio::test]
@@ -154,5 +200,7 @@ async fn decisions_go_through_a_stream_too() {
     let ledger = Process::start_with("ledger", folders[1].path(), &stream).await;
     come(&gateways[0], &gateways[1]).await;
     come(&gateways[1], &gateways[0]).await;
-    once(&ledger, (10, 3)).await;
+    told(&gateways[0], 10, 10).await;
+    told(&gateways[1], 10, 10).await;
+    assert_eq!(once(&ledger, 3).await, Some(3));
 }

@@ -58,7 +58,7 @@ pub(crate) fn receive(
 pub(crate) fn sums(store: &mut Store, now: Millis) -> (u64, u64, f64) {
     let totals = store.group(Group::room(&[]), |group| {
         group.sweep(now);
-        Ok(group.totals(SAMPLE.uid))
+        Ok(group.totals(SAMPLE.uid, now))
     });
     let Some(placement) = totals.unwrap().pop() else { return (0, 0, 0.0) };
     let counted = placement.cells.iter().map(|cell| cell.exposures).sum();

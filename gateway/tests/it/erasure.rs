@@ -169,7 +169,7 @@ fn pass(store: &mut Store, now: &mut Millis) {
 fn totals(store: &mut Store, now: Millis) -> Vec<PlacementTotals> {
     let totals = store.group(Group::room(&[]), |group| {
         group.sweep(now);
-        Ok(group.totals(SAMPLE.uid))
+        Ok(group.totals(SAMPLE.uid, now))
     });
     totals.unwrap()
 }

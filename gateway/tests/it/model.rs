@@ -12,7 +12,9 @@ use api::wire::token::{Claims, Keys};
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals};
 use gateway::ledger::check::{Arrival, Erasure, check, click};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
-use gateway::ledger::unit::{CORRECTED_WITHIN, PAST_IDS, Receipt, WAITING_LIMIT, WAITING_REWARDS, allowance};
+use gateway::ledger::unit::{
+    CORRECTED_WITHIN, PAST_IDS, Receipt, SEEN_WITHIN, WAITING_LIMIT, WAITING_REWARDS, allowance,
+};
 use gateway::ledger::{Millis, millis};
 use gateway::tables::{Index, Snapshot};
 use jiff::Timestamp;
@@ -63,6 +65,11 @@ enum What {
 }
 
 impl Sent {
+    fn cell(&self) -> (i64, u32, String) {
+        let (round, variant) = self.arm;
+        (self.seed, round, variant.to_owned())
+    }
+
     fn reward(&self) -> Option<(u32, i64)> {
         if let What::Reward { id, cents } = self.what { Some((id, cents)) } else { None }
     }
@@ -73,8 +80,8 @@ impl Sent {
 struct Log {
     accepted: Vec<(Sent, Millis)>,
     late: Vec<Sent>,
-    /// The first decision that was told before an exposure.
-    decision: Option<Sent>,
+    /// The first decision that was told before an exposure, and when.
+    decision: Option<(Sent, Millis)>,
     /// The first click.
     click: Option<Sent>,
 }
@@ -105,6 +112,8 @@ struct Reference {
     erased: BTreeMap<(i64, u32, String), Cell>,
     /// The seeds of which decisions were told.
     decided: BTreeSet<i64>,
+    /// Those of people who were erased before they saw copy.
+    erased_decisions: Vec<(Sent, Millis)>,
 }
 
 impl Reference {
@@ -113,7 +122,7 @@ impl Reference {
         let outcome = match sent.what {
             What::Exposure { .. } => log.judge_exposure(sent, now, self.metric),
             What::Reward { id, .. } => log.judge_reward(sent, id, now, self.metric),
-            What::Decision => log.decide(sent),
+            What::Decision => log.decide(sent, now),
             What::Click => log.click(sent),
         };
         if matches!((sent.what, outcome.told()), (What::Decision, Outcome::Accepted)) {
@@ -132,12 +141,20 @@ impl Reference {
         for seed in SEEDS {
             if let Some(log) = self.units.remove(&(seed, subject)) {
                 log.sum(seed, now, self.metric, &mut self.erased);
+                self.erased_decisions.extend(log.unexposed().cloned());
             }
         }
     }
 
     fn sums(&self, now: Millis) -> Sums {
         let (mut cells, mut open) = (self.erased.clone(), BTreeMap::new());
+        let unexposed = self.units.values().flat_map(Log::unexposed).chain(&self.erased_decisions);
+        // By whole minutes, from the end of the one in which it was told.
+        let settled = |told: Millis| (told / 60_000 + 1) * 60_000 + SEEN_WITHIN <= now;
+        for (sent, told) in unexposed {
+            let cell: &mut Cell = cells.entry(sent.cell()).or_default();
+            cell.decisions += u64::from(settled(*told));
+        }
         for ((seed, _), log) in &self.units {
             *open.entry(*seed).or_default() += u64::from(log.sum(*seed, now, self.metric, &mut cells));
         }
@@ -172,6 +189,11 @@ impl Log {
         self.accepted.iter().find(|(sent, _)| sent.reward().is_none())
     }
 
+    /// The decision of somebody who has seen no copy.
+    fn unexposed(&self) -> impl Iterator<Item = &(Sent, Millis)> {
+        self.decision.iter().filter(|_| self.exposure().is_none())
+    }
+
     /// Accepted rewards that had not been given up when their exposure came, or at `now` while none has come.
     fn rewards(&self, now: Millis, window: Millis) -> impl DoubleEndedIterator<Item = &Sent> {
         let exposed = self.exposure().map(|(_, arrived)| *arrived);
@@ -195,9 +217,6 @@ impl Log {
         };
         if let Some(click) = &self.click {
             cell(click.arm, &|cell| cell.clicks += 1);
-        }
-        if let Some(decision) = self.decision.as_ref().filter(|_| self.exposure().is_none()) {
-            cell(decision.arm, &|cell| cell.decisions += 1);
         }
         match self.exposure() {
             Some((exposure, _)) if now < closes(exposure.at, metric.window) => true,
@@ -231,14 +250,14 @@ impl Log {
         cell.late.2 += z * z - y * y;
     }
 
-    fn decide(&mut self, sent: &Sent) -> Judged {
+    fn decide(&mut self, sent: &Sent, now: Millis) -> Judged {
         if sent.at - sent.decided_at > DAY {
             return Judged::Refused(Outcome::Late);
         }
         if self.decision.is_some() || self.exposure().is_some() {
             return Judged::Refused(Outcome::Duplicate);
         }
-        self.decision = Some(sent.clone());
+        self.decision = Some((sent.clone(), now));
         Judged::Refused(Outcome::Accepted)
     }
 
@@ -434,7 +453,7 @@ fn erase(store: &mut Store, keys: &Keys, subject: u32, now: Millis) {
 fn sums(store: &mut Store, now: Millis) -> Sums {
     let placements = store.group(Group::room(&[]), |group| {
         group.sweep(now);
-        Ok(group.totals(SAMPLE.uid))
+        Ok(group.totals(SAMPLE.uid, now))
     });
     let (mut cells, mut open) = (BTreeMap::new(), BTreeMap::new());
     for placement in placements.unwrap() {
@@ -490,8 +509,13 @@ fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
     let (keys, tables, window) = (keys(), tables(metric), metric.window);
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), SMALL).unwrap();
-    let mut reference =
-        Reference { metric, units: BTreeMap::new(), erased: BTreeMap::new(), decided: BTreeSet::new() };
+    let mut reference = Reference {
+        metric,
+        units: BTreeMap::new(),
+        erased: BTreeMap::new(),
+        decided: BTreeSet::new(),
+        erased_decisions: Vec::new(),
+    };
     let random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut generator = Generator { random, metric, subjects: 100, sent: Vec::new() };
     let (mut now, mut seen) = (millis(START), BTreeMap::new());

@@ -208,6 +208,35 @@ async fn a_ledger_that_followed_another_stream_ends_with_the_reason() {
     assert!(!ended.status.success() && said.contains("it is another stream"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_ours_is_passed_over_and_what_a_newer_gateway_wrote_is_waited_for() {
+    let folder = process::folder(WINDOW);
+    let Some(nats) = Nats::start(folder.path()) else { return };
+    let process = Process::start_with("all", folder.path(), &["--nats", nats.url.as_str()]).await;
+    let stream = async_nats::jetstream::new(async_nats::connect(&nats.url).await.unwrap());
+    let publish = async |message: &'static [u8]| {
+        stream.publish("broadside.events.0", message.into()).await.unwrap().await.unwrap();
+    };
+    let expose = async |subject: &str| {
+        let token = process.token(subject).await;
+        assert_eq!(taken(&process, &[exposure("1", &token)]).await, [Outcome::Accepted]);
+    };
+    expose("alice").await;
+    publish(b"{\"not\": \"ours\"}").await;
+    expose("bob").await;
+    counted(&process, 2).await;
+    publish(&[4, 1, 2, 3]).await;
+    expose("carol").await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !process.log().contains("a newer gateway") {
+        assert!(tokio::time::Instant::now() < deadline, "{}", process.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let placement = totals(&process).await.unwrap().placements.pop().unwrap();
+    let exposures: u64 = placement.cells.iter().map(|cell| cell.exposures).sum();
+    assert_eq!((exposures, placement.pending_exposures), (2, 0), "carol comes after it");
+}
+
 /// The outcomes, once the stream takes events: it is made while the process starts, and may be busy.
 async fn taken(process: &Process, sent: &[Value]) -> Vec<Outcome> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);

@@ -116,7 +116,8 @@ struct Sums {
     covariate: Option<Covariate>,
 }
 
-/// A covariate that was told of some people only would compare them with others, so it is left out.
+/// A covariate that was told of some people only would compare them with others, so it is left out. Decisions are told of all
+/// cells or of none; a variant that nobody was given has none, and no exposures.
 fn cell(allocation: Allocation, counted: &[Sums]) -> Result<Cell, CellError> {
     let known = |sums: &Sums| match sums.totals.exposures {
         0 => Some(Covariate::default()),

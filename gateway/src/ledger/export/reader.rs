@@ -1,10 +1,10 @@
 //! From the log to lines.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::{ExportError, Line, moment};
@@ -44,7 +44,7 @@ pub(super) fn read(folder: &Path, campaign: Option<&str>, to: &mut impl Take) ->
         campaign,
         to,
         state: State::default(),
-        shown: HashMap::new(),
+        shown: HashMap::default(),
         names: Names::default(),
         now: 0,
         begins,

@@ -1,14 +1,15 @@
 //! What stands in a group: moments, and what was accepted at them. Names are written once for each file.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::RangeInclusive;
 
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
 use crate::ledger::check::{Arrival, Click, Decision, Draw, Erasure, Experiment, Exposure, Subject, What};
-use crate::ledger::unit::{Arm, PAST_IDS, Past, Reward};
+use crate::ledger::unit::{Arm, Decided, PAST_IDS, Past, Reward};
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub(crate) enum Entry {
     Arrival(Arrival),
     /// What follows comes late for a unit that was counted so.
     Reopened(Experiment, Subject, Past),
-    /// What follows is the first exposure of a subject for whom this arm, named by hash, was chosen before.
-    Decided(Experiment, Subject, u64),
+    /// What follows is the first exposure of a subject for whom this was chosen before.
+    Decided(Experiment, Subject, Decided),
     /// What was known about a subject is erased.
     Erased(Erasure),
     /// All up to this message of the stream that the ledger follows is in the log.
@@ -99,7 +100,7 @@ enum Form<'b> {
     Decided {
         experiment: u32,
         subject: Subject,
-        arm: u64,
+        decided: Decided,
     },
 }
 
@@ -110,7 +111,7 @@ const LONGEST: usize = 90;
 const PAST: usize = 64 + 10 * PAST_IDS;
 
 /// The most that a former decision takes, which stands before an exposure.
-const DECIDED: usize = 32;
+const DECIDED: usize = 42;
 
 impl Entry {
     /// The most bytes that it takes.
@@ -172,9 +173,9 @@ impl Writer {
                 let (experiment, past) = (self.experiment(experiment), past.clone());
                 self.write(&Form::Reopened { experiment, subject: *subject, past });
             }
-            Entry::Decided(experiment, subject, arm) => {
+            Entry::Decided(experiment, subject, decided) => {
                 let experiment = self.experiment(experiment);
-                self.write(&Form::Decided { experiment, subject: *subject, arm: *arm });
+                self.write(&Form::Decided { experiment, subject: *subject, decided: *decided });
             }
             Entry::Arrival(Arrival { experiment, subject, what }) => {
                 let experiment = self.experiment(experiment);
@@ -266,18 +267,23 @@ impl Writer {
     }
 }
 
-/// What a message begins with: the version of its entries. All since the second read alike, as what was added stands behind
-/// what there was.
-const MESSAGE: u8 = 3;
-const OLDEST_MESSAGE: u8 = 2;
+/// What a message begins with: the first version that has all of its entries. What a version adds stands behind what there
+/// was, so that a newer one reads older messages, and an older ledger all messages in which nothing new is.
+const PLAIN: u8 = 2;
+const WITH_DECISIONS: u8 = 3;
 
-/// No text begins with less.
-const NEWEST_MESSAGE: u8 = 31;
+/// Versions that are ours, known or not: neither texts nor what else is common begin so.
+const OURS: RangeInclusive<u8> = PLAIN..=7;
 
 /// Entries that are a message of their own, apart from any file.
 pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u8> {
-    let mut writer = Writer { group: vec![MESSAGE], ..Writer::default() };
-    entries.into_iter().for_each(|entry| writer.add(entry));
+    let mut writer = Writer { group: vec![PLAIN], ..Writer::default() };
+    for entry in entries {
+        if matches!(entry, Entry::Arrival(Arrival { what: What::Decision(_), .. })) {
+            writer.group[0] = WITH_DECISIONS;
+        }
+        writer.add(entry);
+    }
     writer.group
 }
 
@@ -287,8 +293,8 @@ pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u
 /// When it is none, or of a newer version.
 pub(crate) fn entries(message: &[u8]) -> Result<Vec<Entry>, EntryError> {
     match message.split_first() {
-        Some((OLDEST_MESSAGE..=MESSAGE, entries)) => Reader::default().read(entries).collect(),
-        Some((version, _)) if (MESSAGE..=NEWEST_MESSAGE).contains(version) => Err(EntryError::Newer),
+        Some((PLAIN..=WITH_DECISIONS, entries)) => Reader::default().read(entries).collect(),
+        Some((version, _)) if OURS.contains(version) => Err(EntryError::Newer),
         _ => Err(EntryError::Foreign),
     }
 }
@@ -382,8 +388,8 @@ impl Reader {
                 let decision = Decision { at: self.at(before)?, draw };
                 return self.arrival(experiment, subject, What::Decision(decision)).map(Some);
             }
-            Form::Decided { experiment, subject, arm } => {
-                return Ok(Some(Entry::Decided(self.of(experiment)?, subject, arm)));
+            Form::Decided { experiment, subject, decided } => {
+                return Ok(Some(Entry::Decided(self.of(experiment)?, subject, decided)));
             }
             Form::Erased { campaign, subject } => {
                 return Ok(Some(Entry::Erased(Erasure { campaign: campaign.to_owned(), subject })));
@@ -428,7 +434,7 @@ mod tests {
         vec![
             Entry::Clock(1_000),
             arrival(What::Decision(Decision { at: 0, draw: draw.clone() })),
-            Entry::Decided(experiment.clone(), [7; 16], u64::MAX),
+            Entry::Decided(experiment.clone(), [7; 16], Decided { arm: u64::MAX, at: i64::MIN }),
             shown(),
             Entry::Reopened(experiment.clone(), [7; 16], past),
             arrival(What::Reward(reward)),
@@ -460,11 +466,18 @@ mod tests {
             entries(&message)
         };
         assert_eq!((of(2).unwrap(), of(3).unwrap()), (sound(), sound()));
-        assert_eq!((of(4), of(31)), (Err(EntryError::Newer), Err(EntryError::Newer)));
+        assert_eq!((of(4), of(7)), (Err(EntryError::Newer), Err(EntryError::Newer)));
+        let without: Vec<Entry> =
+            sound().into_iter().filter(|entry| !matches!(entry, Entry::Decided(..))).collect();
+        let plain = [without[0].clone(), without[2].clone()];
         assert_eq!(
-            (of(1), of(b'{'), entries(&[])),
-            (Err(EntryError::Foreign), Err(EntryError::Foreign), Err(EntryError::Foreign))
+            (message(&without)[0], message(&plain)[0]),
+            (3, 2),
+            "an older ledger reads what has nothing new"
         );
+        for foreign in [of(1), of(8), of(b'\n'), of(b'{'), entries(&[])] {
+            assert_eq!(foreign, Err(EntryError::Foreign));
+        }
     }
 
     #[test]
@@ -482,7 +495,7 @@ mod tests {
             }
         }
         let far = |form: Form<'_>| {
-            let bytes = postcard::to_extend(&Form::Clock(i64::MIN), vec![MESSAGE]).unwrap();
+            let bytes = postcard::to_extend(&Form::Clock(i64::MIN), vec![PLAIN]).unwrap();
             entries(&postcard::to_extend(&form, bytes).unwrap())
         };
         assert!(

@@ -1,33 +1,36 @@
 //! The sums of one experiment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals};
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::unexposed::Unexposed;
 use super::{Name, name};
+use crate::ledger::Millis;
 use crate::ledger::amount::{Amount, Products, Sum};
 use crate::ledger::check::Experiment;
-use crate::ledger::unit::{Arm, Corrected, Open};
+use crate::ledger::unit::{Arm, Corrected, Decided, Open};
 
 /// The sums of one experiment, by cell and variant.
 #[derive(Debug)]
 pub(super) struct Book {
     experiment: Experiment,
     pending: u64,
-    /// How many decisions were told of people who had not seen the copy by then.
-    decided: u64,
+    /// Whether decisions are told at all.
+    is_decided: bool,
     cells: BTreeMap<Arc<Arm>, Sums>,
     /// What was shown, by the hash that stands for it where it is kept.
     arms: HashMap<Name, Arc<Arm>>,
 }
 
 /// The sums of one variant in one cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sums {
-    /// People for whom it was chosen, and who have not seen any copy since.
-    unexposed: u64,
+    /// Decisions go with exposures, so these are all others.
+    unexposed: Unexposed,
     exposures: u64,
     rewards: Sum,
     squares: Products,
@@ -55,22 +58,22 @@ struct Late {
 
 impl Book {
     pub(super) fn new(experiment: Experiment) -> Self {
-        Self::with(experiment, 0, BTreeMap::new())
+        Self::with(experiment, false, BTreeMap::new())
     }
 
     /// One with these sums.
-    pub(super) fn with(experiment: Experiment, decided: u64, cells: BTreeMap<Arc<Arm>, Sums>) -> Self {
+    pub(super) fn with(experiment: Experiment, is_decided: bool, cells: BTreeMap<Arc<Arm>, Sums>) -> Self {
         let arms = cells.keys().map(|arm| (name(&**arm), Arc::clone(arm))).collect();
-        Self { experiment, pending: 0, decided, cells, arms }
+        Self { experiment, pending: 0, is_decided, cells, arms }
     }
 
     pub(super) fn experiment(&self) -> &Experiment {
         &self.experiment
     }
 
-    /// How many decisions were told of people who had not seen the copy by then.
-    pub(super) fn decided(&self) -> u64 {
-        self.decided
+    /// Whether decisions are told at all.
+    pub(super) fn is_decided(&self) -> bool {
+        self.is_decided
     }
 
     /// The sums, by what was shown.
@@ -90,7 +93,7 @@ impl Book {
 
     /// Whether there is nothing to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.pending == 0 && self.told().next().is_none()
+        self.pending == 0 && self.nonempty().next().is_none()
     }
 
     /// The window of a unit has passed.
@@ -99,17 +102,17 @@ impl Book {
         self.sums(&open.arm).add(open);
     }
 
-    /// Copy was chosen for somebody, for the first time.
-    pub(super) fn decide(&mut self, arm: &Arc<Arm>) {
-        self.decided += 1;
-        self.sums(arm).unexposed += 1;
+    /// Copy was chosen for somebody `now`, for the first time.
+    pub(super) fn decide(&mut self, arm: &Arc<Arm>, now: Millis) {
+        self.is_decided = true;
+        self.sums(arm).unexposed.add(now);
     }
 
-    /// Somebody for whom that arm was chosen before sees copy now, of the same arm or another: the decision goes with the
+    /// Somebody for whom copy was chosen before sees copy now, of the same arm or another: the decision goes with the
     /// exposure.
-    pub(super) fn expose(&mut self, arm: Name) {
+    pub(super) fn expose(&mut self, Decided { arm, at }: Decided) {
         if let Some(sums) = self.named(arm) {
-            sums.unexposed = sums.unexposed.saturating_sub(1);
+            sums.unexposed.remove(at);
         }
     }
 
@@ -139,23 +142,21 @@ impl Book {
     }
 
     /// A cell that only decisions were in has nothing left once they went with their exposures.
-    fn told(&self) -> impl Iterator<Item = (&Arc<Arm>, &Sums)> {
+    fn nonempty(&self) -> impl Iterator<Item = (&Arc<Arm>, &Sums)> {
         self.cells().filter(|(_, sums)| **sums != Sums::default())
     }
 
-    pub(super) fn totals(&self) -> PlacementTotals {
+    /// The sums at a moment.
+    pub(super) fn totals(&self, now: Millis) -> PlacementTotals {
         let Self {
             experiment: Experiment { campaign: _, placement, seed },
             pending,
-            decided,
+            is_decided,
             cells: _,
             arms: _,
         } = self;
-        let totals = |(arm, sums): (&Arc<Arm>, &Sums)| CellTotals {
-            decisions: (*decided > 0).then_some(sums.unexposed + sums.exposures),
-            ..sums.totals(arm)
-        };
-        let cells = self.told().map(totals).collect();
+        let decisions = |sums: &Sums| is_decided.then(|| sums.unexposed.settled_at(now) + sums.exposures);
+        let cells = self.nonempty().map(|(arm, sums)| sums.totals(arm, decisions(sums))).collect();
         PlacementTotals { name: placement.clone(), seed: *seed, pending_exposures: *pending, cells }
     }
 }
@@ -170,20 +171,20 @@ impl Sums {
         }
     }
 
-    fn totals(&self, arm: &Arm) -> CellTotals {
-        let Self { unexposed: _, exposures, rewards, squares, covariate, late, clicks } = *self;
+    fn totals(&self, arm: &Arm, decisions: Option<u64>) -> CellTotals {
+        let Self { unexposed: _, exposures, rewards, squares, covariate, late, clicks } = self;
         let Arm { round, segment, variant } = arm.clone();
         CellTotals {
             round,
             segment,
             variant,
-            decisions: None,
-            exposures,
+            decisions,
+            exposures: *exposures,
             rewards: rewards.value(),
             squared_rewards: squares.value(),
             covariate: covariate.totals(),
             late: late.totals(),
-            unconfirmed_clicks: clicks,
+            unconfirmed_clicks: *clicks,
         }
     }
 }

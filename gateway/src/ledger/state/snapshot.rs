@@ -1,8 +1,8 @@
 //! The state as bytes and back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, Sums};
@@ -34,7 +34,7 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct BookForm {
     experiment: Experiment,
-    decided: u64,
+    is_decided: bool,
     /// By the place of its arm in the list.
     cells: Vec<(usize, Sums)>,
 }
@@ -121,18 +121,18 @@ type Places<'s> = HashMap<&'s Arm, usize>;
 
 impl BookForm {
     fn new(book: &Book, places: &Places<'_>) -> Self {
-        let cells = book.cells().map(|(arm, sums)| (places[&**arm], *sums)).collect();
-        Self { experiment: book.experiment().clone(), decided: book.decided(), cells }
+        let cells = book.cells().map(|(arm, sums)| (places[&**arm], sums.clone())).collect();
+        Self { experiment: book.experiment().clone(), is_decided: book.is_decided(), cells }
     }
 
     fn book(self, arms: &[Arc<Arm>]) -> Result<Book, SnapshotError> {
-        let Self { experiment, decided, cells } = self;
+        let Self { experiment, is_decided, cells } = self;
         let cell = |(place, sums): (usize, Sums)| {
             let arm = arms.get(place).ok_or_else(unreadable)?;
             Ok((Arc::clone(arm), sums))
         };
         let cells = cells.into_iter().map(cell).collect::<Result<_, SnapshotError>>()?;
-        Ok(Book::with(experiment, decided, cells))
+        Ok(Book::with(experiment, is_decided, cells))
     }
 }
 
