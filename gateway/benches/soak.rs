@@ -73,9 +73,11 @@ fn tell(what: &str, looks: &[&Look], of: fn(&Look) -> u64) {
     };
     let parts = looks.chunks(looks.len().div_ceil(PARTS)).map(sorted);
     let (middle, highest): (Vec<u64>, Vec<u64>) = parts.unzip();
-    let (first, last) = (middle[0] as f64, *middle.last().expect("some parts") as f64);
-    let change = 100.0 * (last / first - 1.0);
-    println!("{what:<9} in each part: median {middle:?} ({change:+.1} %), highest {highest:?}");
+    let change = |figures: &[u64]| {
+        let (first, last) = (figures[0] as f64, *figures.last().expect("some parts") as f64);
+        format!("{figures:?}, {:+.1} %", 100.0 * (last / first - 1.0))
+    };
+    println!("{what:<9} in each part: median {}; highest {}", change(&middle), change(&highest));
 }
 
 /// Exposures and rewards by variant.

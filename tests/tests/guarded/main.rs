@@ -66,9 +66,12 @@ async fn a_release_with_all_that_guards_it_counts_to_the_end() -> anyhow::Result
         let samples = format!("-n shop get adcampaign {name} -o jsonpath={{.status.placements[0].samples}}");
         let counted = |samples: &str| samples == visitors::SEEN.to_string();
         stage.kubectl.until(&samples, 2 * MINUTES, counted).await?;
-        let decided = visitors.decided(uid, &token).await?;
-        ensure!(decided == visitors::PEOPLE, "{name}: {decided} decisions");
+        // Those who have not seen copy are told after an hour.
+        let decisions = visitors.decisions(uid, &token).await?;
+        ensure!(decisions == Some(visitors::SEEN), "{name}: {decisions:?} decisions");
     }
+    let told = (campaigns.len() as u64) * visitors::PEOPLE;
+    ensure!(recorded(&stage).await? == told, "{told} were told");
     visitors.are_turned_away_without_a_key().await?;
     exported(&stage).await
 }
@@ -94,12 +97,27 @@ fn parts(campaigns: &[(String, String)]) -> usize {
     1 + usize::from(campaigns.iter().any(|(_, uid)| of(uid) != of(first)))
 }
 
+/// How many decisions gateways have recorded.
+async fn recorded(stage: &Installation) -> anyhow::Result<u64> {
+    let names = "-n broadside-system get pods -l app.kubernetes.io/component=gateway -o jsonpath={.items[*].metadata.name}";
+    let mut recorded = 0;
+    for name in stage.kubectl.run(names).await?.split_whitespace() {
+        let metrics = metrics(name, 8080);
+        let metrics = stage.kubectl.run(&metrics).await?;
+        let of = "broadside_decisions_told_total{outcome=\"Recorded\"} ";
+        recorded += metrics.lines().find_map(|line| line.strip_prefix(of)).map_or(Ok(0), str::parse)?;
+    }
+    Ok(recorded)
+}
+
+fn metrics(pod: &str, port: u16) -> String {
+    format!("get --raw /api/v1/namespaces/broadside-system/pods/https:{pod}:{port}/proxy/metrics")
+}
+
 /// Each ledger has written its files to the claim.
 async fn exported(stage: &Installation) -> anyhow::Result<()> {
     for part in 0..2 {
-        let metrics = format!(
-            "get --raw /api/v1/namespaces/broadside-system/pods/https:broadside-ledger-{part}:8081/proxy/metrics"
-        );
+        let metrics = metrics(&format!("broadside-ledger-{part}"), 8081);
         let has_lines = |metrics: &str| {
             let lines = metrics.lines().find_map(|line| line.strip_prefix("broadside_export_lines_total "));
             lines.is_some_and(|lines| lines != "0")

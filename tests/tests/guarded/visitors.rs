@@ -1,5 +1,7 @@
 //! Those who come: over TLS, with a key, and some of them see what they are given.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use api::wire::totals::TotalsResponse;
 use reqwest::{Certificate, Client, StatusCode, Url};
@@ -40,8 +42,7 @@ impl Visitors {
     pub(crate) async fn come(&self, campaign: &str) -> anyhow::Result<()> {
         for person in 0..PEOPLE {
             let question = json!({"namespace": "shop", "campaign": campaign, "placement": "hero", "subject": person.to_string()});
-            let decision = self.post(&format!("https://{GATEWAY}:8080/v1/decide"), &question).await?;
-            ensure!(decision["reason"] == json!("Assigned"), "{decision}");
+            let decision = self.assigned(&question).await?;
             if person < SEEN {
                 let events = json!({"events": [{"id": "e", "token": decision["token"], "type": "exposure"}]});
                 let takes =
@@ -53,9 +54,22 @@ impl Visitors {
         Ok(())
     }
 
-    /// For how many people copy of a campaign was chosen. The service leads to any of the ledgers, so that it is asked until the
-    /// right one answers.
-    pub(crate) async fn decided(&self, uid: &str, token: &str) -> anyhow::Result<u64> {
+    /// A decision that counts, once the gateway that is asked has the table.
+    async fn assigned(&self, question: &Value) -> anyhow::Result<Value> {
+        let mut last = Value::Null;
+        for _ in 0..100 {
+            last = self.post(&format!("https://{GATEWAY}:8080/v1/decide"), question).await?;
+            if last["reason"] == json!("Assigned") {
+                return Ok(last);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("nobody is assigned: {last}")
+    }
+
+    /// The decisions that are told of a campaign; none where nobody tells any. The service leads to any of the ledgers, so
+    /// that it is asked until the right one answers.
+    pub(crate) async fn decisions(&self, uid: &str, token: &str) -> anyhow::Result<Option<u64>> {
         let url = format!("https://{LEDGER}:8081/v1/totals?campaign={uid}");
         for _ in 0..100 {
             let response = self.client.get(&url).bearer_auth(token).send().await?;
@@ -64,7 +78,7 @@ impl Visitors {
             }
             let totals: TotalsResponse = response.error_for_status()?.json().await?;
             let cells = totals.placements.iter().flat_map(|placement| &placement.cells);
-            return cells.map(|cell| cell.decisions).sum::<Option<u64>>().context("decisions");
+            return Ok(cells.map(|cell| cell.decisions).sum());
         }
         anyhow::bail!("no ledger has {uid}")
     }
