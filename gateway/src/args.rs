@@ -16,6 +16,7 @@ use crate::decide::{NoCookie, VisitorCookie};
 use crate::ledger::export::Format;
 use crate::ledger::export::schedule::Schedule;
 use crate::ledger::stream::Place;
+use crate::size::Size;
 use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
 use crate::tls::{CertificateFiles, TlsArgs};
@@ -79,6 +80,9 @@ pub struct LedgerArgs {
     /// it where nothing is said. Kept or not, the oldest goes before an event is refused for want of room.
     #[arg(long, env = "BROADSIDE_KEEP_LOG", value_name = "DURATION")]
     pub keep_log: Option<String>,
+    /// How much room what is only kept may take, such as `20Gi`: the oldest goes before its time.
+    #[arg(long, env = "BROADSIDE_KEEP_LOG_SIZE", value_name = "SIZE", requires = "keep_log")]
+    pub keep_log_size: Option<Size>,
     /// The ServiceAccount that is told totals, as `system:serviceaccount:NAMESPACE:NAME`: who asks shows a token of it for
     /// the audience `broadside-ledger`, and the API server is asked whose it is. Without it everyone is told.
     #[arg(long, env = "BROADSIDE_TOTALS_ACCOUNT", value_name = "ACCOUNT")]
@@ -295,6 +299,8 @@ pub struct Recording {
     pub part: Part,
     /// How long the log is kept beyond what the ledger needs.
     pub keep_log: Duration,
+    /// How much room that may take at most.
+    pub kept_in: Size,
     /// The account that is told totals; everyone where none is named.
     pub totals_account: Option<Account>,
     /// Where and how often what was counted is exported, where it is.
@@ -389,13 +395,14 @@ impl TryFrom<CommandArgs> for Command {
 
 impl LedgerArgs {
     fn checked(self) -> Result<(Recording, CommonArgs), ConfigError> {
-        let Self { common, data, part, keep_log, totals_account, export } = self;
+        let Self { common, data, part, keep_log, keep_log_size, totals_account, export } = self;
         let seconds = keep_log.map(|typed| api::Duration(typed).seconds()).transpose();
         let keep_log = Duration::from_secs(seconds.map_err(ConfigError::NoDuration)?.unwrap_or(0));
         let totals_account = totals_account.map(|typed| typed.parse()).transpose();
         let totals_account = totals_account.map_err(ConfigError::NoAccount)?;
         let export = export.checked(keep_log)?;
-        Ok((Recording { data, part, keep_log, totals_account, export }, common))
+        let kept_in = keep_log_size.unwrap_or(Size::ALL);
+        Ok((Recording { data, part, keep_log, kept_in, totals_account, export }, common))
     }
 }
 
@@ -522,6 +529,7 @@ mod tests {
             data: "/var/lib/ledger".into(),
             part: Part::WHOLE,
             keep_log: Duration::from_secs(days * 86_400),
+            kept_in: Size::ALL,
             totals_account: None,
             export: None,
         };
@@ -529,6 +537,10 @@ mod tests {
         assert_eq!(ledger, Ok(Role::Ledger(recording(0))));
         let all = "gateway all --data /var/lib/ledger --key-file k --keep-log";
         assert_eq!(role(&format!("{all} 30d")), Ok(Role::All(recording(30))));
+        let bounded = Recording { kept_in: Size(20 << 30), ..recording(30) };
+        assert_eq!(role(&format!("{all} 30d --keep-log-size 20Gi")), Ok(Role::All(bounded)));
+        let odd = Cli::try_parse_from(format!("{all} 30d --keep-log-size 20GB").split(' ')).unwrap_err();
+        assert!(odd.to_string().contains("\"20GB\" is no size: write a whole number of bytes"), "{odd}");
         let odd = role(&format!("{all} month")).unwrap_err();
         assert!(odd.to_string().starts_with("--keep-log: \"month\" is no duration"), "{odd}");
         let odd = role("gateway ledger --data d --key-file k --totals-account operator").unwrap_err();

@@ -28,6 +28,7 @@ pub mod offline;
 pub mod refusal;
 pub mod run;
 pub mod serve;
+pub mod size;
 pub mod table;
 pub mod tables;
 pub mod telemetry;

@@ -211,8 +211,8 @@ impl Parts {
 }
 
 async fn opened(recording: Recording) -> Result<Store, RunError> {
-    let Recording { data, part, keep_log, totals_account: _, export: _ } = recording;
-    let bounds = Bounds { keep_log, ..Bounds::default() };
+    let Recording { data, part, keep_log, kept_in, totals_account: _, export: _ } = recording;
+    let bounds = Bounds { keep_log, kept_in, ..Bounds::default() };
     let open = move || {
         part::claim(&data, part)?;
         Ok(Store::open(&data, bounds)?)

@@ -43,6 +43,8 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("gateway.rateLimit=50", "gateway.apiKeySecrets"),
         ("gateway.tlsSecret=Shop", "tlsSecret"),
         ("ledger.keepLog=month", "keepLog"),
+        ("ledger.keepLogSize=5GB", "keepLogSize"),
+        ("ledger.keepLogSize=5Gi", "ledger.keepLog"),
         ("ledger.export.every=1d", "ledger.keepLog"),
         ("ledger.keepLog=30d,ledger.export.every=1d", "ledger.export.existingClaim"),
         ("ledger.export.every=daily", "every"),
@@ -234,6 +236,8 @@ async fn each_part_reaches_what_it_must_and_nothing_else() -> Result {
 async fn exports_go_to_a_claim() -> Result {
     let none = said(&helm(&["template"]).await?);
     assert!(!none.contains("--export") && !none.contains("--keep-log"), "{none}");
+    let bounded = said(&helm(&["template", "--set", "ledger.keepLog=30d,ledger.keepLogSize=5Gi"]).await?);
+    assert!(bounded.contains("- --keep-log=30d\n            - --keep-log-size=5Gi\n"), "{bounded}");
     let by_day = "ledger.keepLog=30d,ledger.export.every=1d,ledger.export.existingClaim=shop-exports";
     for (values, format) in
         [(by_day.to_owned(), "json-lines"), (format!("{by_day},ledger.export.format=parquet"), "parquet")]

@@ -109,6 +109,12 @@ secret:
 {{- with .Values.ledger.keepLog }}
 - --keep-log={{ . }}
 {{- end }}
+{{- with .Values.ledger.keepLogSize }}
+{{- if not $.Values.ledger.keepLog }}
+{{- fail "ledger.keepLogSize bounds what ledger.keepLog keeps: set that too, such as 30d" }}
+{{- end }}
+- --keep-log-size={{ . }}
+{{- end }}
 {{- $export := .Values.ledger.export }}
 {{- if $export.every }}
 {{- if not .Values.ledger.keepLog }}

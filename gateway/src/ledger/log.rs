@@ -17,6 +17,7 @@ mod segment;
 mod sound;
 mod spare;
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ use segment::{Contents, Segment};
 pub(super) use sound::{kept, sound};
 use spare::Spare;
 pub(super) use spare::is_full;
+
+use crate::size::Size;
 
 /// How long files are, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -223,19 +226,30 @@ impl Log {
         Ok(segment::list(folder)?.first().is_none_or(|path| first(path) == Some(1)))
     }
 
-    /// Removes the files that hold nothing after group `after` and were written before all of `keep`.
+    /// Removes the files that hold nothing after group `after`, the oldest first: those that were written before all of `keep`,
+    /// and as many more as take more than `room` together.
     ///
     /// # Errors
     /// When they can't be listed or removed.
-    pub(crate) fn remove_until(folder: &Path, after: u64, keep: Duration) -> Result<(), LogError> {
-        for path in &apart(folder, after)?.0 {
-            let age =
-                std::fs::metadata(path).and_then(|it| it.modified()).map_err(LogError::io(path))?.elapsed();
+    pub(crate) fn remove_until(
+        folder: &Path,
+        after: u64,
+        keep: Duration,
+        room: Size,
+    ) -> Result<(), LogError> {
+        let only_kept = apart(folder, after)?.0;
+        let of = |path: &PathBuf| std::fs::metadata(path).map_err(LogError::io(path));
+        let files: Vec<(&PathBuf, Metadata)> =
+            only_kept.iter().map(|path| Ok((path, of(path)?))).collect::<Result<_, LogError>>()?;
+        let mut taken: u64 = files.iter().map(|(_, file)| file.len()).sum();
+        for (path, file) in files {
+            let age = file.modified().map_err(LogError::io(path))?.elapsed();
             // Of a time in the future nothing is known; the next one may be kept in its place.
-            if age.is_ok_and(|age| age <= keep) && !keep.is_zero() {
+            if age.is_ok_and(|age| age <= keep) && !keep.is_zero() && taken <= room.0 {
                 return Ok(());
             }
             std::fs::remove_file(path).map_err(LogError::io(path))?;
+            taken -= file.len();
         }
         Ok(())
     }

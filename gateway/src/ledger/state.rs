@@ -4,19 +4,19 @@
 //! was counted before is not held here but asked for, since it is many and seldom needed.
 
 mod book;
+mod key;
 mod snapshot;
 mod unexposed;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use api::wire::event::Outcome;
 use api::wire::totals::PlacementTotals;
 use foldhash::{HashMap, HashSet};
-use siphasher::sip::SipHasher24;
 
+pub(super) use key::Key;
 pub(super) use snapshot::SnapshotError;
 
 use super::Millis;
@@ -24,13 +24,7 @@ use super::amount::Amount;
 use super::check::{Arrival, Click, Decision, Erasure, Experiment, Exposure, Subject, What};
 use super::unit::{self, Arm, Decided, Open, Past, Receipt, Reward, Unit};
 use book::Book;
-
-/// A unit's name: eight bytes that tell the experiment, and the subject's pseudonym.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key([u8; 24]);
-
-/// An experiment's name, by hash: of a thousand million experiments two share one with a chance of 3 %.
-pub(super) type Name = u64;
+use key::{Name, name};
 
 /// For how many units rewards may come late in the week that they are looked for: some 75 MB. What comes late for others is
 /// told `late` and not counted apart.
@@ -88,56 +82,6 @@ impl Received {
     fn of(receipt: Receipt) -> Self {
         Self { receipt, before: None }
     }
-}
-
-impl Key {
-    /// The unit that an event is about. Decisions and clicks have units of their own: they count once, and nothing of them
-    /// matures.
-    pub(super) fn of(Arrival { experiment, subject, what }: &Arrival) -> Self {
-        match what {
-            What::Exposure(_) | What::Reward(_) => Self::new(experiment, *subject),
-            What::Decision(_) => Self::decisions(experiment, *subject),
-            What::Click(_) => Self::clicks(experiment, *subject),
-        }
-    }
-
-    /// The unit of a subject in an experiment.
-    pub(super) fn new(experiment: &Experiment, subject: Subject) -> Self {
-        Self::named(name(experiment), subject)
-    }
-
-    /// The unit of what was chosen for a subject in an experiment.
-    fn decisions(experiment: &Experiment, subject: Subject) -> Self {
-        Self::named(name(&("decisions", experiment)), subject)
-    }
-
-    /// The unit of a subject's clicks in an experiment.
-    fn clicks(experiment: &Experiment, subject: Subject) -> Self {
-        Self::named(name(&("clicks", experiment)), subject)
-    }
-
-    fn named(name: Name, subject: Subject) -> Self {
-        let mut key = [0; 24];
-        key[..8].copy_from_slice(&name.to_be_bytes());
-        key[8..].copy_from_slice(&subject);
-        Self(key)
-    }
-
-    /// As bytes, whose order is the keys' own.
-    pub(super) fn bytes(&self) -> &[u8; 24] {
-        &self.0
-    }
-
-    fn experiment(&self) -> Name {
-        let (name, _) = self.0.split_first_chunk().expect("24 bytes are more than eight");
-        Name::from_be_bytes(*name)
-    }
-}
-
-fn name(of: &impl Hash) -> Name {
-    let mut hasher = SipHasher24::new();
-    of.hash(&mut hasher);
-    hasher.finish()
 }
 
 impl State {

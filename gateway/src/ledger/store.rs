@@ -33,6 +33,7 @@ use super::log::{self, Entry, Log};
 pub use super::log::{FileLengths, LogError};
 use super::state::{self, Before, Key, Received, State, Swept};
 use super::unit::Receipt;
+use crate::size::Size;
 
 /// How large and how old the parts of a ledger grow.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,8 @@ pub struct Bounds {
     pub forget_every: Duration,
     /// How long the log is kept beyond what two checkpoints need.
     pub keep_log: Duration,
+    /// How much room that may take at most.
+    pub kept_in: Size,
 }
 
 impl Default for Bounds {
@@ -55,8 +58,8 @@ impl Default for Bounds {
     fn default() -> Self {
         let files = FileLengths::default();
         let (checkpoint_every, counted_in_memory) = (files.longest, 200_000);
-        let (forget_every, keep_log) = (Duration::from_secs(300), Duration::ZERO);
-        Self { files, checkpoint_every, counted_in_memory, forget_every, keep_log }
+        let (forget_every, keep_log, kept_in) = (Duration::from_secs(300), Duration::ZERO, Size::ALL);
+        Self { files, checkpoint_every, counted_in_memory, forget_every, keep_log, kept_in }
     }
 }
 
@@ -196,8 +199,9 @@ impl Store {
         }
         let needed =
             checkpoint::needed(&self.folder.join(CHECKPOINTS)).map_err(checkpoint_error(&self.folder));
-        let freed =
-            needed.and_then(|needed| Ok(Log::remove_until(&self.folder.join(LOG), needed, Duration::ZERO)?));
+        let freed = needed.and_then(|needed| {
+            Ok(Log::remove_until(&self.folder.join(LOG), needed, Duration::ZERO, Size(0))?)
+        });
         freed.err().unwrap_or(error.into())
     }
 
@@ -240,7 +244,8 @@ impl Store {
 
     fn begin_checkpoint(&mut self) {
         (self.checkpoint_at, self.checkpoint_began) = (self.written, Some(Instant::now()));
-        let (folder, keep_log) = (self.folder.clone(), self.bounds.keep_log);
+        let Bounds { keep_log, kept_in, .. } = self.bounds;
+        let folder = self.folder.clone();
         let (last, state) = (self.log.last(), self.state.snapshot());
         let ends = if self.log.is_parted() { FileEnds::Here } else { FileEnds::Later };
         let (changes, stored) = self.counted.leave();
@@ -252,7 +257,7 @@ impl Store {
             let written = checkpoint::write(&checkpoints, last, &state);
             let needed = written.and_then(|()| checkpoint::prune(&checkpoints));
             let needed = needed.map_err(checkpoint_error(&folder))?;
-            Log::remove_until(&log, needed, keep_log)?;
+            Log::remove_until(&log, needed, keep_log, kept_in)?;
             if erasures.is_empty() {
                 return Ok(Taken::Out);
             }

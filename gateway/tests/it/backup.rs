@@ -10,6 +10,7 @@ use gateway::ledger::backup::{BackupError, RestoreError, backup, restore};
 use gateway::ledger::check::{Arrival, What};
 use gateway::ledger::store::{Bounds, FileLengths, Group, LogError, Store, StoreError};
 use gateway::ledger::{Millis, millis};
+use gateway::size::Size;
 use serde_json::Value;
 
 use crate::disk::{copied, every_file, files, groups, receive, sums};
@@ -28,6 +29,7 @@ const RESTLESS: Bounds = Bounds {
     counted_in_memory: usize::MAX,
     forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
+    kept_in: Size::ALL,
 };
 
 const OF_GROUP: u64 = 20;

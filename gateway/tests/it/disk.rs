@@ -11,6 +11,7 @@ use gateway::ledger::repair::{Mode, repair};
 use gateway::ledger::store::{Bounds, FileLengths, Group, LogError, Store, StoreError};
 use gateway::ledger::unit::Reward;
 use gateway::ledger::{Millis, millis};
+use gateway::size::Size;
 
 use crate::operations::arrival;
 use crate::samples::{SAMPLE, START};
@@ -22,6 +23,7 @@ const LOG_ALONE: Bounds = Bounds {
     counted_in_memory: usize::MAX,
     forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
+    kept_in: Size::ALL,
 };
 
 /// As many files, and checkpoints.
@@ -236,6 +238,20 @@ fn the_log_is_kept_for_as_long_as_is_asked() {
     assert_eq!(first(kept.path()), "00000000000000000001.log");
     assert_ne!(first(ledger(CHECKPOINTS).path()), "00000000000000000001.log");
     check(kept.path(), CHECKPOINTS, "kept").unwrap();
+}
+
+#[test]
+fn what_is_only_kept_takes_no_more_room_than_it_may() {
+    let for_an_hour = Bounds { keep_log: Duration::from_secs(3600), ..CHECKPOINTS };
+    let files_within = |kept_in| {
+        let folder = ledger(Bounds { kept_in, ..for_an_hour });
+        check(folder.path(), CHECKPOINTS, "kept").unwrap();
+        files(folder.path(), "log").len()
+    };
+    let (all, needed) = (files_within(Size::ALL), files_within(Size(0)));
+    let file = CHECKPOINTS.files.longest;
+    assert!(all > needed + 3, "{all} and {needed}: else nothing is shown");
+    assert!((needed..=needed + 2).contains(&files_within(Size(2 * file))));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use gateway::ledger::export::{ExportError, Format, export, export_to};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
 use gateway::ledger::unit::Reward;
 use gateway::ledger::{Fed, Ledger, LedgerError, Millis, millis};
+use gateway::size::Size;
 use jiff::Timestamp;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -33,6 +34,7 @@ pub(crate) const KEPT: Bounds = Bounds {
     counted_in_memory: usize::MAX,
     forget_every: Duration::ZERO,
     keep_log: Duration::from_secs(30 * 86_400),
+    kept_in: Size::ALL,
 };
 
 /// The events of a subject that was shown at that moment; one of three acts.

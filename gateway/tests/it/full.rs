@@ -14,6 +14,7 @@ use gateway::ledger::export::{Format, export_to};
 use gateway::ledger::store::{Bounds, FileLengths, Store};
 use gateway::ledger::unit::Reward;
 use gateway::ledger::{Fed, Ledger, LedgerError, Millis, millis};
+use gateway::size::Size;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
@@ -29,6 +30,7 @@ const BOUNDS: Bounds = Bounds {
     counted_in_memory: usize::MAX,
     forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
+    kept_in: Size::ALL,
 };
 
 /// A file system in memory, at a folder.

@@ -16,6 +16,7 @@ use gateway::ledger::unit::{
     CORRECTED_WITHIN, PAST_IDS, Receipt, SEEN_WITHIN, WAITING_LIMIT, WAITING_REWARDS, allowance,
 };
 use gateway::ledger::{Millis, millis};
+use gateway::size::Size;
 use gateway::tables::{Index, Snapshot};
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
@@ -502,6 +503,7 @@ pub(crate) const SMALL: Bounds = Bounds {
     counted_in_memory: 50,
     forget_every: Duration::ZERO,
     keep_log: Duration::ZERO,
+    kept_in: Size::ALL,
 };
 
 /// Runs both over `batches` of up to 80 events, and returns how often each outcome came.

@@ -102,7 +102,7 @@ impl State {
         for _ in 0..units {
             let (KeyedForm { key, unit }, more) = postcard::take_from_bytes(rest)?;
             rest = more;
-            state.restore(Key(key), unit.unit(&arms)?)?;
+            state.restore(Key::from_bytes(key), unit.unit(&arms)?)?;
         }
         if rest.is_empty() { Ok(state) } else { Err(unreadable()) }
     }
