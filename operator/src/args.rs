@@ -48,9 +48,17 @@ pub struct Args {
     #[arg(long, env = "BROADSIDE_KEY_SECRET", default_value = "broadside-key")]
     key_secret: String,
 
-    /// Namespace of that Secret.
+    /// Namespace of that Secret, and of the Lease.
     #[arg(long, env = "BROADSIDE_KEY_NAMESPACE")]
     key_namespace: String,
+
+    /// The Lease by which one of several processes leads, and the others wait; without one this process is alone.
+    #[arg(long, env = "BROADSIDE_LEASE", value_name = "NAME", requires = "identity")]
+    lease: Option<String>,
+
+    /// What this process is called there, such as its pod's name: no other is called so.
+    #[arg(long, env = "BROADSIDE_IDENTITY", value_name = "NAME", requires = "lease")]
+    identity: Option<String>,
 
     /// What is logged: a level, or directives such as `info,operator=debug`.
     #[arg(long, env = "BROADSIDE_LOG", default_value = "info")]
@@ -74,6 +82,8 @@ pub struct Config {
     pub ledger_token: Option<PathBuf>,
     /// The Secret that signs tokens: namespace and name.
     pub key: (String, String),
+    /// The Lease and this process's name there, where there are several.
+    pub lease: Option<(String, String)>,
     /// What plans depend on.
     pub settings: Settings,
 }
@@ -95,6 +105,8 @@ impl From<Args> for Config {
             worker_image_volumes,
             key_secret,
             key_namespace,
+            lease,
+            identity,
             figures_interval,
         } = args;
         let model_images = if worker_image_volumes { ModelImages::Mounted } else { ModelImages::Copied };
@@ -105,6 +117,7 @@ impl From<Args> for Config {
             ledger_ca,
             ledger_token,
             key: (key_namespace, key_secret),
+            lease: lease.zip(identity),
             settings: Settings { worker, figures_interval },
         }
     }

@@ -20,6 +20,7 @@ use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::error::{Error, Retry, Step, chain};
 use crate::events::Publisher;
+use crate::leader::Leadership;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::observe::{brand, neighbours, observe};
@@ -40,6 +41,8 @@ pub struct Context {
     pub publisher: Publisher,
     /// Counts passes.
     pub metrics: Metrics,
+    /// Whether this process is the one that acts.
+    pub leadership: Leadership,
     /// Failures in a row, by campaign; what waits longer each time needs to know how often it failed.
     pub failures: Mutex<HashMap<ObjectRef<AdCampaign>, u32>>,
 }
@@ -78,6 +81,10 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
     let mut pass = Pass::default();
     let advanced = tokio::time::timeout(PATIENCE, advance(object, context, now, &mut pass)).await;
     let result = advanced.unwrap_or(Err(Error::TimedOut(PATIENCE.as_secs())));
+    if !context.leadership.holds() {
+        // Whoever leads now says how things are; this process is about to end.
+        return Ok(Action::requeue(LOOK_AGAIN));
+    }
     // Both roads end in a status: a failure that the user can't see is a failure that we hid.
     let status = report(object, &pass, result.as_ref().err(), now);
     let told = apply::status(&context.client, object, status).await?;
@@ -103,6 +110,9 @@ async fn advance(
     campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
     let seen = observe(&context.client, &context.ledger, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
+    if !context.leadership.holds() {
+        return Ok(());
+    }
     pass.applied = Some(apply::apply(&context.client, object, campaign, plan).await?);
     Ok(())
 }

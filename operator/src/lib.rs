@@ -20,6 +20,7 @@ pub mod controller;
 pub mod error;
 pub mod events;
 pub mod key;
+pub mod leader;
 pub mod ledger;
 pub mod metrics;
 pub mod model;

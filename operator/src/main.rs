@@ -1,13 +1,15 @@
-//! The operator's process: endpoints, the release's key, and passes until it is told to end.
+//! The operator's process: endpoints, the release's key, and passes while it leads, until it is told to end.
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser;
+use futures::FutureExt;
 use operator::args::{Args, Config};
 use operator::clock::SystemClock;
 use operator::controller::{Context, check, run};
 use operator::events::Publisher;
+use operator::leader::{Candidate, Leader, Leadership, Timing};
 use operator::ledger::Ledger;
 use operator::metrics::Metrics;
 use operator::{key, server};
@@ -32,6 +34,16 @@ async fn main() -> anyhow::Result<()> {
     key::ensure(client.clone(), &config.key.0, &config.key.1).await?;
     check(&client).await.context("are the custom resource definitions installed?")?;
     health.set_ready();
+    let shutdown = terminated()?.shared();
+    let mut leader = None;
+    if let Some((lease, identity)) = config.lease {
+        let candidate = Candidate::new(client.clone(), &config.key.0, &lease, &identity, Timing::default());
+        tokio::select! {
+            led = candidate.lead() => leader = Some(led),
+            () = shutdown.clone() => return Ok(()),
+        }
+    }
+    metrics.lead();
     let ledger = Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?;
     let context = Context {
         ledger: ledger.shown(config.ledger_token),
@@ -39,15 +51,30 @@ async fn main() -> anyhow::Result<()> {
         settings: config.settings,
         publisher: Publisher::new(client.clone()),
         metrics,
+        leadership: leader.as_ref().map_or_else(Leadership::alone, Leader::leadership),
         failures: std::sync::Mutex::default(),
         client,
     };
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let shutdown = async move {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-        tracing::info!("ending after the passes under way");
-    };
-    run(Arc::new(context), shutdown).await;
+    let passes = run(Arc::new(context), shutdown);
+    match leader {
+        None => passes.await,
+        Some(mut leader) => {
+            tokio::select! {
+                () = passes => {}
+                () = leader.keep() => bail!("another process leads, or the API server was away for too long: start anew"),
+            }
+            leader.release().await.context("giving the Lease back")?;
+        }
+    }
     endpoints.abort();
     Ok(())
+}
+
+/// Told to end.
+fn terminated() -> std::io::Result<impl Future<Output = ()> + Send + Sync + 'static> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        tracing::info!("ending after the passes under way");
+    })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -17,6 +18,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     passes: Family<PassLabels, Counter>,
     seconds: Histogram,
+    leading: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,7 +42,14 @@ impl Metrics {
         let mut registry = Registry::with_prefix("broadside_operator");
         registry.register("passes", "Passes over campaigns, by how they ended", passes.clone());
         registry.register_with_unit("pass", "How long passes take", Unit::Seconds, seconds.clone());
-        Self { registry: Arc::new(registry), passes, seconds }
+        let leading = Gauge::default();
+        registry.register("leading", "1 while this process is the one that acts", leading.clone());
+        Self { registry: Arc::new(registry), passes, seconds, leading }
+    }
+
+    /// This process acts from now on.
+    pub fn lead(&self) {
+        self.leading.set(1);
     }
 
     /// Counts one pass.

@@ -141,6 +141,32 @@ async fn gateway_and_ledger_know_the_same_stream() -> Result {
 }
 
 #[tokio::test]
+async fn a_drain_takes_one_of_several_at_a_time_and_is_never_held_up() -> Result {
+    let kind = "kind: PodDisruptionBudget";
+    let several = said(&helm(&["template"]).await?);
+    assert_eq!(
+        (several.matches(kind).count(), several.matches("maxUnavailable: 1\n").count()),
+        (2, 2),
+        "{several}"
+    );
+    let alone = ["template", "--set", "gateway.replicas=1,operator.replicas=1"];
+    assert!(!said(&helm(&alone).await?).contains(kind));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_operator_acts_by_a_lease_that_it_may_write() -> Result {
+    let chart = said(&helm(&["template"]).await?);
+    for line in [
+        "- --lease=broadside-operator\n            - --identity=$(BROADSIDE_POD)\n",
+        "resources: [leases]\n    resourceNames: [broadside-operator]\n    verbs: [get, update]\n",
+    ] {
+        assert_eq!(chart.matches(line).count(), 1, "{line}: {chart}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn each_part_has_a_ledger_that_the_operator_asks_by_name() -> Result {
     let one = said(&helm(&["template"]).await?);
     assert!(!one.contains("--part") && one.contains("\n  replicas: 1\n  # They know nothing"), "{one}");

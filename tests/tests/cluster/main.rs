@@ -58,7 +58,7 @@ async fn the_example_goes_from_manifest_to_the_best_variant() -> Result {
 async fn every_part_says_that_it_is_well_and_what_it_counts() -> Result {
     let stage = installation().await?;
     for (part, port, metric) in [
-        ("operator", 8080, "broadside_operator_passes"),
+        ("operator", 8080, "broadside_operator_leading"),
         ("gateway", 8080, "broadside_decisions"),
         ("ledger", 8081, "broadside_events"),
     ] {
@@ -229,6 +229,21 @@ async fn nothing_goes_back_when_the_operator_is_killed() -> Result {
     let last = last?;
     assert!(last.round >= 2 && last.samples > 0, "the experiment went on: {last:?}");
     Ok(())
+}
+
+#[tokio::test]
+async fn another_operator_takes_the_place_of_the_one_that_acts() -> Result {
+    let stage = installation().await?;
+    let holder = "-n broadside-system get lease broadside-operator -o jsonpath={.spec.holderIdentity}";
+    for how in ["--wait=false", "--grace-period=0 --force"] {
+        let leads = stage.kubectl.until(holder, MINUTES, |leads| !leads.is_empty()).await?;
+        stage.kubectl.run(&format!("-n broadside-system delete pod {leads} {how}")).await?;
+        stage.kubectl.until(holder, MINUTES, |now| !now.is_empty() && now != leads).await?;
+    }
+    in_namespace(stage, "followed").await?;
+    let campaign = Campaign { namespace: "followed", name: "followed", placement: "hero" };
+    campaign.apply(stage, &support::people_only("followed", "1h")).await?;
+    campaign.wait(stage, "Ready", MINUTES).await
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod away;
 mod brand;
 mod gateway;
 mod group;
+mod leader;
 mod quiet;
 mod server;
 mod transitions;

@@ -13,6 +13,7 @@ use kube::{Api, Client, Config};
 use operator::clock::Clock;
 use operator::controller::{Context, reconcile};
 use operator::events::Publisher;
+use operator::leader::Leadership;
 use operator::ledger::Ledger;
 use operator::metrics::Metrics;
 use operator::objects::job::{ModelImages, WorkerImage};
@@ -112,7 +113,18 @@ fn counting(config: Config, writes: Arc<AtomicUsize>) -> anyhow::Result<Client> 
 
 /// What passes of the operator share.
 pub(crate) fn context(client: Client, ledger: &str, clock: Arc<HandClock>) -> anyhow::Result<Arc<Context>> {
+    led(client, ledger, clock, Leadership::alone())
+}
+
+/// The same for an operator that leads for as long as that holds.
+pub(crate) fn led(
+    client: Client,
+    ledger: &str,
+    clock: Arc<HandClock>,
+    leadership: Leadership,
+) -> anyhow::Result<Arc<Context>> {
     Ok(Arc::new(Context {
+        leadership,
         ledger: Ledger::new(ledger.parse()?, None)?,
         clock,
         settings: Settings {
