@@ -242,16 +242,17 @@ fn the_log_is_kept_for_as_long_as_is_asked() {
 
 #[test]
 fn what_is_only_kept_takes_no_more_room_than_it_may() {
-    let for_an_hour = Bounds { keep_log: Duration::from_secs(3600), ..CHECKPOINTS };
+    let files_of = FileLengths { shortest: 1 << 10, longest: 1 << 10 };
+    let small = Bounds { files: files_of, checkpoint_every: 2 << 10, ..CHECKPOINTS };
     let files_within = |kept_in| {
-        let folder = ledger(Bounds { kept_in, ..for_an_hour });
-        check(folder.path(), CHECKPOINTS, "kept").unwrap();
-        files(folder.path(), "log").len()
+        let folder = ledger(Bounds { kept_in, keep_log: Duration::from_secs(3600), ..small });
+        let files = files(folder.path(), "log").len();
+        check(folder.path(), small, "kept").unwrap();
+        files
     };
-    let (all, needed) = (files_within(Size::ALL), files_within(Size(0)));
-    let file = CHECKPOINTS.files.longest;
-    assert!(all > needed + 3, "{all} and {needed}: else nothing is shown");
-    assert!((needed..=needed + 2).contains(&files_within(Size(2 * file))));
+    let (all, some, none) = (files_within(Size::ALL), files_within(Size(5 << 10)), files_within(Size(0)));
+    // How many files the last checkpoints need is a matter of their moments.
+    assert!(all > some + 10 && some >= 5 && some + 2 > none, "{all}, {some} and {none}");
 }
 
 #[test]
