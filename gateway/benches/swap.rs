@@ -32,7 +32,7 @@ mod tables;
 
 const CAMPAIGNS: usize = 1000;
 const DURING: Duration = Duration::from_secs(10);
-/// More than one thread asks in that time, so that no list grows meanwhile.
+/// More than one thread can ask in that time, so that no list grows meanwhile.
 const MOST: usize = 10_000_000;
 const REPLACED_EVERY: Duration = Duration::from_millis(10);
 

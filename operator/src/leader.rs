@@ -8,8 +8,8 @@
 //!
 //! Times of other machines are compared with nothing: whether a Lease was renewed is judged by when *we* saw it change, so clocks
 //! may differ and jump. A leader stops well before others may follow, by its own clock, which goes on while its process stands
-//! still. What a former leader has under way then is not written any more; what it has written just before is older than what
-//! its follower writes, and a table's number says so to gateways.
+//! still: then no pass of it begins to write. What one was in the midst of writing may arrive late. It is older than what its
+//! follower writes, and a table's number says so to gateways.
 //!
 //! Source: the documentation of client-go's `tools/leaderelection`, whose Lease and whose times these are.
 
@@ -97,7 +97,7 @@ impl Candidate {
     pub async fn lead(mut self) -> Leader {
         loop {
             let asked = Instant::now();
-            match self.attempt(asked).await {
+            match self.attempt_in_time(asked).await {
                 Ok(Attempt::Ours) => {
                     tracing::info!(lease = self.name, identity = self.identity, "leading");
                     let leadership = Leadership::until(asked + self.timing.deadline);
@@ -110,6 +110,12 @@ impl Candidate {
             }
             tokio::time::sleep(self.timing.retry).await;
         }
+    }
+
+    /// As [`Candidate::attempt`]; one that takes longer than a leader may act is given up.
+    async fn attempt_in_time(&mut self, now: Instant) -> Result<Attempt, LeaseError> {
+        let attempt = tokio::time::timeout(self.timing.deadline, self.attempt(now));
+        attempt.await.map_err(|_| LeaseError::Unanswered)?.map_err(LeaseError::Refused)
     }
 
     /// Takes the Lease, or renews it, where nobody else holds it.
@@ -161,6 +167,15 @@ impl Candidate {
     }
 }
 
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum LeaseError {
+    #[error("the API server does not answer")]
+    Unanswered,
+    #[error("the API server refused: {0}")]
+    Refused(kube::Error),
+}
+
 /// Whose the Lease is after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
@@ -180,11 +195,10 @@ impl Leader {
         while leadership.holds() {
             tokio::time::sleep(candidate.timing.retry).await;
             let asked = Instant::now();
-            match tokio::time::timeout(candidate.timing.deadline, candidate.attempt(asked)).await {
-                Ok(Ok(Attempt::Ours)) => leadership.extend(asked + candidate.timing.deadline),
-                Ok(Ok(Attempt::Theirs)) => return leadership.extend(asked),
-                Ok(Err(error)) => tracing::warn!(%error, "the Lease is not renewed"),
-                Err(_) => tracing::warn!("the Lease is not renewed: the API server does not answer"),
+            match candidate.attempt_in_time(asked).await {
+                Ok(Attempt::Ours) => leadership.extend(asked + candidate.timing.deadline),
+                Ok(Attempt::Theirs) => return leadership.extend(asked),
+                Err(error) => tracing::warn!(%error, "the Lease is not renewed"),
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use futures::FutureExt;
+use futures::future::OptionFuture;
 use operator::args::{Args, Config};
 use operator::clock::SystemClock;
 use operator::controller::{Context, check, run};
@@ -35,14 +36,13 @@ async fn main() -> anyhow::Result<()> {
     check(&client).await.context("are the custom resource definitions installed?")?;
     health.set_ready();
     let shutdown = terminated()?.shared();
-    let mut leader = None;
-    if let Some((lease, identity)) = config.lease {
-        let candidate = Candidate::new(client.clone(), &config.key.0, &lease, &identity, Timing::default());
-        tokio::select! {
-            led = candidate.lead() => leader = Some(led),
-            () = shutdown.clone() => return Ok(()),
-        }
-    }
+    let candidate = config.lease.map(|(lease, identity)| {
+        Candidate::new(client.clone(), &config.key.0, &lease, &identity, Timing::default())
+    });
+    let leader = tokio::select! {
+        leader = OptionFuture::from(candidate.map(Candidate::lead)) => leader,
+        () = shutdown.clone() => return Ok(()),
+    };
     metrics.lead();
     let ledger = Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?;
     let context = Context {
@@ -55,19 +55,22 @@ async fn main() -> anyhow::Result<()> {
         failures: std::sync::Mutex::default(),
         client,
     };
-    let passes = run(Arc::new(context), shutdown);
-    match leader {
-        None => passes.await,
-        Some(mut leader) => {
-            tokio::select! {
-                () = passes => {}
-                () = leader.keep() => bail!("another process leads, or the API server was away for too long: start anew"),
-            }
-            leader.release().await.context("giving the Lease back")?;
-        }
-    }
+    act(run(Arc::new(context), shutdown), leader).await?;
     endpoints.abort();
     Ok(())
+}
+
+/// Carries out passes to their end, for as long as this process leads where there is a Lease.
+async fn act(passes: impl Future<Output = ()>, leader: Option<Leader>) -> anyhow::Result<()> {
+    let Some(mut leader) = leader else {
+        passes.await;
+        return Ok(());
+    };
+    tokio::select! {
+        () = passes => {}
+        () = leader.keep() => bail!("another process leads, or the API server was away for too long: start anew"),
+    }
+    leader.release().await.context("giving the Lease back")
 }
 
 /// Told to end.

@@ -1,6 +1,6 @@
 //! Who was counted, and what for: the one module that knows which embedded store there is, [fjall](https://docs.rs/fjall).
 //!
-//! Each newcomer is asked for here, and is not there. Keys come in no order and are many, so they are written sorted and
+//! Each newcomer is asked for here, and is not there, unless a decision was told before. Keys come in no order and are many, so they are written sorted and
 //! seldom, as a log-structured tree likes best; `docs/design/ledger-store.md` has the measurements.
 
 use std::path::Path;

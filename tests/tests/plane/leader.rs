@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use operator::controller::reconcile;
 use operator::leader::{Candidate, Timing};
 
-use crate::quiet::{HandClock, led};
+use crate::quiet::{CAMPAIGN, HandClock, led};
 use crate::server::Server;
 
 const QUICK: Timing = Timing {
@@ -66,7 +66,7 @@ async fn who_leads_no_more_writes_nothing() -> anyhow::Result<()> {
     // No ledger is asked before there is a table.
     let context = led(client.clone(), "http://127.0.0.1:9", clock, leadership.clone())?;
     let pass =
-        async || anyhow::Ok(reconcile(Arc::new(campaigns.get("trail").await?), Arc::clone(&context)).await?);
+        async || anyhow::Ok(reconcile(Arc::new(campaigns.get("quiet").await?), Arc::clone(&context)).await?);
     while leadership.holds() {
         tokio::time::sleep(QUICK.retry).await;
     }
@@ -77,28 +77,12 @@ async fn who_leads_no_more_writes_nothing() -> anyhow::Result<()> {
         let all = ListParams::default();
         anyhow::Ok((variants.list(&all).await?.items.len(), tables.list(&all).await?.items.len()))
     };
-    ensure!(written().await? == (0, 0) && campaigns.get("trail").await?.status.is_none());
+    ensure!(written().await? == (0, 0) && campaigns.get("quiet").await?.status.is_none());
 
     // The same pass of one who leads again.
     let again = candidate(&client, "again").lead().await;
     let context = led(client.clone(), "http://127.0.0.1:9", Arc::new(HandClock::new()), again.leadership())?;
-    reconcile(Arc::new(campaigns.get("trail").await?), context).await?;
-    ensure!(written().await? == (2, 1) && campaigns.get("trail").await?.status.is_some());
+    reconcile(Arc::new(campaigns.get("quiet").await?), context).await?;
+    ensure!(written().await? == (2, 1) && campaigns.get("quiet").await?.status.is_some());
     Ok(())
 }
-
-const CAMPAIGN: &str = "
-apiVersion: broadside.dev/v1alpha1
-kind: AdCampaign
-metadata: {name: trail, namespace: default}
-spec:
-  brief: {product: Aero Trail 3}
-  placements:
-    - name: hero
-      format: WebBanner
-      delivery: {gateway: {}}
-      control: {headline: Meet the Aero Trail 3, button: Shop now}
-      challengers:
-        - {headline: Your trail is waiting, button: Shop now}
-      metric: {name: product-view, kind: Binary, window: 1m}
-";

@@ -26,7 +26,7 @@ use crate::server::Server;
 /// Passes of ten minutes, one each second: far more often than the operator looks.
 const PASSES: usize = 600;
 
-const CAMPAIGN: &str = "
+pub(crate) const CAMPAIGN: &str = "
 apiVersion: broadside.dev/v1alpha1
 kind: AdCampaign
 metadata: {name: quiet, namespace: default}
