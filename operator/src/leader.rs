@@ -8,10 +8,11 @@
 //!
 //! Times of other machines are compared with nothing: whether a Lease was renewed is judged by when *we* saw it change, so clocks
 //! may differ and jump. A leader stops well before others may follow, by its own clock, which goes on while its process stands
-//! still: then no pass of it begins to write. What one was in the midst of writing may arrive late. It is older than what its
-//! follower writes, and a table's number says so to gateways.
+//! still: then a [`fence`] lets no write of it through any more.
 //!
 //! Source: the documentation of client-go's `tools/leaderelection`, whose Lease and whose times these are.
+
+mod fence;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+
+pub use fence::{LeadsNoMore, fenced};
 
 /// How long a Lease holds, and how its holder keeps it.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,19 @@ impl Leadership {
         self.0
             .as_ref()
             .is_none_or(|until| Instant::now() < *until.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns once it does not hold any more; never for a process that is alone.
+    pub async fn lost(&self) {
+        let Some(until) = &self.0 else { return std::future::pending().await };
+        loop {
+            let moment = *until.lock().unwrap_or_else(PoisonError::into_inner);
+            if Instant::now() >= moment {
+                return;
+            }
+            // It may be extended meanwhile.
+            tokio::time::sleep_until(moment.into()).await;
+        }
     }
 
     fn extend(&self, moment: Instant) {

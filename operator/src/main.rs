@@ -10,7 +10,7 @@ use operator::args::{Args, Config};
 use operator::clock::SystemClock;
 use operator::controller::{Context, check, run};
 use operator::events::Publisher;
-use operator::leader::{Candidate, Leader, Leadership, Timing};
+use operator::leader::{Candidate, Leader, Leadership, Timing, fenced};
 use operator::ledger::Ledger;
 use operator::metrics::Metrics;
 use operator::{key, server};
@@ -31,7 +31,8 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(config.listen).await.context("--listen")?;
     let endpoints = tokio::spawn(axum::serve(listener, server::router(health.clone())).into_future());
 
-    let client = kube::Client::try_default().await.context("finding the API server")?;
+    let cluster = kube::Config::infer().await.context("finding the API server")?;
+    let client = kube::Client::try_from(cluster.clone()).context("reaching the API server")?;
     key::ensure(client.clone(), &config.key.0, &config.key.1).await?;
     check(&client).await.context("are the custom resource definitions installed?")?;
     health.set_ready();
@@ -44,6 +45,8 @@ async fn main() -> anyhow::Result<()> {
         () = shutdown.clone() => return Ok(()),
     };
     metrics.lead();
+    let leadership = leader.as_ref().map_or_else(Leadership::alone, Leader::leadership);
+    let client = fenced(cluster, leadership.clone()).context("reaching the API server")?;
     let ledger = Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?;
     let context = Context {
         ledger: ledger.shown(config.ledger_token),
@@ -51,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
         settings: config.settings,
         publisher: Publisher::new(client.clone()),
         metrics,
-        leadership: leader.as_ref().map_or_else(Leadership::alone, Leader::leadership),
+        leadership,
         failures: std::sync::Mutex::default(),
         client,
     };

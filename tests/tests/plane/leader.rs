@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use api::{AdCampaign, AdTable, AdVariant};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client};
 use operator::controller::reconcile;
-use operator::leader::{Candidate, Timing};
+use operator::error::chain;
+use operator::leader::{Candidate, Timing, fenced};
 
 use crate::quiet::{CAMPAIGN, HandClock, led};
 use crate::server::Server;
@@ -78,6 +79,14 @@ async fn who_leads_no_more_writes_nothing() -> anyhow::Result<()> {
         anyhow::Ok((variants.list(&all).await?.items.len(), tables.list(&all).await?.items.len()))
     };
     ensure!(written().await? == (0, 0) && campaigns.get("quiet").await?.status.is_none());
+
+    // Wherever it was in the midst of: it reads, and nothing that it writes leaves it.
+    let fenced = fenced(server.config().await?, leadership)?;
+    let campaigns_of_stale: Api<AdCampaign> = Api::namespaced(fenced, "default");
+    campaigns_of_stale.get("quiet").await?;
+    let refused = campaigns_of_stale.delete("quiet", &DeleteParams::default()).await;
+    let refused = refused.err().context("a stale leader deleted a campaign")?;
+    ensure!(chain(&refused).contains("another process leads"), "{refused:?}");
 
     // The same pass of one who leads again.
     let again = candidate(&client, "again").lead().await;
