@@ -76,7 +76,7 @@ pub struct AdCampaignSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<Holdout>,
 
-    /// Who must agree before generated copy is served.
+    /// Who must agree before copy is served, by `AdReview`.
     #[serde(default)]
     pub approval: Approval,
 
@@ -447,12 +447,16 @@ pub struct Segment(
     #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))] pub String,
 );
 
-/// Who must agree before generated copy is served.
+/// Who must agree before copy is served.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Approval {
-    /// What passes the rules is served.
+    /// What passes the rules is served, until somebody rejects it.
     #[default]
     Automatic,
+    /// A variant is served once somebody has approved it, people's challengers too. The control always is.
+    Manual,
+    /// The same with two people.
+    FourEyes,
 }
 
 impl AdCampaignSpec {

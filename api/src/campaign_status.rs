@@ -48,6 +48,8 @@ pub enum Phase {
     Stalled,
     /// The model writes; the control is served.
     Generating,
+    /// Variants wait for a person's word; the control is served.
+    Reviewing,
     /// Traffic is split and counted.
     Running,
     /// People suspended it; the control is served.

@@ -6,7 +6,7 @@
 //! | `Reconciling` | Are we on the way there? |
 //! | `Stalled` | Must a person do something? |
 //! | `VariantsReady` | Has the model written what was asked? |
-//! | `Approved` | May what it wrote be served? |
+//! | `Approved` | May what was written be served? |
 //! | `DataFresh` | Are the numbers of now? |
 //! | `Decided` | Has every placement ended, and how? |
 
@@ -23,7 +23,7 @@ pub enum Type {
     Stalled,
     /// True when the variants asked of a model exist, or none were asked.
     VariantsReady,
-    /// True when what was written may be served.
+    /// True when of all that was written it is known whether it may be served.
     Approved,
     /// True when the ledger answers.
     DataFresh,
@@ -48,7 +48,7 @@ pub enum Reason {
     ModelNotFound,
     /// `Stalled=True`, `VariantsReady=False`: the model that the campaign names can't be used; the message names its field.
     InvalidModel,
-    /// `Stalled=True`: a placement has nothing but its control, since nothing could be written.
+    /// `Stalled=True`: a placement has nothing but its control, since nothing could be written, or all of it was rejected.
     NothingToTest,
     /// `Ready=False`, `Reconciling=True`: a call to the API server failed before anything was served; it is tried again.
     ApiError,
@@ -80,6 +80,12 @@ pub enum Reason {
     Suspended,
     /// `Approved=True`: what passes the rules is approved.
     Automatic,
+    /// `Approved=True`: of every variant somebody has said whether it may be served.
+    Reviewed,
+    /// `Approved=False`: variants wait for a person's word; the message names them.
+    AwaitingReview,
+    /// `Approved=Unknown`: nothing checks who writes reviews, so none that comes now counts.
+    PolicyMissing,
     /// `DataFresh=True`: the ledger answered.
     Fresh,
     /// `DataFresh=Unknown`: nothing is served yet, so there is nothing to ask for.

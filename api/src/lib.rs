@@ -2,7 +2,7 @@
 //! gateway, the token, and the names that parts agree on.
 //!
 //! ```text
-//! objects   AdCampaign  AdVariant  AdTable  AdModel      what `kubectl` sees
+//! objects   AdCampaign  AdVariant  AdTable  AdModel  AdReview   what `kubectl` sees
 //! wire      decide  ofrep  event  totals  part  token     what applications and the operator send to the gateway
 //! words     amount  condition  figure  landing_page  name  quantity   what both are written with
 //! ```
@@ -25,6 +25,7 @@ pub mod name;
 mod people;
 mod price;
 mod quantity;
+mod review;
 mod schema;
 mod table;
 mod variant;
@@ -48,8 +49,9 @@ pub use model::{
 pub use people::{Exclusion, Group, Holdout, TableExclusion, TableHoldout};
 pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
+pub use review::{AdReview, AdReviewSpec, AdReviewStatus, Decision, ReviewState, ReviewedVariant};
 pub use table::{
-    AdTable, AdTableSpec, SegmentAllocation, TableCampaign, TableException, TableMetric, TablePlacement,
+    AdTable, AdTableSpec, CampaignIdentity, SegmentAllocation, TableException, TableMetric, TablePlacement,
     TableRound, TableRules, TableVariant,
 };
 pub use variant::{
@@ -69,6 +71,6 @@ pub const GROUP: &str = "broadside.dev";
 
 /// The custom resource definitions of all kinds, in the order in which `crds/` lists them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let derived = [AdCampaign::crd(), AdVariant::crd(), AdTable::crd(), AdModel::crd()];
+    let derived = [AdCampaign::crd(), AdVariant::crd(), AdTable::crd(), AdModel::crd(), AdReview::crd()];
     derived.into_iter().map(schema::known_formats).collect()
 }

@@ -35,7 +35,7 @@ pub struct AdTableSpec {
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
     pub number: i64,
     /// Whose table it is.
-    pub campaign: TableCampaign,
+    pub campaign: CampaignIdentity,
     /// Whose the people are, where campaigns of a group share them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<TableExclusion>,
@@ -51,10 +51,10 @@ pub struct AdTableSpec {
     pub placements: Vec<TablePlacement>,
 }
 
-/// The campaign of a table.
+/// A campaign, by both of its names.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TableCampaign {
+pub struct CampaignIdentity {
     /// Its name, which applications use.
     #[schemars(length(min = 1, max = 36))]
     pub name: String,
@@ -85,6 +85,11 @@ pub struct TablePlacement {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(min = 1, max = 25))]
     pub variants: Vec<TableVariant>,
+    /// What waits for a person's word. A preview shows it and nothing else does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 24))]
+    pub in_review: Vec<TableVariant>,
     /// The allocations, oldest first; the last is in force. Estimates need the past ones.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["number".into()]))]
     #[schemars(length(min = 1, max = 60))]
@@ -153,6 +158,9 @@ pub struct TableVariant {
     /// Its texts, by slot.
     #[schemars(schema_with = "schema::slots")]
     pub slots: Slots,
+    /// Whether its approval was taken back: it has no share and keeps its place, and not even a preview shows it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
 }
 
 /// A numbered period in which shares do not change.

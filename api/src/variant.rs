@@ -179,7 +179,7 @@ pub struct AdVariantStatus {
     /// Its share of the round in force, of the first segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Percent>,
-    /// Why it is refused.
+    /// Why it is not served.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub reason: Option<String>,
@@ -192,6 +192,10 @@ pub enum VariantState {
     Waiting,
     /// It is in the table.
     Served,
+    /// It waits for a person's word.
+    InReview,
+    /// Somebody rejected it, and it is not served; `reason` tells who.
+    Rejected,
     /// It breaks a rule and is never served; `reason` names it.
     Refused,
     /// It is beyond what was asked.

@@ -7,6 +7,7 @@
 //! replay    decisions and rewards ──▶ what another policy would have brought, offline
 //! model     a folder ──▶ an image that a pod takes a model from
 //! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
+//! review    a campaign ──▶ its copy, on a screen or as a spreadsheet ──▶ approve, reject, recall ──▶ reviews in your name
 //! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! world. The crate refuses to know how verdicts are reached: it shows what the operator says, or asks `experiment`.
 
 mod allocate;
+mod campaign;
 mod check;
 mod connection;
 mod estimate;
@@ -21,6 +23,7 @@ pub mod model;
 pub mod offline;
 mod replay;
 mod results;
+mod review;
 mod simulate;
 mod terminal;
 mod text;
@@ -32,9 +35,11 @@ use clap::{Parser, Subcommand};
 
 pub use check::{Brands, Finding, Report, Severity, check, check_beside};
 pub use results::render;
+pub use review::{SheetError, Word, WordError, find, read_sheet, screen, write_sheet};
 pub use simulate::world;
 
-/// Checks campaigns, estimates and allocates from totals, packs models, replays logs, shows results, simulates people.
+/// Checks campaigns, shows their results, approves their copy, estimates and allocates from totals, replays logs, packs models,
+/// simulates people.
 #[derive(Debug, Parser)]
 #[command(name = "broadside", version)]
 pub struct Cli {
@@ -46,11 +51,15 @@ pub struct Cli {
 #[expect(clippy::large_enum_variant, reason = "there is one of it, and it is taken apart at once")]
 enum Command {
     Allocate(allocate::Args),
+    Approve(review::ApproveArgs),
     Check(check::Args),
     Estimate(estimate::Args),
     Model(model::Args),
+    Recall(review::RecallArgs),
+    Reject(review::RejectArgs),
     Replay(replay::Args),
     Results(results::Args),
+    Review(review::Args),
     Simulate(simulate::Args),
 }
 
@@ -68,6 +77,8 @@ pub enum Error {
     Replay(#[from] replay::Error),
     /// Of `results`.
     Results(#[from] results::Error),
+    /// Of `review`, `approve`, `reject` and `recall`.
+    Review(#[from] review::Error),
     /// Of `simulate`.
     Simulate(#[from] simulate::Error),
 }
@@ -79,11 +90,15 @@ pub enum Error {
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     Ok(match cli.command {
         Command::Allocate(args) => allocate::run(&args)?,
+        Command::Approve(args) => review::approve(args).await?,
         Command::Check(args) => check::run(&args)?,
         Command::Estimate(args) => estimate::run(&args)?,
         Command::Model(args) => model::run(&args)?,
+        Command::Recall(args) => review::recall(args).await?,
+        Command::Reject(args) => review::reject(args).await?,
         Command::Replay(args) => replay::run(&args)?,
         Command::Results(args) => results::run(args).await?,
+        Command::Review(args) => review::run(args).await?,
         Command::Simulate(args) => simulate::run(args).await?,
     })
 }

@@ -8,29 +8,25 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api::{AdCampaign, AdVariant, condition};
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::json;
 
 pub use render::render;
 
-use crate::connection::{self, Connected, Connection};
+use crate::campaign::{self, Target};
 use crate::terminal::Output;
 
 /// Show the results of a campaign, as the operator wrote them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The campaign: NAME, or NAMESPACE/NAME.
-    #[arg(value_name = "[NAMESPACE/]NAME")]
-    campaign: String,
+    #[command(flatten)]
+    target: Target,
     /// Draw anew whenever something changed, until the campaign is decided.
     #[arg(short, long)]
     watch: bool,
     /// How results are printed.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
-    #[command(flatten)]
-    connection: Connection,
 }
 
 /// How results are printed.
@@ -45,20 +41,9 @@ enum Format {
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The cluster can't be reached.
+    /// The campaign can't be read.
     #[error(transparent)]
-    Connection(#[from] connection::Error),
-    /// There is no such campaign.
-    #[error("there is no campaign {namespace}/{name}: `kubectl get adcampaigns --all-namespaces` lists them")]
-    NotFound {
-        /// The namespace that was searched.
-        namespace: String,
-        /// The name that was asked for.
-        name: String,
-    },
-    /// The API server refused or did not answer.
-    #[error("the campaign can't be read: {0}")]
-    Api(#[from] Box<kube::Error>),
+    Campaign(#[from] campaign::Error),
     /// Standard output is closed or full.
     #[error("the results can't be written: {0}")]
     Unwritable(#[from] io::Error),
@@ -69,7 +54,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Prints the results, once or until the campaign is decided.
 pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
-    let source = Source::connect(&args).await?;
+    let source = args.target.source().await?;
     let output = Output::detect();
     let mut shown = None;
     loop {
@@ -90,34 +75,6 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
             return Ok(ExitCode::SUCCESS);
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Where one campaign and its variants are read.
-struct Source {
-    campaigns: Api<AdCampaign>,
-    variants: Api<AdVariant>,
-    namespace: String,
-    name: String,
-}
-
-impl Source {
-    async fn connect(args: &Args) -> Result<Self, Error> {
-        let Connected { client, namespace } = args.connection.connect().await?;
-        let (namespace, name) = match args.campaign.split_once('/') {
-            Some((namespace, name)) => (namespace.to_owned(), name.to_owned()),
-            None => (namespace, args.campaign.clone()),
-        };
-        let campaigns = Api::namespaced(client.clone(), &namespace);
-        Ok(Self { campaigns, variants: Api::namespaced(client, &namespace), namespace, name })
-    }
-
-    async fn look(&self) -> Result<(AdCampaign, Vec<AdVariant>), Error> {
-        let not_found = || Error::NotFound { namespace: self.namespace.clone(), name: self.name.clone() };
-        let campaign = self.campaigns.get_opt(&self.name).await.map_err(Box::new)?.ok_or_else(not_found)?;
-        let of_campaign = ListParams::default().fields(&format!("spec.campaign={}", self.name));
-        let variants = self.variants.list(&of_campaign).await.map_err(Box::new)?.items;
-        Ok((campaign, variants))
     }
 }
 

@@ -101,6 +101,26 @@ impl Allocation {
         (arm < arms).then(|| Self((0..arms).map(share).collect()))
     }
 
+    /// These shares without those of some variants: what these had goes to the other variants, in proportion to what each
+    /// has, or to the control where no other has anything.
+    #[must_use]
+    pub fn without(&self, is_out: impl Fn(usize) -> bool) -> Self {
+        let weight = |(arm, share): (usize, &PartsPerMillion)| match arm {
+            0 => 0.0,
+            _ if is_out(arm) => 0.0,
+            _ => f64::from(share.0),
+        };
+        let weights: Vec<f64> = self.0.iter().enumerate().map(weight).collect();
+        let control = self.0[0];
+        let nobody = Self::only(0, self.0.len()).expect("there is a control");
+        if weights.iter().all(|&weight| weight == 0.0) {
+            return nobody;
+        }
+        let mut shares = apportion(PartsPerMillion(PartsPerMillion::ONE.0 - control.0), &weights);
+        shares[0] = control;
+        Self::from_exact(shares)
+    }
+
     /// For shares that sum to one million by how they were made.
     pub(crate) fn from_exact(shares: Vec<PartsPerMillion>) -> Self {
         Self::try_from(shares).expect("the shares were apportioned from exactly one million")
@@ -160,6 +180,21 @@ mod tests {
         assert_eq!(Allocation::even(0), None);
         assert_eq!(Allocation::only(2, 2), None);
         assert_eq!(parts(Allocation::only(1, 3).unwrap().shares()), [0, 1_000_000, 0]);
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_its_share_to_the_other_variants() {
+        let check = |before: &[u32], out: &[usize], expected: &[u32]| {
+            let before = before.iter().map(|&share| PartsPerMillion(share)).collect::<Vec<_>>();
+            let found = Allocation::try_from(before).unwrap().without(|arm| out.contains(&arm));
+            assert_eq!(parts(found.shares()), expected, "without {out:?}");
+        };
+        check(&[200_000, 500_000, 300_000], &[], &[200_000, 500_000, 300_000]);
+        check(&[200_000, 500_000, 300_000], &[1], &[200_000, 0, 800_000]);
+        check(&[200_000, 400_000, 300_000, 100_000], &[1], &[200_000, 0, 600_000, 200_000]);
+        check(&[200_000, 500_000, 300_000], &[1, 2], &[1_000_000, 0, 0]);
+        check(&[200_000, 800_000, 0], &[1], &[1_000_000, 0, 0]);
+        check(&[200_000, 800_000, 0], &[0, 2], &[200_000, 800_000, 0]);
     }
 
     #[test]

@@ -182,9 +182,9 @@ impl<'t> Answer<'t> {
         }
     }
 
-    /// What a reviewer wants to see, which may be a variant without a share.
+    /// What a reviewer wants to see, which may be a variant without a share, or one that nobody approved yet.
     fn preview(wanted: &str, placement: &'t Placement, question: &Question<'_>, now: Timestamp) -> Self {
-        match placement.named(wanted).filter(|variant| question.can_show(&variant.name)) {
+        match placement.previewed(wanted).filter(|variant| question.can_show(&variant.name)) {
             Some(variant) => Self::copy(DecideReason::Preview, variant, now),
             None => Self::control(DecideReason::Preview, placement, question, now),
         }
@@ -224,12 +224,13 @@ fn whole_seconds(now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{SAMPLE, START, Sample, keys};
+    use crate::samples::{SAMPLE, START, Sample, keys, variant};
     use crate::tables::Index;
     use DecideReason::{
         Assigned, Bot, NoConsent, Preview, Staff, Subset, Test, UnknownCampaign, UnknownPlacement,
         UnknownSegment,
     };
+    use api::TableVariant;
     use api::wire::decide::{Consent, DecideRequest, DecideResponse, Traffic};
 
     type Allocations<'s> = &'s [(&'s [&'s str], &'s [u32])];
@@ -239,7 +240,11 @@ mod tests {
 
     fn snapshot(allocations: Allocations<'_>) -> Snapshot {
         let mut index = Index::default();
-        index.offer(&Sample { allocations, ..SAMPLE }.object()).expect("the sample is right");
+        let mut object = Sample { allocations, ..SAMPLE }.object();
+        let placement = &mut object.spec.placements[0];
+        placement.in_review.push(variant("new"));
+        placement.variants.push(TableVariant { withdrawn: true, ..variant("withdrawn") });
+        index.offer(&object).expect("the sample is right");
         index.snapshot()
     }
 
@@ -321,6 +326,8 @@ mod tests {
         check(all, &wants("warm"), Preview, Some("warm"));
         check(all, &wants("retired"), Preview, Some("retired"));
         check(all, &wants("other"), Preview, Some("control"));
+        check(all, &wants("new"), Preview, Some("new"));
+        check(all, &wants("withdrawn"), Preview, Some("control"));
         check(TWO_SEGMENTS, &wants("warm"), Preview, Some("warm"));
         check(TWO_SEGMENTS, &segment("new"), Assigned, Some("warm"));
         check(TWO_SEGMENTS, &segment("lapsed"), Assigned, Some("control"));

@@ -64,6 +64,7 @@ pub struct Placement {
     /// The round in force.
     pub round: u32,
     variants: Vec<Variant>,
+    in_review: Vec<Variant>,
     cells: Vec<Cell>,
 }
 
@@ -76,6 +77,15 @@ pub struct Variant {
     pub slots: Box<RawValue>,
     /// The variables that its texts refer to, as the JSON that is sent.
     pub variables: Option<Box<RawValue>>,
+    approval: Approval,
+}
+
+/// Whether anybody may see a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Approval {
+    Standing,
+    /// It was taken back.
+    Withdrawn,
 }
 
 /// The shares of the segments that share them, in the round in force.
@@ -150,9 +160,9 @@ impl TryFrom<&AdTable> for Table {
     type Error = TableError;
 
     /// Checks that the object is named by its campaign, its landing page is an address of the web, names are unique, every
-    /// placement has variants and rounds in rising order, shares belong to variants and sum to one million, each digest is
-    /// that of its texts, and no text breaks a hard rule of a format that we know or that the table tells. Words of the brand
-    /// are not in a table: the operator held them.
+    /// placement has variants and rounds in rising order, shares belong to variants and sum to one million, none of the round
+    /// in force is for a variant that was withdrawn, each digest is that of its texts, and no text breaks a hard rule of a
+    /// format that we know or that the table tells. Words of the brand are not in a table: the operator held them.
     fn try_from(object: &AdTable) -> Result<Self, TableError> {
         let spec = &object.spec;
         identity(object)?;
@@ -200,6 +210,7 @@ impl Placement {
             metric: Metric::new(&place, &placement.metric)?,
             round: current.number,
             variants: placement.variants.iter().map(|variant| Variant::new(variant, declared)).collect(),
+            in_review: placement.in_review.iter().map(|variant| Variant::new(variant, declared)).collect(),
             cells: current.allocations.iter().map(Cell::new).collect(),
         })
     }
@@ -209,9 +220,11 @@ impl Placement {
         &self.variants[0]
     }
 
-    /// The variant of that name, whether or not it has a share.
-    pub fn named(&self, name: &str) -> Option<&Variant> {
-        self.variants.iter().find(|variant| variant.name == name)
+    /// The variant of that name that a reviewer may see: with or without a share, or before its review, and not once its
+    /// approval was taken back.
+    pub fn previewed(&self, name: &str) -> Option<&Variant> {
+        let mut all = self.variants.iter().chain(&self.in_review);
+        all.find(|variant| variant.name == name && variant.approval == Approval::Standing)
     }
 
     /// The variant at that place, which an [`Arm`] of the same placement names.
@@ -246,7 +259,8 @@ impl Variant {
         let variables: Vec<&api::Variable> = declared.iter().filter(refers).collect();
         let variables = (!variables.is_empty())
             .then(|| to_raw_value(&variables).expect("a list of plain objects is JSON"));
-        Self { name: variant.name.clone(), slots, variables }
+        let approval = if variant.withdrawn { Approval::Withdrawn } else { Approval::Standing };
+        Self { name: variant.name.clone(), slots, variables, approval }
     }
 }
 
@@ -297,9 +311,10 @@ fn check_variants(place: &str, placement: &TablePlacement) -> Result<(), TableEr
     if placement.variants.is_empty() {
         return Err(shape(place, "there is no variant: the first is the control"));
     }
-    distinct(place, placement.variants.iter().map(|variant| variant.name.as_str()))?;
+    let all = || placement.variants.iter().chain(&placement.in_review);
+    distinct(place, all().map(|variant| variant.name.as_str()))?;
     let judges = Judges::new(place, placement)?;
-    placement.variants.iter().try_for_each(|variant| judges.check(place, variant))
+    all().try_for_each(|variant| judges.check(place, variant))
 }
 
 /// Checks all rounds and returns the one in force. Past ones are nobody's business here, but a table that is wrong in
@@ -311,7 +326,22 @@ fn check_rounds<'t>(place: &str, placement: &'t TablePlacement) -> Result<&'t Ta
     for round in &placement.rounds {
         check_round(&format!("{place}, round {}", round.number), round, placement.variants.len())?;
     }
-    placement.rounds.last().ok_or_else(|| shape(place, "there is no round: the last is the one in force"))
+    let current = placement
+        .rounds
+        .last()
+        .ok_or_else(|| shape(place, "there is no round: the last is the one in force"))?;
+    check_withdrawn(place, placement, current)?;
+    Ok(current)
+}
+
+fn check_withdrawn(place: &str, placement: &TablePlacement, current: &TableRound) -> Result<(), TableError> {
+    let gives =
+        |arm: usize| current.allocations.iter().any(|it| it.shares.get(arm).is_some_and(|&it| it > 0));
+    let mut variants = placement.variants.iter().enumerate();
+    if variants.any(|(arm, variant)| variant.withdrawn && gives(arm)) {
+        return Err(shape(place, "a variant that was withdrawn has a share: give it to another"));
+    }
+    Ok(())
 }
 
 fn check_round(place: &str, round: &TableRound, variants: usize) -> Result<(), TableError> {
@@ -352,7 +382,7 @@ fn shape(place: &str, what: &'static str) -> TableError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{SAMPLE, Sample};
+    use crate::samples::{SAMPLE, Sample, variant};
     use api::{SegmentAllocation, TableRules};
 
     fn check(sentence: &str, change: impl Fn(&mut AdTable), expected: Option<&str>) {
@@ -403,6 +433,25 @@ mod tests {
         check("a landing page", page("https://shop.example/trail"), None);
         check("a script", page("javascript:alert(1)"), Some("landingPage: it is no address of the web"));
         check("a user", page("https://me@shop.example/"), Some("landingPage: it names a user: leave out"));
+        let withdraw =
+            |arm: usize| move |t: &mut AdTable| t.spec.placements[0].variants[arm].withdrawn = true;
+        check("withdrawn without a share", withdraw(2), None);
+        check("withdrawn with a share", withdraw(1), Some("withdrawn has a share"));
+        check(
+            "in review and served",
+            |t| t.spec.placements[0].in_review.push(variant("warm")),
+            Some("stands twice"),
+        );
+        check(
+            "in review and none of ours",
+            |t| {
+                let long = [("headline".to_owned(), "long ".repeat(40))].into();
+                let digest = api::name::copy_digest(&long);
+                let one = TableVariant { name: "new".to_owned(), digest, slots: long, withdrawn: false };
+                t.spec.placements[0].in_review.push(one);
+            },
+            Some("breaks a hard rule"),
+        );
         check("too many", |t| shares(t, &[1_000_000, 0, 0, 0]), Some("more shares than variants"));
     }
 

@@ -1,6 +1,6 @@
 //! `Plan` → the cluster. Carries out; decides nothing.
 
-use api::{AdCampaign, AdCampaignStatus, AdVariant, AdVariantStatus};
+use api::{AdCampaign, AdCampaignStatus, AdReview, AdVariant};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
@@ -16,7 +16,7 @@ use crate::plan::{Generate, Pause, Plan};
 
 /// Owns what we say of children.
 const CHILDREN: &str = "broadside";
-/// Owns what we say of a campaign's and a variant's status.
+/// Owns what we say of the status of campaigns, variants and reviews.
 const STATUS: &str = "broadside-status";
 
 /// What was done; there is nothing to tell but that it was.
@@ -41,9 +41,12 @@ pub async fn apply(
         table,
         table_number: _,
         variant_statuses,
+        review_statuses,
         winner,
         generation: _,
         writing: _,
+        approved: _,
+        awaited: _,
         data: _,
         stalled: _,
         placements: _,
@@ -53,6 +56,10 @@ pub async fn apply(
     } = plan;
     for variant in variants {
         put(client, campaign, variant).await.step("creating a variant")?;
+    }
+    // Before what they allow is served: who wrote a review is known now, and the policy may be gone by the next pass.
+    for (name, status) in review_statuses {
+        say_of::<AdReview, _>(client, campaign, name, status).await.step("writing a review's status")?;
     }
     if let Some(table) = table {
         put(client, campaign, table).await.step("publishing the table")?;
@@ -64,7 +71,7 @@ pub async fn apply(
         set_pause(client, campaign, pause).await.step("suspending or resuming the Job")?;
     }
     for (name, status) in variant_statuses {
-        say_of_variant(client, campaign, name, status).await.step("writing a variant's status")?;
+        say_of::<AdVariant, _>(client, campaign, name, status).await.step("writing a variant's status")?;
     }
     if let Some(winner) = winner {
         put_if_changed(client, campaign, winner).await.step("writing the winner's ConfigMap")?;
@@ -140,19 +147,19 @@ pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStat
     }
 }
 
-async fn say_of_variant(
-    client: &Client,
-    campaign: &Campaign,
-    name: &str,
-    status: &AdVariantStatus,
-) -> Result<(), kube::Error> {
-    let variants: Api<AdVariant> = Api::namespaced(client.clone(), &campaign.namespace);
+/// Writes the status of an object that goes with the campaign; one that is gone meanwhile needs none.
+async fn say_of<K, S>(client: &Client, campaign: &Campaign, name: &str, status: &S) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
+    S: Serialize,
+{
+    let objects: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
     let patch = json!({
-        "apiVersion": AdVariant::api_version(&()), "kind": AdVariant::kind(&()),
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
         "metadata": { "name": name }, "status": status,
     });
     let written =
-        variants.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
+        objects.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
     match written {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         other => other.map(drop),

@@ -60,6 +60,11 @@ pub struct Args {
     #[arg(long, env = "BROADSIDE_IDENTITY", value_name = "NAME", requires = "lease")]
     identity: Option<String>,
 
+    /// The admission policy of reviews, and its binding: what comes while they are not there does not count. Without a name
+    /// no review does.
+    #[arg(long, env = "BROADSIDE_REVIEW_POLICY", value_name = "NAME")]
+    review_policy: Option<String>,
+
     /// What is logged: a level, or directives such as `info,operator=debug`.
     #[arg(long, env = "BROADSIDE_LOG", default_value = "info")]
     pub log: String,
@@ -84,6 +89,8 @@ pub struct Config {
     pub key: (String, String),
     /// The Lease and this process's name there, where there are several.
     pub lease: Option<(String, String)>,
+    /// The admission policy of reviews.
+    pub review_policy: Option<String>,
     /// What plans depend on.
     pub settings: Settings,
 }
@@ -107,6 +114,7 @@ impl From<Args> for Config {
             key_namespace,
             lease,
             identity,
+            review_policy,
             figures_interval,
         } = args;
         let model_images = if worker_image_volumes { ModelImages::Mounted } else { ModelImages::Copied };
@@ -118,6 +126,7 @@ impl From<Args> for Config {
             ledger_token,
             key: (key_namespace, key_secret),
             lease: lease.zip(identity),
+            review_policy,
             settings: Settings { worker, figures_interval },
         }
     }

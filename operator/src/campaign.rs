@@ -8,7 +8,9 @@ mod placement;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use api::{AdCampaign, LandingPage, MetricKind, OnUndecided, Percent, Slots, TableExclusion, TableHoldout};
+use api::{
+    AdCampaign, Approval, LandingPage, MetricKind, OnUndecided, Percent, Slots, TableExclusion, TableHoldout,
+};
 use experiment::{Design, Direction, Kind, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -48,6 +50,8 @@ pub struct Campaign {
     pub landing_page: Option<LandingPage>,
     /// The experiments.
     pub placements: Vec<Placement>,
+    /// Who must agree before copy is served.
+    pub approval: Approval,
     /// Whether people stopped it.
     pub activity: Activity,
 }
@@ -106,10 +110,12 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The question that an experiment of so many arms answers. All variants of a campaign are of its first generation.
-    pub(crate) fn design(&self, arms: usize) -> Design {
+    /// The question that an experiment of these arms answers. All variants of a campaign are of its first generation; one
+    /// that was withdrawn is retired.
+    pub(crate) fn design(&self, arms: &[api::TableVariant]) -> Design {
         let metric = Metric { kind: kind(&self.metric), direction: self.direction };
-        Design::new(metric, self.stopping, vec![Standing::FIRST; arms])
+        let standing = |arm: &api::TableVariant| Standing { retired: arm.withdrawn, ..Standing::FIRST };
+        Design::new(metric, self.stopping, arms.iter().map(standing).collect())
             .expect("there is always a control, and the first generation is not 0")
     }
 }
@@ -234,6 +240,7 @@ impl Faults {
             holdout,
             landing_page,
             placements,
+            approval: spec.approval,
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,
         })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{AdCampaign, AdModel, AdTable, AdVariant};
+use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -37,6 +37,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// What the chart sets.
     pub settings: Settings,
+    /// The admission policy that reviews are held to, by name.
+    pub review_policy: Option<String>,
     /// Tells people what changed.
     pub publisher: Publisher,
     /// Counts passes.
@@ -108,7 +110,8 @@ async fn advance(
     let campaign = pass.campaign.insert(Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?);
     let neighbours = neighbours(&context.client, object, campaign, now).await?;
     campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
-    let seen = observe(&context.client, &context.ledger, campaign).await?;
+    let policy = context.review_policy.as_deref();
+    let seen = observe(&context.client, &context.ledger, policy, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
     if !context.leadership.holds() {
         return Ok(());
@@ -176,6 +179,7 @@ pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Sen
         .owns(Api::<AdVariant>::all(client.clone()), config.clone())
         .owns(Api::<AdTable>::all(client.clone()), config.clone())
         .owns(Api::<Job>::all(client.clone()), config.clone())
+        .watches(Api::<AdReview>::all(client.clone()), config.clone(), |review| reviewed(&review))
         .watches(Api::<AdModel>::all(client), config, move |model| users(&campaigns, &model))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, on_error, context)
@@ -195,6 +199,11 @@ fn tell(error: &controller::Error<Error, watcher::Error>) {
         }
         _ => tracing::warn!(error = chain(error), "changes can't be followed; it is tried again"),
     }
+}
+
+/// The campaign that a review is of.
+fn reviewed(review: &AdReview) -> Option<ObjectRef<AdCampaign>> {
+    Some(ObjectRef::new(&review.spec.campaign.name).within(&review.namespace()?))
 }
 
 /// The campaigns that name a model, to write or to tell what copy means.

@@ -52,6 +52,7 @@ async fn main() -> anyhow::Result<()> {
         ledger: ledger.shown(config.ledger_token),
         clock: Arc::new(SystemClock),
         settings: config.settings,
+        review_policy: config.review_policy,
         publisher: Publisher::new(client.clone()),
         metrics,
         leadership,

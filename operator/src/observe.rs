@@ -1,11 +1,14 @@
 //! `Campaign` → `Seen`: all that a pass knows of the world, read at its start.
 
 use api::wire::totals::TotalsResponse;
-use api::{AdCampaign, AdModel, AdTable, AdVariant};
+use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Approval};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::ListParams;
+use kube::api::{ListParams, ObjectMeta};
 use kube::{Api, Client, ResourceExt};
 
 use crate::campaign::{Campaign, has_begun};
@@ -27,8 +30,22 @@ pub struct Seen {
     pub job: Option<Job>,
     /// The Job's pods.
     pub pods: Vec<Pod>,
+    /// What people said of variants, by campaigns of this name.
+    pub reviews: Vec<AdReview>,
+    /// Whether somebody sees to it that reviews are written by whom they name.
+    pub review_policy: ReviewPolicy,
     /// The ledger's sums.
     pub totals: Totals,
+}
+
+/// The admission policy that lets nobody write a review in another's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReviewPolicy {
+    /// It is not there, or was not looked for since there was nothing that it could be asked of.
+    #[default]
+    Missing,
+    /// It and its binding are there, the later of both since then.
+    Since(Timestamp),
 }
 
 /// The ledger's sums.
@@ -80,11 +97,16 @@ pub async fn neighbours(
     Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)
 }
 
-/// Reads what a pass needs.
+/// Reads what a pass needs; `review_policy` is the name of the policy that reviews are held to.
 ///
 /// # Errors
 /// When the API server refuses or does not answer. A ledger that does not is part of what is seen.
-pub async fn observe(client: &Client, ledger: &Ledger, campaign: &Campaign) -> Result<Seen, Error> {
+pub async fn observe(
+    client: &Client,
+    ledger: &Ledger,
+    review_policy: Option<&str>,
+    campaign: &Campaign,
+) -> Result<Seen, Error> {
     let namespace = campaign.namespace.as_str();
     let tables: Api<AdTable> = Api::namespaced(client.clone(), namespace);
     let table = tables.get_opt(&campaign.uid).await.step("reading the table")?;
@@ -101,6 +123,10 @@ pub async fn observe(client: &Client, ledger: &Ledger, campaign: &Campaign) -> R
     }
     // After the Job: what a finished Job has made is then among them.
     seen.variants = variants(client, campaign).await?;
+    seen.reviews = reviews(client, campaign).await?;
+    if campaign.approval != Approval::Automatic || !seen.reviews.is_empty() {
+        seen.review_policy = policy(client, review_policy).await.step("reading the policy of reviews")?;
+    }
     if table.is_some() {
         seen.totals = match ledger.totals(&campaign.uid).await {
             Ok(totals) => Totals::Known(totals),
@@ -117,6 +143,23 @@ async fn variants(client: &Client, campaign: &Campaign) -> Result<Vec<AdVariant>
     variants.retain(|variant| variant.owner_references().iter().any(|owner| owner.uid == campaign.uid));
     variants.sort_by_key(ResourceExt::name_any);
     Ok(variants)
+}
+
+async fn reviews(client: &Client, campaign: &Campaign) -> Result<Vec<AdReview>, Error> {
+    let reviews: Api<AdReview> = Api::namespaced(client.clone(), &campaign.namespace);
+    let of_campaign = ListParams::default().fields(&format!("spec.campaign.name={}", campaign.name));
+    Ok(reviews.list(&of_campaign).await.step("listing reviews")?.items)
+}
+
+/// The policy and its binding, which have the same name.
+async fn policy(client: &Client, name: Option<&str>) -> Result<ReviewPolicy, kube::Error> {
+    let Some(name) = name else { return Ok(ReviewPolicy::Missing) };
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
+    let (policy, binding) = (policies.get_opt(name).await?, bindings.get_opt(name).await?);
+    let since = |metadata: ObjectMeta| metadata.creation_timestamp.map(|time| time.0);
+    let both = policy.and_then(|it| since(it.metadata)).zip(binding.and_then(|it| since(it.metadata)));
+    Ok(both.map_or(ReviewPolicy::Missing, |(policy, binding)| ReviewPolicy::Since(policy.max(binding))))
 }
 
 async fn pods(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {

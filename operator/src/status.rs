@@ -37,7 +37,13 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
         }
         _ => (before.generation, before.table_number, before.placements),
     };
-    let phase = phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome));
+    // Without a plan it is as it was.
+    let reviewing =
+        pass.plan.as_ref().map_or(before.phase == Some(Phase::Reviewing), |plan| plan.awaited > 0);
+    let phase = match phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome)) {
+        Phase::Running if reviewing => Phase::Reviewing,
+        phase => phase,
+    };
     AdCampaignStatus {
         observed_generation: match is_seen_to(pass, error) {
             true => object.metadata.generation,
@@ -129,10 +135,7 @@ fn answers(pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec
         let healthy = answer(State::False, Reason::Healthy, "nothing needs a person");
         answers.push((Type::Stalled, plan.stalled.clone().unwrap_or(healthy)));
         answers.push((Type::VariantsReady, plan.writing.clone()));
-        answers.push((
-            Type::Approved,
-            answer(State::True, Reason::Automatic, "what passes the rules is approved"),
-        ));
+        answers.push((Type::Approved, plan.approved.clone()));
         answers.push((Type::DataFresh, plan.data.clone()));
     }
     if !is_decided(before) {
@@ -254,6 +257,7 @@ fn telling(phase: Phase, conditions: &[Condition]) -> String {
     let type_ = match phase {
         Phase::Stalled => Type::Stalled,
         Phase::Generating => Type::VariantsReady,
+        Phase::Reviewing => Type::Approved,
         Phase::Running | Phase::Suspended | Phase::Decided => Type::Decided,
     };
     let told = conditions.iter().find(|condition| condition.type_ == type_.to_string());

@@ -11,17 +11,21 @@ use std::time::Duration;
 
 use api::wire::report::Report;
 use api::wire::totals::{CellTotals, LateTotals, PlacementTotals, TotalsResponse};
-use api::{AdCampaign, AdModel, AdModelSpec, AdTable, AdVariant, AdVariantSpec, Origin, Provenance, Slots};
+use api::{
+    AdCampaign, AdModel, AdModelSpec, AdReview, AdReviewSpec, AdTable, AdVariant, AdVariantSpec,
+    CampaignIdentity, Decision, Origin, Provenance, ReviewedVariant, Slots,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
 use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
-use operator::observe::{Seen, Totals};
+use operator::observe::{ReviewPolicy, Seen, Totals};
 use operator::plan::{Plan, Settings, plan};
 use operator::status::{Pass, report};
 use serde::Deserialize;
@@ -87,6 +91,12 @@ struct Happens {
     waiting: Option<(String, String)>,
     /// Copy that the worker creates.
     written: Vec<Slots>,
+    /// What people say of variants.
+    reviewed: Vec<Reviewed>,
+    /// Whose reviews somebody deletes.
+    unreviewed: Option<String>,
+    /// Whether the policy that reviews are held to is there; `Up` makes it anew.
+    review_policy: Option<Answers>,
     /// Sets `spec.suspend`.
     suspend: Option<bool>,
     /// Whether the model is there.
@@ -103,6 +113,16 @@ struct Happens {
     waits_for_volumes: bool,
     /// Passes that follow.
     passes: Option<usize>,
+}
+
+/// One person's word on the variants with these headlines.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reviewed {
+    by: String,
+    says: Decision,
+    of: Vec<String>,
+    reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -157,7 +177,7 @@ impl World {
         Self {
             object,
             brand: None,
-            seen: Seen::default(),
+            seen: Seen { review_policy: ReviewPolicy::Since(Timestamp::UNIX_EPOCH), ..Seen::default() },
             totals,
             ledger: Answers::Up,
             api_server: Answers::Up,
@@ -177,6 +197,12 @@ impl World {
         }
         if step.table_is_deleted {
             self.seen.table = None;
+        }
+        self.review(step.reviewed);
+        self.seen.reviews.retain(|review| step.unreviewed.as_ref() != Some(&review.spec.reviewer));
+        if let Some(policy) = step.review_policy {
+            let (since, missing) = (ReviewPolicy::Since(self.now), ReviewPolicy::Missing);
+            self.seen.review_policy = if policy.is_up() { since } else { missing };
         }
         if let Some(suspend) = step.suspend {
             self.object.spec.suspend = suspend;
@@ -214,6 +240,29 @@ impl World {
         self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
         self.seen.pods.extend(step.waiting.as_ref().map(|(reason, words)| waiting(reason, words)));
         self.seen.pods.extend(step.waits_for_volumes.then(|| waits_for_volumes(self.now)));
+    }
+
+    fn review(&mut self, reviews: Vec<Reviewed>) {
+        for Reviewed { by, says, of, reason } in reviews {
+            let is_meant = |variant: &&AdVariant| of.contains(&variant.spec.slots["headline"]);
+            let variants = self.seen.variants.iter().filter(is_meant).map(|variant| ReviewedVariant {
+                name: variant.name_any(),
+                digest: api::name::copy_digest(&variant.spec.slots),
+            });
+            let variants: Vec<ReviewedVariant> = variants.collect();
+            assert_eq!(variants.len(), of.len(), "{of:?} are variants that are there");
+            let (name, uid) = (self.object.name_any(), self.object.uid().unwrap_or_default());
+            let spec = AdReviewSpec {
+                campaign: CampaignIdentity { name, uid },
+                variants,
+                decision: says,
+                reviewer: by,
+                reason,
+            };
+            let mut review = AdReview::new(&format!("review-{}", self.seen.reviews.len() + 1), spec);
+            review.metadata.creation_timestamp = Some(Time(self.now));
+            self.seen.reviews.push(review);
+        }
     }
 
     fn count(&mut self, placement: Option<&str>, counted: &[(u64, f64, f64)], unseen: &[u64]) {
@@ -352,6 +401,11 @@ impl World {
         {
             job.suspend = Some(pause.activity == Activity::Suspended);
         }
+        for (name, status) in &plan.review_statuses {
+            for review in self.seen.reviews.iter_mut().filter(|review| review.name_any() == *name) {
+                review.status = Some(status.clone());
+            }
+        }
         for (name, status) in &plan.variant_statuses {
             for variant in self.seen.variants.iter_mut().filter(|variant| variant.name_any() == *name) {
                 variant.status = Some(status.clone());
@@ -478,6 +532,10 @@ fn tell_plan(plan: &Plan, told: &mut String) {
         writeln!(told, "says of {name}: {state:?} {share} {}", status.reason.as_deref().unwrap_or(""))
             .expect("text");
     }
+    for (name, status) in &plan.review_statuses {
+        let (state, message) = (status.state.expect("a state"), status.message.as_deref().unwrap_or(""));
+        writeln!(told, "says of {name}: {state:?} {message}").expect("text");
+    }
     if let Some(winner) = &plan.winner {
         let texts: Vec<_> = winner.data.iter().flatten().filter(|(key, _)| !key.ends_with("json")).collect();
         writeln!(told, "hands on {texts:?}").expect("text");
@@ -494,6 +552,12 @@ fn tell_table(table: &AdTable, told: &mut String) {
         if let Some(rules) = &row.rules {
             let rules = serde_json::to_string(rules).expect("rules are plain data");
             writeln!(told, "  judged by {rules}").expect("text");
+        }
+        for variant in row.variants.iter().filter(|variant| variant.withdrawn) {
+            writeln!(told, "  withdrawn {}", variant.name).expect("text");
+        }
+        for variant in &row.in_review {
+            writeln!(told, "  in review {}", variant.name).expect("text");
         }
         for round in &row.rounds {
             for entry in &round.allocations {

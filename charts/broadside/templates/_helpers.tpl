@@ -31,6 +31,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "broadside.name" (dict "root" . "part" "operator") }}
 {{- end }}
 
+{{/* What reviews are held to: the policy and its binding, which the operator looks for. */}}
+{{- define "broadside.reviewPolicy" -}}
+{{ include "broadside.name" (dict "root" . "part" "reviews") }}.broadside.dev
+{{- end }}
+
 {{/* What the "restricted" level of Pod Security asks of a pod and of a container, and a read-only root besides. */}}
 {{- define "broadside.podSecurity" -}}
 runAsNonRoot: true

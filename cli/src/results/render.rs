@@ -1,11 +1,11 @@
 //! A campaign as a screen. Pure: what the operator wrote goes in, text comes out, nothing is computed but a rate.
 
 use api::{
-    AdCampaign, AdCampaignStatus, AdVariant, Origin, PlacementStatus, VariantFigures, VerdictStatus,
-    condition,
+    AdCampaign, AdCampaignStatus, AdVariant, PlacementStatus, VariantFigures, VerdictStatus, condition,
 };
 use kube::ResourceExt;
 
+use crate::campaign::origin;
 use crate::text::{bar, cut, left, plural, right, thousands, wrap};
 
 /// The results of `campaign` in lines of at most `width` columns; below 80 columns they may be longer.
@@ -199,14 +199,6 @@ const TITLES: [&str; 7] = ["VARIANT", "ORIGIN", "PEOPLE", "ACTED", "RATE", "P(BE
 
 fn dash() -> String {
     "–".to_owned()
-}
-
-fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Control => "control",
-        Origin::Challenger => "challenger",
-        Origin::Generated => "generated",
-    }
 }
 
 /// A share to a tenth of a percent; what is above zero never reads as zero.

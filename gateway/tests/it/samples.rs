@@ -2,7 +2,7 @@
 
 use api::wire::token::Keys;
 use api::{
-    AdTable, AdTableSpec, LandingPage, MetricKind, SegmentAllocation, Slots, TableCampaign, TableMetric,
+    AdTable, AdTableSpec, CampaignIdentity, LandingPage, MetricKind, SegmentAllocation, Slots, TableMetric,
     TablePlacement, TableRound, TableVariant,
 };
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ impl Sample<'_> {
     fn spec(&self) -> AdTableSpec {
         AdTableSpec {
             number: self.number,
-            campaign: TableCampaign { name: "cart-and-hero".to_owned(), uid: self.uid.to_owned() },
+            campaign: CampaignIdentity { name: "cart-and-hero".to_owned(), uid: self.uid.to_owned() },
             exclusion: None,
             holdout: None,
             landing_page: Some(LandingPage(LANDING_PAGE.to_owned())),
@@ -65,6 +65,7 @@ impl Sample<'_> {
                 window_seconds: self.window_seconds,
             },
             variants: ["control", "warm", "retired"].map(variant).to_vec(),
+            in_review: Vec::new(),
             rounds: vec![self.round()],
         }
     }
@@ -90,7 +91,7 @@ pub(crate) const LANDING_PAGE: &str = "https://shop.example/trail?ref=ad#top";
 pub(crate) fn variant(name: &str) -> TableVariant {
     let texts = [("headline", format!("Run further: {name}")), ("button", "Shop now".to_owned())];
     let slots: Slots = texts.into_iter().map(|(slot, text)| (slot.to_owned(), text)).collect();
-    TableVariant { name: name.to_owned(), digest: api::name::copy_digest(&slots), slots }
+    TableVariant { name: name.to_owned(), digest: api::name::copy_digest(&slots), slots, withdrawn: false }
 }
 
 /// When tests begin.

@@ -14,7 +14,7 @@ pub struct Ended<'a> {
     pub placement: &'a str,
     /// How it ended.
     pub verdict: &'a VerdictStatus,
-    /// The copy that is served from now on, by the variant's name.
+    /// The copy that is served from now on, by the variant's name: the control where that of the verdict was withdrawn.
     pub served: (&'a str, &'a Slots),
 }
 
@@ -24,6 +24,9 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
     let mut data = BTreeMap::new();
     for Ended { placement, verdict, served: (variant, slots) } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
+        if *variant != verdict.served {
+            json["withdrawn"] = verdict.served.as_str().into();
+        }
         json.sort_all_objects();
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
         data.insert(format!("{placement}.json"), json);

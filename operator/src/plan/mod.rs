@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! variants    which copy exists, which may be served       generation   is the Job needed, how does it stand
+//! approval    what people said of it                       
 //! cells       table + totals → what `experiment` reads      placement    round, shares, verdict of one experiment
 //! rounds      questions about a row's rounds                table        the placements as one numbered table
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
 //! words       figures as people read them
 //! ```
 
+mod approval;
 mod cells;
 mod generation;
 mod placement;
@@ -23,16 +25,19 @@ use std::time::Duration;
 
 use api::condition::Reason;
 use api::{
-    AdCampaign, AdTable, AdVariant, AdVariantStatus, GenerationStatus, PlacementStatus, TablePlacement,
+    AdCampaign, AdReviewStatus, AdTable, AdVariant, AdVariantStatus, GenerationStatus, PlacementStatus,
+    TablePlacement,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use crate::campaign::{Activity, Campaign};
+use crate::campaign::{Activity, Campaign, Copy};
 use crate::objects::job::WorkerImage;
 use crate::objects::winner::{Ended, winner};
 use crate::observe::{Seen, Totals};
+use approval::Approvals;
+use placement::Lack;
 
 /// All that one pass is to do and to say.
 #[derive(Clone, Debug)]
@@ -55,6 +60,12 @@ pub struct Plan {
     pub generation: Option<GenerationStatus>,
     /// Whether what was asked of the model exists.
     pub writing: Answer,
+    /// Whether what was written may be served.
+    pub approved: Answer,
+    /// How many variants wait for a person's word.
+    pub awaited: usize,
+    /// Reviews of which something else is to be said, by name.
+    pub review_statuses: Vec<(String, AdReviewStatus)>,
     /// Whether the numbers are of now.
     pub data: Answer,
     /// Whether a person must do something.
@@ -143,6 +154,7 @@ pub fn plan(
     now: Timestamp,
 ) -> Plan {
     let accepted = variants::sort_out(campaign, seen);
+    let approvals = Approvals::read(campaign, seen);
     let written = generation::look(object, campaign, seen, &accepted, settings, now);
     let before = object.status.as_ref().map_or(&[][..], |status| &status.placements);
     let steps = campaign
@@ -152,7 +164,8 @@ pub fn plan(
             let situation = placement::Situation {
                 campaign,
                 placement,
-                arms: accepted.arms(placement, written.stage),
+                arms: accepted.arms(placement, written.stage, &approvals),
+                approvals: &approvals,
                 served: served(seen, &placement.name),
                 totals: totals(seen, &placement.name),
                 before: before.iter().find(|before| before.name == placement.name),
@@ -162,7 +175,7 @@ pub fn plan(
             placement::step(&situation)
         })
         .collect();
-    assemble(object, campaign, seen, &accepted, written, steps)
+    assemble(object, campaign, seen, &accepted, &approvals, written, steps)
 }
 
 fn assemble(
@@ -170,6 +183,7 @@ fn assemble(
     campaign: &Campaign,
     seen: &Seen,
     accepted: &variants::SortedOut,
+    approvals: &Approvals<'_>,
     written: generation::Written,
     steps: Vec<placement::Step>,
 ) -> Plan {
@@ -179,17 +193,27 @@ fn assemble(
     let table_number = spec.number;
     let table = table::next(campaign, seen.table.as_ref(), spec);
     let inconsistent = steps.iter().find_map(|step| step.inconsistent.clone());
-    let stalled = written.stalled.clone().or_else(|| nothing_to_test(&written, &steps));
+    let stalled = written.stalled.clone().or_else(|| nothing_to_test(campaign, &written, &steps));
+    let copies: Vec<&Copy> =
+        campaign.placements.iter().flat_map(|placement| accepted.to_be_approved(placement)).collect();
+    let controls: Vec<&Copy> = campaign.placements.iter().map(|placement| &placement.control).collect();
     let mut notes = written.notes;
     notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
-    let again = steps.iter().map(|step| step.again).chain(written.again).min().unwrap_or(AT_LEAST_EVERY);
+    let approved = approvals.answer(&copies, written.stage);
+    // Nobody tells when the policy is there again.
+    let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
+    let again = steps.iter().map(|step| step.again).chain(written.again).chain(policy);
+    let again = again.min().unwrap_or(AT_LEAST_EVERY);
     let placements: Vec<PlacementStatus> = steps.into_iter().map(|step| step.status).collect();
     let ended = ending(object, campaign);
     Plan {
         variants: accepted.missing(campaign, seen),
         generate: written.job.map(|job| Generate { job }),
         pause: written.pause,
-        variant_statuses: variants::statuses(seen, accepted, &rows),
+        variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
+        approved,
+        awaited: approvals.awaited(&copies).len(),
+        review_statuses: approvals.statuses(&copies, &controls),
         winner: (ended == Ending::Settled).then(|| winner_of(campaign, &placements, &rows)),
         table,
         table_number,
@@ -203,6 +227,9 @@ fn assemble(
         again,
     }
 }
+
+/// How often it is looked whether reviews are checked again.
+const LOOK_FOR_POLICY: Duration = Duration::from_secs(60);
 
 /// Nothing is left alone for longer.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(600);
@@ -260,20 +287,34 @@ fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TableP
         .zip(rows)
         .filter_map(|(status, row)| {
             let verdict = status.verdict.as_ref()?;
-            let served = row.variants.iter().find(|variant| variant.name == verdict.served)?;
+            let named = row.variants.iter().find(|variant| variant.name == verdict.served)?;
+            // What is not approved any more is handed on no more either.
+            let served = if named.withdrawn { row.variants.first()? } else { named };
             Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots) })
         })
         .collect();
     winner(campaign, &ended)
 }
 
-/// A person must do something where nothing could be written and people wrote nothing but the control.
-fn nothing_to_test(written: &generation::Written, steps: &[placement::Step]) -> Option<Answer> {
-    let alone = steps.iter().find(|step| step.row.variants.len() == 1)?;
-    let message = format!(
-        "placement {} has nothing to test but its control, since no variant could be written: see VariantsReady, then apply the campaign under a new name, with challengers or a richer brief",
-        alone.row.name
-    );
+/// A person must do something where nothing could be written, or all was rejected, and people wrote nothing but the control.
+fn nothing_to_test(
+    campaign: &Campaign,
+    written: &generation::Written,
+    steps: &[placement::Step],
+) -> Option<Answer> {
+    let why = |lack| {
+        match lack {
+        Lack::Review => None,
+        Lack::Copy => Some("no variant could be written: see VariantsReady, then apply the campaign under a new name, with challengers or a richer brief".to_owned()),
+        Lack::Approval => Some(format!(
+            "all others were rejected: apply the campaign under a new name with other copy, or approve one after all, with `kubectl broadside approve -n {} {} VARIANT`",
+            campaign.namespace, campaign.name
+        )),
+    }
+    };
+    let lacks = |step: &placement::Step| Some((step.row.name.clone(), why(step.lacks?)?));
+    let (placement, why) = steps.iter().find_map(lacks)?;
+    let message = format!("placement {placement} has nothing to test but its control, since {why}");
     let over = written.stage == variants::Stage::Over;
     over.then_some(Answer { state: State::True, reason: Reason::NothingToTest, message })
 }

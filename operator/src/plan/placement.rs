@@ -11,7 +11,9 @@ use experiment::{Allocation, Cell, Control, Estimate, PartsPerMillion, Remaining
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::approval::Approvals;
 use super::cells::TotalsError;
+use super::variants::Arms;
 use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, words};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
@@ -20,8 +22,10 @@ use crate::error::chain;
 pub(super) struct Situation<'a> {
     pub(super) campaign: &'a Campaign,
     pub(super) placement: &'a Placement,
-    /// What can be shown, the control first.
-    pub(super) arms: Vec<Copy>,
+    /// What can be shown.
+    pub(super) arms: Arms,
+    /// What people have said of it.
+    pub(super) approvals: &'a Approvals<'a>,
     /// The row that is served.
     pub(super) served: Option<&'a TablePlacement>,
     pub(super) totals: Counted<'a>,
@@ -46,6 +50,19 @@ pub(super) struct Step {
     pub(super) again: Duration,
     /// How the ledger's totals contradict the table; then they are left alone.
     pub(super) inconsistent: Option<String>,
+    /// What it needs so that something is tested.
+    pub(super) lacks: Option<Lack>,
+}
+
+/// Why a placement tests nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// There is no copy beside the control.
+    Copy,
+    /// All there is was rejected.
+    Approval,
+    /// Somebody has to say something first.
+    Review,
 }
 
 /// Decides what one experiment does next. Totals that contradict the table count as none: the last shares stay, and
@@ -67,7 +84,8 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
     let again = situation.again(&row, verdict.as_ref());
     let inconsistent = fault.map(|fault| format!("{}: {}", situation.placement.name, chain(&fault)));
-    Step { row, status, notes, again, inconsistent }
+    let lacks = situation.lacks(&row, verdict.as_ref());
+    Step { row, status, notes, again, inconsistent, lacks }
 }
 
 /// What the numbers say.
@@ -99,12 +117,24 @@ impl Wanted {
 }
 
 impl Situation<'_> {
+    /// The row of the experiment, with what people say now of its copy.
+    fn row(&self) -> TablePlacement {
+        let mut row = self.experiment();
+        for variant in row.variants.iter_mut().skip(1) {
+            variant.withdrawn = !self.approvals.lets(&variants::copy(variant));
+        }
+        let in_table = |copy: &&Copy| row.variants.iter().any(|variant| variant.name == copy.name);
+        row.in_review =
+            self.arms.in_review.iter().filter(|copy| !in_table(copy)).map(variants::table_variant).collect();
+        row
+    }
+
     /// The row as it is, the first one, or the one with which the experiment begins.
     ///
     /// It begins under a new seed: people who saw the control while variants were written are drawn anew and counted
     /// anew, so the experiment owes nothing to the time before. The same where somebody deleted the table: its shares
     /// are lost, and what was counted under them says nothing any more.
-    fn row(&self) -> TablePlacement {
+    fn experiment(&self) -> TablePlacement {
         match (self.served, self.before) {
             (None, None) => self.first_row(1, 1),
             (None, Some(before)) => {
@@ -123,7 +153,7 @@ impl Situation<'_> {
         let names = |row: &TablePlacement| {
             row.variants.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>()
         };
-        let arms: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
+        let arms: Vec<String> = self.arms.shown.iter().map(|arm| arm.name.clone()).collect();
         names(row) == arms
             && row.metric == *metric
             && row.format == format.name()
@@ -131,14 +161,15 @@ impl Situation<'_> {
     }
 
     fn first_row(&self, seed: i64, number: u32) -> TablePlacement {
-        let control = Allocation::only(0, self.arms.len()).expect("the control is always there");
+        let control = Allocation::only(0, self.arms.shown.len()).expect("the control is always there");
         TablePlacement {
             name: self.placement.name.clone(),
             format: self.placement.format.name().to_owned(),
             rules: self.campaign.table_rules(self.placement),
             seed,
             metric: self.placement.metric.clone(),
-            variants: self.arms.iter().map(variants::table_variant).collect(),
+            variants: self.arms.shown.iter().map(variants::table_variant).collect(),
+            in_review: Vec::new(),
             rounds: vec![self.round(number, 0, &control)],
         }
     }
@@ -158,7 +189,7 @@ impl Situation<'_> {
         match &self.totals {
             Counted::Known(counted) if row.variants.len() > 1 => {
                 let cells = cells::cells(row, counted)?;
-                let design = self.placement.design(row.variants.len());
+                let design = self.placement.design(&row.variants);
                 let estimate = experiment::estimate(&cells, &design).map_err(TotalsError::Estimate)?;
                 let (found, known) = (words::samples(&estimate), rounds::matured_at_opening(row));
                 if found < known {
@@ -214,6 +245,9 @@ impl Situation<'_> {
         let arms = row.variants.len();
         let stored = self.before.and_then(|before| before.verdict.as_ref());
         match (stored, verdict) {
+            _ if arms == 1 && !self.arms.in_review.is_empty() => {
+                Wanted::the(None, "the control alone, until variants are reviewed")
+            }
             _ if arms == 1 => Wanted::the(None, "the control alone, until variants are written"),
             (Some(stored), _) => self.after(row, stored),
             // A verdict acts only once it is stored.
@@ -221,8 +255,24 @@ impl Situation<'_> {
             (None, None) if is_suspended(self.campaign) => {
                 Wanted::the(Allocation::only(0, arms), "the control alone: the campaign is suspended")
             }
+            (None, None) if serves_withdrawn(row) => self.without_withdrawn(row, known),
             (None, None) => self.next_shares(row, known),
         }
+    }
+
+    /// What is not approved any more is taken out at once, and not when the round may close.
+    fn without_withdrawn(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
+        let why = "without what is not approved any more";
+        let is_out = |arm: usize| row.variants[arm].withdrawn;
+        let shares = match known {
+            // It would take a place that the table does not have.
+            _ if rounds::is_full(row) => Allocation::only(0, row.variants.len()),
+            Some(Known { cells, estimate }) => {
+                Some(experiment::allocate(cells, &estimate.design, &self.placement.policy).allocation)
+            }
+            None => rounds::last_compared(row).map(|shares| shares.without(is_out)),
+        };
+        Wanted::the(shares, why)
     }
 
     /// What is served after the end, as the verdict says, beside the control's share, which goes on measuring.
@@ -233,8 +283,10 @@ impl Situation<'_> {
                 "the control alone: the campaign is suspended",
             );
         }
-        let arm = row.variants.iter().position(|variant| variant.name == verdict.served).unwrap_or(0);
+        let ended_on = row.variants.iter().position(|variant| variant.name == verdict.served).unwrap_or(0);
+        let arm = if row.variants[ended_on].withdrawn { 0 } else { ended_on };
         let why = match (verdict.reason, arm) {
+            (_, 0) if ended_on > 0 => "the control alone: what the verdict names is not approved any more",
             (_, 0) => "the control alone",
             (VerdictReason::Winner, _) => "the winner, beside the control's share",
             (
@@ -268,6 +320,7 @@ impl Situation<'_> {
         let next = experiment::allocate(cells, &estimate.design, &self.placement.policy);
         if rounds::is_full(row) {
             let last = rounds::is_alone(current).then(|| rounds::last_compared(row)).flatten();
+            let last = last.map(|shares| shares.without(|arm| row.variants[arm].withdrawn));
             return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
         }
         if rounds::is_alone(current) || self.may_close(current, words::samples(estimate)) {
@@ -283,19 +336,19 @@ impl Situation<'_> {
         let last = "the last shares: there are no numbers to go by";
         match (rounds::is_alone(current), rounds::last_compared(row)) {
             (false, _) => Wanted::the(None, last),
-            (true, Some(shares)) => Wanted::the(Some(shares), last),
-            (true, None) => {
-                Wanted::the(self.exploring(row.variants.len()), experiment::Reason::Exploring.as_str())
+            (true, Some(shares)) => {
+                Wanted::the(Some(shares.without(|arm| row.variants[arm].withdrawn)), last)
             }
+            (true, None) => Wanted::the(self.exploring(row), experiment::Reason::Exploring.as_str()),
         }
     }
 
     /// The shares of an experiment of which nothing is known.
-    fn exploring(&self, arms: usize) -> Option<Allocation> {
+    fn exploring(&self, row: &TablePlacement) -> Option<Allocation> {
+        let arms = row.variants.len();
         let nothing = Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
-        Some(
-            experiment::allocate(&[nothing], &self.placement.design(arms), &self.placement.policy).allocation,
-        )
+        let design = self.placement.design(&row.variants);
+        Some(experiment::allocate(&[nothing], &design, &self.placement.policy).allocation)
     }
 
     fn may_close(&self, round: &TableRound, matured: i64) -> bool {
@@ -402,6 +455,17 @@ impl Situation<'_> {
         ))
     }
 
+    /// What it lacks, where nothing is tested beside the control and nothing was.
+    fn lacks(&self, row: &TablePlacement, verdict: Option<&VerdictStatus>) -> Option<Lack> {
+        let tested = row.variants.iter().skip(1).any(|variant| !variant.withdrawn);
+        match () {
+            () if tested || verdict.is_some() => None,
+            () if !self.arms.in_review.is_empty() => Some(Lack::Review),
+            () if self.arms.rejected > 0 => Some(Lack::Approval),
+            () => Some(Lack::Copy),
+        }
+    }
+
     fn notes(&self, row: &TablePlacement, why: &str, verdict: Option<&VerdictStatus>) -> Vec<Note> {
         let round = row.rounds.last().expect("a row has rounds");
         let was = self.served.and_then(|row| row.rounds.last()).map(|round| round.number);
@@ -437,4 +501,10 @@ impl Situation<'_> {
         let minimum = Duration::try_from(self.placement.round.minimum).unwrap_or(AT_LEAST_EVERY);
         (minimum / 4).clamp(Duration::from_secs(1), Duration::from_secs(30))
     }
+}
+
+/// Whether the round in force gives something to a variant that is not approved any more.
+fn serves_withdrawn(row: &TablePlacement) -> bool {
+    let gives = |name: &str| variants::share(row, name).is_some_and(|share| share > 0);
+    row.variants.iter().any(|variant| variant.withdrawn && gives(&variant.name))
 }

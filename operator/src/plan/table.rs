@@ -1,6 +1,6 @@
 //! The placements as one numbered table.
 
-use api::{AdTable, AdTableSpec, TableCampaign, TablePlacement};
+use api::{AdTable, AdTableSpec, CampaignIdentity, TablePlacement};
 
 use crate::campaign::Campaign;
 use crate::objects;
@@ -16,7 +16,7 @@ pub(super) fn spec(
     let before = served.map(|table| table.spec.number);
     let same = AdTableSpec {
         number: before.unwrap_or_default(),
-        campaign: TableCampaign { name: campaign.name.clone(), uid: campaign.uid.clone() },
+        campaign: CampaignIdentity { name: campaign.name.clone(), uid: campaign.uid.clone() },
         exclusion: campaign.exclusion.clone(),
         holdout: campaign.holdout.clone(),
         landing_page: campaign.landing_page.clone(),

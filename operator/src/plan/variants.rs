@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use api::{AdVariant, AdVariantStatus, Origin, Percent, TablePlacement, TableVariant, VariantState};
 use kube::ResourceExt;
 
+use super::approval::{Approvals, Word};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::objects;
 use crate::observe::Seen;
@@ -21,6 +22,17 @@ pub(super) enum Stage {
 /// The generated variants of a campaign, judged.
 pub(super) struct SortedOut {
     generated: Vec<Generated>,
+}
+
+/// What a placement can show.
+#[derive(Clone, Debug)]
+pub(super) struct Arms {
+    /// What may be served now, the control first.
+    pub(super) shown: Vec<Copy>,
+    /// What waits for a person's word.
+    pub(super) in_review: Vec<Copy>,
+    /// How many were rejected.
+    pub(super) rejected: usize,
 }
 
 struct Generated {
@@ -95,17 +107,27 @@ impl SortedOut {
         self.generated.iter().filter(|generated| generated.judgment == Judgment::Accepted).count()
     }
 
-    /// What a placement can show now, the control first: the control alone while variants are being written, since
-    /// an experiment begins for all its variants together.
-    pub(super) fn arms(&self, placement: &Placement, stage: Stage) -> Vec<Copy> {
-        let control = std::iter::once(placement.control.clone());
-        match stage {
-            Stage::Writing => control.collect(),
-            Stage::Over => control
-                .chain(placement.challengers.clone())
-                .chain(self.accepted(&placement.name).cloned())
-                .collect(),
+    /// What a placement can show now. The control alone while variants are written or reviewed, since an experiment begins
+    /// for all its variants together.
+    pub(super) fn arms(&self, placement: &Placement, stage: Stage, approvals: &Approvals<'_>) -> Arms {
+        let mut arms = Arms { shown: vec![placement.control.clone()], in_review: Vec::new(), rejected: 0 };
+        let mut approved = Vec::new();
+        for copy in self.to_be_approved(placement) {
+            match approvals.word(copy) {
+                Word::Approved => approved.push(copy.clone()),
+                Word::Awaited(_) => arms.in_review.push(copy.clone()),
+                Word::Rejected { .. } => arms.rejected += 1,
+            }
         }
+        if stage == Stage::Over && arms.in_review.is_empty() {
+            arms.shown.extend(approved);
+        }
+        arms
+    }
+
+    /// What the rules let pass beside the control: challengers, then what a model wrote.
+    pub(super) fn to_be_approved<'a>(&'a self, placement: &'a Placement) -> impl Iterator<Item = &'a Copy> {
+        placement.challengers.iter().chain(self.accepted(&placement.name))
     }
 
     /// Variants of people's copy that are not there yet.
@@ -133,25 +155,48 @@ impl SortedOut {
 pub(super) fn statuses(
     seen: &Seen,
     sorted: &SortedOut,
+    approvals: &Approvals<'_>,
     rows: &[TablePlacement],
 ) -> Vec<(String, AdVariantStatus)> {
     let said = |variant: &AdVariant| {
         let name = variant.name_any();
-        let status = status(&name, sorted.refusal(&name), rows);
+        let word = match variant.spec.origin {
+            Origin::Control => Word::Approved,
+            Origin::Challenger | Origin::Generated => {
+                approvals.word(&Copy { name: name.clone(), slots: variant.spec.slots.clone() })
+            }
+        };
+        let status = status(&name, sorted.refusal(&name), word, rows);
         (variant.status.as_ref() != Some(&status)).then_some((name, status))
     };
     seen.variants.iter().filter_map(said).collect()
 }
 
-fn status(name: &str, judgment: Option<&Judgment>, rows: &[TablePlacement]) -> AdVariantStatus {
+fn status(name: &str, judgment: Option<&Judgment>, word: Word, rows: &[TablePlacement]) -> AdVariantStatus {
     let share = rows.iter().find_map(|row| share(row, name));
-    let (state, reason) = match (share, judgment) {
-        (_, Some(Judgment::Refused(reason))) => (VariantState::Refused, Some(reason.clone())),
-        (Some(_), _) => (VariantState::Served, None),
-        (None, Some(Judgment::Surplus)) => (VariantState::Surplus, None),
-        (None, _) => (VariantState::Waiting, None),
+    let (state, reason) = match (share, judgment, word) {
+        (_, Some(Judgment::Refused(reason)), _) => (VariantState::Refused, Some(reason.clone())),
+        (_, _, Word::Rejected { by, reason }) => {
+            (VariantState::Rejected, Some(rejected(&by, reason.as_deref())))
+        }
+        (None, Some(Judgment::Surplus), _) => (VariantState::Surplus, None),
+        (_, _, Word::Awaited(people)) => (VariantState::InReview, Some(awaited(people))),
+        (Some(_), _, Word::Approved) => (VariantState::Served, None),
+        (None, _, Word::Approved) => (VariantState::Waiting, None),
     };
     AdVariantStatus { state: Some(state), share: share.map(Percent::from_parts_per_million), reason }
+}
+
+fn rejected(by: &str, reason: Option<&str>) -> String {
+    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("rejected by {by}{why}")
+}
+
+fn awaited(people: usize) -> String {
+    match people {
+        1 => "one more person has to approve it".to_owned(),
+        people => format!("{people} people have to approve it"),
+    }
 }
 
 /// The share of a variant in the round in force, of the first segment; none where it is not in the table.
@@ -167,5 +212,11 @@ pub(super) fn table_variant(copy: &Copy) -> TableVariant {
         name: copy.name.clone(),
         digest: api::name::copy_digest(&copy.slots),
         slots: copy.slots.clone(),
+        withdrawn: false,
     }
+}
+
+/// The copy of a variant of a table.
+pub(super) fn copy(variant: &TableVariant) -> Copy {
+    Copy { name: variant.name.clone(), slots: variant.slots.clone() }
 }

@@ -6,5 +6,6 @@ mod gateway;
 mod group;
 mod leader;
 mod quiet;
+mod reviews;
 mod server;
 mod transitions;

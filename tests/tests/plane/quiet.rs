@@ -123,8 +123,20 @@ pub(crate) fn led(
     clock: Arc<HandClock>,
     leadership: Leadership,
 ) -> anyhow::Result<Arc<Context>> {
-    Ok(Arc::new(Context {
+    reviewed(client, ledger, clock, leadership, None).map(Arc::new)
+}
+
+/// The same where reviews are held to the policy of that name.
+pub(crate) fn reviewed(
+    client: Client,
+    ledger: &str,
+    clock: Arc<HandClock>,
+    leadership: Leadership,
+    review_policy: Option<String>,
+) -> anyhow::Result<Context> {
+    Ok(Context {
         leadership,
+        review_policy,
         ledger: Ledger::new(ledger.parse()?, None)?,
         clock,
         settings: Settings {
@@ -139,5 +151,5 @@ pub(crate) fn led(
         metrics: Metrics::new(),
         failures: Mutex::default(),
         client,
-    }))
+    })
 }

@@ -1,0 +1,79 @@
+//! What is said of which variants, before it is written.
+
+use api::{AdVariant, Decision, Origin, VariantState};
+use kube::ResourceExt;
+
+use crate::campaign::digits;
+
+/// One decision on some variants.
+#[derive(Debug)]
+pub struct Word<'a> {
+    /// What is said.
+    pub decision: Decision,
+    /// Of what.
+    pub variants: Vec<&'a AdVariant>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Why nothing can be said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// No variant is called so.
+    #[error("there is no variant {0}: `kubectl broadside review` lists them")]
+    Unknown(String),
+    /// Several are.
+    #[error("{0} is the end of several names: write more of it")]
+    Ambiguous(String),
+    /// It is the control.
+    #[error(
+        "{0} is a control, which is always served: leave it out, or apply the campaign under a new name with another one"
+    )]
+    Control(String),
+    /// The rules keep it from being served whatever people say.
+    #[error("{0} breaks a rule and can't be served: `kubectl get adv -o wide` says which")]
+    Refused(String),
+    /// There is nothing to say a word on.
+    #[error("nothing waits for a word: name the variants, as `kubectl broadside review` lists them")]
+    NothingWaits,
+}
+
+/// How many digits at the end of a name are enough, where they are its alone.
+const DIGITS: usize = 4;
+
+/// The variants that are called `names`: each by its whole name, or by the digits at its end.
+///
+/// # Errors
+/// Where a name is none, is that of several, or of one that a word changes nothing of.
+pub fn find<'a>(variants: &'a [AdVariant], names: &[String]) -> Result<Vec<&'a AdVariant>, WordError> {
+    let mut found: Vec<&AdVariant> = Vec::new();
+    for name in names {
+        let variant = one(variants, name)?;
+        if !found.iter().any(|known| known.name_any() == variant.name_any()) {
+            found.push(variant);
+        }
+    }
+    Ok(found)
+}
+
+fn one<'a>(variants: &'a [AdVariant], asked: &str) -> Result<&'a AdVariant, WordError> {
+    let whole = variants.iter().find(|variant| variant.name_any() == asked);
+    let is_meant = |variant: &&AdVariant| asked.len() >= DIGITS && digits(variant).starts_with(asked);
+    let mut ends = variants.iter().filter(is_meant);
+    let variant = match (whole, ends.next(), ends.next()) {
+        (Some(variant), ..) | (None, Some(variant), None) => variant,
+        (None, Some(_), Some(_)) => return Err(WordError::Ambiguous(asked.to_owned())),
+        (None, None, _) => return Err(WordError::Unknown(asked.to_owned())),
+    };
+    speakable(variant)
+}
+
+/// The variant, where a word on it changes something.
+pub(super) fn speakable(variant: &AdVariant) -> Result<&AdVariant, WordError> {
+    let state = variant.status.as_ref().and_then(|status| status.state);
+    match (variant.spec.origin, state) {
+        (Origin::Control, _) => Err(WordError::Control(variant.name_any())),
+        (_, Some(VariantState::Refused)) => Err(WordError::Refused(variant.name_any())),
+        _ => Ok(variant),
+    }
+}

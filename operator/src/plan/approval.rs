@@ -1,0 +1,225 @@
+//! What people have said of copy, and which of their words count.
+//!
+//! ```text
+//!   reviews ──┬─ nobody checked who wrote it ──▶ told so, and nothing else
+//!             └─ honored, oldest first: an approval is added, a rejection takes away all before it
+//! ```
+//!
+//! So the last word counts, whoever's it is, and of two in the same second a rejection.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::condition::Reason;
+use api::{AdReview, AdReviewStatus, Approval, Decision, ReviewState, ReviewedVariant};
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::variants::Stage;
+use super::{Answer, State};
+use crate::campaign::{Campaign, Copy};
+use crate::observe::{ReviewPolicy, Seen};
+
+/// How long a server may take objects without a policy that another server has already: it learns of it by a watch, and
+/// compiles it within a second.
+const IN_FORCE_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// The most variants that a message names.
+const MOST_NAMES: usize = 3;
+
+/// The longest message that a review's status takes.
+const MESSAGE_CHARACTERS: usize = 1_000;
+
+/// What people have said of a campaign's copy.
+pub(super) struct Approvals<'a> {
+    campaign: &'a Campaign,
+    policy: ReviewPolicy,
+    reviews: &'a [AdReview],
+    /// Honored reviews, the oldest first.
+    honored: Vec<&'a AdReview>,
+}
+
+/// What is said of one piece of copy, all words together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It may be served.
+    Approved,
+    /// Somebody has to say something: so many people.
+    Awaited(usize),
+    /// It must not be served.
+    Rejected {
+        /// Who said so last.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+impl<'a> Approvals<'a> {
+    /// Reads the reviews of a campaign.
+    pub(super) fn read(campaign: &'a Campaign, seen: &'a Seen) -> Self {
+        let policy = seen.review_policy;
+        let mut honored: Vec<&AdReview> =
+            seen.reviews.iter().filter(|review| refusal(campaign, review, policy).is_none()).collect();
+        honored.sort_by_key(|review| (created(review), review.spec.decision, review.name_any()));
+        Self { campaign, policy, reviews: &seen.reviews, honored }
+    }
+
+    /// What is said of `copy`, which is not the control: that is always served.
+    pub(super) fn word(&self, copy: &Copy) -> Word {
+        let digest = api::name::copy_digest(&copy.slots);
+        self.word_on(&ReviewedVariant { name: copy.name.clone(), digest })
+    }
+
+    fn word_on(&self, meant: &ReviewedVariant) -> Word {
+        let needed = needed(self.campaign.approval);
+        let mut approving = BTreeSet::new();
+        let mut rejected = None;
+        for review in self.honored.iter().filter(|review| review.spec.variants.contains(meant)) {
+            let spec = &review.spec;
+            match spec.decision {
+                Decision::Reject => {
+                    approving.clear();
+                    rejected = Some((spec.reviewer.clone(), spec.reason.clone()));
+                }
+                Decision::Approve => {
+                    approving.insert(spec.reviewer.as_str());
+                    // Where nobody has to agree, one still has to before what was rejected comes back.
+                    rejected = rejected.filter(|_| approving.len() < needed.max(1));
+                }
+            }
+        }
+        match rejected {
+            Some((by, reason)) => Word::Rejected { by, reason },
+            None if approving.len() < needed => Word::Awaited(needed - approving.len()),
+            None => Word::Approved,
+        }
+    }
+
+    /// Whether `copy` may be served.
+    pub(super) fn lets(&self, copy: &Copy) -> bool {
+        self.word(copy) == Word::Approved
+    }
+
+    /// The answer to whether what was written may be served, of all `copies` but the controls.
+    pub(super) fn answer(&self, copies: &[&Copy], stage: Stage) -> Answer {
+        let awaited = self.awaited(copies);
+        let rejected = copies.iter().filter(|copy| matches!(self.word(copy), Word::Rejected { .. })).count();
+        let (state, reason, message) = match (self.campaign.approval, self.policy) {
+            (Approval::Automatic, _) => (State::True, Reason::Automatic, automatic(rejected)),
+            (_, ReviewPolicy::Missing) => (State::Unknown, Reason::PolicyMissing, missing()),
+            _ if !awaited.is_empty() => (State::False, Reason::AwaitingReview, self.awaiting(&awaited)),
+            _ if stage == Stage::Writing => (State::False, Reason::AwaitingReview, unwritten()),
+            _ => (State::True, Reason::Reviewed, reviewed(copies.len(), rejected)),
+        };
+        Answer { state, reason, message }
+    }
+
+    /// The names of those that wait for a person's word.
+    pub(super) fn awaited(&self, copies: &[&Copy]) -> Vec<String> {
+        let waits = |copy: &&&Copy| matches!(self.word(copy), Word::Awaited(_));
+        copies.iter().filter(waits).map(|copy| copy.name.clone()).collect()
+    }
+
+    fn awaiting(&self, awaited: &[String]) -> String {
+        let (named, rest) = awaited.split_at(awaited.len().min(MOST_NAMES));
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let people = if self.campaign.approval == Approval::FourEyes { "two people" } else { "somebody" };
+        let Campaign { namespace, name, .. } = self.campaign;
+        format!(
+            "{}{more}: to be approved or rejected by {people}; `kubectl broadside review -n {namespace} {name}` shows the texts",
+            named.join(", ")
+        )
+    }
+
+    /// What is to be said of each review, where that is not said yet.
+    pub(super) fn statuses(&self, copies: &[&Copy], controls: &[&Copy]) -> Vec<(String, AdReviewStatus)> {
+        let said = |review: &AdReview| {
+            let status = match refusal(self.campaign, review, self.policy) {
+                Some(why) => AdReviewStatus { state: Some(ReviewState::NotHonored), message: Some(why) },
+                None => AdReviewStatus {
+                    state: Some(ReviewState::Honored),
+                    message: beside_the_point(review, copies, controls),
+                },
+            };
+            (review.status.as_ref() != Some(&status)).then(|| (review.name_any(), status))
+        };
+        self.reviews.iter().filter_map(said).collect()
+    }
+}
+
+fn needed(approval: Approval) -> usize {
+    match approval {
+        Approval::Automatic => 0,
+        Approval::Manual => 1,
+        Approval::FourEyes => 2,
+    }
+}
+
+fn created(review: &AdReview) -> Option<Timestamp> {
+    review.metadata.creation_timestamp.as_ref().map(|time| time.0)
+}
+
+/// Why a review does not count, where it does not.
+fn refusal(campaign: &Campaign, review: &AdReview, policy: ReviewPolicy) -> Option<String> {
+    if review.spec.campaign.uid != campaign.uid {
+        let uid = &campaign.uid;
+        return Some(format!(
+            "it is of another campaign of this name: this one's UID is {uid}; write one for it"
+        ));
+    }
+    let known = review.status.as_ref().and_then(|status| status.state) == Some(ReviewState::Honored);
+    let checked = match policy {
+        ReviewPolicy::Missing => false,
+        ReviewPolicy::Since(since) => {
+            created(review).is_some_and(|at| at.duration_since(since) >= IN_FORCE_AFTER)
+        }
+    };
+    (!known && !checked).then(|| {
+        "nobody checked who wrote it: the admission policy of reviews was not there when it came; see that it is, then write the review anew".to_owned()
+    })
+}
+
+/// What of an honored review changes nothing.
+fn beside_the_point(review: &AdReview, copies: &[&Copy], controls: &[&Copy]) -> Option<String> {
+    let digests = |copies: &[&Copy]| -> BTreeMap<String, String> {
+        copies.iter().map(|copy| (copy.name.clone(), api::name::copy_digest(&copy.slots))).collect()
+    };
+    let (variants, controls) = (digests(copies), digests(controls));
+    let what = review.spec.variants.iter().filter_map(|ReviewedVariant { name, digest }| {
+        match (controls.contains_key(name), variants.get(name)) {
+            (true, _) => Some(format!("{name} is a control, which is always served")),
+            (false, Some(known)) if known == digest => None,
+            (false, Some(_)) => Some(format!("{name} has other texts than those of the digest")),
+            (false, None) => Some(format!("{name} is none of the variants that may be served")),
+        }
+    });
+    let what: Vec<String> = what.collect();
+    (!what.is_empty()).then(|| what.join("; ").chars().take(MESSAGE_CHARACTERS).collect())
+}
+
+fn automatic(rejected: usize) -> String {
+    match rejected {
+        0 => "what passes the rules is approved".to_owned(),
+        count => format!("what passes the rules is approved, and {count} of it {} rejected", was(count)),
+    }
+}
+
+fn reviewed(all: usize, rejected: usize) -> String {
+    let approved = all - rejected;
+    match rejected {
+        0 => format!("{approved} {} approved", was(approved)),
+        _ => format!("{approved} {} approved, {rejected} {} rejected", was(approved), was(rejected)),
+    }
+}
+
+fn was(count: usize) -> &'static str {
+    if count == 1 { "was" } else { "were" }
+}
+
+fn unwritten() -> String {
+    "variants are being written: each can be approved or rejected as soon as it is there".to_owned()
+}
+
+fn missing() -> String {
+    "nothing checks who writes reviews, so none that comes now counts: see that the chart's admission policy of reviews and its binding are there, such as by helm upgrade".to_owned()
+}
