@@ -58,6 +58,9 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("ledger.parts=0", "parts"),
         ("ledger.parts=65", "parts"),
         ("ledger.parts=2", "nats.url"),
+        ("gateway.priorityClassName=High", "priorityClassName"),
+        ("ledger.podLabels.app\\.kubernetes\\.io/name=other", "podLabels"),
+        ("ledger.podAnnotations.kubectl\\.kubernetes\\.io/default-container=mesh", "podAnnotations"),
     ] {
         let output = helm(&["template", "--set", value]).await?;
         assert!(!output.status.success() && said(&output).contains(named), "{value}: {}", said(&output));
@@ -255,6 +258,23 @@ async fn each_part_reaches_what_it_must_and_nothing_else() -> Result {
     let found = policies(&format!("{on},{narrow}")).await?;
     let gateway = "gateway: UDP 5353, TCP 5353 to kube-system; TCP 6443 to 192.0.2.10/32";
     assert_eq!(found.first().map(String::as_str), Some(gateway));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mesh_and_the_scheduler_find_on_pods_what_they_look_for() -> Result {
+    let parts = ["operator", "gateway", "ledger"].map(|part| {
+        format!(
+            "{part}.priorityClassName=serving,{part}.podLabels.mesh=on,{part}.podAnnotations.mesh/port=8081"
+        )
+    });
+    assert!(!said(&helm(&["template"]).await?).contains("priorityClassName"));
+    let with = said(&helm(&["template", "--set-string", &parts.join(",")]).await?);
+    for line in
+        ["      priorityClassName: serving\n", "        mesh: \"on\"\n", "        mesh/port: \"8081\"\n"]
+    {
+        assert_eq!(with.matches(line).count(), 3, "{line}: {with}");
+    }
     Ok(())
 }
 

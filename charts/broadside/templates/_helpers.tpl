@@ -34,6 +34,18 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "broadside.name" (dict
 {{/* What reviews are held to: the policy and its binding, which the operator looks for. */}}
 {{- define "broadside.reviewPolicy" -}}
 {{ include "broadside.name" (dict "root" . "part" "reviews") }}.broadside.dev
+{{/* Labels and annotations of a part's pods, those of its values too. The schema refuses values that would replace ours. */}}
+{{- define "broadside.podMetadata" -}}
+labels:
+  {{- include "broadside.labels" . | nindent 2 }}
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+annotations:
+  kubectl.kubernetes.io/default-container: {{ .part }}
+  {{- with .values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{/* What the "restricted" level of Pod Security asks of a pod and of a container, and a read-only root besides. */}}
@@ -171,6 +183,9 @@ secret:
 {{- end }}
 
 {{- define "broadside.placement" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
