@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use anyhow::Context;
-use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyEgressRule};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy, NetworkPolicyEgressRule};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use stage::programs;
 use tokio::process::Command;
@@ -58,6 +58,11 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("ledger.parts=0", "parts"),
         ("ledger.parts=65", "parts"),
         ("ledger.parts=2", "nats.url"),
+        ("gateway.ingress.enabled=true", "gateway.ingress.hosts"),
+        ("gateway.ingress.hosts[0].host=Shop", "host"),
+        ("gateway.ingress.hosts[0].host=shop.example,gateway.ingress.hosts[0].paths={/v1/totals}", "paths"),
+        ("gateway.httpRoute.enabled=true", "gateway.httpRoute.parentRefs"),
+        ("gateway.httpRoute.parentRefs={public}", "parentRefs"),
         ("gateway.priorityClassName=High", "priorityClassName"),
         ("ledger.podLabels.app\\.kubernetes\\.io/name=other", "podLabels"),
         ("ledger.podAnnotations.kubectl\\.kubernetes\\.io/default-container=mesh", "podAnnotations"),
@@ -258,6 +263,89 @@ async fn each_part_reaches_what_it_must_and_nothing_else() -> Result {
     let found = policies(&format!("{on},{narrow}")).await?;
     let gateway = "gateway: UDP 5353, TCP 5353 to kube-system; TCP 6443 to 192.0.2.10/32";
     assert_eq!(found.first().map(String::as_str), Some(gateway));
+    Ok(())
+}
+
+/// The hosts of an Ingress, each with its paths and the services behind them.
+fn routes(ingress: Ingress) -> Vec<String> {
+    let rules = ingress.spec.and_then(|spec| spec.rules).unwrap_or_default();
+    let routed = rules.into_iter().flat_map(|rule| {
+        let host = rule.host.unwrap_or_default();
+        let paths = rule.http.map(|http| http.paths).unwrap_or_default().into_iter();
+        paths.map(move |path| {
+            let service = path.backend.service.unwrap_or_default();
+            let port = service.port.and_then(|port| port.name).unwrap_or_default();
+            let at = path.path.unwrap_or_default();
+            format!("{host} {} {at} to {} {port}", path.path_type, service.name)
+        })
+    });
+    routed.collect()
+}
+
+#[tokio::test]
+async fn an_ingress_routes_what_is_meant_for_applications_and_nothing_else() -> Result {
+    assert!(!said(&helm(&["template"]).await?).contains("kind: Ingress"));
+    let on = "gateway.ingress.enabled=true,gateway.ingress.className=public,\
+              gateway.ingress.annotations.example/size=1m,\
+              gateway.ingress.tls[0].secretName=copy-tls,gateway.ingress.tls[0].hosts={copy.shop.example}";
+    for (values, expected) in [
+        (
+            "gateway.ingress.hosts[0].host=copy.shop.example",
+            vec![
+                "copy.shop.example Exact /v1/decide to broadside-gateway http",
+                "copy.shop.example Prefix /ofrep/v1/evaluate/flags to broadside-gateway http",
+                "copy.shop.example Exact /v1/events to broadside-ledger http",
+                "copy.shop.example Prefix /v1/r to broadside-ledger http",
+            ],
+        ),
+        (
+            "nats.url=nats://nats:4222,gateway.ingress.hosts[0].host=copy.example,\
+             gateway.ingress.hosts[0].paths={/v1/decide},gateway.ingress.hosts[1].host=link.example,\
+             gateway.ingress.hosts[1].paths={/v1/r,/v1/events}",
+            vec![
+                "copy.example Exact /v1/decide to broadside-gateway http",
+                "link.example Exact /v1/events to broadside-gateway http",
+                "link.example Prefix /v1/r to broadside-gateway http",
+            ],
+        ),
+    ] {
+        let chart = said(&helm(&["template", "--set", &format!("{on},{values}")]).await?);
+        let found = chart.split("\n---\n").find(|document| document.contains("kind: Ingress\n"));
+        let ingress: Ingress = serde_saphyr::from_str(found.context("an Ingress")?)?;
+        let spec = ingress.spec.clone().unwrap_or_default();
+        assert_eq!(spec.ingress_class_name.as_deref(), Some("public"));
+        let tls = spec.tls.and_then(|tls| tls.into_iter().next()).unwrap_or_default();
+        assert_eq!(tls.secret_name.as_deref(), Some("copy-tls"));
+        assert!(ingress.metadata.annotations.as_ref().is_some_and(|all| all["example/size"] == "1m"));
+        assert_eq!(routes(ingress), expected, "{values}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_route_of_the_gateway_api_leads_where_an_ingress_does() -> Result {
+    assert!(!said(&helm(&["template"]).await?).contains("kind: HTTPRoute"));
+    let on = "gateway.httpRoute.enabled=true,gateway.httpRoute.hostnames={copy.shop.example},\
+              gateway.httpRoute.parentRefs[0].name=public,gateway.httpRoute.parentRefs[0].namespace=gateways";
+    for (values, recorder) in [
+        (on.to_owned(), "ledger, port: 8081"),
+        (format!("{on},nats.url=nats://nats:4222"), "gateway, port: 8080"),
+    ] {
+        let chart = said(&helm(&["template", "--set", &values]).await?);
+        for rule in [
+            "path: {type: Exact, value: /v1/decide}\n      backendRefs:\n        - {name: broadside-gateway, port: 8080}\n",
+            "path: {type: PathPrefix, value: /ofrep/v1/evaluate/flags}\n",
+            format!("value: /v1/events}}\n      backendRefs:\n        - {{name: broadside-{recorder}}}\n")
+                .as_str(),
+            format!("value: /v1/r}}\n      backendRefs:\n        - {{name: broadside-{recorder}}}\n")
+                .as_str(),
+            "  parentRefs:\n    - name: public\n      namespace: gateways\n",
+            "  hostnames:\n    - copy.shop.example\n",
+        ] {
+            assert_eq!(chart.matches(rule).count(), 1, "{rule}: {chart}");
+        }
+        assert_eq!(chart.matches("- path: {type: ").count(), 4, "{chart}");
+    }
     Ok(())
 }
 

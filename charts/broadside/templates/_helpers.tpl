@@ -168,6 +168,19 @@ secret:
 {{ if . }}https{{ else }}http{{ end }}
 {{- end }}
 
+{{/* What applications and the browsers of readers ask, and who answers: never totals, erasures or metrics. With a stream every
+gateway takes events too, and there are more of them than of ledgers. */}}
+{{- define "broadside.publicPaths" -}}
+{{- $recorder := ternary "gateway" "ledger" (not (empty .Values.nats.url)) }}
+- {path: /v1/decide, type: Exact, part: gateway}
+- {path: /ofrep/v1/evaluate/flags, type: Prefix, part: gateway}
+- {path: /v1/events, type: Exact, part: {{ $recorder }}}
+- {path: /v1/r, type: Prefix, part: {{ $recorder }}}
+{{- end }}
+{{- define "broadside.port" -}}
+{{ get (dict "gateway" "8080" "ledger" "8081" "operator" "8080") . }}
+{{- end }}
+
 {{/* Where the operator asks for totals: each part of several by the name of its pod. */}}
 {{- define "broadside.ledgerUrls" -}}
 {{- $scheme := include "broadside.scheme" .Values.ledger.tlsSecret }}
