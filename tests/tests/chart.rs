@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use anyhow::Context;
-use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy, NetworkPolicyEgressRule};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use stage::programs;
 use tokio::process::Command;
@@ -55,6 +55,8 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("networkPolicy.dns.ports=", "ports"),
         ("networkPolicy.nats.ports={nats}", "ports"),
         ("networkPolicy.nats.to={nats}", "to"),
+        ("networkPolicy.monitoring.from={prometheus}", "from"),
+        ("networkPolicy.applications.to={shop}", "to"),
         ("ledger.parts=0", "parts"),
         ("ledger.parts=65", "parts"),
         ("ledger.parts=2", "nats.url"),
@@ -198,53 +200,57 @@ async fn each_part_has_a_ledger_that_the_operator_asks_by_name() -> Result {
     Ok(())
 }
 
-/// The policies of a release, each as its part and what that may reach.
-async fn policies(values: &str) -> anyhow::Result<Vec<String>> {
+/// The policies of a release, each as its part, who may reach that, and what that may reach.
+async fn policies(values: &str) -> anyhow::Result<Vec<(String, String, String)>> {
     let chart = said(&helm(&["template", "--set", values]).await?);
     let documents = chart.split("\n---\n").filter(|document| document.contains("kind: NetworkPolicy\n"));
-    documents.map(|document| Ok(reach(&serde_saphyr::from_str(document)?))).collect()
+    documents.map(|document| Ok(reach(serde_saphyr::from_str(document)?))).collect()
 }
 
-fn reach(policy: &NetworkPolicy) -> String {
-    let spec = policy.spec.clone().unwrap_or_default();
-    assert_eq!(spec.policy_types, Some(vec!["Egress".to_owned()]));
+fn reach(policy: NetworkPolicy) -> (String, String, String) {
+    let spec = policy.spec.unwrap_or_default();
+    assert_eq!(spec.policy_types, Some(vec!["Ingress".to_owned(), "Egress".to_owned()]));
     let labels = spec.pod_selector.and_then(|pods| pods.match_labels).unwrap_or_default();
-    let rules: Vec<String> = spec.egress.iter().flatten().map(rule).collect();
-    format!("{}: {}", labels["app.kubernetes.io/component"], rules.join("; "))
+    let part = labels["app.kubernetes.io/component"].clone();
+    let ingress = spec.ingress.into_iter().flatten().map(|it| rule(it.ports, "from", it.from));
+    let egress = spec.egress.into_iter().flatten().map(|it| rule(it.ports, "to", it.to));
+    (part, ingress.collect::<Vec<_>>().join("; "), egress.collect::<Vec<_>>().join("; "))
 }
 
-fn rule(rule: &NetworkPolicyEgressRule) -> String {
+fn rule(ports: Option<Vec<NetworkPolicyPort>>, way: &str, peers: Option<Vec<NetworkPolicyPeer>>) -> String {
     let port = |port: &_| match port {
         Some(IntOrString::Int(port)) => port.to_string(),
         other => format!("{other:?}"),
     };
-    let ports = rule.ports.iter().flatten();
+    let ports = ports.into_iter().flatten();
     let ports: Vec<String> =
         ports.map(|it| format!("{} {}", it.protocol.as_deref().unwrap_or("any"), port(&it.port))).collect();
-    let peers = rule.to.iter().flatten().map(|peer| {
-        let pods = peer.pod_selector.clone().and_then(|pods| pods.match_labels).unwrap_or_default();
-        let namespaces = peer.namespace_selector.clone().and_then(|it| it.match_labels).unwrap_or_default();
+    let peers = peers.into_iter().flatten().map(|peer| {
+        let pods = peer.pod_selector.and_then(|pods| pods.match_labels).unwrap_or_default();
+        let namespaces = peer.namespace_selector.and_then(|it| it.match_labels).unwrap_or_default();
         let labels = pods.into_values().chain(namespaces.into_values());
-        labels.chain(peer.ip_block.clone().map(|block| block.cidr)).collect::<Vec<_>>().join(" ")
+        labels.chain(peer.ip_block.map(|block| block.cidr)).collect::<Vec<_>>().join(" ")
     });
     let peers: Vec<String> = peers.collect();
-    format!(
-        "{} to {}",
-        ports.join(", "),
-        if peers.is_empty() { "all".to_owned() } else { peers.join(" or ") }
-    )
+    let peers = if peers.is_empty() { "all".to_owned() } else { peers.join(" or ") };
+    format!("{} {way} {peers}", ports.join(", "))
+}
+
+/// Of each policy its part and what that may reach.
+async fn reached(values: &str) -> anyhow::Result<Vec<String>> {
+    Ok(policies(values).await?.into_iter().map(|(part, _, egress)| format!("{part}: {egress}")).collect())
 }
 
 #[tokio::test]
 async fn each_part_reaches_what_it_must_and_nothing_else() -> Result {
-    assert_eq!(policies("nats.url=nats://nats:4222").await?, [""; 0], "it is asked for");
+    assert_eq!(reached("nats.url=nats://nats:4222").await?, [""; 0], "it is asked for");
     let common = "UDP 53, TCP 53 to all; TCP 443, TCP 6443 to all";
     let operator = format!("operator: {common}; TCP 8081 to ledger broadside broadside");
     let on = "networkPolicy.enabled=true";
     let expected = [format!("gateway: {common}"), format!("ledger: {common}"), operator.clone()];
-    assert_eq!(policies(on).await?, expected);
+    assert_eq!(reached(on).await?, expected);
     let nats = "nats.url=nats://a:4222\\,nats://b.example:4333/\\,tls://c";
-    for (values, reached) in [
+    for (values, stream) in [
         ("", "TCP 4222, TCP 4333 to all"),
         (",networkPolicy.nats.ports={4223}", "TCP 4223 to all"),
         (
@@ -253,16 +259,46 @@ async fn each_part_reaches_what_it_must_and_nothing_else() -> Result {
             "TCP 4222, TCP 4333 to nats or 192.0.2.0/24",
         ),
     ] {
-        let found = policies(&format!("{on},{nats}{values}")).await?;
-        let part = |name: &str| format!("{name}: {common}; {reached}");
+        let found = reached(&format!("{on},{nats}{values}")).await?;
+        let part = |name: &str| format!("{name}: {common}; {stream}");
         assert_eq!(found, [part("gateway"), part("ledger"), operator.clone()], "{values}");
     }
     let narrow = "networkPolicy.apiServer.to[0].ipBlock.cidr=192.0.2.10/32,networkPolicy.apiServer.ports={6443},\
                   networkPolicy.dns.to[0].namespaceSelector.matchLabels.name=kube-system,\
                   networkPolicy.dns.ports={5353}";
-    let found = policies(&format!("{on},{narrow}")).await?;
+    let found = reached(&format!("{on},{narrow}")).await?;
     let gateway = "gateway: UDP 5353, TCP 5353 to kube-system; TCP 6443 to 192.0.2.10/32";
     assert_eq!(found.first().map(String::as_str), Some(gateway));
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_part_is_reached_by_those_who_must_and_by_nobody_else() -> Result {
+    let operator = "TCP 8081 from operator broadside broadside";
+    let (shop, prometheus) = (
+        ",networkPolicy.applications.from[0].namespaceSelector.matchLabels.name=shop,\
+         networkPolicy.applications.from[1].ipBlock.cidr=192.0.2.0/24",
+        ",networkPolicy.monitoring.from[0].namespaceSelector.matchLabels.name=monitoring",
+    );
+    for (values, of_gateway, of_ledger, of_operator) in [
+        ("", "TCP 8080 from all", "TCP 8081 from all", ""),
+        (shop, "TCP 8080 from shop or 192.0.2.0/24", "TCP 8081 from shop or 192.0.2.0/24", ""),
+        (
+            format!("{shop}{prometheus}").as_str(),
+            "TCP 8080 from shop or 192.0.2.0/24; TCP 8080 from monitoring",
+            "TCP 8081 from shop or 192.0.2.0/24; TCP 8081 from monitoring",
+            "TCP 8080 from monitoring",
+        ),
+    ] {
+        let found = policies(&format!("networkPolicy.enabled=true{values}")).await?;
+        let found: Vec<String> = found.into_iter().map(|(part, from, _)| format!("{part}: {from}")).collect();
+        let expected = [
+            format!("gateway: {of_gateway}"),
+            format!("ledger: {of_ledger}; {operator}"),
+            format!("operator: {of_operator}"),
+        ];
+        assert_eq!(found, expected, "{values}");
+    }
     Ok(())
 }
 

@@ -224,6 +224,24 @@ tolerations:
   {{- end }}
 {{- end }}
 
+{{/* What a NetworkPolicy lets in: from where `from` says, or from everywhere, on this port. */}}
+{{- define "broadside.ingressRule" -}}
+- ports:
+    - {port: {{ .port }}, protocol: TCP}
+  {{- with .from }}
+  from:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* Who reaches gateway and ledger alike. One port serves applications and metrics, so metrics open it to nobody else. */}}
+{{- define "broadside.commonIngress" -}}
+{{- include "broadside.ingressRule" (dict "from" .policy.applications.from "port" .port) }}
+{{- with .policy.monitoring.from }}
+{{ include "broadside.ingressRule" (dict "from" . "port" $.port) }}
+{{- end }}
+{{- end }}
+
 {{/* What every process of ours asks: names, and the API server. */}}
 {{- define "broadside.commonEgress" -}}
 {{- with .Values.networkPolicy }}
