@@ -1,4 +1,4 @@
-//! The committed definitions in `crds/`, and their copies in the chart, are those of this code, and keep the habits of
+//! The committed definitions in `crds/`, and their copies in the charts, are those of this code, and keep the habits of
 //! our API.
 //!
 //! After a change: `UPDATE=1 cargo test -p broadside-api --test definitions`, or `make generate`.
@@ -14,9 +14,10 @@ const REFRESH: &str = "UPDATE=1 cargo test -p broadside-api --test definitions";
 const LARGEST_DEFINITION_BYTES: usize = 200_000;
 
 /// For `kubectl apply`, and for Helm, which reads nothing outside its chart.
-const FOLDERS: [&str; 2] = ["../crds", "../charts/broadside/files/crds"];
+const FOLDERS: [&str; 3] =
+    ["../crds", "../charts/broadside/files/crds", "../charts/broadside-crds/files/crds"];
 
-fn files(definition: &CustomResourceDefinition) -> [PathBuf; 2] {
+fn files(definition: &CustomResourceDefinition) -> [PathBuf; 3] {
     let name = format!("{}.yaml", definition.spec.names.plural);
     FOLDERS.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(&name))
 }

@@ -1,9 +1,10 @@
-//! The chart as Helm reads it, without a cluster.
+//! The charts as Helm reads them, without a cluster.
 
 use std::process::Output;
 
 use anyhow::Context;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use stage::programs;
 use tokio::process::Command;
@@ -11,11 +12,16 @@ use tokio::process::Command;
 type Result = anyhow::Result<()>;
 
 async fn helm(arguments: &[&str]) -> anyhow::Result<Output> {
-    let chart = programs::repository().join("charts/broadside");
+    helm_of("broadside", arguments).await
+}
+
+/// Helm, asked about one of our charts.
+async fn helm_of(chart: &str, arguments: &[&str]) -> anyhow::Result<Output> {
+    let folder = programs::repository().join("charts").join(chart);
     let (verb, rest) = arguments.split_first().context("a verb")?;
     let mut command = Command::new(cluster::tools::helm().await?);
     // `template` names its release before the chart, `lint` has none.
-    command.arg(verb).args((*verb == "template").then_some("broadside")).arg(chart).args(rest);
+    command.arg(verb).args((*verb == "template").then_some("broadside")).arg(folder).args(rest);
     command.output().await.context("starting helm")
 }
 
@@ -24,9 +30,39 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn helm_has_nothing_to_say_against_it() -> Result {
-    let output = helm(&["lint", "--strict"]).await?;
-    assert!(output.status.success(), "{}", said(&output));
+async fn helm_has_nothing_to_say_against_them() -> Result {
+    for chart in ["broadside", "broadside-crds"] {
+        let output = helm_of(chart, &["lint", "--strict"]).await?;
+        assert!(output.status.success(), "{chart}: {}", said(&output));
+    }
+    Ok(())
+}
+
+/// The definitions that a chart renders, each as its name, its specification and whether it is kept.
+async fn definitions(chart: &str, arguments: &[&str]) -> anyhow::Result<Vec<(String, String, bool)>> {
+    let chart = said(&helm_of(chart, &[&["template"], arguments].concat()).await?);
+    let documents = chart.split("\n---\n").filter(|it| it.contains("\nkind: CustomResourceDefinition\n"));
+    let each = documents.map(|document| {
+        let definition: CustomResourceDefinition = serde_saphyr::from_str(document)?;
+        let annotations = definition.metadata.annotations.unwrap_or_default();
+        let kept = annotations.get("helm.sh/resource-policy").is_some_and(|policy| policy == "keep");
+        let specification = serde_json::to_string(&definition.spec)?;
+        anyhow::Ok((definition.metadata.name.context("a name")?, specification, kept))
+    });
+    each.collect()
+}
+
+#[tokio::test]
+async fn definitions_are_the_same_from_a_chart_of_their_own() -> Result {
+    let own = definitions("broadside-crds", &[]).await?;
+    assert_eq!(own.len(), 4);
+    assert_eq!(own, definitions("broadside", &[]).await?);
+    assert!(own.iter().all(|(_, _, kept)| *kept));
+    let let_go = definitions("broadside-crds", &["--set", "keep=false"]).await?;
+    assert!(let_go.iter().all(|(_, _, kept)| !kept));
+    assert!(definitions("broadside", &["--set", "crds.enabled=false"]).await?.is_empty());
+    let refused = helm_of("broadside-crds", &["template", "--set", "enabled=false"]).await?;
+    assert!(!refused.status.success() && said(&refused).contains("enabled"), "{}", said(&refused));
     Ok(())
 }
 
