@@ -1,5 +1,8 @@
 //! The charts as Helm reads them, without a cluster.
 
+#[path = "chart/monitoring.rs"]
+mod monitoring;
+
 use std::process::Output;
 
 use anyhow::Context;
@@ -96,6 +99,9 @@ async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
         ("ledger.parts=0", "parts"),
         ("ledger.parts=65", "parts"),
         ("ledger.parts=2", "nats.url"),
+        ("monitoring.podMonitor.interval=often", "interval"),
+        ("monitoring.prometheusRule.runbookUrl=runbooks", "runbookUrl"),
+        ("monitoring.dashboard.labels.app\\.kubernetes\\.io/part-of=grafana", "labels"),
         ("gateway.ingress.enabled=true", "gateway.ingress.hosts"),
         ("gateway.ingress.hosts[0].host=Shop", "host"),
         ("gateway.ingress.hosts[0].host=shop.example,gateway.ingress.hosts[0].paths={/v1/totals}", "paths"),
