@@ -152,7 +152,7 @@ lint: ## Check form, lints, and what may be depended on
 audit: ## Check dependencies for known vulnerabilities (internet, cargo-deny)
 	cargo deny check advisories
 
-generate: applications ## Write every generated file anew: definitions, formats, help, OpenAPI, scenarios, the script of pages
+generate: applications ## Write every generated file anew: definitions, formats, help, OpenAPI, scenarios, values, the script of pages
 	UPDATE=1 cargo test --locked --package broadside-rules --test page
 	UPDATE=1 cargo test --locked --package broadside-api --test definitions
 	UPDATE=1 cargo test --locked --package broadside --test help --test render --test offline
@@ -160,6 +160,7 @@ generate: applications ## Write every generated file anew: definitions, formats,
 	UPDATE=1 cargo test --locked --package broadside-gateway --test it openapi
 	UPDATE=1 cargo test --locked --package broadside-operator --test scenarios
 	UPDATE=1 cargo test --locked --package broadside-worker --test help --test plan
+	UPDATE=1 cargo test --locked --package broadside-tests --test values
 
 model: ## Train Handbill anew (forty minutes on two cores)
 	cargo run --locked --release --package broadside-worker --bin worker -- \
