@@ -34,6 +34,8 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "broadside.name" (dict
 {{/* What reviews are held to: the policy and its binding, which the operator looks for. */}}
 {{- define "broadside.reviewPolicy" -}}
 {{ include "broadside.name" (dict "root" . "part" "reviews") }}.broadside.dev
+{{- end }}
+
 {{/* Labels and annotations of a part's pods, those of its values too. The schema refuses values that would replace ours. */}}
 {{- define "broadside.podMetadata" -}}
 labels:
