@@ -4,6 +4,7 @@
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel  AdReview   what `kubectl` sees
 //! wire      decide  ofrep  event  totals  part  token     what applications and the operator send to the gateway
+//! records   evidence                                       what a verdict rests on, for GitOps and its readers
 //! words     amount  condition  figure  landing_page  name  quantity   what both are written with
 //! ```
 //!
@@ -16,6 +17,7 @@ mod amount;
 mod campaign;
 mod campaign_status;
 pub mod condition;
+mod evidence;
 pub mod figure;
 mod landing_page;
 mod model;
@@ -41,6 +43,7 @@ pub use campaign_status::{
     AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,
     PlacementStatus, RoundStatus, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
+pub use evidence::{Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant};
 pub use landing_page::{LandingPage, LandingPageError};
 pub use model::{
     AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelAdapter, ModelCache,

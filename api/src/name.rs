@@ -41,6 +41,11 @@ pub fn winner_config(campaign: &str) -> String {
     format!("adc-{campaign}-winner")
 }
 
+/// The ConfigMap with the record of what a placement's verdict rests on.
+pub fn evidence_config(campaign: &str, placement: &str) -> String {
+    format!("adc-{campaign}-{placement}-evidence")
+}
+
 /// The Job that generates variants from these inputs.
 ///
 /// The name is the inputs' digest and not that of the pod template, so an upgrade of ours repeats no finished work.
@@ -73,6 +78,11 @@ fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {
         hash.update(part.as_bytes());
     }
     hex(&hash.finalize())
+}
+
+/// SHA-256 of a text, in lower-case hexadecimal.
+pub fn text_digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Bytes in lower-case hexadecimal.

@@ -8,6 +8,7 @@
 //! model     a folder ──▶ an image that a pod takes a model from
 //! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
 //! review    a campaign ──▶ its copy, on a screen or as a spreadsheet ──▶ approve, reject, recall ──▶ reviews in your name
+//! verify    a winner with its evidence ──▶ the same verdict, or where it differs, offline
 //! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
 //! ```
 //!
@@ -19,6 +20,7 @@ mod campaign;
 mod check;
 mod connection;
 mod estimate;
+pub mod gitops;
 pub mod model;
 pub mod offline;
 mod replay;
@@ -61,6 +63,7 @@ enum Command {
     Results(results::Args),
     Review(review::Args),
     Simulate(simulate::Args),
+    Verify(gitops::VerifyArgs),
 }
 
 /// Why a command could not do its work. Faults that `check` finds are no error: they are its answer.
@@ -75,6 +78,8 @@ pub enum Error {
     Model(#[from] model::Error),
     /// Of `replay`.
     Replay(#[from] replay::Error),
+    /// Of `verify`.
+    Gitops(#[from] gitops::Error),
     /// Of `results`.
     Results(#[from] results::Error),
     /// Of `review`, `approve`, `reject` and `recall`.
@@ -100,6 +105,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Results(args) => results::run(args).await?,
         Command::Review(args) => review::run(args).await?,
         Command::Simulate(args) => simulate::run(args).await?,
+        Command::Verify(args) => gitops::verify(&args)?,
     })
 }
 

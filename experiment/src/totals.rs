@@ -280,7 +280,8 @@ impl Cell {
     }
 
     /// The sums of the covariate, by arm, if there is one.
-    pub(crate) fn covariates(&self) -> Option<&[Covariate]> {
+    #[must_use]
+    pub fn covariates(&self) -> Option<&[Covariate]> {
         self.covariates.as_deref()
     }
 

@@ -42,6 +42,7 @@ pub async fn apply(
         table_number: _,
         variant_statuses,
         review_statuses,
+        evidence,
         winner,
         generation: _,
         writing: _,
@@ -60,6 +61,10 @@ pub async fn apply(
     // Before what they allow is served: who wrote a review is known now, and the policy may be gone by the next pass.
     for (name, status) in review_statuses {
         say_of::<AdReview, _>(client, campaign, name, status).await.step("writing a review's status")?;
+    }
+    // Before the verdicts that they are of are stored: a verdict without a record could not be reached again.
+    for record in evidence {
+        put(client, campaign, record).await.step("writing the evidence of a verdict")?;
     }
     if let Some(table) = table {
         put(client, campaign, table).await.step("publishing the table")?;

@@ -111,7 +111,7 @@ async fn advance(
     let neighbours = neighbours(&context.client, object, campaign, now).await?;
     campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
     let policy = context.review_policy.as_deref();
-    let seen = observe(&context.client, &context.ledger, policy, campaign).await?;
+    let seen = observe(&context.client, &context.ledger, policy, object, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
     if !context.leadership.holds() {
         return Ok(());

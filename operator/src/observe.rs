@@ -1,5 +1,7 @@
 //! `Campaign` → `Seen`: all that a pass knows of the world, read at its start.
 
+use std::collections::BTreeMap;
+
 use api::wire::totals::TotalsResponse;
 use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Approval};
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +16,7 @@ use kube::{Api, Client, ResourceExt};
 use crate::campaign::{Campaign, has_begun};
 use crate::error::{Error, Step};
 use crate::ledger::Ledger;
+use crate::objects::evidence::KEY;
 
 /// The world as one pass sees it.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,8 @@ pub struct Seen {
     pub reviews: Vec<AdReview>,
     /// Whether somebody sees to it that reviews are written by whom they name.
     pub review_policy: ReviewPolicy,
+    /// The records of stored verdicts, by placement, where they are what they were.
+    pub evidence: BTreeMap<String, String>,
     /// The ledger's sums.
     pub totals: Totals,
 }
@@ -105,6 +110,7 @@ pub async fn observe(
     client: &Client,
     ledger: &Ledger,
     review_policy: Option<&str>,
+    object: &AdCampaign,
     campaign: &Campaign,
 ) -> Result<Seen, Error> {
     let namespace = campaign.namespace.as_str();
@@ -127,6 +133,7 @@ pub async fn observe(
     if campaign.approval != Approval::Automatic || !seen.reviews.is_empty() {
         seen.review_policy = policy(client, review_policy).await.step("reading the policy of reviews")?;
     }
+    seen.evidence = evidence(client, object, campaign).await.step("reading the evidence of verdicts")?;
     if table.is_some() {
         seen.totals = match ledger.totals(&campaign.uid).await {
             Ok(totals) => Totals::Known(totals),
@@ -160,6 +167,32 @@ async fn policy(client: &Client, name: Option<&str>) -> Result<ReviewPolicy, kub
     let since = |metadata: ObjectMeta| metadata.creation_timestamp.map(|time| time.0);
     let both = policy.and_then(|it| since(it.metadata)).zip(binding.and_then(|it| since(it.metadata)));
     Ok(both.map_or(ReviewPolicy::Missing, |(policy, binding)| ReviewPolicy::Since(policy.max(binding))))
+}
+
+/// From where it was written first, or from where it was handed on: one of both may have been deleted or changed.
+async fn evidence(
+    client: &Client,
+    object: &AdCampaign,
+    campaign: &Campaign,
+) -> Result<BTreeMap<String, String>, kube::Error> {
+    let configs: Api<ConfigMap> = Api::namespaced(client.clone(), &campaign.namespace);
+    let placements = object.status.iter().flat_map(|status| &status.placements);
+    let verdicts = placements.filter_map(|it| Some((&it.name, it.verdict.as_ref()?.evidence.as_ref()?)));
+    let mut records = BTreeMap::new();
+    for (placement, digest) in verdicts {
+        for (config, key) in [
+            (api::name::evidence_config(&campaign.name, placement), KEY.to_owned()),
+            (api::name::winner_config(&campaign.name), format!("{placement}.{KEY}")),
+        ] {
+            let data = configs.get_opt(&config).await?.and_then(|config| config.data).unwrap_or_default();
+            let record = data.get(&key).filter(|record| api::name::text_digest(record) == *digest);
+            if let Some(record) = record {
+                records.insert(placement.clone(), record.clone());
+                break;
+            }
+        }
+    }
+    Ok(records)
 }
 
 async fn pods(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {

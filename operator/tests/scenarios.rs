@@ -401,6 +401,11 @@ impl World {
         {
             job.suspend = Some(pause.activity == Activity::Suspended);
         }
+        for record in &plan.evidence {
+            let text = record.data.iter().flatten().next().expect("a record").1.clone();
+            let evidence: api::Evidence = serde_json::from_str(&text).expect("evidence");
+            self.seen.evidence.insert(evidence.placement, text);
+        }
         for (name, status) in &plan.review_statuses {
             for review in self.seen.reviews.iter_mut().filter(|review| review.name_any() == *name) {
                 review.status = Some(status.clone());
@@ -535,6 +540,9 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     for (name, status) in &plan.review_statuses {
         let (state, message) = (status.state.expect("a state"), status.message.as_deref().unwrap_or(""));
         writeln!(told, "says of {name}: {state:?} {message}").expect("text");
+    }
+    for record in &plan.evidence {
+        writeln!(told, "records {}", record.name_any()).expect("text");
     }
     if let Some(winner) = &plan.winner {
         let texts: Vec<_> = winner.data.iter().flatten().filter(|(key, _)| !key.ends_with("json")).collect();

@@ -231,8 +231,7 @@ impl JsonSchema for Figure {
 
 /// The one place where an answer is put together.
 pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
-    let estimate = estimated(question, &question.cells)?;
-    let verdict = experiment::judge(&estimate, question.plan.remaining());
+    let (estimate, verdict) = judged(question)?;
     let still_needed = experiment::still_needed(&question.cells, &estimate);
     Ok(EstimateAnswer {
         basis: question.basis,
@@ -250,6 +249,13 @@ pub(super) fn answer(question: &Question) -> Result<EstimateAnswer, Fault> {
         planned_size: planned_size(&estimate),
         segments: segments(question)?,
     })
+}
+
+/// What is known, and what may be said.
+pub(super) fn judged(question: &Question) -> Result<(Estimate, Verdict), Fault> {
+    let estimate = estimated(question, &question.cells)?;
+    let verdict = experiment::judge(&estimate, question.plan.remaining());
+    Ok((estimate, verdict))
 }
 
 fn estimated(question: &Question, cells: &[Cell]) -> Result<Estimate, Fault> {

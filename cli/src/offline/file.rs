@@ -49,7 +49,7 @@ pub(crate) fn name(file: &Path) -> String {
 }
 
 /// As much as is needed to see that it is too much.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
     let most = MOST_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     if is_standard_input(file) {

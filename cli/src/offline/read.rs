@@ -8,7 +8,9 @@ mod part;
 mod settings;
 mod totals;
 
-use experiment::{Allocation, Cell, Design, Features, Guarded, Policy, Remaining, Safety, Standing};
+use experiment::{
+    Allocation, Cell, Design, Estimate, Features, Guarded, Policy, Remaining, Safety, Standing, Verdict,
+};
 use operator::sentence::Ended;
 
 use super::allocation::{self, AllocateAnswer};
@@ -98,6 +100,27 @@ impl Question {
             Basis::AsDelivered => delivered::answer(self),
             Basis::NotRandomized => Ok(delivered::numbers(self)),
         }
+    }
+
+    /// What is known of a randomized experiment, and what it allows one to say.
+    ///
+    /// # Errors
+    /// When who was shown what was not drawn by known shares.
+    pub fn judge(&self) -> Result<(Estimate, Verdict), Fault> {
+        if self.basis != Basis::Randomized {
+            return Err(Fault::at(&"basis", Problem::NotAllocated(self.basis.as_str())));
+        }
+        answer::judged(self)
+    }
+
+    /// What an arm is called.
+    pub fn name(&self, arm: usize) -> &str {
+        &self.names[arm]
+    }
+
+    /// How many rounds the document has.
+    pub fn rounds(&self) -> usize {
+        self.rounds
     }
 
     /// The shares of the next round, of each segment where there are several.

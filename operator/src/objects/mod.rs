@@ -1,6 +1,7 @@
 //! The children of a campaign: one file each, every one a pure function from what is planned to an object.
 
 pub mod brief;
+pub mod evidence;
 pub mod job;
 mod spread;
 pub mod variant;

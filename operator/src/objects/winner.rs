@@ -16,13 +16,15 @@ pub struct Ended<'a> {
     pub verdict: &'a VerdictStatus,
     /// The copy that is served from now on, by the variant's name: the control where that of the verdict was withdrawn.
     pub served: (&'a str, &'a Slots),
+    /// The record of what the verdict rests on, where it is still there.
+    pub evidence: Option<&'a str>,
 }
 
-/// The ConfigMap with what every placement ended with: `<placement>.json` holds all of it for programs, and
-/// `<placement>.<slot>` each text alone.
+/// The ConfigMap with what every placement ended with: `<placement>.json` holds all of it for programs,
+/// `<placement>.<slot>` each text alone, and `<placement>.evidence.json` what the verdict rests on.
 pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
     let mut data = BTreeMap::new();
-    for Ended { placement, verdict, served: (variant, slots) } in ended {
+    for Ended { placement, verdict, served: (variant, slots), evidence } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
         if *variant != verdict.served {
             json["withdrawn"] = verdict.served.as_str().into();
@@ -30,6 +32,9 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
         json.sort_all_objects();
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
         data.insert(format!("{placement}.json"), json);
+        data.extend(
+            evidence.map(|record| (format!("{placement}.{}", super::evidence::KEY), record.to_owned())),
+        );
         data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));
     }
     ConfigMap {

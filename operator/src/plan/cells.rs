@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::objects::evidence::Counted;
 use api::wire::totals::{CovariateTotals, PlacementTotals};
 use api::{TablePlacement, TableRound};
 use experiment::{Allocation, AllocationError, Cell, CellError, Counts, Covariate, PartsPerMillion, Totals};
@@ -72,12 +73,22 @@ fn remedy(counts: Counts) -> &'static str {
     }
 }
 
-/// The cells of a placement in which something can be compared: rounds in which one arm was served alone say nothing
-/// about another, and would only let a change over time pass for a difference between arms.
-///
-/// There is always at least one cell, so that an experiment without data has an estimate too.
-pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Result<Vec<Cell>, TotalsError> {
-    let sums = sums(row, counted);
+/// The cells of [`counted`]. There is always at least one, so that an experiment without data has an estimate too.
+pub(super) fn cells(row: &TablePlacement, totals: &[&PlacementTotals]) -> Result<Vec<Cell>, TotalsError> {
+    let mut cells: Vec<Cell> = counted(row, totals)?.into_iter().map(|counted| counted.cell).collect();
+    if cells.is_empty() {
+        cells.extend(empty(row.variants.len()));
+    }
+    Ok(cells)
+}
+
+/// What was counted in each round and segment in which something can be compared: rounds in which one arm was served alone
+/// say nothing about another, and would only let a change over time pass for a difference between arms.
+pub(super) fn counted<'a>(
+    row: &'a TablePlacement,
+    totals: &[&PlacementTotals],
+) -> Result<Vec<Counted<'a>>, TotalsError> {
+    let sums = sums(row, totals);
     let mut segments = Vec::new();
     let mut cells = Vec::new();
     for round in &row.rounds {
@@ -99,11 +110,9 @@ pub(super) fn cells(row: &TablePlacement, counted: &[&PlacementTotals]) -> Resul
                 segment: segment.to_owned(),
                 source,
             })?;
-            cells.push(cell.in_segment(index(&mut segments, segment)));
+            let cell = cell.in_segment(index(&mut segments, segment));
+            cells.push(Counted { round: round.number, segment, cell });
         }
-    }
-    if cells.is_empty() {
-        cells.extend(empty(row.variants.len()));
     }
     Ok(cells)
 }

@@ -33,6 +33,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::campaign::{Activity, Campaign, Copy};
+use crate::objects::evidence;
 use crate::objects::job::WorkerImage;
 use crate::objects::winner::{Ended, winner};
 use crate::observe::{Seen, Totals};
@@ -54,6 +55,8 @@ pub struct Plan {
     pub table_number: i64,
     /// Variants of which something else is to be said, by name.
     pub variant_statuses: Vec<(String, AdVariantStatus)>,
+    /// The records of verdicts that were reached now.
+    pub evidence: Vec<ConfigMap>,
     /// What GitOps reads, once every placement has ended.
     pub winner: Option<ConfigMap>,
     /// How generation stands, where a model was asked.
@@ -165,6 +168,7 @@ pub fn plan(
                 campaign,
                 placement,
                 arms: accepted.arms(placement, written.stage, &approvals),
+                variants: &seen.variants,
                 approvals: &approvals,
                 served: served(seen, &placement.name),
                 totals: totals(seen, &placement.name),
@@ -204,6 +208,9 @@ fn assemble(
     let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
     let again = steps.iter().map(|step| step.again).chain(written.again).chain(policy);
     let again = again.min().unwrap_or(AT_LEAST_EVERY);
+    let record =
+        |step: &placement::Step| Some(evidence::config(campaign, &step.row.name, step.evidence.as_deref()?));
+    let evidence = steps.iter().filter_map(record).collect();
     let placements: Vec<PlacementStatus> = steps.into_iter().map(|step| step.status).collect();
     let ended = ending(object, campaign);
     Plan {
@@ -214,7 +221,8 @@ fn assemble(
         approved,
         awaited: approvals.awaited(&copies).len(),
         review_statuses: approvals.statuses(&copies, &controls),
-        winner: (ended == Ending::Settled).then(|| winner_of(campaign, &placements, &rows)),
+        evidence,
+        winner: (ended == Ending::Settled).then(|| winner_of(campaign, seen, &placements, &rows)),
         table,
         table_number,
         generation: written.status,
@@ -281,7 +289,12 @@ fn ending(object: &AdCampaign, campaign: &Campaign) -> Ending {
     }
 }
 
-fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TablePlacement]) -> ConfigMap {
+fn winner_of(
+    campaign: &Campaign,
+    seen: &Seen,
+    placements: &[PlacementStatus],
+    rows: &[TablePlacement],
+) -> ConfigMap {
     let ended: Vec<Ended<'_>> = placements
         .iter()
         .zip(rows)
@@ -290,7 +303,8 @@ fn winner_of(campaign: &Campaign, placements: &[PlacementStatus], rows: &[TableP
             let named = row.variants.iter().find(|variant| variant.name == verdict.served)?;
             // What is not approved any more is handed on no more either.
             let served = if named.withdrawn { row.variants.first()? } else { named };
-            Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots) })
+            let evidence = seen.evidence.get(&status.name).map(String::as_str);
+            Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots), evidence })
         })
         .collect();
     winner(campaign, &ended)

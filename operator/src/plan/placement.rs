@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use api::wire::totals::PlacementTotals;
 use api::{
-    OnUndecided, PlacementStatus, RoundStatus, SegmentAllocation, TablePlacement, TableRound, VerdictReason,
-    VerdictStatus,
+    AdVariant, OnUndecided, PlacementStatus, Provenance, RoundStatus, SegmentAllocation, TablePlacement,
+    TableRound, VerdictReason, VerdictStatus,
 };
 use experiment::{Allocation, Cell, Control, Estimate, PartsPerMillion, Remaining, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
 use super::approval::Approvals;
 use super::cells::TotalsError;
@@ -17,6 +18,7 @@ use super::variants::Arms;
 use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, words};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
+use crate::objects::evidence::{self, Grounds};
 
 /// What a step depends on.
 pub(super) struct Situation<'a> {
@@ -24,6 +26,8 @@ pub(super) struct Situation<'a> {
     pub(super) placement: &'a Placement,
     /// What can be shown.
     pub(super) arms: Arms,
+    /// The variants that exist.
+    pub(super) variants: &'a [AdVariant],
     /// What people have said of it.
     pub(super) approvals: &'a Approvals<'a>,
     /// The row that is served.
@@ -52,6 +56,8 @@ pub(super) struct Step {
     pub(super) inconsistent: Option<String>,
     /// What it needs so that something is tested.
     pub(super) lacks: Option<Lack>,
+    /// The record of a verdict that was reached now.
+    pub(super) evidence: Option<String>,
 }
 
 /// Why a placement tests nothing.
@@ -76,7 +82,7 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let fault = fault.or_else(|| known.as_ref()?.mismatch());
     // Numbers that can't be trusted steer nothing and are not shown; an experiment of theirs ends by its time alone.
     let trusted = known.as_ref().filter(|_| fault.is_none());
-    let verdict = situation.verdict(&row, known.as_ref().map(|known| &known.estimate));
+    let (verdict, evidence) = situation.verdict(&row, known.as_ref().map(|known| &known.estimate));
     let wanted = situation.wanted(&row, trusted, verdict.as_ref());
     let matured = trusted.map_or(0, |known| words::samples(&known.estimate));
     let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
@@ -85,7 +91,7 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let again = situation.again(&row, verdict.as_ref());
     let inconsistent = fault.map(|fault| format!("{}: {}", situation.placement.name, chain(&fault)));
     let lacks = situation.lacks(&row, verdict.as_ref());
-    Step { row, status, notes, again, inconsistent, lacks }
+    Step { row, status, notes, again, inconsistent, lacks, evidence }
 }
 
 /// What the numbers say.
@@ -201,10 +207,40 @@ impl Situation<'_> {
         }
     }
 
-    /// The verdict that stands, or the one that is reached now.
-    fn verdict(&self, row: &TablePlacement, estimate: Option<&Estimate>) -> Option<VerdictStatus> {
+    /// The verdict that stands, or the one that is reached now, with the record of it.
+    fn verdict(
+        &self,
+        row: &TablePlacement,
+        estimate: Option<&Estimate>,
+    ) -> (Option<VerdictStatus>, Option<String>) {
         let stored = self.before.and_then(|before| before.verdict.clone());
-        stored.or_else(|| self.reached(row, estimate?))
+        let reached = estimate.filter(|_| stored.is_none()).and_then(|estimate| self.reached(row, estimate));
+        let Some(reached) = reached else { return (stored, None) };
+        let record = self.evidence(row, &reached);
+        let evidence = record.as_deref().map(api::name::text_digest);
+        (Some(VerdictStatus { evidence, ..reached }), record)
+    }
+
+    /// What the verdict is reached on, to be kept beside it.
+    fn evidence(&self, row: &TablePlacement, verdict: &VerdictStatus) -> Option<String> {
+        let Counted::Known(totals) = &self.totals else { return None };
+        let counted = cells::counted(row, totals).ok()?;
+        let elapsed = rounds::begun(row).map_or(SignedDuration::ZERO, |begun| self.now.duration_since(begun));
+        let written = |name: &str| (words::origin(self.placement, name), self.provenance(name));
+        let grounds = Grounds {
+            campaign: self.campaign,
+            placement: self.placement,
+            row,
+            counted: &counted,
+            elapsed,
+            written: &written,
+        };
+        Some(evidence::evidence(&grounds, verdict).to_text())
+    }
+
+    fn provenance(&self, name: &str) -> Option<Provenance> {
+        let variant = self.variants.iter().find(|variant| variant.name_any() == name)?;
+        variant.spec.provenance.clone()
     }
 
     fn reached(&self, row: &TablePlacement, estimate: &Estimate) -> Option<VerdictStatus> {

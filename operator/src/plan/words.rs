@@ -89,7 +89,7 @@ fn days_left(more: i64, samples: i64, elapsed: SignedDuration) -> Option<i64> {
     (per_day > 0.0 && days < 1e12).then_some(days as i64)
 }
 
-fn origin(placement: &Placement, name: &str) -> Origin {
+pub(super) fn origin(placement: &Placement, name: &str) -> Origin {
     if placement.control.name == name {
         Origin::Control
     } else if placement.challengers.iter().any(|copy| copy.name == name) {
@@ -146,6 +146,7 @@ impl Said<'_> {
             p_value: Some(format!("{:.1e}", evidence.adjusted_p_value)),
             lift: Some(lift(evidence.lift_shrunken, evidence.lift_anytime)),
             expected_loss: Some(loss(evidence.relative_loss)),
+            evidence: None,
         }
     }
 
@@ -198,6 +199,7 @@ impl Said<'_> {
             p_value: None,
             lift: None,
             expected_loss: None,
+            evidence: None,
         }
     }
 

@@ -1,0 +1,79 @@
+//! What a verdict rests on, so that anybody can reach it again without a cluster.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Origin, Provenance, Slots, VerdictStatus};
+
+/// The record of one placement's verdict: the totals of that moment, and the copy that they are about.
+///
+/// Written when the verdict is reached, before it is stored, and never afterwards. `docs/gitops.md` describes the form.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// `Evidence`, so that nobody takes another file for one.
+    pub kind: EvidenceKind,
+    /// The campaign.
+    pub campaign: EvidenceCampaign,
+    /// The placement.
+    pub placement: String,
+    /// Its format.
+    pub format: String,
+    /// The seed of the assignment that was counted.
+    pub seed: i64,
+    /// The verdict, without its own `evidence`.
+    pub verdict: VerdictStatus,
+    /// The copy, the control first.
+    pub variants: Vec<EvidenceVariant>,
+    /// What was counted, in the form that `broadside estimate` reads.
+    pub totals: Value,
+}
+
+/// What the file is.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EvidenceKind {
+    /// The form that is described here.
+    Evidence,
+}
+
+/// The campaign of a verdict.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceCampaign {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID: a namesake that is made later is another campaign.
+    pub uid: String,
+}
+
+/// A variant that was compared.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceVariant {
+    /// Its name, which is made from campaign, placement and texts.
+    pub name: String,
+    /// The digest of its texts.
+    pub digest: String,
+    /// Its texts, by slot.
+    pub slots: Slots,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// What made it, for generated copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+}
+
+impl Evidence {
+    /// As it is stored: JSON with its fields in their alphabetical order, so that the same record is the same bytes.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
+    pub fn to_text(&self) -> String {
+        let mut json = serde_json::to_value(self).expect("evidence is plain data");
+        json.sort_all_objects();
+        serde_json::to_string_pretty(&json).expect("a value is JSON") + "\n"
+    }
+}

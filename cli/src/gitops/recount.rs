@@ -1,0 +1,156 @@
+//! Evidence → the verdict, reached again with the operator's own statistics.
+
+use std::fmt;
+
+use api::figure::{loss, signed};
+use api::{Evidence, EvidenceVariant, LiftStatus, VerdictReason, VerdictStatus};
+use experiment::Verdict;
+
+use super::record::{HandedOn, Record};
+use crate::offline::Question;
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recount {
+    /// People that were counted.
+    pub people: i64,
+    /// Rounds in which something was compared.
+    pub rounds: usize,
+    /// Where record and recount differ.
+    pub differences: Vec<Difference>,
+}
+
+/// What is not as the record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// A variant's name is not that of its texts, in this campaign and placement.
+    Name(String),
+    /// A variant's digest is not that of its texts.
+    Digest(String),
+    /// The totals make no sense.
+    Totals(String),
+    /// A figure differs.
+    Figure {
+        /// Which one.
+        name: &'static str,
+        /// What the record says.
+        recorded: String,
+        /// What was found.
+        found: String,
+    },
+    /// The verdict that is handed on is not the record's.
+    HandedOn,
+    /// The digest that the verdict names is not that of the record.
+    Record,
+    /// The texts that are handed on are not those of the variant that the verdict names.
+    Texts(String),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "{name} is not the name of its texts"),
+            Self::Digest(name) => write!(f, "the digest of {name} is not that of its texts"),
+            Self::Totals(why) => write!(f, "the totals can't be estimated from: {why}"),
+            Self::Figure { name, recorded, found } => {
+                write!(f, "{name} is {found}, and the record says {recorded}")
+            }
+            Self::HandedOn => f.write_str("the verdict that is handed on is another one than the record's"),
+            Self::Record => f.write_str("the verdict names another record: this one was changed"),
+            Self::Texts(name) => write!(f, "the texts that are handed on are not those of {name}"),
+        }
+    }
+}
+
+/// Reaches the verdict of a record again.
+pub fn recount(record: &Record) -> Recount {
+    let Record { evidence, digest, handed_on } = record;
+    let mut recount = totals(evidence);
+    recount.differences.extend(evidence.variants.iter().flat_map(|variant| copy(evidence, variant)));
+    if let Some(handed_on) = handed_on {
+        recount.differences.extend(handed(evidence, digest, handed_on));
+    }
+    recount
+}
+
+fn copy(evidence: &Evidence, variant: &EvidenceVariant) -> Vec<Difference> {
+    let name = api::name::variant(&evidence.campaign.name, &evidence.placement, &variant.slots);
+    let digest = api::name::copy_digest(&variant.slots);
+    let name = (name != variant.name).then(|| Difference::Name(variant.name.clone()));
+    let digest = (digest != variant.digest).then(|| Difference::Digest(variant.name.clone()));
+    name.into_iter().chain(digest).collect()
+}
+
+fn handed(evidence: &Evidence, digest: &str, handed_on: &HandedOn) -> Vec<Difference> {
+    let HandedOn { variant, slots, verdict, withdrawn } = handed_on;
+    let mut differences = Vec::new();
+    if verdict.evidence.as_deref() != Some(digest) {
+        differences.push(Difference::Record);
+    }
+    if (VerdictStatus { evidence: None, ..verdict.clone() }) != evidence.verdict {
+        differences.push(Difference::HandedOn);
+    }
+    // What was withdrawn is handed on no more: the control is.
+    let expected = match withdrawn {
+        Some(_) => evidence.variants.first(),
+        None => evidence.variants.iter().find(|known| known.name == verdict.served),
+    };
+    if expected.is_none_or(|known| known.name != *variant || known.slots != *slots) {
+        differences.push(Difference::Texts(verdict.served.clone()));
+    }
+    differences
+}
+
+/// The verdict, from the totals.
+fn totals(evidence: &Evidence) -> Recount {
+    let fault =
+        |fault: String| Recount { differences: vec![Difference::Totals(fault)], ..Recount::default() };
+    let bytes = serde_json::to_vec(&evidence.totals).expect("a value is JSON");
+    let question = match Question::parse(&bytes) {
+        Ok(question) => question,
+        Err(error) => return fault(error.to_string()),
+    };
+    let (estimate, verdict) = match question.judge() {
+        Ok(judged) => judged,
+        Err(error) => return fault(error.to_string()),
+    };
+    let recorded = &evidence.verdict;
+    let people = estimate.arms.iter().map(|arm| arm.exposures).sum::<u64>();
+    let mut differences = Vec::new();
+    let mut compare = |name, recorded: String, found: String| {
+        if recorded != found {
+            differences.push(Difference::Figure { name, recorded, found });
+        }
+    };
+    compare("the verdict", format!("{:?}", recorded.reason), said(&verdict));
+    if let (Verdict::Winner { arm, evidence: shown }, VerdictReason::Winner) = (&verdict, recorded.reason) {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let lift = LiftStatus {
+            shrunken: signed(shown.lift_shrunken),
+            lower: signed(shown.lift_anytime.low),
+            upper: signed(shown.lift_anytime.high),
+        };
+        compare("the winner", text(&recorded.winner), question.name(*arm).to_owned());
+        compare("the p-value", text(&recorded.p_value), format!("{:.1e}", shown.adjusted_p_value));
+        compare("the lift", recorded.lift.as_ref().map(lifted).unwrap_or_default(), lifted(&lift));
+        compare("the expected loss", text(&recorded.expected_loss), loss(shown.relative_loss));
+    }
+    Recount { people: i64::try_from(people).unwrap_or(i64::MAX), rounds: question.rounds(), differences }
+}
+
+fn lifted(lift: &LiftStatus) -> String {
+    let LiftStatus { shrunken, lower, upper } = lift;
+    format!("{shrunken} ({lower}..{upper})")
+}
+
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Winner { .. } => "Winner",
+        Verdict::ControlWins => "ControlWins",
+        Verdict::NoWorthwhileDifference { .. } => "NoWorthwhileDifference",
+        // Where time is up, counts that can't be trusted end an experiment like any that shows nothing.
+        Verdict::Inconclusive { .. } | Verdict::Unhealthy(_) => "Inconclusive",
+        Verdict::Collecting { .. } => "Collecting",
+    }
+    .to_owned()
+}

@@ -1,0 +1,258 @@
+//! Verdicts of the operator's own plan are reached again from their evidence, and what was changed in one is found.
+
+use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals, TotalsResponse};
+use api::{AdCampaign, AdTable, Evidence};
+use cli::gitops::{Difference, Record, RecordError, records, recount};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt;
+use operator::Campaign;
+use operator::apply::Applied;
+use operator::objects::job::{ModelImages, WorkerImage};
+use operator::observe::{Seen, Totals};
+use operator::plan::{Plan, Settings, plan};
+use operator::status::{Pass, report};
+
+/// A campaign, pass by pass.
+struct World {
+    object: AdCampaign,
+    seen: Seen,
+    now: Timestamp,
+}
+
+/// What a cell counted: exposures, rewards, their squares, and what was known before.
+type Counted = (u64, f64, f64, Option<f64>);
+
+impl World {
+    fn new(metric: &str, segments: &str) -> Self {
+        let yaml = format!(
+            "{{apiVersion: broadside.dev/v1alpha1, kind: AdCampaign, metadata: {{name: trail, namespace: shop, uid: u, \
+             generation: 1}}, spec: {{brief: {{product: Aero}}, {segments} placements: [{{name: hero, format: WebBanner, \
+             delivery: {{gateway: {{}}}}, control: {{headline: Aero, button: Go}}, challengers: [{{headline: Trail, button: Go}}, \
+             {{headline: Run, button: Go}}], metric: {metric}, \
+             stopping: {{maximumDuration: 7d, worthwhileLift: 5%}}}}]}}}}"
+        );
+        let object = serde_saphyr::from_str(&yaml).expect("a campaign");
+        let now = "2026-03-01T12:00:00Z".parse().expect("a moment");
+        let mut world = Self { object, seen: Seen::default(), now };
+        world.pass();
+        world
+    }
+
+    fn pass(&mut self) -> Plan {
+        let campaign = Campaign::try_from(&self.object).expect("a good one");
+        let settings = Settings {
+            worker: WorkerImage {
+                reference: "worker:1".to_owned(),
+                pull_policy: None,
+                model_images: ModelImages::Copied,
+            },
+            figures_interval: std::time::Duration::from_secs(1),
+        };
+        let made = plan(&self.object, &campaign, &self.seen, &settings, self.now);
+        self.seen.variants.extend(made.variants.clone());
+        self.seen.table = made.table.clone().or_else(|| self.seen.table.take());
+        let pass = Pass { campaign: Some(campaign), plan: Some(made.clone()), applied: Some(Applied) };
+        self.object.status = Some(report(&self.object, &pass, None, self.now));
+        made
+    }
+
+    /// Counts this much of each arm in every segment, and looks a day later.
+    fn count(&mut self, counted: &[Counted]) -> Plan {
+        let table: &AdTable = self.seen.table.as_ref().expect("a table");
+        let row = &table.spec.placements[0];
+        let round = row.rounds.last().expect("a round");
+        let segments = round.allocations.iter().flat_map(|allocation| &allocation.segments);
+        let cells = segments.flat_map(|segment| {
+            row.variants.iter().zip(counted).map(
+                |(variant, &(exposures, rewards, squared_rewards, before))| CellTotals {
+                    round: round.number,
+                    segment: segment.clone(),
+                    variant: variant.name.clone(),
+                    decisions: Some(exposures + exposures / 10),
+                    exposures,
+                    rewards,
+                    squared_rewards,
+                    covariate: before.map(|sum| CovariateTotals {
+                        exposures,
+                        sum,
+                        squares: sum * 2.0,
+                        products: sum,
+                    }),
+                    late: LateTotals::default(),
+                    unconfirmed_clicks: 0,
+                },
+            )
+        });
+        let counted = PlacementTotals {
+            name: row.name.clone(),
+            seed: row.seed,
+            pending_exposures: 0,
+            cells: cells.collect(),
+        };
+        let mut placements = match std::mem::take(&mut self.seen.totals) {
+            Totals::Known(known) => known.placements,
+            Totals::NotAsked | Totals::Unreachable(_) => Vec::new(),
+        };
+        match placements.first_mut() {
+            Some(known) => known.cells.extend(counted.cells),
+            None => placements.push(counted),
+        }
+        self.now += SignedDuration::from_hours(24);
+        self.seen.totals =
+            Totals::Known(TotalsResponse { campaign: "u".to_owned(), as_of: self.now, placements });
+        self.pass()
+    }
+
+    /// The winner's ConfigMap, once the verdict is stored.
+    fn handed_on(&mut self, reached: &Plan) -> ConfigMap {
+        let record = reached.evidence.first().expect("a verdict").data.clone().expect("a record");
+        self.seen.evidence.insert("hero".to_owned(), record["evidence.json"].clone());
+        self.pass().winner.expect("it is settled")
+    }
+}
+
+fn yaml(config: &ConfigMap) -> String {
+    yaml_of(config)
+}
+
+fn read(text: &str) -> Vec<Record> {
+    records(text.as_bytes()).expect("records")
+}
+
+fn binary(exposures: u64, rewarded: u64) -> Counted {
+    (exposures, rewarded as f64, rewarded as f64, None)
+}
+
+const VIEWS: &str = "{name: view, kind: Binary, window: 30m}";
+
+fn winner() -> (World, Plan) {
+    let mut world = World::new(VIEWS, "");
+    let reached = world.count(&[binary(2000, 100), binary(4000, 420), binary(4000, 190)]);
+    (world, reached)
+}
+
+#[test]
+fn a_verdict_is_reached_again_from_its_evidence() {
+    let check = |mut world: World, reached: &Plan, expected: &str| {
+        let config = yaml(&world.handed_on(reached));
+        let found = read(&config);
+        let [record] = &found[..] else { panic!("one placement, {found:?}") };
+        assert_eq!(format!("{:?}", record.evidence.verdict.reason), expected);
+        let recounted = recount(record);
+        assert_eq!(recounted.differences, [], "{config}");
+        assert!(recounted.people > 0 && recounted.rounds > 0);
+        // The file of evidence alone, as it may be committed.
+        let alone = record.evidence.to_text();
+        assert_eq!(recount(&read(&alone)[0]).differences, []);
+    };
+    let (world, reached) = winner();
+    check(world, &reached, "Winner");
+
+    let mut rounds = World::new(VIEWS, "");
+    rounds.count(&[binary(100, 5), binary(200, 20), binary(200, 11)]);
+    let shares =
+        &rounds.seen.table.as_ref().expect("a table").spec.placements[0].rounds[1].allocations[0].shares;
+    let people: Vec<u64> = shares.iter().map(|&share| u64::from(share) / 50).collect();
+    let reached = rounds.count(&[
+        binary(people[0], people[0] / 20),
+        binary(people[1], people[1] / 9),
+        binary(people[2], people[2] / 20),
+    ]);
+    check(rounds, &reached, "Winner");
+
+    let mut segments = World::new(VIEWS, "segments: [new, returning],");
+    let reached = segments.count(&[binary(2000, 100), binary(4000, 420), binary(4000, 190)]);
+    check(segments, &reached, "Winner");
+
+    let mut worse = World::new("{name: bounce, kind: Binary, window: 30m, direction: Minimize}", "");
+    let reached = worse.count(&[binary(4000, 200), binary(8000, 840), binary(8000, 840)]);
+    check(worse, &reached, "ControlWins");
+
+    let mut revenue = World::new("{name: revenue, kind: Value, cap: \"50.5\", window: 30m}", "");
+    let counted = |exposures: u64, mean: f64| {
+        let sum = exposures as f64 * mean;
+        (exposures, sum, sum * 20.5, Some(exposures as f64 * 1.25))
+    };
+    let reached = revenue.count(&[counted(4000, 2.0), counted(8000, 4.2), counted(8000, 2.1)]);
+    check(revenue, &reached, "Winner");
+
+    let mut late = World::new(VIEWS, "");
+    late.now += SignedDuration::from_hours(24 * 7);
+    let reached = late.count(&[binary(200, 10), binary(400, 22), binary(400, 19)]);
+    check(late, &reached, "Inconclusive");
+}
+
+#[test]
+fn what_was_changed_is_found() {
+    let (mut world, reached) = winner();
+    let config = world.handed_on(&reached);
+    let check = |change: &dyn Fn(&mut Record), expected: &dyn Fn(&Difference) -> bool| {
+        let mut found = read(&yaml(&config)).remove(0);
+        change(&mut found);
+        let differences = recount(&found).differences;
+        assert!(differences.iter().any(expected), "{differences:?}");
+    };
+    let figure = |name: &'static str| move |found: &Difference| matches!(found, Difference::Figure { name: of, .. } if *of == name);
+    let totals = |record: &mut Record, variant: &str, sum: &str| {
+        let name = record.evidence.variants.iter().find(|it| it.slots["headline"] == variant);
+        let name = name.expect("a variant").name.clone();
+        let totals = &mut record.evidence.totals["rounds"][0]["totals"][&name];
+        (totals["sum"], totals["sumSquares"]) = (sum.into(), sum.into());
+    };
+    check(&|it| totals(it, "Trail", "421"), &figure("the p-value"));
+    check(&|it| totals(it, "Trail", "421"), &|found| *found != Difference::Record);
+    check(&|it| totals(it, "Trail", "200"), &figure("the verdict"));
+    check(&|it| totals(it, "Trail", "999999"), &|found| matches!(found, Difference::Totals(_)));
+    check(&|it| it.digest = "0".repeat(64), &|found| *found == Difference::Record);
+    check(&|it| it.evidence.verdict.p_value = Some("1.0e-9".to_owned()), &figure("the p-value"));
+    check(&|it| it.evidence.verdict.sentence = "it is a wonder".to_owned(), &|found| {
+        *found == Difference::HandedOn
+    });
+    check(
+        &|it| drop(it.evidence.variants[1].slots.insert("button".to_owned(), "Buy".to_owned())),
+        &|found| matches!(found, Difference::Name(_)),
+    );
+    check(&|it| it.evidence.variants[2].digest = "0".repeat(64), &|found| {
+        matches!(found, Difference::Digest(_))
+    });
+    let other = |it: &mut Record| {
+        let handed_on = it.handed_on.as_mut().expect("a winner's ConfigMap");
+        handed_on.slots.insert("headline".to_owned(), "Free shoes".to_owned());
+    };
+    check(&other, &|found| matches!(found, Difference::Texts(_)));
+}
+
+#[test]
+fn a_file_without_evidence_says_what_to_name() {
+    let (mut world, reached) = winner();
+    let mut config = world.handed_on(&reached);
+    let check = |text: &str, expected: fn(&RecordError) -> bool| {
+        let found = records(text.as_bytes()).expect_err(text);
+        assert!(expected(&found), "{found:?}");
+    };
+    check("[", |found| matches!(found, RecordError::Form(_)));
+    check("kind: Secret", |found| matches!(found, RecordError::Other));
+    check("{\"kind\": \"Evidence\"}", |found| matches!(found, RecordError::Key { .. }));
+    config.data.as_mut().expect("data").remove("hero.evidence.json");
+    check(&yaml_of(&config), |found| matches!(found, RecordError::Missing(placement) if placement == "hero"));
+}
+
+/// As the API server prints it.
+fn yaml_of(config: &ConfigMap) -> String {
+    let mut value = serde_json::to_value(config).expect("plain data");
+    value["kind"] = "ConfigMap".into();
+    assert!(!config.name_any().is_empty());
+    serde_json::to_string(&value).expect("JSON")
+}
+
+#[test]
+fn the_record_holds_all_that_is_handed_on() {
+    let (mut world, reached) = winner();
+    let config = world.handed_on(&reached);
+    let text = &config.data.as_ref().expect("data")["hero.evidence.json"];
+    let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+    assert_eq!(&evidence.to_text(), text, "the same record is the same bytes");
+    assert_eq!(evidence.variants.len(), 3);
+    assert_eq!(evidence.totals["control"], evidence.variants[0].name.as_str());
+}

@@ -1,0 +1,178 @@
+//! The ConfigMap with what a verdict rests on.
+
+use std::collections::BTreeMap;
+
+use api::{
+    Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, Origin, Percent, Provenance, TablePlacement,
+    VerdictStatus,
+};
+use experiment::{Direction, Stopping, Totals};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::{Map, Value, json};
+
+use super::metadata;
+use crate::campaign::{Campaign, Placement};
+
+/// What was counted in one round and segment.
+#[derive(Clone, Debug)]
+pub struct Counted<'a> {
+    /// The round's number.
+    pub round: u32,
+    /// The segment.
+    pub segment: &'a str,
+    /// The shares, and the sums under them.
+    pub cell: experiment::Cell,
+}
+
+/// What a verdict is reached on.
+pub struct Grounds<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// The placement.
+    pub placement: &'a Placement,
+    /// Its row of the table.
+    pub row: &'a TablePlacement,
+    /// What was counted, the oldest round first.
+    pub counted: &'a [Counted<'a>],
+    /// How long the experiment has run.
+    pub elapsed: SignedDuration,
+    /// Who wrote a variant, and what made it.
+    pub written: &'a dyn Fn(&str) -> (Origin, Option<Provenance>),
+}
+
+/// The key of the record in a ConfigMap of evidence.
+pub const KEY: &str = "evidence.json";
+
+/// The record of a verdict.
+pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
+    let Grounds { campaign, placement, row, written, .. } = grounds;
+    let variant = |variant: &api::TableVariant| {
+        let (origin, provenance) = written(&variant.name);
+        EvidenceVariant {
+            name: variant.name.clone(),
+            digest: variant.digest.clone(),
+            slots: variant.slots.clone(),
+            origin,
+            provenance,
+        }
+    };
+    Evidence {
+        kind: EvidenceKind::Evidence,
+        campaign: EvidenceCampaign {
+            namespace: campaign.namespace.clone(),
+            name: campaign.name.clone(),
+            uid: campaign.uid.clone(),
+        },
+        placement: placement.name.clone(),
+        format: row.format.clone(),
+        seed: row.seed,
+        verdict: VerdictStatus { evidence: None, ..verdict.clone() },
+        variants: row.variants.iter().map(variant).collect(),
+        totals: totals(grounds),
+    }
+}
+
+/// The ConfigMap that holds the record of one placement.
+pub fn config(campaign: &Campaign, placement: &str, text: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: metadata(campaign, api::name::evidence_config(&campaign.name, placement)),
+        data: Some(BTreeMap::from([(KEY.to_owned(), text.to_owned())])),
+        ..ConfigMap::default()
+    }
+}
+
+/// As `broadside estimate` reads it.
+fn totals(grounds: &Grounds<'_>) -> Value {
+    let Grounds { placement, row, counted, elapsed, .. } = grounds;
+    let mut totals = json!({
+        "metric": metric(placement),
+        "control": row.variants[0].name,
+        "confidence": percent(placement.stopping.confidence()),
+        "maximumLoss": percent(placement.stopping.maximum_loss()),
+        "elapsed": seconds(*elapsed),
+        "maximumDuration": seconds(placement.maximum_duration),
+        "rounds": rounds(row, counted),
+    });
+    if let Some(lift) = Stopping::worthwhile_lift(&placement.stopping) {
+        totals["worthwhileLift"] = json!(percent(lift));
+    }
+    let retired = row.variants.iter().filter(|variant| variant.withdrawn);
+    let retired: Map<String, Value> =
+        retired.map(|variant| (variant.name.clone(), json!({ "retired": true }))).collect();
+    if !retired.is_empty() {
+        totals["variants"] = Value::Object(retired);
+    }
+    totals
+}
+
+fn metric(placement: &Placement) -> Value {
+    let api::TableMetric { name, kind, cap_millionths, window_seconds } = &placement.metric;
+    let direction = match placement.direction {
+        Direction::Maximize => "Maximize",
+        Direction::Minimize => "Minimize",
+    };
+    let mut metric = json!({
+        "name": name, "kind": kind, "direction": direction, "window": format!("{window_seconds}s"),
+    });
+    if let Some(cap) = cap_millionths {
+        metric["cap"] = json!(format!("{}.{:06}", cap / 1_000_000, cap % 1_000_000));
+    }
+    metric
+}
+
+fn percent(fraction: f64) -> Percent {
+    // It was made from whole parts per million.
+    Percent::from_parts_per_million((fraction * 1e6).round() as u32)
+}
+
+/// A duration of the form is at least a second.
+fn seconds(duration: SignedDuration) -> String {
+    format!("{}s", duration.as_secs().max(1))
+}
+
+/// By number. With the segment of everybody alone there is none to tell apart.
+fn rounds(row: &TablePlacement, counted: &[Counted<'_>]) -> Vec<Value> {
+    let mut rounds: Vec<Value> = Vec::new();
+    for Counted { round, segment, cell } in counted {
+        let of_cell = json!({ "allocation": allocation(row, cell), "totals": sums(row, cell) });
+        if *segment == api::name::EVERYBODY {
+            let mut of_cell = of_cell;
+            of_cell["number"] = json!(round);
+            rounds.push(of_cell);
+            continue;
+        }
+        match rounds.iter_mut().find(|known| known["number"] == json!(round)) {
+            Some(known) => known["segments"][segment] = of_cell,
+            None => rounds.push(json!({ "number": round, "segments": { *segment: of_cell } })),
+        }
+    }
+    rounds
+}
+
+fn allocation(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Value> {
+    let shares = row.variants.iter().zip(cell.allocation().shares()).filter(|(_, share)| share.get() > 0);
+    shares.map(|(variant, share)| (variant.name.clone(), json!(share.get()))).collect()
+}
+
+fn sums(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Value> {
+    let served = cell.allocation().shares().iter().map(|share| share.get() > 0);
+    let arms = row.variants.iter().enumerate().zip(served).filter(|(_, served)| *served);
+    let sum = |arm: usize| {
+        let Totals { exposures, rewards, squared_rewards } = cell.totals()[arm];
+        let mut sum = json!({
+            "n": exposures, "sum": rewards.to_string(), "sumSquares": squared_rewards.to_string(),
+        });
+        if let Some(decisions) = cell.decisions() {
+            sum["decisions"] = json!(decisions[arm]);
+        }
+        if let Some(covariates) = cell.covariates() {
+            let experiment::Covariate { sum: total, squares, products } = covariates[arm];
+            sum["covariate"] = json!({
+                "sum": total.to_string(), "sumSquares": squares.to_string(), "sumProducts": products.to_string(),
+            });
+        }
+        sum
+    };
+    arms.map(|((arm, variant), _)| (variant.name.clone(), sum(arm))).collect()
+}
