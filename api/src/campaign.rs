@@ -8,7 +8,7 @@ use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, LandingPage,
 
 /// What a marketer wants said, where, and how it is tested.
 ///
-/// Once writing or testing has begun only `suspend` may change: a new test has a new name.
+/// Once writing, review or testing has begun only `suspend` may change: a new test has a new name.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "broadside.dev",
@@ -24,8 +24,8 @@ use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, LandingPage,
     validation = Rule::new("self.metadata.name.size() <= 36 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
         .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && oldSelf.status.placements.exists(placement, placement.variants.size() > 1)))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.exclusion) == has(oldSelf.spec.exclusion) && (!has(self.spec.exclusion) || self.spec.exclusion == oldSelf.spec.exclusion) && has(self.spec.holdout) == has(oldSelf.spec.holdout) && (!has(self.spec.holdout) || self.spec.holdout == oldSelf.spec.holdout) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
-        .message("writing or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
+    validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && (oldSelf.spec.approval != 'Automatic' || oldSelf.status.placements.exists(placement, placement.variants.size() > 1))))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.exclusion) == has(oldSelf.spec.exclusion) && (!has(self.spec.exclusion) || self.spec.exclusion == oldSelf.spec.exclusion) && has(self.spec.holdout) == has(oldSelf.spec.holdout) && (!has(self.spec.holdout) || self.spec.holdout == oldSelf.spec.holdout) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
+        .message("writing, review or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where the campaign stands"),

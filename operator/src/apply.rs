@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::campaign::{Activity, Campaign};
 use crate::error::{Error, Step};
 use crate::objects;
-use crate::plan::{Generate, Pause, Plan};
+use crate::plan::{Generate, Pause, Plan, Recall, Reviewed};
 
 /// Owns what we say of children.
 const CHILDREN: &str = "broadside";
@@ -55,19 +55,19 @@ pub async fn apply(
         notes: _,
         again: _,
     } = plan;
-    for variant in variants {
-        put(client, campaign, variant).await.step("creating a variant")?;
-    }
+    let namespace = campaign.namespace.as_str();
     // Before what they allow is served: who wrote a review is known now, and the policy may be gone by the next pass.
-    for (name, status) in review_statuses {
-        say_of::<AdReview, _>(client, campaign, name, status).await.step("writing a review's status")?;
-    }
+    say_of_reviews(client, namespace, review_statuses).await?;
     // Before the verdicts that they are of are stored: a verdict without a record could not be reached again.
     for record in evidence {
-        put(client, campaign, record).await.step("writing the evidence of a verdict")?;
+        put(client, namespace, record).await.step("writing the evidence of a verdict")?;
     }
     if let Some(table) = table {
-        put(client, campaign, table).await.step("publishing the table")?;
+        put(client, namespace, table).await.step("publishing the table")?;
+    }
+    // After the table: what keeps an object from being made must keep nothing served that was rejected.
+    for variant in variants {
+        put(client, namespace, variant).await.step("creating a variant")?;
     }
     if let Some(generate) = generate {
         start(client, object, campaign, generate).await?;
@@ -76,12 +76,36 @@ pub async fn apply(
         set_pause(client, campaign, pause).await.step("suspending or resuming the Job")?;
     }
     for (name, status) in variant_statuses {
-        say_of::<AdVariant, _>(client, campaign, name, status).await.step("writing a variant's status")?;
+        let metadata = json!({ "name": name });
+        say_of::<AdVariant, _>(client, namespace, metadata, status)
+            .await
+            .step("writing a variant's status")?;
     }
     if let Some(winner) = winner {
-        put_if_changed(client, campaign, winner).await.step("writing the winner's ConfigMap")?;
+        put_if_changed(client, namespace, winner).await.step("writing the winner's ConfigMap")?;
     }
     Ok(Applied)
+}
+
+/// Takes out what is not approved any more, of a campaign that can't be carried out.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn recall(client: &Client, namespace: &str, recall: &Recall) -> Result<(), Error> {
+    let Recall { table, review_statuses } = recall;
+    say_of_reviews(client, namespace, review_statuses).await?;
+    match table {
+        Some(table) => put(client, namespace, table).await.step("publishing the table"),
+        None => Ok(()),
+    }
+}
+
+async fn say_of_reviews(client: &Client, namespace: &str, reviews: &[Reviewed]) -> Result<(), Error> {
+    for Reviewed { name, uid, status } in reviews {
+        let metadata = json!({ "name": name, "uid": uid });
+        say_of::<AdReview, _>(client, namespace, metadata, status).await.step("writing a review's status")?;
+    }
+    Ok(())
 }
 
 /// The worker's account, rights and brief, then its Job.
@@ -91,12 +115,13 @@ async fn start(
     campaign: &Campaign,
     generate: &Generate,
 ) -> Result<(), Error> {
+    let namespace = campaign.namespace.as_str();
     let account = objects::worker_account::account(campaign);
-    put(client, campaign, &account).await.step("creating the worker's account")?;
+    put(client, namespace, &account).await.step("creating the worker's account")?;
     let binding = objects::worker_account::binding(campaign);
-    put(client, campaign, &binding).await.step("binding the worker's rights")?;
+    put(client, namespace, &binding).await.step("binding the worker's rights")?;
     let brief = objects::brief::brief(campaign, object);
-    put(client, campaign, &brief).await.step("writing the brief")?;
+    put(client, namespace, &brief).await.step("writing the brief")?;
     let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
     // A Job's template can't change, and its name is its inputs: what is there is right.
     match jobs
@@ -153,25 +178,31 @@ pub async fn status(client: &Client, object: &AdCampaign, status: AdCampaignStat
 }
 
 /// Writes the status of an object that goes with the campaign; one that is gone meanwhile needs none.
-async fn say_of<K, S>(client: &Client, campaign: &Campaign, name: &str, status: &S) -> Result<(), kube::Error>
+async fn say_of<K, S>(
+    client: &Client,
+    namespace: &str,
+    metadata: Value,
+    status: &S,
+) -> Result<(), kube::Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
     S: Serialize,
 {
-    let objects: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
+    let objects: Api<K> = Api::namespaced(client.clone(), namespace);
     let patch = json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-        "metadata": { "name": name }, "status": status,
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata, "status": status,
     });
+    let name = metadata["name"].as_str().unwrap_or_default();
     let written =
         objects.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
     match written {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        // A conflict is one of UIDs: it is another object meanwhile.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         other => other.map(drop),
     }
 }
 
-async fn put<K>(client: &Client, campaign: &Campaign, child: &K) -> Result<(), kube::Error>
+async fn put<K>(client: &Client, namespace: &str, child: &K) -> Result<(), kube::Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -179,7 +210,7 @@ where
         + Serialize
         + std::fmt::Debug,
 {
-    let children: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
+    let children: Api<K> = Api::namespaced(client.clone(), namespace);
     let patch = as_patch(child)?;
     children
         .patch(&child.name_any(), &PatchParams::apply(CHILDREN).force(), &Patch::Apply(&patch))
@@ -187,7 +218,7 @@ where
         .map(drop)
 }
 
-async fn put_if_changed<K>(client: &Client, campaign: &Campaign, child: &K) -> Result<(), kube::Error>
+async fn put_if_changed<K>(client: &Client, namespace: &str, child: &K) -> Result<(), kube::Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -195,13 +226,13 @@ where
         + Serialize
         + std::fmt::Debug,
 {
-    let children: Api<K> = Api::namespaced(client.clone(), &campaign.namespace);
+    let children: Api<K> = Api::namespaced(client.clone(), namespace);
     let live = children.get_opt(&child.name_any()).await?;
     let live = live.map(|live| serde_json::to_value(live).map_err(kube::Error::SerdeError)).transpose()?;
     let wanted = serde_json::to_value(child).map_err(kube::Error::SerdeError)?;
     match live {
         Some(live) if holds(&live, &wanted) => Ok(()),
-        _ => put(client, campaign, child).await,
+        _ => put(client, namespace, child).await,
     }
 }
 

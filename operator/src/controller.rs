@@ -23,8 +23,8 @@ use crate::events::Publisher;
 use crate::leader::Leadership;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::observe::{brand, neighbours, observe};
-use crate::plan::{Settings, plan};
+use crate::observe::{brand, neighbours, observe, observe_reviews};
+use crate::plan::{Settings, plan, recall};
 use crate::status::{Pass, report};
 
 /// What passes share.
@@ -106,10 +106,16 @@ async fn advance(
     now: Timestamp,
     pass: &mut Pass,
 ) -> Result<(), Error> {
-    let brand = brand(&context.client, object).await?;
-    let campaign = pass.campaign.insert(Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?);
-    let neighbours = neighbours(&context.client, object, campaign, now).await?;
-    campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
+    let campaign = match read(object, context, now).await {
+        Ok(campaign) => pass.campaign.insert(campaign),
+        Err(error) => {
+            // What is served goes on, and people may still take some of it back.
+            if matches!(error, Error::Invalid(_)) {
+                recalled(object, context, now).await?;
+            }
+            return Err(error);
+        }
+    };
     let policy = context.review_policy.as_deref();
     let seen = observe(&context.client, &context.ledger, policy, object, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
@@ -118,6 +124,25 @@ async fn advance(
     }
     pass.applied = Some(apply::apply(&context.client, object, campaign, plan).await?);
     Ok(())
+}
+
+/// The campaign, with people of its own.
+async fn read(object: &AdCampaign, context: &Context, now: Timestamp) -> Result<Campaign, Error> {
+    let brand = brand(&context.client, object).await?;
+    let campaign = Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?;
+    let neighbours = neighbours(&context.client, object, &campaign, now).await?;
+    campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
+    Ok(campaign)
+}
+
+async fn recalled(object: &AdCampaign, context: &Context, now: Timestamp) -> Result<(), Error> {
+    let seen = observe_reviews(&context.client, context.review_policy.as_deref(), object).await?;
+    let recall = recall(object, &seen, now);
+    if !context.leadership.holds() {
+        return Ok(());
+    }
+    let namespace = object.namespace().unwrap_or_else(|| "default".to_owned());
+    apply::recall(&context.client, &namespace, &recall).await
 }
 
 /// Waits for a change, or longer each time, as the error says.
@@ -158,7 +183,8 @@ fn spread(object: &AdCampaign) -> u8 {
     object.uid().unwrap_or_default().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }
 
-/// Looks whether campaigns can be read: whether the definitions are there, and we have the right.
+/// Looks whether campaigns and reviews can be read: whether the definitions are there, of this version too, and we have the
+/// right.
 ///
 /// The loop's own store could tell when it is filled, but kube wakes only one who waits for that, and it waits itself.
 ///
@@ -166,7 +192,9 @@ fn spread(object: &AdCampaign) -> u8 {
 /// When the API server refuses or does not answer.
 pub async fn check(client: &Client) -> Result<(), Error> {
     let campaigns: Api<AdCampaign> = Api::all(client.clone());
-    campaigns.list(&ListParams::default().limit(1)).await.map(drop).step("listing campaigns")
+    campaigns.list(&ListParams::default().limit(1)).await.step("listing campaigns")?;
+    let reviews: Api<AdReview> = Api::all(client.clone());
+    reviews.list(&ListParams::default().limit(1)).await.map(drop).step("listing reviews")
 }
 
 /// Runs passes until `shutdown`, for all namespaces.

@@ -91,8 +91,8 @@ pub enum LedgerError {
     NoToken(PathBuf),
 }
 
-/// A pass does not wait longer for totals: the last shares do no harm.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A pass does not wait longer for totals: the last shares do no harm, and what is recalled meanwhile waits for the pass.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Ledger {
     /// The ledger at these addresses; over TLS, with a certificate of the authorities in the file `ca`, if one is named.

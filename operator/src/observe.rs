@@ -59,6 +59,8 @@ pub enum Totals {
     /// Nothing is served, so there was nothing to ask for.
     #[default]
     NotAsked,
+    /// A person's word comes first; the next pass asks.
+    Deferred,
     /// Its answer.
     Known(TotalsResponse),
     /// Why it did not answer.
@@ -102,6 +104,29 @@ pub async fn neighbours(
     Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)
 }
 
+/// Reads what people said of a campaign that can't be carried out, and what is served of it.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn observe_reviews(
+    client: &Client,
+    review_policy: Option<&str>,
+    object: &AdCampaign,
+) -> Result<Seen, Error> {
+    let namespace = object.namespace().unwrap_or_else(|| "default".to_owned());
+    let mut seen = Seen {
+        table: table(client, &namespace, &object.uid().unwrap_or_default()).await?,
+        ..Seen::default()
+    };
+    if seen.table.is_some() {
+        seen.reviews = reviews(client, &namespace, &object.name_any()).await?;
+    }
+    if !seen.reviews.is_empty() {
+        seen.review_policy = policy(client, review_policy).await.step("reading the policy of reviews")?;
+    }
+    Ok(seen)
+}
+
 /// Reads what a pass needs; `review_policy` is the name of the policy that reviews are held to.
 ///
 /// # Errors
@@ -114,8 +139,7 @@ pub async fn observe(
     campaign: &Campaign,
 ) -> Result<Seen, Error> {
     let namespace = campaign.namespace.as_str();
-    let tables: Api<AdTable> = Api::namespaced(client.clone(), namespace);
-    let table = tables.get_opt(&campaign.uid).await.step("reading the table")?;
+    let table = table(client, namespace, &campaign.uid).await?;
     let mut seen = Seen::default();
     if let Some(generation) = &campaign.generation {
         let models: Api<AdModel> = Api::namespaced(client.clone(), namespace);
@@ -129,12 +153,16 @@ pub async fn observe(
     }
     // After the Job: what a finished Job has made is then among them.
     seen.variants = variants(client, campaign).await?;
-    seen.reviews = reviews(client, campaign).await?;
+    seen.reviews = reviews(client, namespace, &campaign.name).await?;
     if campaign.approval != Approval::Automatic || !seen.reviews.is_empty() {
         seen.review_policy = policy(client, review_policy).await.step("reading the policy of reviews")?;
     }
     seen.evidence = evidence(client, object, campaign).await.step("reading the evidence of verdicts")?;
-    if table.is_some() {
+    let is_new = |review: &AdReview| review.status.as_ref().is_none_or(|status| status.state.is_none());
+    if seen.reviews.iter().any(is_new) {
+        // A recall does not wait for a ledger that hangs.
+        seen.totals = Totals::Deferred;
+    } else if table.is_some() {
         seen.totals = match ledger.totals(&campaign.uid).await {
             Ok(totals) => Totals::Known(totals),
             Err(error) => Totals::Unreachable(error.into()),
@@ -152,9 +180,14 @@ async fn variants(client: &Client, campaign: &Campaign) -> Result<Vec<AdVariant>
     Ok(variants)
 }
 
-async fn reviews(client: &Client, campaign: &Campaign) -> Result<Vec<AdReview>, Error> {
-    let reviews: Api<AdReview> = Api::namespaced(client.clone(), &campaign.namespace);
-    let of_campaign = ListParams::default().fields(&format!("spec.campaign.name={}", campaign.name));
+async fn table(client: &Client, namespace: &str, uid: &str) -> Result<Option<AdTable>, Error> {
+    let tables: Api<AdTable> = Api::namespaced(client.clone(), namespace);
+    tables.get_opt(uid).await.step("reading the table")
+}
+
+async fn reviews(client: &Client, namespace: &str, campaign: &str) -> Result<Vec<AdReview>, Error> {
+    let reviews: Api<AdReview> = Api::namespaced(client.clone(), namespace);
+    let of_campaign = ListParams::default().fields(&format!("spec.campaign.name={campaign}"));
     Ok(reviews.list(&of_campaign).await.step("listing reviews")?.items)
 }
 
@@ -164,9 +197,26 @@ async fn policy(client: &Client, name: Option<&str>) -> Result<ReviewPolicy, kub
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
     let (policy, binding) = (policies.get_opt(name).await?, bindings.get_opt(name).await?);
-    let since = |metadata: ObjectMeta| metadata.creation_timestamp.map(|time| time.0);
-    let both = policy.and_then(|it| since(it.metadata)).zip(binding.and_then(|it| since(it.metadata)));
-    Ok(both.map_or(ReviewPolicy::Missing, |(policy, binding)| ReviewPolicy::Since(policy.max(binding))))
+    Ok(policy.zip(binding).map_or(ReviewPolicy::Missing, |(policy, binding)| in_force(&policy, &binding)))
+}
+
+/// Whether both hold every review of the cluster to the policy. What its rules say is the cluster administrators' word.
+fn in_force(policy: &ValidatingAdmissionPolicy, binding: &ValidatingAdmissionPolicyBinding) -> ReviewPolicy {
+    let (held, bound) = (policy.spec.clone().unwrap_or_default(), binding.spec.clone().unwrap_or_default());
+    let denies = held.failure_policy.as_deref() == Some("Fail")
+        && held.match_conditions.is_none()
+        && held.validations.is_some_and(|rules| !rules.is_empty());
+    let everywhere = bound.policy_name == policy.metadata.name
+        && bound.match_resources.is_none()
+        && bound.param_ref.is_none()
+        && bound.validation_actions.is_some_and(|actions| actions.iter().any(|action| action == "Deny"));
+    let since = |metadata: &ObjectMeta| {
+        metadata.creation_timestamp.as_ref().filter(|_| metadata.deletion_timestamp.is_none()).map(|at| at.0)
+    };
+    match (denies && everywhere, since(&policy.metadata), since(&binding.metadata)) {
+        (true, Some(policy), Some(binding)) => ReviewPolicy::Since(policy.max(binding)),
+        _ => ReviewPolicy::Missing,
+    }
 }
 
 /// From where it was written first, or from where it was handed on: one of both may have been deleted or changed.
@@ -199,4 +249,56 @@ async fn pods(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, E
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
     Ok(pods.list(&of_job).await.step("listing the worker's pods")?.items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn check(what: &str, change: impl Fn(&mut Value, &mut Value), expected: ReviewPolicy) {
+        let made = |at: &str| json!({ "name": "reviews", "creationTimestamp": at });
+        let mut policy = json!({ "metadata": made("2026-03-01T12:00:00Z"), "spec": {
+            "failurePolicy": "Fail", "validations": [{ "expression": "true" }],
+        }});
+        let mut binding = json!({ "metadata": made("2026-03-01T12:00:05Z"), "spec": {
+            "policyName": "reviews", "validationActions": ["Deny"],
+        }});
+        change(&mut policy, &mut binding);
+        let policy = serde_json::from_value(policy).expect("a policy");
+        let binding = serde_json::from_value(binding).expect("a binding");
+        assert_eq!(in_force(&policy, &binding), expected, "{what}");
+    }
+
+    #[test]
+    fn reviews_are_checked_where_policy_and_binding_deny_everywhere() {
+        let since = |at: &str| ReviewPolicy::Since(at.parse().expect("a moment"));
+        let missing = ReviewPolicy::Missing;
+        check("as the chart has them", |_, _| {}, since("2026-03-01T12:00:05Z"));
+        let later = |policy: &mut Value, _: &mut Value| {
+            policy["metadata"]["creationTimestamp"] = "2026-03-01T13:00:00Z".into();
+        };
+        check("a policy that was made anew", later, since("2026-03-01T13:00:00Z"));
+        check("one that ignores", |policy, _| policy["spec"]["failurePolicy"] = "Ignore".into(), missing);
+        check("one without rules", |policy, _| policy["spec"]["validations"] = json!([]), missing);
+        let some = json!([{ "name": "some", "expression": "false" }]);
+        check("one for some", |policy, _| policy["spec"]["matchConditions"] = some.clone(), missing);
+        check(
+            "one that goes",
+            |policy, _| {
+                policy["metadata"]["deletionTimestamp"] = "2026-03-01T13:00:00Z".into();
+            },
+            missing,
+        );
+        check("of another policy", |_, binding| binding["spec"]["policyName"] = "other".into(), missing);
+        check(
+            "one that tells alone",
+            |_, binding| {
+                binding["spec"]["validationActions"] = json!(["Audit"]);
+            },
+            missing,
+        );
+        let one = json!({ "namespaceSelector": { "matchLabels": { "a": "b" } } });
+        check("of some namespaces", |_, binding| binding["spec"]["matchResources"] = one.clone(), missing);
+    }
 }

@@ -136,7 +136,7 @@ fn answers(pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec
         answers.push((Type::Stalled, plan.stalled.clone().unwrap_or(healthy)));
         answers.push((Type::VariantsReady, plan.writing.clone()));
         answers.push((Type::Approved, plan.approved.clone()));
-        answers.push((Type::DataFresh, plan.data.clone()));
+        answers.extend(plan.data.clone().map(|data| (Type::DataFresh, data)));
     }
     if !is_decided(before) {
         answers.extend(decided(pass).map(|answer| (Type::Decided, answer)));

@@ -26,7 +26,7 @@ use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{ReviewPolicy, Seen, Totals};
-use operator::plan::{Plan, Settings, plan};
+use operator::plan::{Plan, Settings, plan, recall};
 use operator::status::{Pass, report};
 use serde::Deserialize;
 
@@ -51,6 +51,56 @@ fn every_case_goes_as_written() {
         }
     }
     assert!(faults.is_empty(), "{}\nRefresh with: {REFRESH}", faults.join("\n"));
+}
+
+/// A table holds sixty rounds at most: recalls, a verdict and a suspension find their places, and no recalled copy comes back.
+#[test]
+fn a_table_that_is_full_takes_recalls_a_verdict_and_a_suspension() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cases/what-is-rejected-is-out-at-once-and-comes-back-when-somebody-approves-it");
+    let text = std::fs::read_to_string(folder.join("campaign.yaml")).expect("campaign.yaml");
+    let mut object: AdCampaign = serde_saphyr::from_str(&text).expect("a campaign");
+    object.spec.placements[0].round.growth = api::Percent("1%".to_owned());
+    let (mut world, mut told) = (World::new(object), String::new());
+    let mut happen = |world: &mut World, yaml: &str| {
+        world.happen(serde_saphyr::from_str(yaml).expect("a step"));
+        world.pass(&mut told);
+    };
+    happen(&mut world, "{}");
+    let rounds = |world: &World| world.seen.table.as_ref().expect("a table").spec.placements[0].rounds.len();
+    let shares = |world: &World| {
+        let row = &world.seen.table.as_ref().expect("a table").spec.placements[0];
+        row.rounds.last().expect("a round").allocations[0].shares.clone()
+    };
+    for step in 0.. {
+        if rounds(&world) == 58 {
+            break;
+        }
+        assert!(step < 200, "it stays at {} rounds", rounds(&world));
+        // Now the one does better, now the other.
+        let better = |arm: u32| if arm > 0 { (step + arm) % 2 * 3 } else { 0 };
+        let counted = (0..).zip(shares(&world));
+        let counted = counted.map(|(arm, n)| format!("[{}, {}]", n / 500, n / 10_000 + better(arm)));
+        let counted = counted.collect::<Vec<_>>().join(", ");
+        happen(&mut world, &format!("{{after: 10m, counted: [{counted}]}}"));
+    }
+    let says = |says: &str| {
+        format!("{{after: 1m, reviewed: [{{by: legal, says: {says}, of: [Aero Trail 3 weighs 240 g]}}]}}")
+    };
+    happen(&mut world, &says("Reject"));
+    assert_eq!(shares(&world), [1_000_000, 0, 0]);
+    happen(&mut world, "{after: 10m}");
+    assert_eq!(shares(&world), [1_000_000, 0, 0], "what was recalled does not come back");
+    happen(&mut world, &says("Approve"));
+    assert!(shares(&world)[2] > 0, "{:?}", shares(&world));
+    happen(&mut world, &says("Reject"));
+    happen(&mut world, "{after: 7d}");
+    for _ in 0..3 {
+        happen(&mut world, "{after: 1m, suspend: true}");
+        happen(&mut world, "{after: 1m, suspend: false}");
+        happen(&mut world, &says("Reject"));
+    }
+    assert!(rounds(&world) <= 60);
 }
 
 /// What happens before a pass.
@@ -146,6 +196,8 @@ struct World {
     ledger: Answers,
     api_server: Answers,
     now: Timestamp,
+    /// Whether the pass was one that could but recall.
+    recalled: bool,
 }
 
 fn tell(folder: &Path) -> String {
@@ -182,6 +234,7 @@ impl World {
             ledger: Answers::Up,
             api_server: Answers::Up,
             now,
+            recalled: false,
         }
     }
 
@@ -342,9 +395,11 @@ impl World {
         }
         let status = report(&self.object, &pass, error.as_ref(), self.now);
         writeln!(told, "--- {}", self.now).expect("text");
+        let served = self.seen.table.as_ref().filter(|_| std::mem::take(&mut self.recalled));
         if let Some(plan) = &pass.plan {
             tell_plan(plan, told);
         }
+        served.into_iter().for_each(|table| tell_table(table, told));
         if self.object.status.as_ref() == Some(&status) {
             told.push_str("status unchanged\n");
         } else {
@@ -357,7 +412,10 @@ impl World {
     fn think(&mut self) -> (Pass, Option<Error>) {
         let campaign = match Campaign::read(&self.object, self.brand.as_ref()) {
             Ok(campaign) => campaign,
-            Err(invalid) => return (Pass::default(), Some(Error::Invalid(invalid))),
+            Err(invalid) => {
+                self.recall();
+                return (Pass::default(), Some(Error::Invalid(invalid)));
+            }
         };
         self.seen.totals = match (self.ledger, &self.seen.table) {
             (_, None) => Totals::NotAsked,
@@ -389,6 +447,22 @@ impl World {
         (pass, error)
     }
 
+    /// What a pass over a campaign that can't be carried out does all the same.
+    fn recall(&mut self) {
+        let recall = recall(&self.object, &self.seen, self.now);
+        self.stamp(&recall.review_statuses);
+        self.seen.table = recall.table.or_else(|| self.seen.table.take());
+        self.recalled = true;
+    }
+
+    fn stamp(&mut self, statuses: &[operator::plan::Reviewed]) {
+        for operator::plan::Reviewed { name, uid: _, status } in statuses {
+            for review in self.seen.reviews.iter_mut().filter(|review| review.name_any() == *name) {
+                review.status = Some(status.clone());
+            }
+        }
+    }
+
     /// What `apply` would do to the cluster.
     fn remember(&mut self, plan: &Plan) {
         self.seen.variants.extend(plan.variants.clone());
@@ -406,11 +480,7 @@ impl World {
             let evidence: api::Evidence = serde_json::from_str(&text).expect("evidence");
             self.seen.evidence.insert(evidence.placement, text);
         }
-        for (name, status) in &plan.review_statuses {
-            for review in self.seen.reviews.iter_mut().filter(|review| review.name_any() == *name) {
-                review.status = Some(status.clone());
-            }
-        }
+        self.stamp(&plan.review_statuses);
         for (name, status) in &plan.variant_statuses {
             for variant in self.seen.variants.iter_mut().filter(|variant| variant.name_any() == *name) {
                 variant.status = Some(status.clone());
@@ -537,7 +607,7 @@ fn tell_plan(plan: &Plan, told: &mut String) {
         writeln!(told, "says of {name}: {state:?} {share} {}", status.reason.as_deref().unwrap_or(""))
             .expect("text");
     }
-    for (name, status) in &plan.review_statuses {
+    for operator::plan::Reviewed { name, uid: _, status } in &plan.review_statuses {
         let (state, message) = (status.state.expect("a state"), status.message.as_deref().unwrap_or(""));
         writeln!(told, "says of {name}: {state:?} {message}").expect("text");
     }
@@ -556,6 +626,10 @@ fn tell_plan(plan: &Plan, told: &mut String) {
 
 fn tell_table(table: &AdTable, told: &mut String) {
     for row in &table.spec.placements {
+        assert!(row.rounds.len() <= 60, "the definition takes no more");
+        let shares = &row.rounds.last().expect("a round").allocations[0].shares;
+        let served = row.variants.iter().zip(shares).filter(|(_, share)| **share > 0);
+        served.for_each(|(variant, _)| assert!(!variant.withdrawn, "gateways refuse it: {row:?}"));
         writeln!(told, "table {}: {} seed {}", table.spec.number, row.name, row.seed).expect("text");
         if let Some(rules) = &row.rules {
             let rules = serde_json::to_string(rules).expect("rules are plain data");

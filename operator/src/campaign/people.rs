@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use api::condition::Type;
-use api::{AdCampaign, Exclusion, Holdout, Percent, TableExclusion, TableHoldout};
+use api::{AdCampaign, Approval, Exclusion, Holdout, Percent, TableExclusion, TableHoldout};
 use kube::ResourceExt;
 
 use super::{Campaign, Fault, Faults, InvalidSpec};
@@ -82,10 +82,12 @@ fn goes_before(other: &AdCampaign, object: &AdCampaign) -> bool {
     other.uid() != object.uid() && !ends && rank(other) < rank(object)
 }
 
-/// Whether writing or testing has begun, after which the definition lets nobody change the people.
+/// Whether writing, review or testing has begun, after which the definition lets nobody change the people.
 pub(crate) fn has_begun(campaign: &AdCampaign) -> bool {
+    let reviewed = campaign.spec.approval != Approval::Automatic;
     campaign.status.as_ref().is_some_and(|status| {
-        status.generation.is_some() || status.placements.iter().any(|placement| placement.variants.len() > 1)
+        let mut placements = status.placements.iter();
+        status.generation.is_some() || placements.any(|placement| reviewed || placement.variants.len() > 1)
     })
 }
 

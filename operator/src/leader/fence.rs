@@ -6,7 +6,9 @@
 //!                                └─ leads no more: refused, and what is under way is given up
 //! ```
 //!
-//! What left this machine before can't be called back. It left by the deadline, which lies well before others may take the Lease.
+//! What left this machine before can't be called back. It left by the deadline, which lies well before others may take the Lease;
+//! only a process that is stopped between asking and sending sends later, and then a table's number and a status's version say
+//! that they are old.
 
 use std::task::{Context, Poll};
 
@@ -73,8 +75,10 @@ where
         let (leadership, written) = (self.leadership.clone(), self.inner.call(request));
         async move {
             tokio::select! {
-                written = written => written,
+                // First, so that a process that stood still asks whether it leads before it goes on.
+                biased;
                 () = leadership.lost() => Err(LeadsNoMore.into()),
+                written = written => written,
             }
         }
         .boxed()

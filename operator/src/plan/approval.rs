@@ -8,14 +8,15 @@
 //! So the last word counts, whoever's it is, and of two in the same second a rejection.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use api::condition::Reason;
-use api::{AdReview, AdReviewStatus, Approval, Decision, ReviewState, ReviewedVariant};
+use api::{AdCampaign, AdReview, AdReviewStatus, Approval, Decision, ReviewState, ReviewedVariant};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::variants::Stage;
-use super::{Answer, State};
+use super::{Answer, Reviewed, State};
 use crate::campaign::{Campaign, Copy};
 use crate::observe::{ReviewPolicy, Seen};
 
@@ -29,9 +30,36 @@ const MOST_NAMES: usize = 3;
 /// The longest message that a review's status takes.
 const MESSAGE_CHARACTERS: usize = 1_000;
 
+/// The campaign of which people speak, and how many of them have to agree.
+#[derive(Clone, Debug)]
+pub(super) struct Matter {
+    namespace: String,
+    name: String,
+    uid: String,
+    approval: Approval,
+}
+
+impl From<&Campaign> for Matter {
+    fn from(campaign: &Campaign) -> Self {
+        let Campaign { namespace, name, uid, approval, .. } = campaign;
+        Self { namespace: namespace.clone(), name: name.clone(), uid: uid.clone(), approval: *approval }
+    }
+}
+
+impl From<&AdCampaign> for Matter {
+    fn from(object: &AdCampaign) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_else(|| "default".to_owned()),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+            approval: object.spec.approval,
+        }
+    }
+}
+
 /// What people have said of a campaign's copy.
 pub(super) struct Approvals<'a> {
-    campaign: &'a Campaign,
+    matter: Matter,
     policy: ReviewPolicy,
     reviews: &'a [AdReview],
     /// Honored reviews, the oldest first.
@@ -46,22 +74,44 @@ pub(super) enum Word {
     /// Somebody has to say something: so many people.
     Awaited(usize),
     /// It must not be served.
-    Rejected {
-        /// Who said so last.
-        by: String,
-        /// Why.
-        reason: Option<String>,
-    },
+    Rejected(Rejection),
+}
+
+/// The last word against a piece of copy, and what was said since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rejection {
+    by: String,
+    reason: Option<String>,
+    /// How many people have approved it since.
+    approved: usize,
+    /// How many more have to before it comes back.
+    needs: usize,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { by, reason, approved, needs } = self;
+        write!(f, "by {by}")?;
+        reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))?;
+        match approved {
+            0 => Ok(()),
+            approved => write!(f, "; {approved} {} since, and {needs} more brings it back", has(*approved)),
+        }
+    }
+}
+
+fn has(people: usize) -> &'static str {
+    if people == 1 { "has approved it" } else { "have approved it" }
 }
 
 impl<'a> Approvals<'a> {
     /// Reads the reviews of a campaign.
-    pub(super) fn read(campaign: &'a Campaign, seen: &'a Seen) -> Self {
+    pub(super) fn read(matter: Matter, seen: &'a Seen) -> Self {
         let policy = seen.review_policy;
         let mut honored: Vec<&AdReview> =
-            seen.reviews.iter().filter(|review| refusal(campaign, review, policy).is_none()).collect();
+            seen.reviews.iter().filter(|review| refusal(&matter, review, policy).is_none()).collect();
         honored.sort_by_key(|review| (created(review), review.spec.decision, review.name_any()));
-        Self { campaign, policy, reviews: &seen.reviews, honored }
+        Self { matter, policy, reviews: &seen.reviews, honored }
     }
 
     /// What is said of `copy`, which is not the control: that is always served.
@@ -71,7 +121,7 @@ impl<'a> Approvals<'a> {
     }
 
     fn word_on(&self, meant: &ReviewedVariant) -> Word {
-        let needed = needed(self.campaign.approval);
+        let needed = needed(self.matter.approval);
         let mut approving = BTreeSet::new();
         let mut rejected = None;
         for review in self.honored.iter().filter(|review| review.spec.variants.contains(meant)) {
@@ -89,7 +139,12 @@ impl<'a> Approvals<'a> {
             }
         }
         match rejected {
-            Some((by, reason)) => Word::Rejected { by, reason },
+            Some((by, reason)) => Word::Rejected(Rejection {
+                by,
+                reason,
+                approved: approving.len(),
+                needs: needed.max(1) - approving.len(),
+            }),
             None if approving.len() < needed => Word::Awaited(needed - approving.len()),
             None => Word::Approved,
         }
@@ -103,15 +158,22 @@ impl<'a> Approvals<'a> {
     /// The answer to whether what was written may be served, of all `copies` but the controls.
     pub(super) fn answer(&self, copies: &[&Copy], stage: Stage) -> Answer {
         let awaited = self.awaited(copies);
-        let rejected = copies.iter().filter(|copy| matches!(self.word(copy), Word::Rejected { .. })).count();
-        let (state, reason, message) = match (self.campaign.approval, self.policy) {
+        let rejected = copies.iter().filter(|copy| matches!(self.word(copy), Word::Rejected(_))).count();
+        let (state, reason, message) = match (self.matter.approval, self.policy) {
+            (_, ReviewPolicy::Missing) if self.is_asked() => {
+                (State::Unknown, Reason::PolicyMissing, missing())
+            }
             (Approval::Automatic, _) => (State::True, Reason::Automatic, automatic(rejected)),
-            (_, ReviewPolicy::Missing) => (State::Unknown, Reason::PolicyMissing, missing()),
             _ if !awaited.is_empty() => (State::False, Reason::AwaitingReview, self.awaiting(&awaited)),
             _ if stage == Stage::Writing => (State::False, Reason::AwaitingReview, unwritten()),
             _ => (State::True, Reason::Reviewed, reviewed(copies.len(), rejected)),
         };
         Answer { state, reason, message }
+    }
+
+    /// Whether it matters that reviews are checked: where people have to agree, and where somebody said something.
+    fn is_asked(&self) -> bool {
+        self.matter.approval != Approval::Automatic || !self.reviews.is_empty()
     }
 
     /// The names of those that wait for a person's word.
@@ -123,8 +185,8 @@ impl<'a> Approvals<'a> {
     fn awaiting(&self, awaited: &[String]) -> String {
         let (named, rest) = awaited.split_at(awaited.len().min(MOST_NAMES));
         let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-        let people = if self.campaign.approval == Approval::FourEyes { "two people" } else { "somebody" };
-        let Campaign { namespace, name, .. } = self.campaign;
+        let people = if self.matter.approval == Approval::FourEyes { "two people" } else { "somebody" };
+        let Matter { namespace, name, .. } = &self.matter;
         format!(
             "{}{more}: to be approved or rejected by {people}; `kubectl broadside review -n {namespace} {name}` shows the texts",
             named.join(", ")
@@ -132,16 +194,17 @@ impl<'a> Approvals<'a> {
     }
 
     /// What is to be said of each review, where that is not said yet.
-    pub(super) fn statuses(&self, copies: &[&Copy], controls: &[&Copy]) -> Vec<(String, AdReviewStatus)> {
+    pub(super) fn statuses(&self, copies: &[&Copy], controls: &[&Copy]) -> Vec<Reviewed> {
         let said = |review: &AdReview| {
-            let status = match refusal(self.campaign, review, self.policy) {
+            let status = match refusal(&self.matter, review, self.policy) {
                 Some(why) => AdReviewStatus { state: Some(ReviewState::NotHonored), message: Some(why) },
                 None => AdReviewStatus {
                     state: Some(ReviewState::Honored),
                     message: beside_the_point(review, copies, controls),
                 },
             };
-            (review.status.as_ref() != Some(&status)).then(|| (review.name_any(), status))
+            let told = review.status.as_ref() == Some(&status);
+            (!told).then(|| Reviewed { name: review.name_any(), uid: review.uid(), status })
         };
         self.reviews.iter().filter_map(said).collect()
     }
@@ -160,9 +223,9 @@ fn created(review: &AdReview) -> Option<Timestamp> {
 }
 
 /// Why a review does not count, where it does not.
-fn refusal(campaign: &Campaign, review: &AdReview, policy: ReviewPolicy) -> Option<String> {
-    if review.spec.campaign.uid != campaign.uid {
-        let uid = &campaign.uid;
+fn refusal(matter: &Matter, review: &AdReview, policy: ReviewPolicy) -> Option<String> {
+    if review.spec.campaign.uid != matter.uid {
+        let uid = &matter.uid;
         return Some(format!(
             "it is of another campaign of this name: this one's UID is {uid}; write one for it"
         ));

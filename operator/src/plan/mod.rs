@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! variants    which copy exists, which may be served       generation   is the Job needed, how does it stand
-//! approval    what people said of it                       
+//! approval    what people said of it                       withdrawn    arms whose approval was taken back
 //! cells       table + totals → what `experiment` reads      placement    round, shares, verdict of one experiment
 //! rounds      questions about a row's rounds                table        the placements as one numbered table
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
@@ -19,6 +19,7 @@ mod spent;
 mod table;
 mod variants;
 mod volumes;
+mod withdrawn;
 mod words;
 
 use std::time::Duration;
@@ -39,6 +40,7 @@ use crate::objects::winner::{Ended, winner};
 use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
+pub use withdrawn::{Recall, recall};
 
 /// All that one pass is to do and to say.
 #[derive(Clone, Debug)]
@@ -67,10 +69,10 @@ pub struct Plan {
     pub approved: Answer,
     /// How many variants wait for a person's word.
     pub awaited: usize,
-    /// Reviews of which something else is to be said, by name.
-    pub review_statuses: Vec<(String, AdReviewStatus)>,
-    /// Whether the numbers are of now.
-    pub data: Answer,
+    /// Reviews of which something else is to be said.
+    pub review_statuses: Vec<Reviewed>,
+    /// Whether the numbers are of now; nothing where they were not asked for.
+    pub data: Option<Answer>,
     /// Whether a person must do something.
     pub stalled: Option<Answer>,
     /// Every experiment, as status shows it.
@@ -130,6 +132,17 @@ pub struct Pause {
     pub activity: Activity,
 }
 
+/// What is said of a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reviewed {
+    /// Its name.
+    pub name: String,
+    /// Its UID: what was checked of one is not said of another that took its name.
+    pub uid: Option<String>,
+    /// Whether it counts.
+    pub status: AdReviewStatus,
+}
+
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -157,7 +170,7 @@ pub fn plan(
     now: Timestamp,
 ) -> Plan {
     let accepted = variants::sort_out(campaign, seen);
-    let approvals = Approvals::read(campaign, seen);
+    let approvals = Approvals::read(campaign.into(), seen);
     let written = generation::look(object, campaign, seen, &accepted, settings, now);
     let before = object.status.as_ref().map_or(&[][..], |status| &status.placements);
     let steps = campaign
@@ -204,9 +217,13 @@ fn assemble(
     let mut notes = written.notes;
     notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
     let approved = approvals.answer(&copies, written.stage);
+    // What is served stays known, though somebody deleted its AdVariant.
+    let served: Vec<Copy> = rows.iter().flat_map(|row| &row.variants).map(variants::copy).collect();
+    let known: Vec<&Copy> = copies.iter().copied().chain(&served).collect();
     // Nobody tells when the policy is there again.
     let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
-    let again = steps.iter().map(|step| step.again).chain(written.again).chain(policy);
+    let deferred = matches!(seen.totals, Totals::Deferred).then_some(Duration::ZERO);
+    let again = steps.iter().map(|step| step.again).chain(written.again).chain(policy).chain(deferred);
     let again = again.min().unwrap_or(AT_LEAST_EVERY);
     let record =
         |step: &placement::Step| Some(evidence::config(campaign, &step.row.name, step.evidence.as_deref()?));
@@ -220,14 +237,14 @@ fn assemble(
         variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
         approved,
         awaited: approvals.awaited(&copies).len(),
-        review_statuses: approvals.statuses(&copies, &controls),
+        review_statuses: approvals.statuses(&known, &controls),
         evidence,
         winner: (ended == Ending::Settled).then(|| winner_of(campaign, seen, &placements, &rows)),
         table,
         table_number,
         generation: written.status,
         writing: written.answer,
-        data: inconsistent.map_or_else(|| data(&seen.totals), |what| inconsistent_data(&what)),
+        data: inconsistent.map_or_else(|| data(&seen.totals), |what| Some(inconsistent_data(&what))),
         stalled,
         placements,
         ended,
@@ -248,28 +265,31 @@ fn served<'a>(seen: &'a Seen, placement: &str) -> Option<&'a TablePlacement> {
 
 fn totals<'a>(seen: &'a Seen, placement: &str) -> placement::Counted<'a> {
     match &seen.totals {
-        Totals::NotAsked | Totals::Unreachable(_) => placement::Counted::NotKnown,
+        Totals::NotAsked | Totals::Deferred | Totals::Unreachable(_) => placement::Counted::NotKnown,
         Totals::Known(totals) => placement::Counted::Known(
             totals.placements.iter().filter(|counted| counted.name == placement).collect(),
         ),
     }
 }
 
-fn data(totals: &Totals) -> Answer {
+fn data(totals: &Totals) -> Option<Answer> {
     match totals {
-        Totals::NotAsked => Answer {
+        Totals::Deferred => None,
+        Totals::NotAsked => Some(Answer {
             state: State::Unknown,
             reason: Reason::NotServed,
             message: "nothing was served when this pass began, so nothing was counted".to_owned(),
-        },
-        Totals::Known(_) => {
-            Answer { state: State::True, reason: Reason::Fresh, message: "the ledger answers".to_owned() }
-        }
-        Totals::Unreachable(why) => Answer {
+        }),
+        Totals::Known(_) => Some(Answer {
+            state: State::True,
+            reason: Reason::Fresh,
+            message: "the ledger answers".to_owned(),
+        }),
+        Totals::Unreachable(why) => Some(Answer {
             state: State::False,
             reason: Reason::LedgerUnreachable,
             message: format!("{why}. The last shares stay; see whether the ledger's pod runs"),
-        },
+        }),
     }
 }
 
@@ -316,21 +336,26 @@ fn nothing_to_test(
     written: &generation::Written,
     steps: &[placement::Step],
 ) -> Option<Answer> {
-    let why = |lack| {
-        match lack {
+    let why = |lack| match lack {
         Lack::Review => None,
-        Lack::Copy => Some("no variant could be written: see VariantsReady, then apply the campaign under a new name, with challengers or a richer brief".to_owned()),
-        Lack::Approval => Some(format!(
-            "all others were rejected: apply the campaign under a new name with other copy, or approve one after all, with `kubectl broadside approve -n {} {} VARIANT`",
-            campaign.namespace, campaign.name
-        )),
-    }
+        Lack::Copy => Some(NOTHING_WRITTEN.to_owned()),
+        Lack::Approval => Some(nothing_approved(campaign)),
     };
     let lacks = |step: &placement::Step| Some((step.row.name.clone(), why(step.lacks?)?));
     let (placement, why) = steps.iter().find_map(lacks)?;
     let message = format!("placement {placement} has nothing to test but its control, since {why}");
     let over = written.stage == variants::Stage::Over;
     over.then_some(Answer { state: State::True, reason: Reason::NothingToTest, message })
+}
+
+const NOTHING_WRITTEN: &str = "no variant could be written: see VariantsReady, then apply the campaign under a new name, with \
+    challengers or a richer brief";
+
+fn nothing_approved(campaign: &Campaign) -> String {
+    let Campaign { namespace, name, .. } = campaign;
+    format!(
+        "all others were rejected: apply the campaign under a new name with other copy, or approve one of them after all, as `kubectl broadside review -n {namespace} {name}` says"
+    )
 }
 
 /// Whether people stopped the campaign; a word for where it is asked often.

@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use super::approval::Approvals;
 use super::cells::TotalsError;
 use super::variants::Arms;
-use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, words};
+use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, withdrawn, words};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
 use crate::objects::evidence::{self, Grounds};
@@ -126,9 +126,7 @@ impl Situation<'_> {
     /// The row of the experiment, with what people say now of its copy.
     fn row(&self) -> TablePlacement {
         let mut row = self.experiment();
-        for variant in row.variants.iter_mut().skip(1) {
-            variant.withdrawn = !self.approvals.lets(&variants::copy(variant));
-        }
+        withdrawn::mark(&mut row, self.approvals);
         let in_table = |copy: &&Copy| row.variants.iter().any(|variant| variant.name == copy.name);
         row.in_review =
             self.arms.in_review.iter().filter(|copy| !in_table(copy)).map(variants::table_variant).collect();
@@ -286,12 +284,16 @@ impl Situation<'_> {
             }
             _ if arms == 1 => Wanted::the(None, "the control alone, until variants are written"),
             (Some(stored), _) => self.after(row, stored),
+            (None, Some(_)) if withdrawn::is_served(row) => self.without_withdrawn(row, known),
             // A verdict acts only once it is stored.
             (None, Some(_)) => Wanted::the(None, "a verdict is reached"),
             (None, None) if is_suspended(self.campaign) => {
                 Wanted::the(Allocation::only(0, arms), "the control alone: the campaign is suspended")
             }
-            (None, None) if serves_withdrawn(row) => self.without_withdrawn(row, known),
+            (None, None) if withdrawn::is_served(row) => self.without_withdrawn(row, known),
+            (None, None) if withdrawn::is_all(row) => {
+                Wanted::the(Allocation::only(0, arms), "the control alone: no variant is approved")
+            }
             (None, None) => self.next_shares(row, known),
         }
     }
@@ -299,14 +301,13 @@ impl Situation<'_> {
     /// What is not approved any more is taken out at once, and not when the round may close.
     fn without_withdrawn(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
         let why = "without what is not approved any more";
-        let is_out = |arm: usize| row.variants[arm].withdrawn;
         let shares = match known {
             // It would take a place that the table does not have.
             _ if rounds::is_full(row) => Allocation::only(0, row.variants.len()),
             Some(Known { cells, estimate }) => {
                 Some(experiment::allocate(cells, &estimate.design, &self.placement.policy).allocation)
             }
-            None => rounds::last_compared(row).map(|shares| shares.without(is_out)),
+            None => rounds::last_compared(row).map(|shares| withdrawn::without(&shares, row)),
         };
         Wanted::the(shares, why)
     }
@@ -356,7 +357,8 @@ impl Situation<'_> {
         let next = experiment::allocate(cells, &estimate.design, &self.placement.policy);
         if rounds::is_full(row) {
             let last = rounds::is_alone(current).then(|| rounds::last_compared(row)).flatten();
-            let last = last.map(|shares| shares.without(|arm| row.variants[arm].withdrawn));
+            // Others than the last would take a place that the table does not have: the control stays alone then.
+            let last = last.filter(|shares| withdrawn::without(shares, row) == *shares);
             return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
         }
         if rounds::is_alone(current) || self.may_close(current, words::samples(estimate)) {
@@ -372,9 +374,7 @@ impl Situation<'_> {
         let last = "the last shares: there are no numbers to go by";
         match (rounds::is_alone(current), rounds::last_compared(row)) {
             (false, _) => Wanted::the(None, last),
-            (true, Some(shares)) => {
-                Wanted::the(Some(shares.without(|arm| row.variants[arm].withdrawn)), last)
-            }
+            (true, Some(shares)) => Wanted::the(Some(withdrawn::without(&shares, row)), last),
             (true, None) => Wanted::the(self.exploring(row), experiment::Reason::Exploring.as_str()),
         }
     }
@@ -478,7 +478,7 @@ impl Situation<'_> {
         round: &TableRound,
         verdict: Option<&VerdictStatus>,
     ) -> Option<String> {
-        let waits = verdict.is_none() && !is_suspended(self.campaign) && row.variants.len() > 1;
+        let waits = verdict.is_none() && !is_suspended(self.campaign) && !withdrawn::is_all(row);
         if !waits || rounds::is_full(row) {
             return None;
         }
@@ -493,9 +493,8 @@ impl Situation<'_> {
 
     /// What it lacks, where nothing is tested beside the control and nothing was.
     fn lacks(&self, row: &TablePlacement, verdict: Option<&VerdictStatus>) -> Option<Lack> {
-        let tested = row.variants.iter().skip(1).any(|variant| !variant.withdrawn);
         match () {
-            () if tested || verdict.is_some() => None,
+            () if !withdrawn::is_all(row) || verdict.is_some() => None,
             () if !self.arms.in_review.is_empty() => Some(Lack::Review),
             () if self.arms.rejected > 0 => Some(Lack::Approval),
             () => Some(Lack::Copy),
@@ -537,10 +536,4 @@ impl Situation<'_> {
         let minimum = Duration::try_from(self.placement.round.minimum).unwrap_or(AT_LEAST_EVERY);
         (minimum / 4).clamp(Duration::from_secs(1), Duration::from_secs(30))
     }
-}
-
-/// Whether the round in force gives something to a variant that is not approved any more.
-fn serves_withdrawn(row: &TablePlacement) -> bool {
-    let gives = |name: &str| variants::share(row, name).is_some_and(|share| share > 0);
-    row.variants.iter().any(|variant| variant.withdrawn && gives(&variant.name))
 }

@@ -116,7 +116,7 @@ impl SortedOut {
             match approvals.word(copy) {
                 Word::Approved => approved.push(copy.clone()),
                 Word::Awaited(_) => arms.in_review.push(copy.clone()),
-                Word::Rejected { .. } => arms.rejected += 1,
+                Word::Rejected(_) => arms.rejected += 1,
             }
         }
         if stage == Stage::Over && arms.in_review.is_empty() {
@@ -166,31 +166,35 @@ pub(super) fn statuses(
                 approvals.word(&Copy { name: name.clone(), slots: variant.spec.slots.clone() })
             }
         };
-        let status = status(&name, sorted.refusal(&name), word, rows);
+        let status = status(variant, sorted.refusal(&name), word, rows);
         (variant.status.as_ref() != Some(&status)).then_some((name, status))
     };
     seen.variants.iter().filter_map(said).collect()
 }
 
-fn status(name: &str, judgment: Option<&Judgment>, word: Word, rows: &[TablePlacement]) -> AdVariantStatus {
-    let share = rows.iter().find_map(|row| share(row, name));
+fn status(
+    variant: &AdVariant,
+    judgment: Option<&Judgment>,
+    word: Word,
+    rows: &[TablePlacement],
+) -> AdVariantStatus {
+    let row = rows.iter().find(|row| row.name == variant.spec.placement);
+    let share = row.and_then(|row| share(row, &variant.name_any()));
     let (state, reason) = match (share, judgment, word) {
         (_, Some(Judgment::Refused(reason)), _) => (VariantState::Refused, Some(reason.clone())),
-        (_, _, Word::Rejected { by, reason }) => {
-            (VariantState::Rejected, Some(rejected(&by, reason.as_deref())))
-        }
+        (_, _, Word::Rejected(rejection)) => (VariantState::Rejected, Some(rejection.to_string())),
         (None, Some(Judgment::Surplus), _) => (VariantState::Surplus, None),
         (_, _, Word::Awaited(people)) => (VariantState::InReview, Some(awaited(people))),
         (Some(_), _, Word::Approved) => (VariantState::Served, None),
-        (None, _, Word::Approved) => (VariantState::Waiting, None),
+        (None, _, Word::Approved) => {
+            (VariantState::Waiting, row.filter(|row| row.variants.len() > 1).map(|_| TOO_LATE.to_owned()))
+        }
     };
     AdVariantStatus { state: Some(state), share: share.map(Percent::from_parts_per_million), reason }
 }
 
-fn rejected(by: &str, reason: Option<&str>) -> String {
-    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    format!("rejected by {by}{why}")
-}
+/// An experiment begins for all its variants together.
+const TOO_LATE: &str = "the experiment began without it: test it in a campaign of another name";
 
 fn awaited(people: usize) -> String {
     match people {

@@ -117,6 +117,20 @@ async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards(
     let part = json!({"group": "checkout", "share": "50%"});
     campaigns.check("other people", &changed("exclusion", part.clone()), frozen).await?;
     campaigns.check("a holdout", &changed("holdout", part), frozen).await?;
+    let reviewed = |headline: &str, approval: &str| {
+        let mut campaign = campaign(headline, false);
+        (campaign["metadata"]["name"], campaign["spec"]["approval"]) = ("reviewed".into(), approval.into());
+        campaign
+    };
+    let waits = json!({"status": {"placements": [{
+        "name": "hero", "seed": 1, "control": "one", "samples": 0, "variants": [],
+        "round": {"number": 1, "openedAt": "2026-03-01T12:00:00Z", "shares": "the control alone"},
+    }]}});
+    campaigns.check("a review", &reviewed("Meet it", "Manual"), None).await?;
+    campaigns.check("mended before it begins", &reviewed("Meet it now", "Manual"), None).await?;
+    campaigns.0.patch_status("reviewed", &PatchParams::default(), &Patch::Merge(&waits)).await?;
+    campaigns.check("other copy under review", &reviewed("Meet it", "Manual"), frozen).await?;
+    campaigns.check("the review taken away", &reviewed("Meet it now", "Automatic"), frozen).await?;
     campaigns.check("a brand", &changed("rules", json!({"brand": "acme"})), frozen).await
 }
 

@@ -1,0 +1,107 @@
+//! Arms whose approval was taken back: they keep their places and have no share.
+
+use api::{AdCampaign, AdTable, SegmentAllocation, TablePlacement, TableRound};
+use experiment::Allocation;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::ObjectMeta;
+
+use super::approval::Approvals;
+use super::{Reviewed, cells, rounds, variants};
+use crate::campaign::Copy;
+use crate::observe::Seen;
+
+/// What people's words ask for where a campaign can't be carried out: what is served goes on, without what is not approved
+/// any more.
+#[derive(Clone, Debug)]
+pub struct Recall {
+    /// The table, when it changes.
+    pub table: Option<AdTable>,
+    /// Reviews of which something else is to be said.
+    pub review_statuses: Vec<Reviewed>,
+}
+
+/// What to do about the reviews of a campaign whose spec is wrong, or whose brand is gone: nothing but to take out.
+pub fn recall(object: &AdCampaign, seen: &Seen, now: Timestamp) -> Recall {
+    let approvals = Approvals::read(object.into(), seen);
+    let rows = seen.table.iter().flat_map(|table| &table.spec.placements);
+    let (controls, others): (Vec<Vec<Copy>>, Vec<Vec<Copy>>) =
+        rows.map(|row| row.variants.iter().map(variants::copy).collect::<Vec<_>>()).map(split).unzip();
+    let (controls, others) = (controls.concat(), others.concat());
+    let review_statuses =
+        approvals.statuses(&others.iter().collect::<Vec<_>>(), &controls.iter().collect::<Vec<_>>());
+    let table = seen.table.as_ref().and_then(|table| without_recalled(table, &approvals, now));
+    Recall { table, review_statuses }
+}
+
+fn split(mut copies: Vec<Copy>) -> (Vec<Copy>, Vec<Copy>) {
+    let others = copies.split_off(copies.len().min(1));
+    (copies, others)
+}
+
+/// The table without what is served and not approved any more; nothing where that is what it is.
+fn without_recalled(table: &AdTable, approvals: &Approvals<'_>, now: Timestamp) -> Option<AdTable> {
+    let mut spec = table.spec.clone();
+    for row in &mut spec.placements {
+        mark(row, approvals);
+        if is_served(row) {
+            take_out(row, now);
+        }
+    }
+    if spec == table.spec {
+        return None;
+    }
+    spec.number += 1;
+    let ObjectMeta { name, namespace, labels, owner_references, .. } = table.metadata.clone();
+    Some(AdTable {
+        metadata: ObjectMeta { name, namespace, labels, owner_references, ..ObjectMeta::default() },
+        spec,
+    })
+}
+
+/// Opens a round with the last shares, but for theirs; with the control alone where the table takes no other.
+fn take_out(row: &mut TablePlacement, now: Timestamp) {
+    let arms = row.variants.len();
+    let Some(current) = row.rounds.last().cloned() else { return };
+    let shares = |allocation: &Allocation| allocation.shares().iter().map(|share| share.get()).collect();
+    let alone = Allocation::only(0, arms).expect("there is a control");
+    let allocations = cells::allocations(&current, arms).map(|(segment, allocation)| {
+        let rest = allocation.ok().filter(|_| !rounds::is_full(row)).map(|it| without(&it, row));
+        SegmentAllocation {
+            segments: vec![segment.to_owned()],
+            shares: shares(rest.as_ref().unwrap_or(&alone)),
+        }
+    });
+    let allocations = allocations.collect();
+    row.rounds.retain(|round| !rounds::is_alone(round));
+    row.rounds.push(TableRound {
+        number: current.number + 1,
+        opened_at: Time(now),
+        matured_exposures: current.matured_exposures,
+        allocations,
+    });
+}
+
+/// Marks the arms that may not be served any more. The control always is.
+pub(super) fn mark(row: &mut TablePlacement, approvals: &Approvals<'_>) {
+    for variant in row.variants.iter_mut().skip(1) {
+        variant.withdrawn = !approvals.lets(&variants::copy(variant));
+    }
+}
+
+/// Whether the round in force gives something to one of them, in any segment.
+pub(super) fn is_served(row: &TablePlacement) -> bool {
+    let allocations = row.rounds.last().map_or(&[][..], |round| &round.allocations);
+    let gives = |arm: usize| allocations.iter().any(|it| it.shares.get(arm).is_some_and(|&share| share > 0));
+    row.variants.iter().enumerate().any(|(arm, variant)| variant.withdrawn && gives(arm))
+}
+
+/// Whether nothing is left beside the control.
+pub(super) fn is_all(row: &TablePlacement) -> bool {
+    row.variants.iter().skip(1).all(|variant| variant.withdrawn)
+}
+
+/// The shares without theirs.
+pub(super) fn without(shares: &Allocation, row: &TablePlacement) -> Allocation {
+    shares.without(|arm| row.variants[arm].withdrawn)
+}
