@@ -1,6 +1,6 @@
 //! One campaign of a cluster, and its variants, as commands name and read them.
 
-use api::{AdCampaign, AdVariant, Origin};
+use api::{AdCampaign, AdTable, AdVariant, AdVariantSpec, Origin};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
@@ -66,6 +66,39 @@ impl Source {
         variants.retain(|variant| variant.owner_references().iter().any(|owner| owner.uid == uid));
         variants.sort_by_key(ResourceExt::name_any);
         Ok((campaign, variants))
+    }
+}
+
+impl Source {
+    /// What is served of the campaign, where something is.
+    pub(crate) async fn table(&self, campaign: &AdCampaign) -> Result<Option<AdTable>, Error> {
+        let tables: Api<AdTable> = Api::namespaced(self.client.clone(), &self.namespace);
+        Ok(tables.get_opt(&campaign.uid().unwrap_or_default()).await.map_err(Box::new)?)
+    }
+
+    /// What is served beside the control and is none of `variants`.
+    pub(crate) async fn served_alone(
+        &self,
+        campaign: &AdCampaign,
+        variants: &[AdVariant],
+    ) -> Result<Vec<AdVariant>, Error> {
+        let table = self.table(campaign).await?;
+        let rows = table.iter().flat_map(|table| &table.spec.placements);
+        let served = rows.flat_map(|row| row.variants.iter().skip(1).map(|variant| (&row.name, variant)));
+        let unknown = served
+            .filter(|(_, served)| variants.iter().all(|known| known.name_any() != served.name))
+            .map(|(placement, served)| {
+                let spec = AdVariantSpec {
+                    campaign: self.name.clone(),
+                    placement: placement.clone(),
+                    origin: Origin::Generated,
+                    slots: served.slots.clone(),
+                    provenance: None,
+                    appraisal: None,
+                };
+                AdVariant::new(&served.name, spec)
+            });
+        Ok(unknown.collect())
     }
 }
 

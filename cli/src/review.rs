@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use api::{AdCampaign, AdTable, AdVariant, Decision, VariantState};
-use kube::{Api, ResourceExt};
+use api::{AdCampaign, AdTable, AdVariant, Decision, Phase};
+use kube::ResourceExt;
 
 use crate::campaign::{self, Source, Target};
 use crate::terminal::Output;
@@ -81,7 +81,7 @@ pub(crate) struct RejectArgs {
     reason: Option<String>,
 }
 
-/// Reject variants that are served, and wait until no new page gets them.
+/// Reject variants that are served, and wait until the table is without them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecallArgs {
     #[command(flatten)]
@@ -136,9 +136,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
     let output = Output::detect();
     match args.from {
         Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| Error::Unreadable { path: path.clone(), source })?;
-            let words = read_sheet(&text, &variants).map_err(|source| Error::Sheet { path, source })?;
+            let bytes =
+                std::fs::read(&path).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+            let words = read_sheet(&bytes, &variants).map_err(|source| Error::Sheet { path, source })?;
             say(&source, &campaign, &words, output).await?;
         }
         None => output.print(&match args.output {
@@ -153,9 +153,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
 pub(crate) async fn approve(args: ApproveArgs) -> Result<ExitCode, Error> {
     let source = args.target.source().await?;
     let (campaign, variants) = source.look().await?;
-    let meant = if args.all { waiting(&variants)? } else { find(&variants, &args.variants)? };
-    let word = Word { decision: Decision::Approve, variants: meant, reason: args.reason };
-    say(&source, &campaign, &[word], Output::detect()).await?;
+    let meant = if args.all { waiting(&campaign, &variants)? } else { find(&variants, &args.variants)? };
+    let words = Word::new(Decision::Approve, meant, args.reason)?;
+    say(&source, &campaign, &words, Output::detect()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -177,20 +177,22 @@ pub(crate) async fn recall(args: RecallArgs) -> Result<ExitCode, Error> {
 
 async fn rejected(args: RejectArgs, output: Output) -> Result<(Source, AdCampaign, Vec<String>), Error> {
     let source = args.target.source().await?;
-    let (campaign, variants) = source.look().await?;
+    let (campaign, mut variants) = source.look().await?;
+    // What is served can be rejected though somebody deleted its AdVariant.
+    variants.extend(source.served_alone(&campaign, &variants).await?);
     let meant = find(&variants, &args.variants)?;
     let names = meant.iter().map(|variant| variant.name_any()).collect();
-    let word = Word { decision: Decision::Reject, variants: meant, reason: args.reason };
-    say(&source, &campaign, &[word], output).await?;
+    let words = Word::new(Decision::Reject, meant, args.reason)?;
+    say(&source, &campaign, &words, output).await?;
     Ok((source, campaign, names))
 }
 
-/// All that wait for a word.
-fn waiting(variants: &[AdVariant]) -> Result<Vec<&AdVariant>, WordError> {
-    let waits = |variant: &&AdVariant| {
-        variant.status.as_ref().and_then(|status| status.state) == Some(VariantState::InReview)
-    };
-    let meant: Vec<&AdVariant> = variants.iter().filter(waits).collect();
+/// All that wait for a word, once no more come.
+fn waiting<'a>(campaign: &AdCampaign, variants: &'a [AdVariant]) -> Result<Vec<&'a AdVariant>, WordError> {
+    if campaign.status.as_ref().and_then(|status| status.phase) == Some(Phase::Generating) {
+        return Err(WordError::StillWriting);
+    }
+    let meant: Vec<&AdVariant> = variants.iter().filter(|variant| screen::waits(variant)).collect();
     if meant.is_empty() { Err(WordError::NothingWaits) } else { Ok(meant) }
 }
 
@@ -220,12 +222,11 @@ async fn until_out(
     started: Instant,
     patience: Duration,
 ) -> Result<i64, Error> {
-    let tables: Api<AdTable> = Api::namespaced(source.client.clone(), &source.namespace);
-    let uid = campaign.uid().unwrap_or_default();
     loop {
-        let table = tables.get(&uid).await.map_err(|error| campaign::Error::Api(Box::new(error)))?;
-        if !names.iter().any(|name| serves(&table, name)) {
-            return Ok(table.spec.number);
+        let table = source.table(campaign).await?;
+        let served = |table: &AdTable| names.iter().any(|name| serves(table, name));
+        if table.as_ref().is_none_or(|table| !served(table)) {
+            return Ok(table.map_or(0, |table| table.spec.number));
         }
         if started.elapsed() >= patience {
             return Err(Error::StillServed(patience.as_secs()));

@@ -37,7 +37,7 @@ pub fn screen(campaign: &AdCampaign, variants: &[AdVariant], width: usize) -> St
     lines.join("\n")
 }
 
-fn waits(variant: &AdVariant) -> bool {
+pub(super) fn waits(variant: &AdVariant) -> bool {
     variant.status.as_ref().and_then(|status| status.state) == Some(VariantState::InReview)
 }
 

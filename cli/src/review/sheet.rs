@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use api::{AdVariant, Decision};
+use api::{AdVariant, Decision, VariantState};
 use csv::StringRecord;
 use kube::ResourceExt;
 
@@ -14,11 +14,16 @@ use crate::campaign::origin;
 use super::word::{Word, WordError, speakable};
 
 /// The columns beside the slots.
+const CAMPAIGN: &str = "campaign";
 const VARIANT: &str = "variant";
+const STATE: &str = "state";
 const DECISION: &str = "decision";
 const REASON: &str = "reason";
-const BEFORE: [&str; 4] = [VARIANT, "placement", "origin", "state"];
+const BEFORE: [&str; 5] = [CAMPAIGN, VARIANT, "placement", "origin", STATE];
 const AFTER: [&str; 3] = ["claims", DECISION, REASON];
+
+/// By which spreadsheets know UTF-8.
+const MARK: &str = "\u{feff}";
 
 /// What is wrong with a spreadsheet. Rows are counted as a spreadsheet shows them, the titles being row 1.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +31,36 @@ pub enum SheetError {
     /// It is no CSV.
     #[error("it can't be read as CSV: {0}; save it as CSV in UTF-8")]
     Csv(#[from] csv::Error),
+    /// It is in another encoding.
+    #[error("it is not in UTF-8: save it as CSV in UTF-8")]
+    Encoding,
+    /// Two columns have the same title.
+    #[error("two columns are called {0}: give one of them another title")]
+    Titles(String),
+    /// The row is of another campaign.
+    #[error(
+        "row {row}: it is of a campaign with the UID {found}, and this one's is {expected}: begin with what `kubectl broadside review --output csv` writes now"
+    )]
+    Campaign {
+        /// The row.
+        row: usize,
+        /// The UID in the row.
+        found: String,
+        /// The campaign's.
+        expected: String,
+    },
+    /// Somebody rejected it since the file was written.
+    #[error(
+        "row {row}: {name} was rejected since the file was written ({reason}): leave it out, or approve it by name"
+    )]
+    RejectedSince {
+        /// The row.
+        row: usize,
+        /// The variant.
+        name: String,
+        /// By whom, and why.
+        reason: String,
+    },
     /// A column is missing.
     #[error("there is no column {0}: begin with what `kubectl broadside review --output csv` writes")]
     Column(&'static str),
@@ -76,7 +111,7 @@ pub fn write_sheet(variants: &[AdVariant]) -> String {
     let mut ordered: Vec<&AdVariant> = variants.iter().collect();
     ordered.sort_by_key(|variant| (variant.spec.placement.clone(), variant.spec.origin, variant.name_any()));
     let rows = ordered.iter().map(|variant| row(variant, &slots));
-    let mut text = line(titles.map(ToOwned::to_owned));
+    let mut text = MARK.to_owned() + &line(titles.map(ToOwned::to_owned));
     rows.for_each(|row| text.push_str(&row));
     text
 }
@@ -86,6 +121,7 @@ fn row(variant: &AdVariant, slots: &BTreeSet<&str>) -> String {
     let state = variant.status.as_ref().and_then(|status| status.state);
     let claims = spec.appraisal.as_ref().map_or_else(String::new, |appraisal| appraisal.claims.join(", "));
     let before = [
+        uid(variant).unwrap_or_default(),
         variant.name_any(),
         spec.placement.clone(),
         origin(spec.origin).to_owned(),
@@ -107,16 +143,26 @@ fn line(cells: impl Iterator<Item = String>) -> String {
 ///
 /// # Errors
 /// At the first row that can't be carried out: then nothing of it is.
-pub fn read_sheet<'a>(text: &str, variants: &'a [AdVariant]) -> Result<Vec<Word<'a>>, SheetError> {
-    let text = text.trim_start_matches('\u{feff}');
+pub fn read_sheet<'a>(bytes: &[u8], variants: &'a [AdVariant]) -> Result<Vec<Word<'a>>, SheetError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| SheetError::Encoding)?.trim_start_matches(MARK);
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter(text)).flexible(true).from_reader(text.as_bytes());
     let titles = reader.headers()?.clone();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = titles.iter().find(|title| !title.is_empty() && !seen.insert(title.trim())) {
+        return Err(SheetError::Titles(twice.to_owned()));
+    }
     let column = |name: &'static str| {
         titles.iter().position(|title| title.trim() == name).ok_or(SheetError::Column(name))
     };
     let (variant, decision) = (column(VARIANT)?, column(DECISION)?);
-    let reason = column(REASON).ok();
+    let (reason, campaign, state) = (column(REASON).ok(), column(CAMPAIGN).ok(), column(STATE).ok());
+    let cell = |record: &StringRecord, column: Option<usize>| {
+        column
+            .and_then(|column| record.get(column))
+            .map(|cell| cell.trim().to_owned())
+            .filter(|it| !it.is_empty())
+    };
     let mut words: Vec<Word<'a>> = Vec::new();
     for (index, record) in reader.records().enumerate() {
         let row = index + 2;
@@ -128,14 +174,60 @@ pub fn read_sheet<'a>(text: &str, variants: &'a [AdVariant]) -> Result<Vec<Word<
         let known = known.ok_or_else(|| refused(WordError::Unknown(name.to_owned())))?;
         let known = speakable(known).map_err(refused)?;
         unchanged(known, &titles, &record, row)?;
+        of_campaign(known, cell(&record, campaign), row)?;
+        not_rejected_since(known, decision, cell(&record, state).as_deref(), row)?;
         if words.iter().flat_map(|word| &word.variants).any(|said| said.name_any() == name) {
             return Err(SheetError::Twice { row, name: name.to_owned() });
         }
-        let reason = reason.and_then(|reason| record.get(reason)).map(str::trim);
-        let reason = reason.filter(|reason| !reason.is_empty()).map(ToOwned::to_owned);
+        let reason = cell(&record, reason);
+        Word::new(decision, vec![known], reason.clone()).map_err(refused)?;
         add(&mut words, decision, known, reason);
     }
-    if words.is_empty() { Err(SheetError::Empty) } else { Ok(words) }
+    if words.is_empty() { Err(SheetError::Empty) } else { split(words) }
+}
+
+/// Each word in parts that a review can hold.
+fn split(words: Vec<Word<'_>>) -> Result<Vec<Word<'_>>, SheetError> {
+    let parts =
+        words.into_iter().map(|Word { decision, variants, reason }| Word::new(decision, variants, reason));
+    let parts: Result<Vec<Vec<Word<'_>>>, WordError> = parts.collect();
+    Ok(parts.map_err(|source| SheetError::Variant { row: 1, source })?.into_iter().flatten().collect())
+}
+
+fn uid(variant: &AdVariant) -> Option<String> {
+    variant.owner_references().first().map(|owner| owner.uid.clone())
+}
+
+/// Whether the row is of this campaign, as far as it says.
+fn of_campaign(variant: &AdVariant, found: Option<String>, row: usize) -> Result<(), SheetError> {
+    match (found, uid(variant)) {
+        (Some(found), Some(expected)) if found != expected => {
+            Err(SheetError::Campaign { row, found, expected })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An old file brings back nothing that was recalled meanwhile.
+fn not_rejected_since(
+    variant: &AdVariant,
+    decision: Decision,
+    written: Option<&str>,
+    row: usize,
+) -> Result<(), SheetError> {
+    let status = variant.status.clone().unwrap_or_default();
+    let rejected = format!("{:?}", VariantState::Rejected);
+    let is_rejected = status.state == Some(VariantState::Rejected);
+    match (decision, written) {
+        (Decision::Approve, Some(written)) if is_rejected && written != rejected => {
+            Err(SheetError::RejectedSince {
+                row,
+                name: variant.name_any(),
+                reason: status.reason.unwrap_or_default(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The one of the two that the titles have more of.

@@ -33,9 +33,40 @@ pub enum WordError {
     /// The rules keep it from being served whatever people say.
     #[error("{0} breaks a rule and can't be served: `kubectl get adv -o wide` says which")]
     Refused(String),
+    /// More may come than was read.
+    #[error(
+        "variants are still being written, and --all would approve what nobody has read: name those that you have read, or wait until the campaign is Reviewing"
+    )]
+    StillWriting,
+    /// The API server takes no longer one.
+    #[error("the reason has {0} characters: shorten it to {MOST_REASON}")]
+    Reason(usize),
     /// There is nothing to say a word on.
     #[error("nothing waits for a word: name the variants, as `kubectl broadside review` lists them")]
     NothingWaits,
+}
+
+/// The longest reason, in characters, and the most variants that one review holds.
+const MOST_REASON: usize = 500;
+const MOST_VARIANTS: usize = 64;
+
+impl<'a> Word<'a> {
+    /// The word in parts that a review each can hold.
+    ///
+    /// # Errors
+    /// When the reason is longer than a review takes.
+    pub fn new(
+        decision: Decision,
+        variants: Vec<&'a AdVariant>,
+        reason: Option<String>,
+    ) -> Result<Vec<Self>, WordError> {
+        let characters = reason.as_ref().map_or(0, |reason| reason.chars().count());
+        if characters > MOST_REASON {
+            return Err(WordError::Reason(characters));
+        }
+        let parts = variants.chunks(MOST_VARIANTS);
+        Ok(parts.map(|part| Self { decision, variants: part.to_vec(), reason: reason.clone() }).collect())
+    }
 }
 
 /// How many digits at the end of a name are enough, where they are its alone.
