@@ -239,6 +239,30 @@ pub struct Placement {
     /// When the experiment ends.
     #[serde(default)]
     pub stopping: Stopping,
+    /// Where `broadside promote` writes what the experiment ended with, in a work tree of Git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+}
+
+/// The place of a placement's copy in a repository.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.file.split('/').exists(part, part == '..')")
+        .message("a file lies below the work tree: leave .. out")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".file")
+)]
+pub struct Promotion {
+    /// The file, from the top of the work tree on: YAML, JSON or TOML by its ending.
+    #[schemars(
+        length(min = 5, max = 200),
+        regex(pattern = r"^([A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+\.(yaml|yml|json|toml)$")
+    )]
+    pub file: String,
+    /// The keys that lead to the texts in it, with dots between them, such as `banner.hero`; each slot is a key below.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))]
+    pub at: String,
 }
 
 /// How the copy reaches people; exactly one way.

@@ -1,5 +1,13 @@
-//! What GitOps does with a verdict: `broadside verify` reaches it again from its evidence, without a cluster.
+//! What GitOps does with a verdict: `broadside verify` reaches it again from its evidence, without a cluster, and `broadside
+//! promote` writes what it hands on into a work tree.
+//!
+//! ```text
+//! record    a ConfigMap ──▶ evidence, and what is handed on       recount   evidence ──▶ the verdict, or where it differs
+//! edit      a file, a place in it, a text ──▶ the file            promote   what is handed on ──▶ files and a message
+//! ```
 
+mod edit;
+mod promote;
 mod record;
 mod recount;
 
@@ -10,7 +18,10 @@ use api::Evidence;
 
 use crate::offline::file;
 use crate::terminal::Output;
-pub use record::{Record, RecordError, records};
+pub use edit::{EditError, Form, edit};
+pub(crate) use promote::{PromoteArgs, promote};
+pub use promote::{Promoted, message, write};
+pub use record::{HandedOn, Record, RecordError, records};
 pub use recount::{Difference, Recount, recount};
 
 /// Reach a verdict again from its evidence, without a cluster.
@@ -44,6 +55,9 @@ pub enum Error {
         /// What is wrong.
         source: RecordError,
     },
+    /// What was decided can't be written.
+    #[error(transparent)]
+    Promote(#[from] promote::Error),
     /// Standard output is closed or full.
     #[error("the answer can't be written")]
     Unwritable(#[from] std::io::Error),

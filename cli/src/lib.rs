@@ -9,6 +9,7 @@
 //! results   a campaign ──▶ a table with bars              from what the operator wrote in status; computes nothing
 //! review    a campaign ──▶ its copy, on a screen or as a spreadsheet ──▶ approve, reject, recall ──▶ reviews in your name
 //! verify    a winner with its evidence ──▶ the same verdict, or where it differs, offline
+//! promote   a decided campaign ──▶ its texts in files of a work tree, and a message for the commit
 //! simulate  a table ──▶ people who ask, see and act       through the gateway's HTTP API, as applications do
 //! ```
 //!
@@ -57,6 +58,7 @@ enum Command {
     Check(check::Args),
     Estimate(estimate::Args),
     Model(model::Args),
+    Promote(gitops::PromoteArgs),
     Recall(review::RecallArgs),
     Reject(review::RejectArgs),
     Replay(replay::Args),
@@ -99,6 +101,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Check(args) => check::run(&args)?,
         Command::Estimate(args) => estimate::run(&args)?,
         Command::Model(args) => model::run(&args)?,
+        Command::Promote(args) => gitops::promote(args).await?,
         Command::Recall(args) => review::recall(args).await?,
         Command::Reject(args) => review::reject(args).await?,
         Command::Replay(args) => replay::run(&args)?,

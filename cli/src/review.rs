@@ -154,7 +154,7 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<ExitCode, Error> {
     let source = args.target.source().await?;
     let (campaign, variants) = source.look().await?;
     let meant = if args.all { waiting(&campaign, &variants)? } else { find(&variants, &args.variants)? };
-    let words = Word::new(Decision::Approve, meant, args.reason)?;
+    let words = Word::new(Decision::Approve, &meant, args.reason.as_deref())?;
     say(&source, &campaign, &words, Output::detect()).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -182,7 +182,7 @@ async fn rejected(args: RejectArgs, output: Output) -> Result<(Source, AdCampaig
     variants.extend(source.served_alone(&campaign, &variants).await?);
     let meant = find(&variants, &args.variants)?;
     let names = meant.iter().map(|variant| variant.name_any()).collect();
-    let words = Word::new(Decision::Reject, meant, args.reason)?;
+    let words = Word::new(Decision::Reject, &meant, args.reason.as_deref())?;
     say(&source, &campaign, &words, output).await?;
     Ok((source, campaign, names))
 }

@@ -65,9 +65,10 @@ fn a_variant_is_named_whole_or_by_its_last_digits() {
 #[test]
 fn a_word_fits_in_reviews() {
     let all = vec![variant("One", Origin::Generated, VariantState::InReview); 130];
-    let words = Word::new(Decision::Approve, all.iter().collect(), Some("good".to_owned())).expect("words");
+    let all: Vec<&AdVariant> = all.iter().collect();
+    let words = Word::new(Decision::Approve, &all, Some("good")).expect("words");
     assert_eq!(words.iter().map(|word| word.variants.len()).collect::<Vec<_>>(), [64, 64, 2]);
-    let long = Word::new(Decision::Reject, all.iter().collect(), Some("x".repeat(501)));
+    let long = Word::new(Decision::Reject, &all, Some(&"x".repeat(501)));
     assert!(matches!(long, Err(WordError::Reason(501))));
 }
 

@@ -2,7 +2,7 @@
 
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals, TotalsResponse};
 use api::{AdCampaign, AdTable, Evidence};
-use cli::gitops::{Difference, Record, RecordError, records, recount};
+use cli::gitops::{Difference, Record, RecordError, message, records, recount, write};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
@@ -92,7 +92,7 @@ impl World {
         };
         let mut placements = match std::mem::take(&mut self.seen.totals) {
             Totals::Known(known) => known.placements,
-            Totals::NotAsked | Totals::Unreachable(_) => Vec::new(),
+            Totals::NotAsked | Totals::Deferred | Totals::Unreachable(_) => Vec::new(),
         };
         match placements.first_mut() {
             Some(known) => known.cells.extend(counted.cells),
@@ -118,6 +118,61 @@ fn yaml(config: &ConfigMap) -> String {
 
 fn read(text: &str) -> Vec<Record> {
     records(text.as_bytes()).expect("records")
+}
+
+/// Git, in a folder.
+fn git(folder: &std::path::Path, arguments: &[&str]) -> String {
+    let identity = ["-c", "user.name=pipeline", "-c", "user.email=pipeline@shop.example"];
+    let mut command = std::process::Command::new("git");
+    let output = command.arg("-C").arg(folder).args(identity).args(arguments).output().expect("git runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+const PAGE: &str = "# The home page.
+banner:
+  hero: # tested in campaigns
+    headline: Aero   # the control
+    button: 'Go'
+  footer: {note: stays, links: [a, b]}
+";
+
+#[test]
+fn a_winner_is_one_line_of_a_commit_and_a_revert_brings_the_old_copy_back() {
+    let (mut world, reached) = winner();
+    let config = yaml(&world.handed_on(&reached));
+    let promotion = api::Promotion { file: "site/home.yaml".to_owned(), at: "banner.hero".to_owned() };
+    world.object.spec.placements[0].promotion = Some(promotion);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("site/home.yaml");
+    std::fs::create_dir(folder.path().join("site")).expect("a folder");
+    std::fs::write(&file, PAGE).expect("a file");
+    git(folder.path(), &["init", "--quiet"]);
+    git(folder.path(), &["add", "."]);
+    git(folder.path(), &["commit", "--quiet", "--message", "Begin"]);
+
+    let records = read(&config);
+    let promoted = write(&world.object, &records, folder.path()).expect("it is written");
+    let text = message(&world.object, &promoted);
+    assert!(text.starts_with("Promote hero of campaign shop/trail\n\nhero (site/home.yaml): "), "{text}");
+    assert!(text.contains(&format!("Evidence-SHA256: {}", records[0].digest)), "{text}");
+    let now = PAGE.replace("headline: Aero ", "headline: \"Trail\" ");
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), now);
+    let changed = git(folder.path(), &["diff", "--numstat"]);
+    assert_eq!(changed.split_whitespace().collect::<Vec<_>>(), ["1", "1", "site/home.yaml"]);
+    git(folder.path(), &["commit", "--quiet", "--all", "--message", &text]);
+
+    let again = write(&world.object, &records, folder.path()).expect("it is there");
+    assert!(again.is_empty() && message(&world.object, &again).is_empty());
+    assert_eq!(git(folder.path(), &["status", "--porcelain"]), "");
+    git(folder.path(), &["revert", "--no-edit", "HEAD"]);
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), PAGE);
+
+    let mut forged = records.clone();
+    forged[0].handed_on.as_mut().expect("it is handed on").slots.insert("headline".into(), "Free".into());
+    let refused = write(&world.object, &forged, folder.path()).expect_err("it differs");
+    assert!(refused.to_string().contains("nothing was written"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), PAGE);
 }
 
 fn binary(exposures: u64, rewarded: u64) -> Counted {

@@ -81,7 +81,9 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
     }
     let now = context.clock.now();
     let mut pass = Pass::default();
-    let advanced = tokio::time::timeout(PATIENCE, advance(object, context, now, &mut pass)).await;
+    // All that a pass reads and writes is a large future; whoever waits for it need not be one.
+    let advance = Box::pin(advance(object, context, now, &mut pass));
+    let advanced = tokio::time::timeout(PATIENCE, advance).await;
     let result = advanced.unwrap_or(Err(Error::TimedOut(PATIENCE.as_secs())));
     if !context.leadership.holds() {
         // Whoever leads now says how things are; this process is about to end.

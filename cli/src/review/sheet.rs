@@ -180,7 +180,7 @@ pub fn read_sheet<'a>(bytes: &[u8], variants: &'a [AdVariant]) -> Result<Vec<Wor
             return Err(SheetError::Twice { row, name: name.to_owned() });
         }
         let reason = cell(&record, reason);
-        Word::new(decision, vec![known], reason.clone()).map_err(refused)?;
+        Word::new(decision, &[known], reason.as_deref()).map_err(refused)?;
         add(&mut words, decision, known, reason);
     }
     if words.is_empty() { Err(SheetError::Empty) } else { split(words) }
@@ -188,8 +188,9 @@ pub fn read_sheet<'a>(bytes: &[u8], variants: &'a [AdVariant]) -> Result<Vec<Wor
 
 /// Each word in parts that a review can hold.
 fn split(words: Vec<Word<'_>>) -> Result<Vec<Word<'_>>, SheetError> {
-    let parts =
-        words.into_iter().map(|Word { decision, variants, reason }| Word::new(decision, variants, reason));
+    let parts = words
+        .into_iter()
+        .map(|Word { decision, variants, reason }| Word::new(decision, &variants, reason.as_deref()));
     let parts: Result<Vec<Vec<Word<'_>>>, WordError> = parts.collect();
     Ok(parts.map_err(|source| SheetError::Variant { row: 1, source })?.into_iter().flatten().collect())
 }

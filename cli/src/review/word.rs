@@ -57,15 +57,17 @@ impl<'a> Word<'a> {
     /// When the reason is longer than a review takes.
     pub fn new(
         decision: Decision,
-        variants: Vec<&'a AdVariant>,
-        reason: Option<String>,
+        variants: &[&'a AdVariant],
+        reason: Option<&str>,
     ) -> Result<Vec<Self>, WordError> {
-        let characters = reason.as_ref().map_or(0, |reason| reason.chars().count());
+        let characters = reason.map_or(0, |reason| reason.chars().count());
         if characters > MOST_REASON {
             return Err(WordError::Reason(characters));
         }
         let parts = variants.chunks(MOST_VARIANTS);
-        Ok(parts.map(|part| Self { decision, variants: part.to_vec(), reason: reason.clone() }).collect())
+        Ok(parts
+            .map(|part| Self { decision, variants: part.to_vec(), reason: reason.map(ToOwned::to_owned) })
+            .collect())
     }
 }
 

@@ -51,6 +51,31 @@ async fn the_example_goes_from_manifest_to_the_best_variant() -> Result {
     let headline = stage.kubectl.run(slot).await?;
     let served = format!("-n shop get advariant {winner} -o jsonpath={{.spec.slots.headline}}");
     assert_eq!(headline, stage.kubectl.run(&served).await?, "GitOps reads the winner's text");
+    is_promoted(stage, &headline).await
+}
+
+/// The verdict is reached again from its evidence, and the winner written into a work tree, once.
+async fn is_promoted(stage: &stage::Installation, headline: &str) -> Result {
+    let tree = tempfile::tempdir()?;
+    let winner = stage.kubectl.run("-n shop get configmap adc-cart-and-hero-winner -o yaml").await?;
+    let file = tree.path().join("winner.yaml");
+    std::fs::write(&file, &winner)?;
+    let verified = stage.broadside.run(&format!("verify {}", file.display())).await?;
+    assert!(verified.contains("the same verdict from"), "{verified}");
+
+    let page = tree.path().join("site/home.yaml");
+    std::fs::create_dir(tree.path().join("site"))?;
+    std::fs::write(
+        &page,
+        "banner:\n  hero: # tested\n    headline: ''\n    body: ''\n    button: Go\n  other: 1\n",
+    )?;
+    let promote = format!("promote -n shop cart-and-hero --if-decided --into {}", tree.path().display());
+    let message = stage.broadside.run(&promote).await?;
+    assert!(message.starts_with("Promote hero of campaign shop/cart-and-hero\n"), "{message}");
+    let text = std::fs::read_to_string(&page)?;
+    let headline = serde_json::to_string(headline)?;
+    assert!(text.contains(&format!("  hero: # tested\n    headline: {headline}\n")), "{text}");
+    assert_eq!(stage.broadside.run(&promote).await?, "", "a second time there is nothing to commit");
     Ok(())
 }
 

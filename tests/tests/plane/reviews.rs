@@ -1,6 +1,7 @@
 //! What is served is what people approved, each in their own name: the chart's admission policy on a real API server, the
 //! operator's loop, and the command line as its users run it.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ struct Stage {
     client: Client,
     folder: tempfile::TempDir,
     _operator: oneshot::Sender<()>,
+    _ledger: TcpListener,
 }
 
 impl Stage {
@@ -57,10 +59,12 @@ impl Stage {
         let clock = Arc::new(HandClock::new());
         let (operator, ends) = oneshot::channel();
         let policy = Some(POLICY.to_owned());
-        // No ledger answers: what people say needs no numbers.
-        let context = reviewed(client.clone(), "http://127.0.0.1:9", clock, Leadership::alone(), policy)?;
+        // A ledger that takes every question and answers none: what people say waits for no numbers.
+        let ledger = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("http://{}", ledger.local_addr()?);
+        let context = reviewed(client.clone(), &url, clock, Leadership::alone(), policy)?;
         tokio::spawn(operator::controller::run(Arc::new(context), async { drop(ends.await) }));
-        Ok(Self { server, client, folder: tempfile::tempdir()?, _operator: operator })
+        Ok(Self { server, client, folder: tempfile::tempdir()?, _operator: operator, _ledger: ledger })
     }
 
     /// What the chart says of who may review.
@@ -235,9 +239,8 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
     let digits = weekend.rsplit('-').next().context("digits")?;
     let recalled =
         stage.broadside("alice", &["recall", "trail", digits, "--reason", "it rains"]).await?.done()?;
-    println!("{recalled}");
     ensure!(recalled.contains("out of the table after"), "{recalled}");
-    ensure!(stage.served().await? == [trail.clone()]);
+    ensure!(stage.served().await? == std::slice::from_ref(&trail));
     stage.broadside("alice", &["approve", "trail", "--all"]).await?.refused("nothing waits for a word")?;
 
     through_a_spreadsheet(&stage, &trail).await?;

@@ -1,0 +1,225 @@
+//! `broadside promote`: what a campaign ended with, into a work tree.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use api::{AdCampaign, Promotion, VerdictReason};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::edit::{EditError, Form, edit};
+use super::record::{HandedOn, Record, RecordError, records};
+use super::recount::recount;
+use crate::campaign::{self, Target};
+use crate::results::is_decided;
+use crate::terminal::Output;
+
+/// Write what a campaign ended with into a work tree, and print a message for the commit.
+///
+/// Each placement names its file and place in `spec.placements[].promotion`; nothing else of the file changes, and what is there
+/// already is left alone. The verdict is reached again from its evidence first, and nothing is written where it differs.
+///
+/// Exits with 0 when the files are as the verdict says, with 3 while the campaign is not decided; with `--if-decided` that is 0
+/// too, and nothing is written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PromoteArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The top of the work tree.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    into: PathBuf,
+    /// Do nothing while the campaign is not decided.
+    #[arg(long)]
+    if_decided: bool,
+    /// Write the commit message into a file, in place of standard output; empty where nothing changed.
+    #[arg(long, value_name = "FILE")]
+    message: Option<PathBuf>,
+}
+
+/// The exit status while a campaign is not decided.
+const UNDECIDED: u8 = 3;
+
+/// Why nothing was promoted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The campaign can't be read.
+    #[error(transparent)]
+    Campaign(#[from] campaign::Error),
+    /// No placement says where its copy belongs.
+    #[error(
+        "{0} names no place: write promotion: {{file: .., at: ..}} into a placement of its spec, under a new name once it has begun"
+    )]
+    NoPlace(String),
+    /// The winner is not handed on yet, or somebody deleted it.
+    #[error(
+        "there is no ConfigMap {0}: the operator writes it within seconds after the verdict, and again within ten minutes"
+    )]
+    NoWinner(String),
+    /// It can't be read.
+    #[error("{config}: {source}")]
+    Record {
+        /// The ConfigMap.
+        config: String,
+        /// What is wrong.
+        source: RecordError,
+    },
+    /// The verdict is not what its evidence gives.
+    #[error("{placement}: {difference}; nothing was written")]
+    Differs {
+        /// The placement.
+        placement: String,
+        /// Where.
+        difference: String,
+    },
+    /// A placement is missing in it.
+    #[error("{0} is not among what is handed on: look again in a minute")]
+    NoPlacement(String),
+    /// A file can't be read or written.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file can't take the texts.
+    #[error("{}: {source}", file.display())]
+    Edit {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: EditError,
+    },
+}
+
+/// A placement whose file changes.
+#[derive(Debug)]
+pub struct Promoted<'a> {
+    /// The placement.
+    pub placement: &'a str,
+    /// The file, from the top of the work tree on.
+    pub file: &'a str,
+    /// What is handed on, and on what grounds.
+    pub record: &'a Record,
+}
+
+pub(crate) async fn promote(args: PromoteArgs) -> Result<ExitCode, super::Error> {
+    let source = args.target.source().await.map_err(Error::Campaign)?;
+    let (campaign, _) = source.look().await.map_err(Error::Campaign)?;
+    if !is_decided(&campaign) {
+        return Ok(if args.if_decided { ExitCode::SUCCESS } else { ExitCode::from(UNDECIDED) });
+    }
+    let configs: Api<ConfigMap> = Api::namespaced(source.client.clone(), &source.namespace);
+    let name = api::name::winner_config(&source.name);
+    let config = configs.get_opt(&name).await.map_err(|error| Error::Campaign(Box::new(error).into()))?;
+    let config = config.ok_or_else(|| Error::NoWinner(name.clone()))?;
+    let whole = json!({ "kind": "ConfigMap", "data": config.data });
+    let records = records(whole.to_string().as_bytes());
+    let records = records.map_err(|source| Error::Record { config: name, source })?;
+    let promoted = write(&campaign, &records, &args.into)?;
+    let message = message(&campaign, &promoted);
+    let Some(file) = &args.message else {
+        Output::detect().print(&message)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    std::fs::write(file, &message).map_err(|source| Error::File { file: file.clone(), source })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what is handed on into the files that the campaign names, below `into`: of all placements, or of none. Returns those
+/// whose texts were not there yet.
+///
+/// # Errors
+/// When a verdict is not what its evidence gives, or a file can't be read, changed or written.
+pub fn write<'a>(
+    campaign: &'a AdCampaign,
+    records: &'a [Record],
+    into: &Path,
+) -> Result<Vec<Promoted<'a>>, Error> {
+    let places: Vec<(&api::Placement, &Promotion)> =
+        campaign.spec.placements.iter().filter_map(|it| Some((it, it.promotion.as_ref()?))).collect();
+    if places.is_empty() {
+        return Err(Error::NoPlace(campaign.name_any()));
+    }
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let mut promoted = Vec::new();
+    for (placement, promotion) in places {
+        let record = of_placement(records, &placement.name)?;
+        let handed_on =
+            record.handed_on.as_ref().ok_or_else(|| Error::NoPlacement(placement.name.clone()))?;
+        let file = into.join(&promotion.file);
+        let known = files.iter().position(|(known, _)| *known == file);
+        let text = match known {
+            Some(index) => files[index].1.clone(),
+            None => {
+                std::fs::read_to_string(&file).map_err(|source| Error::File { file: file.clone(), source })?
+            }
+        };
+        let edited = edited(placement, promotion, handed_on, &text)
+            .map_err(|source| Error::Edit { file: file.clone(), source })?;
+        if edited != text {
+            promoted.push(Promoted { placement: &placement.name, file: &promotion.file, record });
+        }
+        match known {
+            Some(index) => files[index].1 = edited,
+            None => files.push((file, edited)),
+        }
+    }
+    for (file, text) in files.iter().filter(|_| !promoted.is_empty()) {
+        std::fs::write(file, text).map_err(|source| Error::File { file: file.clone(), source })?;
+    }
+    Ok(promoted)
+}
+
+fn of_placement<'a>(records: &'a [Record], placement: &str) -> Result<&'a Record, Error> {
+    let record = records.iter().find(|record| record.evidence.placement == placement);
+    let record = record.ok_or_else(|| Error::NoPlacement(placement.to_owned()))?;
+    match recount(record).differences.first() {
+        Some(difference) => {
+            Err(Error::Differs { placement: placement.to_owned(), difference: difference.to_string() })
+        }
+        None => Ok(record),
+    }
+}
+
+fn edited(
+    placement: &api::Placement,
+    promotion: &Promotion,
+    handed_on: &HandedOn,
+    text: &str,
+) -> Result<String, EditError> {
+    // The definition takes no other ending.
+    let form = Form::of(&promotion.file)
+        .ok_or_else(|| EditError::Unreadable("its name ends with none of .yaml, .json, .toml".to_owned()))?;
+    let format = rules::format(&placement.format);
+    let slots: Vec<String> =
+        format.iter().flat_map(|format| format.slots()).map(|slot| slot.name.clone()).collect();
+    edit(form, text, &promotion.at, &handed_on.slots, &slots)
+}
+
+/// What to write above the change: the verdicts in words, and by which record each can be verified. Nothing where nothing
+/// changed.
+pub fn message(campaign: &AdCampaign, promoted: &[Promoted<'_>]) -> String {
+    let Some(first) = promoted.first() else { return String::new() };
+    let namespace = campaign.namespace().unwrap_or_else(|| "default".to_owned());
+    let names: Vec<&str> = promoted.iter().map(|it| it.placement).collect();
+    let handed_on = |it: &Promoted<'_>| it.record.handed_on.as_ref().map(|it| it.variant.clone());
+    let mut text = format!("Promote {} of campaign {namespace}/{}\n", names.join(", "), campaign.name_any());
+    for it in promoted {
+        let verdict = &it.record.evidence.verdict;
+        let shown = match (verdict.reason, it.record.handed_on.as_ref().and_then(|it| it.withdrawn.as_ref()))
+        {
+            (_, Some(withdrawn)) => format!("{withdrawn} was withdrawn, so the control is back"),
+            (VerdictReason::Winner, None) => verdict.sentence.clone(),
+            (_, None) => format!("{:?}: {}", verdict.reason, verdict.sentence),
+        };
+        write!(text, "\n{} ({}): {shown}\n", it.placement, it.file).expect("text");
+        writeln!(text, "Variant: {}", handed_on(it).unwrap_or_default()).expect("text");
+        writeln!(text, "Evidence-SHA256: {}", it.record.digest).expect("text");
+    }
+    writeln!(text, "\nCampaign-UID: {}", first.record.evidence.campaign.uid).expect("text");
+    text
+}
