@@ -210,8 +210,11 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
     stage.until("the review", async || stage.is_in_phase("Reviewing").await).await?;
     let (trail, weekend) =
         (stage.variant("Your trail is waiting").await?, stage.variant("Made for the weekend").await?);
-    let shown = stage.broadside("alice", &["review", "trail"]).await?.done()?;
-    ensure!(shown.contains("2 of 3 variants wait for a word (one person approves)"), "{shown}");
+    let shown = async || {
+        let shown = stage.broadside("alice", &["review", "trail"]).await?.done()?;
+        Ok(shown.contains("2 of 3 variants wait for a word (one person approves)"))
+    };
+    stage.until("what waits", shown).await?;
 
     // A policy that was just made may be unknown to some server: what comes too early does not count, and says so.
     let too_early = stage.broadside("alice", &["approve", "trail", &trail]).await?;
