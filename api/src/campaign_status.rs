@@ -282,7 +282,7 @@ pub struct VerdictStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub expected_loss: Option<String>,
-    /// SHA-256 of the record of what it rests on, in the ConfigMap `adc-<campaign>-<placement>-evidence`.
+    /// SHA-256 of the record of what it rests on, in the ConfigMap `adc-<campaign>-evidence-<its first sixteen digits>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub evidence: Option<String>,

@@ -67,13 +67,14 @@ pub struct EvidenceVariant {
 }
 
 impl Evidence {
-    /// As it is stored: JSON with its fields in their alphabetical order, so that the same record is the same bytes.
+    /// As it is stored: JSON in one line, with its fields in their alphabetical order, so that the same record is the same
+    /// bytes.
     ///
     /// # Panics
     /// Never: it is plain data.
     pub fn to_text(&self) -> String {
         let mut json = serde_json::to_value(self).expect("evidence is plain data");
         json.sort_all_objects();
-        serde_json::to_string_pretty(&json).expect("a value is JSON") + "\n"
+        json.to_string() + "\n"
     }
 }

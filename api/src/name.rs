@@ -41,9 +41,10 @@ pub fn winner_config(campaign: &str) -> String {
     format!("adc-{campaign}-winner")
 }
 
-/// The ConfigMap with the record of what a placement's verdict rests on.
-pub fn evidence_config(campaign: &str, placement: &str) -> String {
-    format!("adc-{campaign}-{placement}-evidence")
+/// The ConfigMap with the record of this digest, on which a verdict of the campaign rests: one that is made again of other
+/// totals is another, and takes the place of none.
+pub fn evidence_config(campaign: &str, digest: &str) -> String {
+    format!("adc-{campaign}-evidence-{}", &digest[..digest.len().min(16)])
 }
 
 /// The Job that generates variants from these inputs.

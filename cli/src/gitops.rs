@@ -19,8 +19,8 @@ use api::Evidence;
 use crate::offline::file;
 use crate::terminal::Output;
 pub use edit::{EditError, Form, edit};
+pub use promote::{Draft, Promoted, draft, message};
 pub(crate) use promote::{PromoteArgs, promote};
-pub use promote::{Promoted, message, write};
 pub use record::{HandedOn, Record, RecordError, records};
 pub use recount::{Difference, Recount, recount};
 
@@ -65,18 +65,23 @@ pub enum Error {
 
 /// Verifies, and tells what was found for each placement.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitCode, Error> {
-    let records = read(&args.file)?;
     let output = Output::detect();
     let mut differs = false;
-    for record in &records {
-        let found = recount(record);
-        differs |= !found.differences.is_empty();
-        output.print(&tell(&record.evidence, &found))?;
+    for record in &read(&args.file)? {
+        let (text, is_same) = match record {
+            Ok(record) => {
+                let found = recount(record);
+                (tell(&record.evidence, &found), found.differences.is_empty())
+            }
+            Err(error) => (format!("DIFFERS: {error}\n"), false),
+        };
+        output.print(&text)?;
+        differs |= !is_same;
     }
     Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn read(file: &Path) -> Result<Vec<Record>, Error> {
+fn read(file: &Path) -> Result<Vec<Result<Record, RecordError>>, Error> {
     let bytes = file::read(file).map_err(|source| Error::Unreadable { file: file.to_owned(), source })?;
     records(&bytes).map_err(|source| Error::Record { file: file.to_owned(), source })
 }

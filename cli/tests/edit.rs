@@ -68,7 +68,13 @@ fn a_text_changes_and_comments_order_and_quotes_stay() {
     check(Json, json, "a", &[("headline", "\"y\"")], &json.replace("\"x\"", r#""\"y\"""#));
     let toml = "# top\n[a.hero] # here\nheadline = 'Old' # was\nn = 1_000\nwhen = 2026-01-01\n\n[[b]]\nheadline = \"x\"\n";
     check(Toml, toml, "a.hero", &[("headline", "New")], &toml.replace("'Old'", "\"New\""));
-    check(Toml, toml, "b.0", &[("headline", "y \"z\"")], &toml.replace("\"x\"", "'y \"z\"'"));
+    check(Toml, toml, "b.0", &[("headline", "y \"z\"")], &toml.replace("\"x\"", r#""y \"z\"""#));
+    let lines = "a = { headline = 'x' } # b\r\nc = 1\r\n";
+    check(Toml, lines, "a", &[("headline", "y")], &lines.replace("'x'", "\"y\""));
+    let lines = "a:\r\n  headline: x\r\n  b: 1\r\n";
+    check(Yaml, lines, "a", &[("headline", "z")], &lines.replace("x", "\"z\""));
+    let year = "a:\n  '2026':\n    headline: x\n";
+    check(Yaml, year, "a.2026", &[("headline", "z")], &year.replace("x", "\"z\""));
 }
 
 #[test]
@@ -83,6 +89,9 @@ fn what_can_not_be_written_says_what_to_do() {
     assert!(matches!(refused(Form::Json, "{\"a\": {\"headline\": {}}}", "a"), EditError::NotText(_)));
     assert!(matches!(refused(Form::Yaml, "a: [", "a"), EditError::Unreadable(_)));
     assert!(matches!(refused(Form::Toml, "a = ", "a"), EditError::Unreadable(_)));
+    assert!(matches!(refused(Form::Yaml, "a:\n  headline:\n  b: 1\n", "a"), EditError::Empty(_)));
+    assert!(matches!(refused(Form::Yaml, "a:\n  headline: >- # why\n    x\n", "a"), EditError::Form(_)));
+    assert!(matches!(refused(Form::Yaml, "a:\n  headline: x\n---\nb: 1\n", "a"), EditError::Unreadable(_)));
     let alias = "x: &x\n  headline: one\na: *x\n";
     assert!(
         matches!(refused(Form::Yaml, alias, "a"), EditError::Form(_)),

@@ -58,12 +58,12 @@ pub async fn apply(
     let namespace = campaign.namespace.as_str();
     // Before what they allow is served: who wrote a review is known now, and the policy may be gone by the next pass.
     say_of_reviews(client, namespace, review_statuses).await?;
-    // Before the verdicts that they are of are stored: a verdict without a record could not be reached again.
-    for record in evidence {
-        put(client, namespace, record).await.step("writing the evidence of a verdict")?;
-    }
     if let Some(table) = table {
         put(client, namespace, table).await.step("publishing the table")?;
+    }
+    // After the table too, and before the verdicts that they are of are stored: a verdict without a record could not be reached again.
+    for record in evidence {
+        put(client, namespace, record).await.step("writing the evidence of a verdict")?;
     }
     // After the table: what keeps an object from being made must keep nothing served that was rejected.
     for variant in variants {

@@ -231,7 +231,7 @@ async fn evidence(
     let mut records = BTreeMap::new();
     for (placement, digest) in verdicts {
         for (config, key) in [
-            (api::name::evidence_config(&campaign.name, placement), KEY.to_owned()),
+            (api::name::evidence_config(&campaign.name, digest), KEY.to_owned()),
             (api::name::winner_config(&campaign.name), format!("{placement}.{KEY}")),
         ] {
             let data = configs.get_opt(&config).await?.and_then(|config| config.data).unwrap_or_default();

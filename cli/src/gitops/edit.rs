@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use api::Slots;
 use serde_json::Value;
-use toml_edit::{DocumentMut, Item};
+use toml_edit::Item;
 use yamlpath::{Component, Document, Route};
 
 /// How a file is read.
@@ -37,7 +37,7 @@ impl Form {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// It can't be read as what its name says.
-    #[error("it can't be read: {0}")]
+    #[error("it can't be read: {0}; a file is one document of YAML, TOML, or JSON without comments")]
     Unreadable(String),
     /// There is no such place.
     #[error("there is no {0}: add it once, with an empty text, where the copy belongs")]
@@ -45,8 +45,13 @@ pub enum EditError {
     /// There is something else than a text.
     #[error("{0} is no text: name the keys above the texts in spec.placements[].promotion.at")]
     NotText(String),
+    /// Nothing stands there.
+    #[error("nothing stands at {0}: write an empty text there, as ''")]
+    Empty(String),
     /// Its form is one that can't be changed in place.
-    #[error("{0} can't be changed in place, since an alias or a merge is there: write the texts out")]
+    #[error(
+        "{0} can't be changed in place, since an alias, a merge, a tag or a comment within is there: write the text out in quotes"
+    )]
     Form(String),
 }
 
@@ -71,10 +76,13 @@ pub fn edit(form: Form, text: &str, at: &str, slots: &Slots, format: &[String]) 
             Some(Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_)) => {}
             Some(Value::Array(_) | Value::Object(_)) => return Err(EditError::NotText(path)),
         }
-        edited = match form {
-            Form::Yaml | Form::Json => in_place(&edited, &path, &value)?,
-            Form::Toml => in_toml(&edited, &path, &value)?,
+        let (start, end) = match form {
+            Form::Yaml | Form::Json => in_yaml(&edited, &before, &path)?,
+            Form::Toml => in_toml(&edited, &path)?,
         };
+        // With the escapes of JSON a text in double quotes is one in YAML and TOML too, wherever it stands.
+        let quoted = serde_json::to_string(&value).expect("a text is JSON");
+        edited.replace_range(start..end, &quoted);
         set(&mut wanted, &path, value);
     }
     if read(form, &edited).ok().as_ref() == Some(&wanted) {
@@ -98,7 +106,7 @@ fn read(form: Form, text: &str) -> Result<Value, EditError> {
         Form::Json => serde_json::from_str(text).map_err(|error| fault(&error)),
         Form::Yaml => serde_saphyr::from_str(text).map_err(|error| fault(&error)),
         Form::Toml => {
-            let document: DocumentMut = text.parse().map_err(|error| fault(&error))?;
+            let document = toml_edit::Document::parse(text).map_err(|error| fault(&error))?;
             Ok(of_toml(document.as_item()))
         }
     }
@@ -122,39 +130,44 @@ fn set(value: &mut Value, path: &str, text: String) {
     *place = Value::String(text);
 }
 
-/// In YAML a text in double quotes, with the escapes of JSON, is a text wherever it stands, and JSON is YAML.
-fn in_place(text: &str, path: &str, value: &str) -> Result<String, EditError> {
+/// From where to where the value stands. JSON is YAML.
+fn in_yaml(text: &str, before: &Value, path: &str) -> Result<(usize, usize), EditError> {
     let form = || EditError::Form(path.to_owned());
     let document = Document::new(text).map_err(|error| EditError::Unreadable(error.to_string()))?;
-    let components = path.split('.').map(|key| match key.parse::<usize>() {
-        Ok(index) => Component::Index(index),
-        Err(_) => Component::Key(key.to_owned().into()),
-    });
-    let route = Route::from(components.collect::<Vec<_>>());
-    let feature = document.query_exact(&route).map_err(|_| form())?.ok_or_else(form)?;
-    let (start, end) = feature.location.byte_span;
-    let quoted = serde_json::to_string(value).expect("a text is JSON");
+    let mut place = before;
+    let mut components = Vec::new();
+    for key in path.split('.') {
+        components.push(match (place, key.parse::<usize>()) {
+            (Value::Array(_), Ok(index)) => Component::Index(index),
+            _ => Component::Key(key.to_owned().into()),
+        });
+        place = child(place, key).ok_or_else(form)?;
+    }
+    let found = document.query_exact(&Route::from(components)).map_err(|_| form())?;
+    let (start, end) = found.ok_or_else(|| EditError::Empty(path.to_owned()))?.location.byte_span;
     // A block of lines ends with its last line end, which belongs to what follows.
-    let kept = text[start..end].len() - text[start..end].trim_end_matches(['\n', '\r']).len();
-    Ok(format!("{}{quoted}{}", &text[..start], &text[end - kept..]))
+    let value = text[start..end].trim_end_matches(['\n', '\r']);
+    let head = value.lines().next().unwrap_or_default();
+    let is_block = head.starts_with(['|', '>']);
+    if value.starts_with(['!', '*', '&']) || (is_block && head.contains('#')) {
+        return Err(form());
+    }
+    Ok((start, start + value.len()))
 }
 
-fn in_toml(text: &str, path: &str, value: &str) -> Result<String, EditError> {
+fn in_toml(text: &str, path: &str) -> Result<(usize, usize), EditError> {
     let form = || EditError::Form(path.to_owned());
-    let mut document: DocumentMut =
-        text.parse().map_err(|error: toml_edit::TomlError| EditError::Unreadable(error.to_string()))?;
-    let mut item = document.as_item_mut();
+    let document =
+        toml_edit::Document::parse(text).map_err(|error| EditError::Unreadable(error.to_string()))?;
+    let mut item = document.as_item();
     for key in path.split('.') {
         item = match key.parse::<usize>() {
-            Ok(index) => item.get_mut(index).ok_or_else(form)?,
-            Err(_) => item.get_mut(key).ok_or_else(form)?,
+            Ok(index) if item.is_array() || item.is_array_of_tables() => item.get(index).ok_or_else(form)?,
+            _ => item.get(key).ok_or_else(form)?,
         };
     }
-    let known = item.as_value_mut().ok_or_else(form)?;
-    let decor = known.decor().clone();
-    *known = toml_edit::Value::from(value);
-    *known.decor_mut() = decor;
-    Ok(document.to_string())
+    let span = item.as_value().and_then(toml_edit::Value::span).ok_or_else(form)?;
+    Ok((span.start, span.end))
 }
 
 /// As JSON, to look things up in.

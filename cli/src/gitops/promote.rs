@@ -1,7 +1,8 @@
 //! `broadside promote`: what a campaign ended with, into a work tree.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -85,6 +86,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A link leads elsewhere.
+    #[error("{} lies outside of the work tree: name the file itself in spec.placements[].promotion.file", .0.display())]
+    Outside(PathBuf),
     /// A file can't take the texts.
     #[error("{}: {source}", file.display())]
     Edit {
@@ -119,68 +123,127 @@ pub(crate) async fn promote(args: PromoteArgs) -> Result<ExitCode, super::Error>
     let whole = json!({ "kind": "ConfigMap", "data": config.data });
     let records = records(whole.to_string().as_bytes());
     let records = records.map_err(|source| Error::Record { config: name, source })?;
-    let promoted = write(&campaign, &records, &args.into)?;
-    let message = message(&campaign, &promoted);
-    let Some(file) = &args.message else {
-        Output::detect().print(&message)?;
-        return Ok(ExitCode::SUCCESS);
-    };
-    std::fs::write(file, &message).map_err(|source| Error::File { file: file.clone(), source })?;
+    let draft = draft(&campaign, &records, &args.into)?;
+    let message = message(&campaign, &draft.promoted);
+    match &args.message {
+        Some(file) => tell(file, &message)?,
+        None => Output::detect().print(&message)?,
+    }
+    draft.publish()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what is handed on into the files that the campaign names, below `into`: of all placements, or of none. Returns those
-/// whose texts were not there yet.
+fn tell(file: &Path, message: &str) -> Result<(), Error> {
+    std::fs::write(file, message).map_err(|source| Error::File { file: file.to_owned(), source })
+}
+
+/// Files that are written beside those whose place they take.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The placements whose texts were not there yet.
+    pub promoted: Vec<Promoted<'a>>,
+    files: Vec<(tempfile::NamedTempFile, PathBuf)>,
+}
+
+impl Draft<'_> {
+    /// Puts each file in its place.
+    ///
+    /// # Errors
+    /// When one can't be moved. Those before it are in their places then; the next run goes on.
+    pub fn publish(self) -> Result<(), Error> {
+        for (written, file) in self.files {
+            written.persist(&file).map_err(|error| Error::File { file, source: error.error })?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes what is handed on into drafts of the files that the campaign names, below `into`: of all placements, or of none.
 ///
 /// # Errors
-/// When a verdict is not what its evidence gives, or a file can't be read, changed or written.
-pub fn write<'a>(
+/// When a verdict is not the campaign's own, or not what its evidence gives, or a file can't be read, changed or written.
+pub fn draft<'a>(
     campaign: &'a AdCampaign,
-    records: &'a [Record],
+    records: &'a [Result<Record, RecordError>],
     into: &Path,
-) -> Result<Vec<Promoted<'a>>, Error> {
+) -> Result<Draft<'a>, Error> {
     let places: Vec<(&api::Placement, &Promotion)> =
         campaign.spec.placements.iter().filter_map(|it| Some((it, it.promotion.as_ref()?))).collect();
     if places.is_empty() {
         return Err(Error::NoPlace(campaign.name_any()));
     }
-    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let mut texts: BTreeMap<PathBuf, (String, String)> = BTreeMap::new();
     let mut promoted = Vec::new();
     for (placement, promotion) in places {
-        let record = of_placement(records, &placement.name)?;
+        let record = of_placement(campaign, records, &placement.name)?;
         let handed_on =
             record.handed_on.as_ref().ok_or_else(|| Error::NoPlacement(placement.name.clone()))?;
-        let file = into.join(&promotion.file);
-        let known = files.iter().position(|(known, _)| *known == file);
-        let text = match known {
-            Some(index) => files[index].1.clone(),
-            None => {
-                std::fs::read_to_string(&file).map_err(|source| Error::File { file: file.clone(), source })?
-            }
+        let file = below(into, &promotion.file)?;
+        let (before, text) = match texts.remove(&file) {
+            Some(known) => known,
+            None => read(&file).map(|text| (text.clone(), text))?,
         };
-        let edited = edited(placement, promotion, handed_on, &text)
+        let after = edited(placement, promotion, handed_on, &text)
             .map_err(|source| Error::Edit { file: file.clone(), source })?;
-        if edited != text {
+        if after != text {
             promoted.push(Promoted { placement: &placement.name, file: &promotion.file, record });
         }
-        match known {
-            Some(index) => files[index].1 = edited,
-            None => files.push((file, edited)),
-        }
+        texts.insert(file, (before, after));
     }
-    for (file, text) in files.iter().filter(|_| !promoted.is_empty()) {
-        std::fs::write(file, text).map_err(|source| Error::File { file: file.clone(), source })?;
-    }
-    Ok(promoted)
+    let changed = texts.into_iter().filter(|(_, (before, after))| before != after);
+    let files = changed.map(|(file, (_, text))| Ok((beside(&file, &text)?, file)));
+    Ok(Draft { promoted, files: files.collect::<Result<_, Error>>()? })
 }
 
-fn of_placement<'a>(records: &'a [Record], placement: &str) -> Result<&'a Record, Error> {
-    let record = records.iter().find(|record| record.evidence.placement == placement);
-    let record = record.ok_or_else(|| Error::NoPlacement(placement.to_owned()))?;
+/// The file, which a link must not lead out of the work tree.
+fn below(into: &Path, file: &str) -> Result<PathBuf, Error> {
+    let path = into.join(file);
+    let fault = |source| Error::File { file: path.clone(), source };
+    let (top, real) = (into.canonicalize().map_err(fault)?, path.canonicalize().map_err(fault)?);
+    if real.starts_with(&top) { Ok(real) } else { Err(Error::Outside(path)) }
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(file).map_err(|source| Error::File { file: file.to_owned(), source })
+}
+
+/// The text in a file of the same folder and with the same permissions.
+fn beside(file: &Path, text: &str) -> Result<tempfile::NamedTempFile, Error> {
+    let written = || {
+        let folder = file.parent().unwrap_or_else(|| Path::new("."));
+        let mut written = tempfile::NamedTempFile::new_in(folder)?;
+        written.write_all(text.as_bytes())?;
+        written.as_file().set_permissions(std::fs::metadata(file)?.permissions())?;
+        written.as_file().sync_all()?;
+        Ok(written)
+    };
+    written().map_err(|source| Error::File { file: file.to_owned(), source })
+}
+
+/// The record, if it is that of the campaign's own verdict, and gives it.
+fn of_placement<'a>(
+    campaign: &AdCampaign,
+    records: &'a [Result<Record, RecordError>],
+    placement: &str,
+) -> Result<&'a Record, Error> {
+    let differs = |difference: String| Error::Differs { placement: placement.to_owned(), difference };
+    let record = records.iter().flatten().find(|record| record.evidence.placement == placement);
+    let Some(record) = record else {
+        let mut faults = records.iter().filter_map(|record| record.as_ref().err());
+        let why = faults.find(|error| error.is_of(placement));
+        return Err(
+            why.map_or_else(|| Error::NoPlacement(placement.to_owned()), |why| differs(why.to_string()))
+        );
+    };
+    // The status is the operator's word; a ConfigMap may be anybody's, or that of a namesake.
+    let placements = campaign.status.iter().flat_map(|status| &status.placements);
+    let stored = placements.filter(|it| it.name == placement).find_map(|it| it.verdict.as_ref());
+    let handed_on = record.handed_on.as_ref().map(|handed_on| &handed_on.verdict);
+    if campaign.uid().as_ref() != Some(&record.evidence.campaign.uid) || stored != handed_on {
+        return Err(differs("what is handed on is not the verdict in the campaign's status".to_owned()));
+    }
     match recount(record).differences.first() {
-        Some(difference) => {
-            Err(Error::Differs { placement: placement.to_owned(), difference: difference.to_string() })
-        }
+        Some(difference) => Err(differs(difference.to_string())),
         None => Ok(record),
     }
 }

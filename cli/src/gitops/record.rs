@@ -51,36 +51,50 @@ pub enum RecordError {
         problem: String,
     },
     /// A placement has no evidence.
-    #[error("{0} has no evidence: its record was deleted, or was made by a version that kept none")]
+    #[error(
+        "{0} has no evidence, since its record was deleted or none was kept: what was decided stands in the verdict, and has to be taken over by hand"
+    )]
     Missing(String),
+}
+
+impl RecordError {
+    /// Whether it is the fault of this placement's record.
+    pub(super) fn is_of(&self, placement: &str) -> bool {
+        match self {
+            Self::Missing(name) => name == placement,
+            Self::Key { key, .. } => key.split('.').next() == Some(placement),
+            Self::Form(_) | Self::Other => false,
+        }
+    }
 }
 
 const SUFFIX: &str = "evidence.json";
 
-/// The records of a winner's ConfigMap, of a ConfigMap of evidence, or of a file of evidence; in the order of placements.
+/// The records of a winner's ConfigMap, of a ConfigMap of evidence, or of a file of evidence; in the order of placements, and
+/// for each that has none why.
 ///
 /// # Errors
-/// When the file holds no evidence, or a placement lacks its own.
-pub fn records(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
+/// When the file holds no evidence at all.
+pub fn records(bytes: &[u8]) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
     let text = std::str::from_utf8(bytes).map_err(|error| RecordError::Form(error.to_string()))?;
     let value: Value = serde_saphyr::from_str(text).map_err(|error| RecordError::Form(error.to_string()))?;
     match value["kind"].as_str() {
-        Some("Evidence") => Ok(vec![record("the file", text, None)?]),
+        Some("Evidence") => Ok(vec![record("the file", text, None)]),
         Some("ConfigMap") => of_config(&value),
         _ => Err(RecordError::Other),
     }
 }
 
-fn of_config(config: &Value) -> Result<Vec<Record>, RecordError> {
+fn of_config(config: &Value) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
     let data = config["data"].as_object().ok_or(RecordError::Other)?;
     let data: BTreeMap<&str, &str> =
         data.iter().filter_map(|(key, text)| Some((key.as_str(), text.as_str()?))).collect();
-    if let Some(text) = data.get(SUFFIX) {
-        return Ok(vec![record(SUFFIX, text, None)?]);
+    if let ([_], Some(text)) = (&data.keys().collect::<Vec<_>>()[..], data.get(SUFFIX)) {
+        return Ok(vec![record(SUFFIX, text, None)]);
     }
     let placements = data.keys().filter_map(|key| key.strip_suffix(".json"));
     let placements = placements.filter(|name| !name.contains('.'));
-    placements.map(|placement| of_placement(&data, placement)).collect()
+    Ok(placements.map(|placement| of_placement(&data, placement)).collect())
 }
 
 fn of_placement(data: &BTreeMap<&str, &str>, placement: &str) -> Result<Record, RecordError> {

@@ -92,7 +92,7 @@ fn handed(evidence: &Evidence, digest: &str, handed_on: &HandedOn) -> Vec<Differ
     }
     // What was withdrawn is handed on no more: the control is.
     let expected = match withdrawn {
-        Some(_) => evidence.variants.first(),
+        Some(withdrawn) => evidence.variants.first().filter(|_| *withdrawn == verdict.served),
         None => evidence.variants.iter().find(|known| known.name == verdict.served),
     };
     if expected.is_none_or(|known| known.name != *variant || known.slots != *slots) {
@@ -123,6 +123,7 @@ fn totals(evidence: &Evidence) -> Recount {
         }
     };
     compare("the verdict", format!("{:?}", recorded.reason), said(&verdict));
+    compare("what is served", recorded.served.clone(), served(recorded, &question, &verdict));
     if let (Verdict::Winner { arm, evidence: shown }, VerdictReason::Winner) = (&verdict, recorded.reason) {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let lift = LiftStatus {
@@ -131,11 +132,23 @@ fn totals(evidence: &Evidence) -> Recount {
             upper: signed(shown.lift_anytime.high),
         };
         compare("the winner", text(&recorded.winner), question.name(*arm).to_owned());
+        let shown_people = shown.exposures + shown.control_exposures;
+        compare("the people", recorded.samples.to_string(), shown_people.to_string());
         compare("the p-value", text(&recorded.p_value), format!("{:.1e}", shown.adjusted_p_value));
         compare("the lift", recorded.lift.as_ref().map(lifted).unwrap_or_default(), lifted(&lift));
         compare("the expected loss", text(&recorded.expected_loss), loss(shown.relative_loss));
     }
     Recount { people: i64::try_from(people).unwrap_or(i64::MAX), rounds: question.rounds(), differences }
+}
+
+/// What the verdict lets be served: its winner; else the control, or, where time was up, also the one that leads.
+fn served(recorded: &VerdictStatus, question: &Question, verdict: &Verdict) -> String {
+    let arm = match verdict {
+        Verdict::Winner { arm, .. } => *arm,
+        Verdict::Inconclusive { leader, .. } if recorded.served == question.name(*leader) => *leader,
+        _ => 0,
+    };
+    question.name(arm).to_owned()
 }
 
 fn lifted(lift: &LiftStatus) -> String {

@@ -73,10 +73,14 @@ pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
     }
 }
 
-/// The ConfigMap that holds the record of one placement.
-pub fn config(campaign: &Campaign, placement: &str, text: &str) -> ConfigMap {
+/// The largest record that is kept: a ConfigMap takes a MiB, and rarely is a record a hundredth of that.
+pub const MOST_BYTES: usize = 900_000;
+
+/// The ConfigMap that holds a record.
+pub fn config(campaign: &Campaign, text: &str) -> ConfigMap {
+    let digest = api::name::text_digest(text);
     ConfigMap {
-        metadata: metadata(campaign, api::name::evidence_config(&campaign.name, placement)),
+        metadata: metadata(campaign, api::name::evidence_config(&campaign.name, &digest)),
         data: Some(BTreeMap::from([(KEY.to_owned(), text.to_owned())])),
         ..ConfigMap::default()
     }
@@ -90,7 +94,8 @@ fn totals(grounds: &Grounds<'_>) -> Value {
         "control": row.variants[0].name,
         "confidence": percent(placement.stopping.confidence()),
         "maximumLoss": percent(placement.stopping.maximum_loss()),
-        "elapsed": seconds(*elapsed),
+        // Beyond the longest time nothing depends on it, and the form knows no longer one.
+        "elapsed": seconds((*elapsed).min(placement.maximum_duration)),
         "maximumDuration": seconds(placement.maximum_duration),
         "rounds": rounds(row, counted),
     });
@@ -131,11 +136,22 @@ fn seconds(duration: SignedDuration) -> String {
     format!("{}s", duration.as_secs().max(1))
 }
 
+/// Whether what was known before is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Covariates {
+    Told,
+    LeftOut,
+}
+
 /// By number. With the segment of everybody alone there is none to tell apart.
 fn rounds(row: &TablePlacement, counted: &[Counted<'_>]) -> Vec<Value> {
+    let exposed = |cell: &experiment::Cell| cell.totals().iter().any(|totals| totals.exposures > 0);
+    // One that was told in some rounds alone is used in none.
+    let told = counted.iter().all(|it| it.cell.has_covariate() || !exposed(&it.cell));
+    let covariates = if told { Covariates::Told } else { Covariates::LeftOut };
     let mut rounds: Vec<Value> = Vec::new();
     for Counted { round, segment, cell } in counted {
-        let of_cell = json!({ "allocation": allocation(row, cell), "totals": sums(row, cell) });
+        let of_cell = json!({ "allocation": allocation(row, cell), "totals": sums(row, cell, covariates) });
         if *segment == api::name::EVERYBODY {
             let mut of_cell = of_cell;
             of_cell["number"] = json!(round);
@@ -155,7 +171,7 @@ fn allocation(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Valu
     shares.map(|(variant, share)| (variant.name.clone(), json!(share.get()))).collect()
 }
 
-fn sums(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Value> {
+fn sums(row: &TablePlacement, cell: &experiment::Cell, covariates: Covariates) -> Map<String, Value> {
     let served = cell.allocation().shares().iter().map(|share| share.get() > 0);
     let arms = row.variants.iter().enumerate().zip(served).filter(|(_, served)| *served);
     let sum = |arm: usize| {
@@ -166,7 +182,7 @@ fn sums(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Value> {
         if let Some(decisions) = cell.decisions() {
             sum["decisions"] = json!(decisions[arm]);
         }
-        if let Some(covariates) = cell.covariates() {
+        if let Some(covariates) = cell.covariates().filter(|_| covariates == Covariates::Told) {
             let experiment::Covariate { sum: total, squares, products } = covariates[arm];
             sum["covariate"] = json!({
                 "sum": total.to_string(), "sumSquares": squares.to_string(), "sumProducts": products.to_string(),

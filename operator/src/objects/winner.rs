@@ -23,7 +23,7 @@ pub struct Ended<'a> {
 /// The ConfigMap with what every placement ended with: `<placement>.json` holds all of it for programs,
 /// `<placement>.<slot>` each text alone, and `<placement>.evidence.json` what the verdict rests on.
 pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
-    let mut data = BTreeMap::new();
+    let (mut data, mut size) = (BTreeMap::new(), 0);
     for Ended { placement, verdict, served: (variant, slots), evidence } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
         if *variant != verdict.served {
@@ -32,9 +32,12 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
         json.sort_all_objects();
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
         data.insert(format!("{placement}.json"), json);
-        data.extend(
-            evidence.map(|record| (format!("{placement}.{}", super::evidence::KEY), record.to_owned())),
-        );
+        // Together they have to find room in one object; each has its own besides.
+        let fits = |record: &&str| size + record.len() <= super::evidence::MOST_BYTES;
+        if let Some(record) = evidence.filter(fits) {
+            size += record.len();
+            data.insert(format!("{placement}.{}", super::evidence::KEY), record.to_owned());
+        }
         data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));
     }
     ConfigMap {

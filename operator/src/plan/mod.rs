@@ -225,8 +225,7 @@ fn assemble(
     let deferred = matches!(seen.totals, Totals::Deferred).then_some(Duration::ZERO);
     let again = steps.iter().map(|step| step.again).chain(written.again).chain(policy).chain(deferred);
     let again = again.min().unwrap_or(AT_LEAST_EVERY);
-    let record =
-        |step: &placement::Step| Some(evidence::config(campaign, &step.row.name, step.evidence.as_deref()?));
+    let record = |step: &placement::Step| Some(evidence::config(campaign, step.evidence.as_deref()?));
     let evidence = steps.iter().filter_map(record).collect();
     let placements: Vec<PlacementStatus> = steps.into_iter().map(|step| step.status).collect();
     let ended = ending(object, campaign);

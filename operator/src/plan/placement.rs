@@ -234,6 +234,7 @@ impl Situation<'_> {
             written: &written,
         };
         Some(evidence::evidence(&grounds, verdict).to_text())
+            .filter(|text| text.len() <= evidence::MOST_BYTES)
     }
 
     fn provenance(&self, name: &str) -> Option<Provenance> {
