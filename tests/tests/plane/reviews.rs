@@ -200,7 +200,7 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
             "metadata": {"name": "other", "namespace": "default"},
             "rules": [
                 {"apiGroups": ["broadside.dev"], "resources": ["adcampaigns"], "verbs": ["approve"], "resourceNames": ["other"]},
-                {"apiGroups": ["broadside.dev"], "resources": ["adcampaigns", "advariants", "adreviews"], "verbs": ["get", "list", "create"]},
+                {"apiGroups": ["broadside.dev"], "resources": ["adcampaigns", "advariants", "adreviews"], "verbs": ["get", "list", "create", "delete"]},
             ],
         }))
         .await?;
@@ -233,6 +233,8 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
         .refused("bob may not approve campaign trail")?;
     let forged = forged(&stage, &weekend).await?;
     ensure!(forged.contains("spec.reviewer is alice, and you are bob"), "{forged}");
+    let taken_away = taken_away(&stage).await?;
+    ensure!(taken_away.contains("bob may not approve campaign trail"), "{taken_away}");
     let said =
         stage.broadside("alice", &["approve", "trail", "--all", "--reason", "reads well"]).await?.done()?;
     ensure!(said.starts_with(&format!("alice approves {weekend} (adreview trail-")), "{said}");
@@ -250,11 +252,26 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
     without_the_policy(&stage, &trail).await
 }
 
-/// What the API server says to bob, who writes in alice's name.
-async fn forged(stage: &Stage, variant: &str) -> anyhow::Result<String> {
+/// Reviews as bob may change them.
+async fn reviews_of_bob(stage: &Stage) -> anyhow::Result<Api<AdReview>> {
     let config = Kubeconfig::read_from(stage.kubeconfig("bob")?)?;
     let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
-    let reviews: Api<AdReview> = Api::namespaced(Client::try_from(config)?, "default");
+    Ok(Api::namespaced(Client::try_from(config)?, "default"))
+}
+
+/// What the API server says to bob, who takes a word of alice away.
+async fn taken_away(stage: &Stage) -> anyhow::Result<String> {
+    let reviews = reviews_of_bob(stage).await?;
+    let name = reviews.list(&ListParams::default()).await?.items.first().context("a review")?.name_any();
+    match reviews.delete(&name, &DeleteParams::default()).await {
+        Err(kube::Error::Api(status)) => Ok(status.message.clone()),
+        other => anyhow::bail!("bob took it away: {other:?}"),
+    }
+}
+
+/// What the API server says to bob, who writes in alice's name.
+async fn forged(stage: &Stage, variant: &str) -> anyhow::Result<String> {
+    let reviews = reviews_of_bob(stage).await?;
     let review: AdReview = serde_json::from_value(json!({
         "apiVersion": "broadside.dev/v1alpha1", "kind": "AdReview", "metadata": {"name": "forged"},
         "spec": {
