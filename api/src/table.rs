@@ -179,6 +179,13 @@ pub struct TableRound {
     pub allocations: Vec<SegmentAllocation>,
 }
 
+impl TableRound {
+    /// Whether the arm has a share in any segment.
+    pub fn gives(&self, arm: usize) -> bool {
+        self.allocations.iter().any(|it| it.shares.get(arm).is_some_and(|&share| share > 0))
+    }
+}
+
 /// The shares of some segments.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

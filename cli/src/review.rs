@@ -239,7 +239,6 @@ async fn until_out(
 fn serves(table: &AdTable, name: &str) -> bool {
     table.spec.placements.iter().any(|row| {
         let arm = row.variants.iter().position(|variant| variant.name == name);
-        let allocations = row.rounds.last().map_or(&[][..], |round| &round.allocations);
-        arm.is_some_and(|arm| allocations.iter().any(|it| it.shares.get(arm).is_some_and(|&share| share > 0)))
+        arm.zip(row.rounds.last()).is_some_and(|(arm, round)| round.gives(arm))
     })
 }

@@ -295,6 +295,17 @@ fn what_was_changed_is_found() {
     check(&|it| totals(it, "Trail", "200"), &figure("the verdict"));
     check(&|it| totals(it, "Trail", "999999"), &|found| matches!(found, Difference::Totals(_)));
     check(&|it| it.digest = "0".repeat(64), &|found| *found == Difference::Record);
+    check(&|it| it.evidence.verdict.samples += 1, &figure("the people"));
+    let control = |it: &mut Record| it.evidence.verdict.served = it.evidence.variants[0].name.clone();
+    check(&control, &figure("what is served"));
+    let withdrawn = |it: &mut Record| {
+        // As if another than the winner had been taken back.
+        let control = it.evidence.variants[0].clone();
+        let handed_on = it.handed_on.as_mut().expect("a winner's ConfigMap");
+        (handed_on.variant, handed_on.slots) = (control.name, control.slots);
+        handed_on.withdrawn = Some("other".to_owned());
+    };
+    check(&withdrawn, &|found| matches!(found, Difference::Texts(_)));
     check(&|it| it.evidence.verdict.p_value = Some("1.0e-9".to_owned()), &figure("the p-value"));
     check(&|it| it.evidence.verdict.sentence = "it is a wonder".to_owned(), &|found| {
         *found == Difference::HandedOn

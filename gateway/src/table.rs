@@ -335,10 +335,8 @@ fn check_rounds<'t>(place: &str, placement: &'t TablePlacement) -> Result<&'t Ta
 }
 
 fn check_withdrawn(place: &str, placement: &TablePlacement, current: &TableRound) -> Result<(), TableError> {
-    let gives =
-        |arm: usize| current.allocations.iter().any(|it| it.shares.get(arm).is_some_and(|&it| it > 0));
     let mut variants = placement.variants.iter().enumerate();
-    if variants.any(|(arm, variant)| variant.withdrawn && gives(arm)) {
+    if variants.any(|(arm, variant)| variant.withdrawn && current.gives(arm)) {
         return Err(shape(place, "a variant that was withdrawn has a share: give it to another"));
     }
     Ok(())

@@ -114,6 +114,8 @@ pub(crate) async fn promote(args: PromoteArgs) -> Result<ExitCode, super::Error>
     let source = args.target.source().await.map_err(Error::Campaign)?;
     let (campaign, _) = source.look().await.map_err(Error::Campaign)?;
     if !is_decided(&campaign) {
+        // One of an earlier run must not be taken for this one's.
+        args.message.iter().try_for_each(|file| tell(file, ""))?;
         return Ok(if args.if_decided { ExitCode::SUCCESS } else { ExitCode::from(UNDECIDED) });
     }
     let configs: Api<ConfigMap> = Api::namespaced(source.client.clone(), &source.namespace);

@@ -16,7 +16,7 @@ use crate::campaign::{Campaign, Placement};
 
 /// What was counted in one round and segment.
 #[derive(Clone, Debug)]
-pub struct Counted<'a> {
+pub struct CountedCell<'a> {
     /// The round's number.
     pub round: u32,
     /// The segment.
@@ -34,7 +34,7 @@ pub struct Grounds<'a> {
     /// Its row of the table.
     pub row: &'a TablePlacement,
     /// What was counted, the oldest round first.
-    pub counted: &'a [Counted<'a>],
+    pub counted: &'a [CountedCell<'a>],
     /// How long the experiment has run.
     pub elapsed: SignedDuration,
     /// Who wrote a variant, and what made it.
@@ -144,13 +144,13 @@ enum Covariates {
 }
 
 /// By number. With the segment of everybody alone there is none to tell apart.
-fn rounds(row: &TablePlacement, counted: &[Counted<'_>]) -> Vec<Value> {
+fn rounds(row: &TablePlacement, counted: &[CountedCell<'_>]) -> Vec<Value> {
     let exposed = |cell: &experiment::Cell| cell.totals().iter().any(|totals| totals.exposures > 0);
     // One that was told in some rounds alone is used in none.
     let told = counted.iter().all(|it| it.cell.has_covariate() || !exposed(&it.cell));
     let covariates = if told { Covariates::Told } else { Covariates::LeftOut };
     let mut rounds: Vec<Value> = Vec::new();
-    for Counted { round, segment, cell } in counted {
+    for CountedCell { round, segment, cell } in counted {
         let of_cell = json!({ "allocation": allocation(row, cell), "totals": sums(row, cell, covariates) });
         if *segment == api::name::EVERYBODY {
             let mut of_cell = of_cell;

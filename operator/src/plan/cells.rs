@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::objects::evidence::Counted;
+use crate::objects::evidence::CountedCell;
 use api::wire::totals::{CovariateTotals, PlacementTotals};
 use api::{TablePlacement, TableRound};
 use experiment::{Allocation, AllocationError, Cell, CellError, Counts, Covariate, PartsPerMillion, Totals};
@@ -87,7 +87,7 @@ pub(super) fn cells(row: &TablePlacement, totals: &[&PlacementTotals]) -> Result
 pub(super) fn counted<'a>(
     row: &'a TablePlacement,
     totals: &[&PlacementTotals],
-) -> Result<Vec<Counted<'a>>, TotalsError> {
+) -> Result<Vec<CountedCell<'a>>, TotalsError> {
     let sums = sums(row, totals);
     let mut segments = Vec::new();
     let mut cells = Vec::new();
@@ -111,7 +111,7 @@ pub(super) fn counted<'a>(
                 source,
             })?;
             let cell = cell.in_segment(index(&mut segments, segment));
-            cells.push(Counted { round: round.number, segment, cell });
+            cells.push(CountedCell { round: round.number, segment, cell });
         }
     }
     Ok(cells)

@@ -91,8 +91,7 @@ pub(super) fn mark(row: &mut TablePlacement, approvals: &Approvals<'_>) {
 
 /// Whether the round in force gives something to one of them, in any segment.
 pub(super) fn is_served(row: &TablePlacement) -> bool {
-    let allocations = row.rounds.last().map_or(&[][..], |round| &round.allocations);
-    let gives = |arm: usize| allocations.iter().any(|it| it.shares.get(arm).is_some_and(|&share| share > 0));
+    let gives = |arm| row.rounds.last().is_some_and(|round| round.gives(arm));
     row.variants.iter().enumerate().any(|(arm, variant)| variant.withdrawn && gives(arm))
 }
 
