@@ -1,5 +1,6 @@
 //! `AdCampaign`: the brief, the placements, the rules. Written by people, never by us.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, LandingPage,
 
 /// What a marketer wants said, where, and how it is tested.
 ///
-/// Once writing, review or testing has begun only `suspend` may change: a new test has a new name.
+/// Once writing, review or testing has begun only `suspend` and `schedule` may change, and `suspend` alone once it is decided: a
+/// new test has a new name.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "broadside.dev",
@@ -25,9 +27,13 @@ use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, LandingPage,
         .message("metadata.name must be at most 36 small letters, digits and hyphens, and begin with a letter: the names of variants and Jobs are made from it")
         .reason(Reason::FieldValueInvalid),
     validation = Rule::new("!(has(oldSelf.status) && (has(oldSelf.status.generation) || (has(oldSelf.status.placements) && (oldSelf.spec.approval != 'Automatic' || oldSelf.status.placements.exists(placement, placement.variants.size() > 1))))) || (self.spec.brief == oldSelf.spec.brief && self.spec.placements == oldSelf.spec.placements && self.spec.approval == oldSelf.spec.approval && has(self.spec.rules) == has(oldSelf.spec.rules) && (!has(self.spec.rules) || self.spec.rules == oldSelf.spec.rules) && has(self.spec.generation) == has(oldSelf.spec.generation) && (!has(self.spec.generation) || self.spec.generation == oldSelf.spec.generation) && has(self.spec.segments) == has(oldSelf.spec.segments) && (!has(self.spec.segments) || self.spec.segments == oldSelf.spec.segments) && has(self.spec.exclusion) == has(oldSelf.spec.exclusion) && (!has(self.spec.exclusion) || self.spec.exclusion == oldSelf.spec.exclusion) && has(self.spec.holdout) == has(oldSelf.spec.holdout) && (!has(self.spec.holdout) || self.spec.holdout == oldSelf.spec.holdout) && has(self.spec.variables) == has(oldSelf.spec.variables) && (!has(self.spec.variables) || self.spec.variables == oldSelf.spec.variables))")
-        .message("writing, review or testing has begun: of spec only suspend may change now. Apply the new test under a new name")
+        .message("writing, review or testing has begun: of spec only suspend and schedule may change now. Apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
+    validation = Rule::new("!(has(oldSelf.status) && has(oldSelf.status.conditions) && oldSelf.status.conditions.exists(condition, condition.type == 'Decided' && condition.status == 'True')) || (has(self.spec.schedule) == has(oldSelf.spec.schedule) && (!has(self.spec.schedule) || self.spec.schedule == oldSelf.spec.schedule))")
+        .message("the campaign is decided and does not reopen: leave schedule as it is, and apply the new test under a new name")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".spec.schedule"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where the campaign stands"),
     printcolumn(name = "Leader", type_ = "string", json_path = ".status.summary.leader", description = "The variant that leads"),
     printcolumn(name = "Lift", type_ = "string", json_path = ".status.summary.lift", description = "The leader's lift over the control, as an interval that holds at every look"),
@@ -80,6 +86,10 @@ pub struct AdCampaignSpec {
     #[serde(default)]
     pub approval: Approval,
 
+    /// When its experiments begin, and when they end at the latest. Without it they begin as soon as the copy is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+
     /// Stops generation and serves the control alone until it is false again. Nothing is lost.
     #[serde(default)]
     pub suspend: bool,
@@ -131,6 +141,29 @@ pub struct Offer {
     /// The offer in words, such as `free returns for 60 days`.
     #[schemars(length(min = 1, max = 120))]
     pub text: String,
+    /// The moment from which nobody may be promised it. Experiments end then, the control is served alone, and what was handed
+    /// on is the control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+}
+
+/// The days of a campaign.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.startsAt) || !has(self.endsAt) || self.startsAt < self.endsAt")
+        .message("endsAt must be later than startsAt")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".endsAt")
+)]
+pub struct Schedule {
+    /// Until then the control is served alone; variants are written and reviewed meanwhile. An experiment that has begun
+    /// goes on, whatever is written here later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Time>,
+    /// Experiments that have not ended by then end as if their longest time was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Time>,
 }
 
 /// What copy is held to beside its format. Words are compared without regard to case and width.

@@ -50,6 +50,8 @@ pub enum Phase {
     Generating,
     /// Variants wait for a person's word; the control is served.
     Reviewing,
+    /// Everything is ready for `schedule.startsAt`; the control is served.
+    Scheduled,
     /// Traffic is split and counted.
     Running,
     /// People suspended it; the control is served.

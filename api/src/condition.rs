@@ -94,6 +94,8 @@ pub enum Reason {
     LedgerUnreachable,
     /// `DataFresh=False`: the ledger's sums contradict the table; the last shares stay.
     LedgerInconsistent,
+    /// `Decided=False`: the experiments begin at the moment that the schedule names.
+    Scheduled,
     /// `Decided=False`: the numbers don't allow a verdict yet.
     Collecting,
     /// `Decided=True`: a variant won, in every placement.

@@ -37,7 +37,7 @@ pub use amount::{Amount, AmountError};
 pub use campaign::{
     AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, Embedder,
     GatewayDelivery, Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType,
-    Promotion, Round, Segment, Stopping, Variable,
+    Promotion, Round, Schedule, Segment, Stopping, Variable,
 };
 pub use campaign_status::{
     AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,

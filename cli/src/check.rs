@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use api::{AdCampaign, AdModel, Slots};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use operator::Campaign;
@@ -212,7 +213,11 @@ fn name(campaign: &AdCampaign) -> Vec<Finding> {
 
 fn meaning(campaign: &AdCampaign, brand: Option<&ConfigMap>) -> Vec<Finding> {
     match Campaign::read(campaign, brand) {
-        Ok(_) => Vec::new(),
+        // The file of a campaign that has ended stays right.
+        Ok(read) => match read.has_time(campaign, Timestamp::now()) {
+            Ok(()) => Vec::new(),
+            Err(past) => past.0.into_iter().map(|it| Finding::warning(it.field, it.problem)).collect(),
+        },
         Err(invalid) => {
             invalid.0.into_iter().map(|fault| Finding::error(fault.field, fault.problem)).collect()
         }

@@ -52,6 +52,7 @@ pub async fn apply(
         stalled: _,
         placements: _,
         ended: _,
+        starts_at: _,
         notes: _,
         again: _,
     } = plan;

@@ -4,6 +4,7 @@
 mod brand;
 mod people;
 mod placement;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 pub use brand::{Judges, judges};
 pub(crate) use people::has_begun;
 use placement::Reader;
+pub use schedule::Schedule;
 
 /// A campaign that can be carried out.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Campaign {
     pub placements: Vec<Placement>,
     /// Who must agree before copy is served.
     pub approval: Approval,
+    /// When its experiments begin and end.
+    pub schedule: Schedule,
     /// Whether people stopped it.
     pub activity: Activity,
 }
@@ -224,6 +228,7 @@ impl Faults {
         let generation = self.read_generation(object, brand_files.as_ref());
         let segments = self.read_segments(object);
         let (exclusion, holdout) = (self.read_exclusion(object), self.read_holdout(object));
+        let schedule = self.read_schedule(object);
         let owner = object.controller_owner_ref(&());
         if owner.is_none() {
             self.add("metadata.uid", "is missing: only an object of the API server can be carried out");
@@ -241,6 +246,7 @@ impl Faults {
             landing_page,
             placements,
             approval: spec.approval,
+            schedule,
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,
         })

@@ -132,6 +132,7 @@ async fn advance(
 async fn read(object: &AdCampaign, context: &Context, now: Timestamp) -> Result<Campaign, Error> {
     let brand = brand(&context.client, object).await?;
     let campaign = Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?;
+    campaign.has_time(object, now).map_err(Error::Invalid)?;
     let neighbours = neighbours(&context.client, object, &campaign, now).await?;
     campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
     Ok(campaign)

@@ -40,8 +40,13 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
     // Without a plan it is as it was.
     let reviewing =
         pass.plan.as_ref().map_or(before.phase == Some(Phase::Reviewing), |plan| plan.awaited > 0);
+    let scheduled = pass
+        .plan
+        .as_ref()
+        .map_or(before.phase == Some(Phase::Scheduled), |plan| plan.starts_at.is_some());
     let phase = match phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome)) {
         Phase::Running if reviewing => Phase::Reviewing,
+        Phase::Running if scheduled => Phase::Scheduled,
         phase => phase,
     };
     AdCampaignStatus {
@@ -180,11 +185,16 @@ fn decided(pass: &Pass) -> Option<Answer> {
         return Some(end(&plan.placements));
     }
     let suspended = pass.campaign.as_ref().is_some_and(is_suspended);
-    let (reason, message) = match suspended {
-        true => (Reason::Suspended, "the campaign is suspended: set suspend to false to go on"),
-        false => (Reason::Collecting, "the numbers don't allow a verdict in every placement yet"),
+    let (reason, message) = match plan.starts_at {
+        _ if suspended => {
+            (Reason::Suspended, "the campaign is suspended: set suspend to false to go on".to_owned())
+        }
+        Some(start) => {
+            (Reason::Scheduled, format!("until {start} the control is served: change schedule.startsAt to begin sooner"))
+        }
+        None => (Reason::Collecting, "the numbers don't allow a verdict in every placement yet".to_owned()),
     };
-    Some(answer(State::False, reason, message))
+    Some(answer(State::False, reason, &message))
 }
 
 fn end(placements: &[PlacementStatus]) -> Answer {
@@ -258,7 +268,7 @@ fn telling(phase: Phase, conditions: &[Condition]) -> String {
         Phase::Stalled => Type::Stalled,
         Phase::Generating => Type::VariantsReady,
         Phase::Reviewing => Type::Approved,
-        Phase::Running | Phase::Suspended | Phase::Decided => Type::Decided,
+        Phase::Scheduled | Phase::Running | Phase::Suspended | Phase::Decided => Type::Decided,
     };
     let told = conditions.iter().find(|condition| condition.type_ == type_.to_string());
     told.map(|condition| condition.reason.clone()).unwrap_or_default()

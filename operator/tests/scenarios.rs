@@ -149,6 +149,8 @@ struct Happens {
     review_policy: Option<Answers>,
     /// Sets `spec.suspend`.
     suspend: Option<bool>,
+    /// Sets `spec.schedule`.
+    schedule: Option<api::Schedule>,
     /// Whether the model is there.
     model: Option<bool>,
     /// The files of the brand, as somebody applies them.
@@ -257,8 +259,10 @@ impl World {
             let (since, missing) = (ReviewPolicy::Since(self.now), ReviewPolicy::Missing);
             self.seen.review_policy = if policy.is_up() { since } else { missing };
         }
-        if let Some(suspend) = step.suspend {
-            self.object.spec.suspend = suspend;
+        let before = self.object.spec.clone();
+        self.object.spec.suspend = step.suspend.unwrap_or(before.suspend);
+        self.object.spec.schedule = step.schedule.or(before.schedule.clone());
+        if self.object.spec != before {
             self.object.metadata.generation =
                 self.object.metadata.generation.map(|generation| generation + 1);
         }
@@ -410,7 +414,8 @@ impl World {
     }
 
     fn think(&mut self) -> (Pass, Option<Error>) {
-        let campaign = match Campaign::read(&self.object, self.brand.as_ref()) {
+        let read = Campaign::read(&self.object, self.brand.as_ref());
+        let campaign = match read.and_then(|it| it.has_time(&self.object, self.now).map(|()| it)) {
             Ok(campaign) => campaign,
             Err(invalid) => {
                 self.recall();

@@ -275,11 +275,14 @@ pub fn message(campaign: &AdCampaign, promoted: &[Promoted<'_>]) -> String {
     let mut text = format!("Promote {} of campaign {namespace}/{}\n", names.join(", "), campaign.name_any());
     for it in promoted {
         let verdict = &it.record.evidence.verdict;
-        let shown = match (verdict.reason, it.record.handed_on.as_ref().and_then(|it| it.withdrawn.as_ref()))
-        {
-            (_, Some(withdrawn)) => format!("{withdrawn} was withdrawn, so the control is back"),
-            (VerdictReason::Winner, None) => verdict.sentence.clone(),
-            (_, None) => format!("{:?}: {}", verdict.reason, verdict.sentence),
+        let gone = |which: fn(&HandedOn) -> &Option<String>| {
+            it.record.handed_on.as_ref().and_then(|it| which(it).as_ref())
+        };
+        let shown = match (verdict.reason, gone(|it| &it.withdrawn), gone(|it| &it.expired)) {
+            (_, Some(withdrawn), _) => format!("{withdrawn} was withdrawn, so the control is back"),
+            (_, _, Some(expired)) => format!("the offer of {expired} is over, so the control is back"),
+            (VerdictReason::Winner, None, None) => verdict.sentence.clone(),
+            (_, None, None) => format!("{:?}: {}", verdict.reason, verdict.sentence),
         };
         write!(text, "\n{} ({}): {shown}\n", it.placement, it.file).expect("text");
         writeln!(text, "Variant: {}", handed_on(it).unwrap_or_default()).expect("text");

@@ -29,6 +29,9 @@ pub struct HandedOn {
     /// The variant that the verdict names, where its approval was taken back.
     #[serde(default)]
     pub withdrawn: Option<String>,
+    /// The variant that the verdict names, where what it promises is over.
+    #[serde(default)]
+    pub expired: Option<String>,
 }
 
 /// Why a file holds no evidence.

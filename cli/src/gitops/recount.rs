@@ -82,7 +82,7 @@ fn copy(evidence: &Evidence, variant: &EvidenceVariant) -> Vec<Difference> {
 }
 
 fn handed(evidence: &Evidence, digest: &str, handed_on: &HandedOn) -> Vec<Difference> {
-    let HandedOn { variant, slots, verdict, withdrawn } = handed_on;
+    let HandedOn { variant, slots, verdict, withdrawn, expired } = handed_on;
     let mut differences = Vec::new();
     if verdict.evidence.as_deref() != Some(digest) {
         differences.push(Difference::Record);
@@ -90,9 +90,9 @@ fn handed(evidence: &Evidence, digest: &str, handed_on: &HandedOn) -> Vec<Differ
     if (VerdictStatus { evidence: None, ..verdict.clone() }) != evidence.verdict {
         differences.push(Difference::HandedOn);
     }
-    // What was withdrawn is handed on no more: the control is.
-    let expected = match withdrawn {
-        Some(withdrawn) => evidence.variants.first().filter(|_| *withdrawn == verdict.served),
+    // What was withdrawn, or promises what is over, is handed on no more: the control is.
+    let expected = match withdrawn.as_ref().or(expired.as_ref()) {
+        Some(gone) => evidence.variants.first().filter(|_| *gone == verdict.served),
         None => evidence.variants.iter().find(|known| known.name == verdict.served),
     };
     if expected.is_none_or(|known| known.name != *variant || known.slots != *slots) {

@@ -37,6 +37,8 @@ pub struct Grounds<'a> {
     pub counted: &'a [CountedCell<'a>],
     /// How long the experiment has run.
     pub elapsed: SignedDuration,
+    /// How long it may run at most.
+    pub longest: SignedDuration,
     /// Who wrote a variant, and what made it.
     pub written: &'a dyn Fn(&str) -> (Origin, Option<Provenance>),
 }
@@ -88,15 +90,15 @@ pub fn config(campaign: &Campaign, text: &str) -> ConfigMap {
 
 /// As `broadside estimate` reads it.
 fn totals(grounds: &Grounds<'_>) -> Value {
-    let Grounds { placement, row, counted, elapsed, .. } = grounds;
+    let Grounds { placement, row, counted, elapsed, longest, .. } = grounds;
     let mut totals = json!({
         "metric": metric(placement),
         "control": row.variants[0].name,
         "confidence": percent(placement.stopping.confidence()),
         "maximumLoss": percent(placement.stopping.maximum_loss()),
         // Beyond the longest time nothing depends on it, and the form knows no longer one.
-        "elapsed": seconds((*elapsed).min(placement.maximum_duration)),
-        "maximumDuration": seconds(placement.maximum_duration),
+        "elapsed": seconds(*elapsed.min(longest)),
+        "maximumDuration": seconds(*longest),
         "rounds": rounds(row, counted),
     });
     if let Some(lift) = Stopping::worthwhile_lift(&placement.stopping) {

@@ -14,20 +14,33 @@ pub struct Ended<'a> {
     pub placement: &'a str,
     /// How it ended.
     pub verdict: &'a VerdictStatus,
-    /// The copy that is served from now on, by the variant's name: the control where that of the verdict was withdrawn.
+    /// The copy that is served from now on, by the variant's name: the control where that of the verdict was withdrawn, or the
+    /// offer is over.
     pub served: (&'a str, &'a Slots),
+    /// Why that is not the copy of the verdict.
+    pub gone: Option<Gone>,
     /// The record of what the verdict rests on, where it is still there.
     pub evidence: Option<&'a str>,
+}
+
+/// Why what a verdict names is handed on no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// Its approval was taken back.
+    Withdrawn,
+    /// It promises what is over.
+    Expired,
 }
 
 /// The ConfigMap with what every placement ended with: `<placement>.json` holds all of it for programs,
 /// `<placement>.<slot>` each text alone, and `<placement>.evidence.json` what the verdict rests on.
 pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
     let (mut data, mut size) = (BTreeMap::new(), 0);
-    for Ended { placement, verdict, served: (variant, slots), evidence } in ended {
+    for Ended { placement, verdict, served: (variant, slots), gone, evidence } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
-        if *variant != verdict.served {
-            json["withdrawn"] = verdict.served.as_str().into();
+        if let Some(gone) = gone.filter(|_| *variant != verdict.served) {
+            let key = if gone == Gone::Expired { "expired" } else { "withdrawn" };
+            json[key] = verdict.served.as_str().into();
         }
         json.sort_all_objects();
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");

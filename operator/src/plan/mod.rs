@@ -3,10 +3,10 @@
 //! ```text
 //! variants    which copy exists, which may be served       generation   is the Job needed, how does it stand
 //! approval    what people said of it                       withdrawn    arms whose approval was taken back
-//! cells       table + totals → what `experiment` reads      placement    round, shares, verdict of one experiment
-//! rounds      questions about a row's rounds                table        the placements as one numbered table
+//! cells       table + totals → what `experiment` reads      placement    the step of one experiment, its verdict
+//! shares      what should be in force, and its round        rounds       questions about a row's rounds
+//! table       the placements as one numbered table          words        figures as people read them
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
-//! words       figures as people read them
 //! ```
 
 mod approval;
@@ -15,6 +15,7 @@ mod generation;
 mod placement;
 mod pods;
 mod rounds;
+mod shares;
 mod spent;
 mod table;
 mod variants;
@@ -36,7 +37,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use crate::campaign::{Activity, Campaign, Copy};
 use crate::objects::evidence;
 use crate::objects::job::WorkerImage;
-use crate::objects::winner::{Ended, winner};
+use crate::objects::winner::{Ended, Gone, winner};
 use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
@@ -79,6 +80,8 @@ pub struct Plan {
     pub placements: Vec<PlacementStatus>,
     /// Whether every verdict was there when the pass began.
     pub ended: Ending,
+    /// The moment that experiments wait for, where nothing else keeps them from beginning.
+    pub starts_at: Option<Timestamp>,
     /// What changed, for people who follow the events.
     pub notes: Vec<Note>,
     /// When to look again.
@@ -180,7 +183,7 @@ pub fn plan(
             let situation = placement::Situation {
                 campaign,
                 placement,
-                arms: accepted.arms(placement, written.stage, &approvals),
+                arms: accepted.arms(placement, written.stage, &approvals, campaign.schedule.starts_after(now)),
                 variants: &seen.variants,
                 approvals: &approvals,
                 served: served(seen, &placement.name),
@@ -192,64 +195,81 @@ pub fn plan(
             placement::step(&situation)
         })
         .collect();
-    assemble(object, campaign, seen, &accepted, &approvals, written, steps)
+    Material { object, campaign, seen, accepted, approvals, now }.plan(written, steps)
 }
 
-fn assemble(
-    object: &AdCampaign,
-    campaign: &Campaign,
-    seen: &Seen,
-    accepted: &variants::SortedOut,
-    approvals: &Approvals<'_>,
-    written: generation::Written,
-    steps: Vec<placement::Step>,
-) -> Plan {
-    let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
-    let known = object.status.as_ref().and_then(|status| status.table_number);
-    let spec = table::spec(campaign, seen.table.as_ref(), known, rows.clone());
-    let table_number = spec.number;
-    let table = table::next(campaign, seen.table.as_ref(), spec);
-    let inconsistent = steps.iter().find_map(|step| step.inconsistent.clone());
-    let stalled = written.stalled.clone().or_else(|| nothing_to_test(campaign, &written, &steps));
-    let copies: Vec<&Copy> =
-        campaign.placements.iter().flat_map(|placement| accepted.to_be_approved(placement)).collect();
-    let controls: Vec<&Copy> = campaign.placements.iter().map(|placement| &placement.control).collect();
-    let mut notes = written.notes;
-    notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
-    let approved = approvals.answer(&copies, written.stage);
-    // What is served stays known, though somebody deleted its AdVariant.
-    let served: Vec<Copy> = rows.iter().flat_map(|row| &row.variants).map(variants::copy).collect();
-    let known: Vec<&Copy> = copies.iter().copied().chain(&served).collect();
-    // Nobody tells when the policy is there again.
-    let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
-    let deferred = matches!(seen.totals, Totals::Deferred).then_some(Duration::ZERO);
-    let again = steps.iter().map(|step| step.again).chain(written.again).chain(policy).chain(deferred);
-    let again = again.min().unwrap_or(AT_LEAST_EVERY);
-    let record = |step: &placement::Step| Some(evidence::config(campaign, step.evidence.as_deref()?));
-    let evidence = steps.iter().filter_map(record).collect();
-    let placements: Vec<PlacementStatus> = steps.into_iter().map(|step| step.status).collect();
-    let ended = ending(object, campaign);
-    Plan {
-        variants: accepted.missing(campaign, seen),
-        generate: written.job.map(|job| Generate { job }),
-        pause: written.pause,
-        variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
-        approved,
-        awaited: approvals.awaited(&copies).len(),
-        review_statuses: approvals.statuses(&known, &controls),
-        evidence,
-        winner: (ended == Ending::Settled).then(|| winner_of(campaign, seen, &placements, &rows)),
-        table,
-        table_number,
-        generation: written.status,
-        writing: written.answer,
-        data: inconsistent.map_or_else(|| data(&seen.totals), |what| Some(inconsistent_data(&what))),
-        stalled,
-        placements,
-        ended,
-        notes,
-        again,
+/// What a plan is made of, beside its steps.
+struct Material<'a> {
+    object: &'a AdCampaign,
+    campaign: &'a Campaign,
+    seen: &'a Seen,
+    accepted: variants::SortedOut,
+    approvals: Approvals<'a>,
+    now: Timestamp,
+}
+
+impl Material<'_> {
+    fn plan(&self, written: generation::Written, steps: Vec<placement::Step>) -> Plan {
+        let Self { object, campaign, seen, accepted, approvals, now } = self;
+        let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
+        let known = object.status.as_ref().and_then(|status| status.table_number);
+        let spec = table::spec(campaign, seen.table.as_ref(), known, rows.clone());
+        let table_number = spec.number;
+        let table = table::next(campaign, seen.table.as_ref(), spec);
+        let inconsistent = steps.iter().find_map(|step| step.inconsistent.clone());
+        let stalled = written.stalled.clone().or_else(|| nothing_to_test(campaign, &written, &steps));
+        let copies: Vec<&Copy> =
+            campaign.placements.iter().flat_map(|placement| accepted.to_be_approved(placement)).collect();
+        let controls: Vec<&Copy> = campaign.placements.iter().map(|placement| &placement.control).collect();
+        let approved = approvals.answer(&copies, written.stage);
+        // What is served stays known, though somebody deleted its AdVariant.
+        let served: Vec<Copy> = rows.iter().flat_map(|row| &row.variants).map(variants::copy).collect();
+        let known: Vec<&Copy> = copies.iter().copied().chain(&served).collect();
+        let again = self.again(&approved, steps.iter().map(|step| step.again).chain(written.again));
+        let mut notes = written.notes;
+        notes.extend(steps.iter().flat_map(|step| step.notes.clone()));
+        let record = |step: &placement::Step| Some(evidence::config(campaign, step.evidence.as_deref()?));
+        let evidence = steps.iter().filter_map(record).collect();
+        let starts_at = steps.iter().find_map(|step| step.starts_at);
+        let placements: Vec<PlacementStatus> = steps.into_iter().map(|step| step.status).collect();
+        let ended = ending(object, campaign);
+        Plan {
+            variants: accepted.missing(campaign, seen),
+            generate: written.job.map(|job| Generate { job }),
+            pause: written.pause,
+            variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
+            approved,
+            awaited: approvals.awaited(&copies).len(),
+            review_statuses: approvals.statuses(&known, &controls),
+            evidence,
+            winner: (ended == Ending::Settled).then(|| winner_of(campaign, seen, &placements, &rows, *now)),
+            table,
+            table_number,
+            generation: written.status,
+            writing: written.answer,
+            data: inconsistent.map_or_else(|| data(&seen.totals), |what| Some(inconsistent_data(&what))),
+            stalled,
+            placements,
+            ended,
+            starts_at,
+            notes,
+            again,
+        }
     }
+
+    /// When to look again: what the steps ask for, or sooner.
+    fn again(&self, approved: &Answer, steps: impl Iterator<Item = Duration>) -> Duration {
+        // Nobody tells when the policy is there again.
+        let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
+        let deferred = matches!(self.seen.totals, Totals::Deferred).then_some(Duration::ZERO);
+        let turn = self.campaign.schedule.next_turn(self.now).map(|turn| until(turn, self.now));
+        steps.chain(policy).chain(deferred).chain(turn).min().unwrap_or(AT_LEAST_EVERY)
+    }
+}
+
+/// A moment counts as come once it has.
+fn until(moment: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(moment.duration_since(now)).unwrap_or_default() + Duration::from_millis(1)
 }
 
 /// How often it is looked whether reviews are checked again.
@@ -313,17 +333,20 @@ fn winner_of(
     seen: &Seen,
     placements: &[PlacementStatus],
     rows: &[TablePlacement],
+    now: Timestamp,
 ) -> ConfigMap {
+    let expired = campaign.schedule.is_offer_over(now).then_some(Gone::Expired);
     let ended: Vec<Ended<'_>> = placements
         .iter()
         .zip(rows)
         .filter_map(|(status, row)| {
             let verdict = status.verdict.as_ref()?;
             let named = row.variants.iter().find(|variant| variant.name == verdict.served)?;
-            // What is not approved any more is handed on no more either.
-            let served = if named.withdrawn { row.variants.first()? } else { named };
+            // What is not approved any more, or promises what is over, is handed on no more either.
+            let gone = expired.or(named.withdrawn.then_some(Gone::Withdrawn));
+            let served = if gone.is_some() { row.variants.first()? } else { named };
             let evidence = seen.evidence.get(&status.name).map(String::as_str);
-            Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots), evidence })
+            Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots), gone, evidence })
         })
         .collect();
     winner(campaign, &ended)

@@ -7,14 +7,14 @@ use api::{
     AdVariant, OnUndecided, PlacementStatus, Provenance, RoundStatus, SegmentAllocation, TablePlacement,
     TableRound, VerdictReason, VerdictStatus,
 };
-use experiment::{Allocation, Cell, Control, Estimate, PartsPerMillion, Remaining, Verdict};
+use experiment::{Allocation, Cell, Estimate, Remaining, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::approval::Approvals;
 use super::cells::TotalsError;
-use super::variants::Arms;
+use super::variants::{Arms, Held};
 use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, withdrawn, words};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
@@ -58,6 +58,8 @@ pub(super) struct Step {
     pub(super) lacks: Option<Lack>,
     /// The record of a verdict that was reached now.
     pub(super) evidence: Option<String>,
+    /// The moment that it waits for, and for nothing else.
+    pub(super) starts_at: Option<Timestamp>,
 }
 
 /// Why a placement tests nothing.
@@ -91,7 +93,11 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let again = situation.again(&row, verdict.as_ref());
     let inconsistent = fault.map(|fault| format!("{}: {}", situation.placement.name, chain(&fault)));
     let lacks = situation.lacks(&row, verdict.as_ref());
-    Step { row, status, notes, again, inconsistent, lacks, evidence }
+    let starts_at = match situation.arms.held {
+        Some(Held::Start(start)) if row.variants.len() == 1 => Some(start),
+        Some(Held::Start(_) | Held::Writing | Held::Review) | None => None,
+    };
+    Step { row, status, notes, again, inconsistent, lacks, evidence, starts_at }
 }
 
 /// What the numbers say.
@@ -106,19 +112,6 @@ impl Known {
         let ratio = self.estimate.sample_ratio;
         let log10_e_value = ratio.log_e_value / std::f64::consts::LN_10;
         (!ratio.ok).then_some(TotalsError::SampleRatio { counts: ratio.worst, log10_e_value })
-    }
-}
-
-/// The shares that should be in force, and why.
-struct Wanted {
-    /// None: what is in force stays.
-    allocation: Option<Allocation>,
-    why: String,
-}
-
-impl Wanted {
-    fn the(allocation: Option<Allocation>, why: &str) -> Self {
-        Self { allocation, why: why.to_owned() }
     }
 }
 
@@ -178,7 +171,7 @@ impl Situation<'_> {
         }
     }
 
-    fn round(&self, number: u32, matured_exposures: i64, allocation: &Allocation) -> TableRound {
+    pub(super) fn round(&self, number: u32, matured_exposures: i64, allocation: &Allocation) -> TableRound {
         let shares = allocation.shares().iter().map(|share| share.get()).collect();
         TableRound {
             number,
@@ -212,8 +205,15 @@ impl Situation<'_> {
         estimate: Option<&Estimate>,
     ) -> (Option<VerdictStatus>, Option<String>) {
         let stored = self.before.and_then(|before| before.verdict.clone());
-        let reached = estimate.filter(|_| stored.is_none()).and_then(|estimate| self.reached(row, estimate));
-        let Some(reached) = reached else { return (stored, None) };
+        if stored.is_some() || is_suspended(self.campaign) {
+            return (stored, None);
+        }
+        if row.variants.len() == 1 && self.is_over(row) {
+            return (Some(words::nothing_tested(self.placement, self.now)), None);
+        }
+        let Some(reached) = estimate.and_then(|estimate| self.reached(row, estimate)) else {
+            return (None, None);
+        };
         let record = self.evidence(row, &reached);
         let evidence = record.as_deref().map(api::name::text_digest);
         (Some(VerdictStatus { evidence, ..reached }), record)
@@ -231,6 +231,7 @@ impl Situation<'_> {
             row,
             counted: &counted,
             elapsed,
+            longest: self.longest(row),
             written: &written,
         };
         Some(evidence::evidence(&grounds, verdict).to_text())
@@ -243,9 +244,6 @@ impl Situation<'_> {
     }
 
     fn reached(&self, row: &TablePlacement, estimate: &Estimate) -> Option<VerdictStatus> {
-        if is_suspended(self.campaign) {
-            return None;
-        }
         let remaining = if self.is_over(row) { Remaining::Nothing } else { Remaining::Some };
         let said = words::Said { placement: self.placement, row, estimate, now: self.now };
         match experiment::judge(estimate, remaining) {
@@ -273,154 +271,14 @@ impl Situation<'_> {
 
     fn is_over(&self, row: &TablePlacement) -> bool {
         let begun = rounds::begun(row);
-        begun.is_some_and(|begun| self.now.duration_since(begun) >= self.placement.maximum_duration)
+        let over = |begun| self.now.duration_since(begun) >= self.longest(row);
+        self.campaign.schedule.is_over(self.now) || begun.is_some_and(over)
     }
 
-    fn wanted(&self, row: &TablePlacement, known: Option<&Known>, verdict: Option<&VerdictStatus>) -> Wanted {
-        let arms = row.variants.len();
-        let stored = self.before.and_then(|before| before.verdict.as_ref());
-        match (stored, verdict) {
-            _ if arms == 1 && !self.arms.in_review.is_empty() => {
-                Wanted::the(None, "the control alone, until variants are reviewed")
-            }
-            _ if arms == 1 => Wanted::the(None, "the control alone, until variants are written"),
-            (Some(stored), _) => self.after(row, stored),
-            (None, Some(_)) if withdrawn::is_served(row) => self.without_withdrawn(row, known),
-            // A verdict acts only once it is stored.
-            (None, Some(_)) => Wanted::the(None, "a verdict is reached"),
-            (None, None) if is_suspended(self.campaign) => {
-                Wanted::the(Allocation::only(0, arms), "the control alone: the campaign is suspended")
-            }
-            (None, None) if withdrawn::is_served(row) => self.without_withdrawn(row, known),
-            (None, None) if withdrawn::is_all(row) => {
-                Wanted::the(Allocation::only(0, arms), "the control alone: no variant is approved")
-            }
-            (None, None) => self.next_shares(row, known),
-        }
-    }
-
-    /// What is not approved any more is taken out at once, and not when the round may close.
-    fn without_withdrawn(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
-        let why = "without what is not approved any more";
-        let shares = match known {
-            // It would take a place that the table does not have.
-            _ if rounds::is_full(row) => Allocation::only(0, row.variants.len()),
-            Some(Known { cells, estimate }) => {
-                Some(experiment::allocate(cells, &estimate.design, &self.placement.policy).allocation)
-            }
-            None => rounds::last_compared(row).map(|shares| withdrawn::without(&shares, row)),
-        };
-        Wanted::the(shares, why)
-    }
-
-    /// What is served after the end, as the verdict says, beside the control's share, which goes on measuring.
-    fn after(&self, row: &TablePlacement, verdict: &VerdictStatus) -> Wanted {
-        if is_suspended(self.campaign) {
-            return Wanted::the(
-                Allocation::only(0, row.variants.len()),
-                "the control alone: the campaign is suspended",
-            );
-        }
-        let ended_on = row.variants.iter().position(|variant| variant.name == verdict.served).unwrap_or(0);
-        let arm = if row.variants[ended_on].withdrawn { 0 } else { ended_on };
-        let why = match (verdict.reason, arm) {
-            (_, 0) if ended_on > 0 => "the control alone: what the verdict names is not approved any more",
-            (_, 0) => "the control alone",
-            (VerdictReason::Winner, _) => "the winner, beside the control's share",
-            (
-                VerdictReason::Inconclusive
-                | VerdictReason::ControlWins
-                | VerdictReason::NoWorthwhileDifference,
-                _,
-            ) => "the leader, beside the control's share",
-        };
-        Wanted::the(self.beside_control(arm, row.variants.len()), why)
-    }
-
-    fn beside_control(&self, arm: usize, arms: usize) -> Option<Allocation> {
-        let Control::Fixed(control) = self.placement.policy.control() else { return None };
-        let rest = PartsPerMillion::new(PartsPerMillion::ONE.get() - control.get())?;
-        let share = |index| match index {
-            0 if arm == 0 => PartsPerMillion::ONE,
-            0 => control,
-            index if index == arm => rest,
-            _ => PartsPerMillion::ZERO,
-        };
-        Allocation::try_from((0..arms).map(share).collect::<Vec<_>>()).ok()
-    }
-
-    /// The policy's shares, when the round may close.
-    fn next_shares(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
-        let current = row.rounds.last().expect("a row has rounds");
-        let Some(Known { cells, estimate }) = known else {
-            return self.without_data(row, current);
-        };
-        let next = experiment::allocate(cells, &estimate.design, &self.placement.policy);
-        if rounds::is_full(row) {
-            let last = rounds::is_alone(current).then(|| rounds::last_compared(row)).flatten();
-            // Others than the last would take a place that the table does not have: the control stays alone then.
-            let last = last.filter(|shares| withdrawn::without(shares, row) == *shares);
-            return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
-        }
-        if rounds::is_alone(current) || self.may_close(current, words::samples(estimate)) {
-            return Wanted::the(Some(next.allocation), next.reason.as_str());
-        }
-        let why = self.before.map_or(next.reason.as_str(), |before| before.round.shares.as_str());
-        Wanted::the(None, why)
-    }
-
-    /// Without data the last shares stay, or come back where the control is alone; where there are none, the experiment
-    /// begins all the same.
-    fn without_data(&self, row: &TablePlacement, current: &TableRound) -> Wanted {
-        let last = "the last shares: there are no numbers to go by";
-        match (rounds::is_alone(current), rounds::last_compared(row)) {
-            (false, _) => Wanted::the(None, last),
-            (true, Some(shares)) => Wanted::the(Some(withdrawn::without(&shares, row)), last),
-            (true, None) => Wanted::the(self.exploring(row), experiment::Reason::Exploring.as_str()),
-        }
-    }
-
-    /// The shares of an experiment of which nothing is known.
-    fn exploring(&self, row: &TablePlacement) -> Option<Allocation> {
-        let arms = row.variants.len();
-        let nothing = Cell::new(Allocation::even(arms)?, vec![experiment::Totals::default(); arms]).ok()?;
-        let design = self.placement.design(&row.variants);
-        Some(experiment::allocate(&[nothing], &design, &self.placement.policy).allocation)
-    }
-
-    fn may_close(&self, round: &TableRound, matured: i64) -> bool {
-        let lasted = self.now.duration_since(round.opened_at.0);
-        lasted >= self.placement.round.minimum && matured >= self.grown(round)
-    }
-
-    /// Matured exposures from which a round may close: the opening's, grown, and at least one more.
-    fn grown(&self, round: &TableRound) -> i64 {
-        let (opening, growth) =
-            (i128::from(round.matured_exposures), i128::from(self.placement.round.growth));
-        let grown = opening + (opening * growth + 999_999) / 1_000_000;
-        i64::try_from(grown).unwrap_or(i64::MAX).max(round.matured_exposures + 1)
-    }
-
-    /// The row with a new round, where other shares are wanted than are in force.
-    fn open(&self, row: &TablePlacement, wanted: Option<Allocation>, matured: i64) -> Option<TablePlacement> {
-        let current = row.rounds.last()?;
-        let wanted = wanted?;
-        if rounds::has_shares(current, row.variants.len(), &wanted) {
-            return None;
-        }
-        let mut next = row.clone();
-        // A round with one arm alone has nothing to compare: it may be forgotten.
-        next.rounds.retain(|round| !rounds::is_alone(round));
-        let resumes =
-            next.rounds.last().is_some_and(|last| rounds::has_shares(last, row.variants.len(), &wanted));
-        if rounds::is_full(row) && resumes {
-            return Some(next);
-        }
-        // A round that nobody was served is no round yet: it keeps its number.
-        let published = self.served.is_some_and(|served| served.seed == row.seed);
-        let number = if published { current.number + 1 } else { current.number };
-        next.rounds.push(self.round(number, matured.max(current.matured_exposures), &wanted));
-        Some(next)
+    /// How long the experiment may last, by its own bound and the campaign's days.
+    fn longest(&self, row: &TablePlacement) -> SignedDuration {
+        let maximum = self.placement.maximum_duration;
+        rounds::begun(row).map_or(maximum, |begun| self.campaign.schedule.longest(begun, maximum))
     }
 
     fn status(
@@ -496,6 +354,7 @@ impl Situation<'_> {
     fn lacks(&self, row: &TablePlacement, verdict: Option<&VerdictStatus>) -> Option<Lack> {
         match () {
             () if !withdrawn::is_all(row) || verdict.is_some() => None,
+            () if matches!(self.arms.held, Some(Held::Start(_))) => None,
             () if !self.arms.in_review.is_empty() => Some(Lack::Review),
             () if self.arms.rejected > 0 => Some(Lack::Approval),
             () => Some(Lack::Copy),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::{AdVariant, AdVariantStatus, Origin, Percent, TablePlacement, TableVariant, VariantState};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::approval::{Approvals, Word};
@@ -24,11 +25,24 @@ pub(super) struct SortedOut {
     generated: Vec<Generated>,
 }
 
+/// What keeps an experiment from beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Variants are written.
+    Writing,
+    /// Variants wait for a person's word.
+    Review,
+    /// All is there, and its day has not come.
+    Start(Timestamp),
+}
+
 /// What a placement can show.
 #[derive(Clone, Debug)]
 pub(super) struct Arms {
     /// What may be served now, the control first.
     pub(super) shown: Vec<Copy>,
+    /// What keeps the rest from being served.
+    pub(super) held: Option<Held>,
     /// What waits for a person's word.
     pub(super) in_review: Vec<Copy>,
     /// How many were rejected.
@@ -108,9 +122,16 @@ impl SortedOut {
     }
 
     /// What a placement can show now. The control alone while variants are written or reviewed, since an experiment begins
-    /// for all its variants together.
-    pub(super) fn arms(&self, placement: &Placement, stage: Stage, approvals: &Approvals<'_>) -> Arms {
-        let mut arms = Arms { shown: vec![placement.control.clone()], in_review: Vec::new(), rejected: 0 };
+    /// for all its variants together, and before its `start`.
+    pub(super) fn arms(
+        &self,
+        placement: &Placement,
+        stage: Stage,
+        approvals: &Approvals<'_>,
+        start: Option<Timestamp>,
+    ) -> Arms {
+        let shown = vec![placement.control.clone()];
+        let mut arms = Arms { shown, held: None, in_review: Vec::new(), rejected: 0 };
         let mut approved = Vec::new();
         for copy in self.to_be_approved(placement) {
             match approvals.word(copy) {
@@ -119,7 +140,12 @@ impl SortedOut {
                 Word::Rejected(_) => arms.rejected += 1,
             }
         }
-        if stage == Stage::Over && arms.in_review.is_empty() {
+        arms.held = match start {
+            _ if !arms.in_review.is_empty() => Some(Held::Review),
+            _ if stage == Stage::Writing => Some(Held::Writing),
+            start => start.filter(|_| !approved.is_empty()).map(Held::Start),
+        };
+        if arms.held.is_none() {
             arms.shown.extend(approved);
         }
         arms

@@ -123,6 +123,25 @@ pub(super) fn with_shares(
         .collect()
 }
 
+/// The verdict that the time was up before anything was tested, after which the control is shown.
+pub(super) fn nothing_tested(placement: &Placement, now: Timestamp) -> VerdictStatus {
+    VerdictStatus {
+        reason: VerdictReason::Inconclusive,
+        winner: None,
+        served: placement.control.name.clone(),
+        at: Time(now),
+        sentence: format!(
+            "the days of the campaign were over before anything was tested in {}; test it under a new name",
+            placement.name
+        ),
+        samples: 0,
+        p_value: None,
+        lift: None,
+        expected_loss: None,
+        evidence: None,
+    }
+}
+
 /// What is said of one placement's estimate.
 pub(super) struct Said<'a> {
     pub(super) placement: &'a Placement,

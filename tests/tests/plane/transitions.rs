@@ -97,7 +97,7 @@ fn begun() -> Value {
 }
 
 #[tokio::test]
-async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards() -> anyhow::Result<()> {
+async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_or_ended_afterwards() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let campaigns: Objects<AdCampaign> = Objects::of(&server).await?;
     campaigns.check("the first", &campaign("Meet it", false), None).await?;
@@ -105,7 +105,7 @@ async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards(
     campaigns.0.patch_status("trail", &PatchParams::default(), &Patch::Merge(&begun())).await?;
     campaigns.check("suspended", &campaign("Meet it now", true), None).await?;
     campaigns.check("resumed", &campaign("Meet it now", false), None).await?;
-    let frozen = Some("only suspend may change");
+    let frozen = Some("only suspend and schedule may change");
     campaigns.check("other copy", &campaign("Meet it", false), frozen).await?;
     let changed = |field: &str, value: Value| {
         let mut changed = campaign("Meet it now", false);
@@ -131,7 +131,22 @@ async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_afterwards(
     campaigns.0.patch_status("reviewed", &PatchParams::default(), &Patch::Merge(&waits)).await?;
     campaigns.check("other copy under review", &reviewed("Meet it", "Manual"), frozen).await?;
     campaigns.check("the review taken away", &reviewed("Meet it now", "Automatic"), frozen).await?;
-    campaigns.check("a brand", &changed("rules", json!({"brand": "acme"})), frozen).await
+    campaigns.check("a brand", &changed("rules", json!({"brand": "acme"})), frozen).await?;
+    let ends = |at: &str| changed("schedule", json!({"startsAt": "2026-03-01T12:00:00Z", "endsAt": at}));
+    let earlier = Some("endsAt must be later");
+    campaigns.check("an end before the start", &ends("2026-03-01T13:00:00+02:00"), earlier).await?;
+    campaigns.check("an end", &ends("2026-03-08T12:00:00Z"), None).await?;
+    campaigns.check("a later one", &ends("2026-03-09T12:00:00Z"), None).await?;
+    let decided = json!({"status": {"conditions": [{
+        "type": "Decided", "status": "True", "reason": "Winner", "message": "", "lastTransitionTime": "2026-03-09T12:00:00Z",
+    }]}});
+    campaigns.0.patch_status("trail", &PatchParams::default(), &Patch::Merge(&decided)).await?;
+    let reopened = Some("does not reopen");
+    campaigns.check("longer after the end", &ends("2026-03-10T12:00:00Z"), reopened).await?;
+    campaigns.check("no end after the end", &campaign("Meet it now", false), reopened).await?;
+    let mut suspended = ends("2026-03-09T12:00:00Z");
+    suspended["spec"]["suspend"] = true.into();
+    campaigns.check("suspended after the end", &suspended, None).await
 }
 
 /// What a piece of copy of the largest format needs, and no more than an object should hold.
