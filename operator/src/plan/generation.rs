@@ -10,7 +10,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
-use super::{Answer, Note, Pause, Settings, State, is_suspended, pods, spent, volumes};
+use super::{Answer, Ending, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes};
 use crate::campaign::{Activity, Campaign, Fault, Generation};
 use crate::model::{Embedder, Model, Source};
 use crate::objects;
@@ -75,7 +75,12 @@ pub(super) fn look(
         (Some(recorded), _) => look.over(recorded.clone()),
         // Before anything else: a Job that ended may be deleted, and its outcome with it.
         (None, Some(job)) if has_ended(job) => look.running_or_over(job),
-        (None, _) if is_suspended(campaign) => look.suspended(),
+        (None, _) if is_suspended(campaign) => {
+            look.stopped("the campaign is suspended: set suspend to false to go on")
+        }
+        (None, _) if ending(object, campaign) == Ending::Settled => {
+            look.stopped("the campaign is decided: no more is written for it")
+        }
         (None, _) => look.under_way(settings),
     }
 }
@@ -158,9 +163,8 @@ impl Look<'_> {
         written
     }
 
-    /// A Job that runs is stopped, and goes on later with what it has written.
-    fn suspended(&self) -> Written {
-        let message = "the campaign is suspended: set suspend to false to go on";
+    /// A Job that runs is stopped, and may go on later with what it has written.
+    fn stopped(&self, message: &str) -> Written {
         let mut written = Written::new(Stage::Writing, answer(State::False, Reason::Suspended, message));
         if let Some(job) = &self.seen.job {
             written.status = Some(self.status(GenerationOutcome::Running, None));

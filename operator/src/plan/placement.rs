@@ -133,6 +133,8 @@ impl Situation<'_> {
     /// are lost, and what was counted under them says nothing any more.
     fn experiment(&self) -> TablePlacement {
         match (self.served, self.before) {
+            // What has ended never begins, though what it waited for be there now.
+            (Some(row), Some(before)) if before.verdict.is_some() => row.clone(),
             (None, None) => self.first_row(1, 1),
             (None, Some(before)) => {
                 self.first_row(before.seed + 1, u32::try_from(before.round.number + 1).unwrap_or(u32::MAX))
