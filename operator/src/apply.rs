@@ -1,6 +1,6 @@
 //! `Plan` → the cluster. Carries out; decides nothing.
 
-use api::{AdCampaign, AdCampaignStatus, AdReview, AdVariant};
+use api::{AdCampaign, AdCampaignStatus, AdReview, AdTable, AdVariant};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
@@ -60,7 +60,7 @@ pub async fn apply(
     // Before what they allow is served: who wrote a review is known now, and the policy may be gone by the next pass.
     say_of_reviews(client, namespace, review_statuses).await?;
     if let Some(table) = table {
-        put(client, namespace, table).await.step("publishing the table")?;
+        publish(client, namespace, table).await?;
     }
     // After the table too, and before the verdicts that they are of are stored: a verdict without a record could not be reached again.
     for record in evidence {
@@ -83,7 +83,7 @@ pub async fn apply(
             .step("writing a variant's status")?;
     }
     if let Some(winner) = winner {
-        put_if_changed(client, namespace, winner).await.step("writing the winner's ConfigMap")?;
+        put(client, namespace, winner).await.step("writing the winner's ConfigMap")?;
     }
     Ok(Applied)
 }
@@ -96,8 +96,16 @@ pub async fn recall(client: &Client, namespace: &str, recall: &Recall) -> Result
     let Recall { table, review_statuses } = recall;
     say_of_reviews(client, namespace, review_statuses).await?;
     match table {
-        Some(table) => put(client, namespace, table).await.step("publishing the table"),
+        Some(table) => publish(client, namespace, table).await,
         None => Ok(()),
+    }
+}
+
+/// Writes a table over the one that it was made from, whose version it carries, and over no other.
+async fn publish(client: &Client, namespace: &str, table: &AdTable) -> Result<(), Error> {
+    match put(client, namespace, table).await {
+        Err(kube::Error::Api(status)) if status.is_conflict() => Err(Error::Outdated),
+        other => other.step("publishing the table"),
     }
 }
 
@@ -219,63 +227,10 @@ where
         .map(drop)
 }
 
-async fn put_if_changed<K>(client: &Client, namespace: &str, child: &K) -> Result<(), kube::Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Serialize
-        + std::fmt::Debug,
-{
-    let children: Api<K> = Api::namespaced(client.clone(), namespace);
-    let live = children.get_opt(&child.name_any()).await?;
-    let live = live.map(|live| serde_json::to_value(live).map_err(kube::Error::SerdeError)).transpose()?;
-    let wanted = serde_json::to_value(child).map_err(kube::Error::SerdeError)?;
-    match live {
-        Some(live) if holds(&live, &wanted) => Ok(()),
-        _ => put(client, namespace, child).await,
-    }
-}
-
 /// The child as server-side apply wants it: with its version and kind.
 fn as_patch<K: Resource<DynamicType = ()> + Serialize>(child: &K) -> Result<Value, kube::Error> {
     let mut patch = serde_json::to_value(child).map_err(kube::Error::SerdeError)?;
     patch["apiVersion"] = json!(K::api_version(&()));
     patch["kind"] = json!(K::kind(&()));
     Ok(patch)
-}
-
-/// Whether `live` has all that is `wanted`; what others added does not matter.
-fn holds(live: &Value, wanted: &Value) -> bool {
-    match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, wanted)| wanted.is_null() || live.get(key).is_some_and(|live| holds(live, wanted))),
-        (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| holds(live, wanted))
-        }
-        (live, wanted) => live == wanted,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_added_is_no_difference_and_what_they_changed_is() {
-        let wanted = json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y" }, "uid": null } });
-        let cases = [
-            (
-                json!({ "data": { "a": "1" }, "metadata": { "labels": { "x": "y", "z": "" }, "uid": "7" } }),
-                true,
-            ),
-            (json!({ "data": { "a": "2" }, "metadata": { "labels": { "x": "y" } } }), false),
-            (json!({ "data": {}, "metadata": { "labels": { "x": "y" } } }), false),
-            (json!({}), false),
-        ];
-        for (live, expected) in cases {
-            assert_eq!(holds(&live, &wanted), expected, "{live}");
-        }
-    }
 }

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant};
+use api::{AdCampaign, AdReview};
 use futures::StreamExt;
 use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::Job;
 use kube::api::ListParams;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tracing::{Instrument, info_span};
@@ -26,11 +25,14 @@ use crate::metrics::Metrics;
 use crate::observe::{brand, neighbours, observe, observe_reviews};
 use crate::plan::{Settings, plan, recall};
 use crate::status::{Pass, report};
+use crate::world::{Changes, World, watch};
 
 /// What passes share.
 pub struct Context {
-    /// The API server.
+    /// The API server, to write to.
     pub client: Client,
+    /// What is read of the cluster.
+    pub world: World,
     /// The ledger.
     pub ledger: Ledger,
     /// The time.
@@ -89,6 +91,10 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
         // Whoever leads now says how things are; this process is about to end.
         return Ok(Action::requeue(LOOK_AGAIN));
     }
+    if let Err(Error::Outdated) = result {
+        // What was written meanwhile is on its way to us, and what this pass found is of before it.
+        return Ok(Action::requeue(LOOK_AGAIN));
+    }
     // Both roads end in a status: a failure that the user can't see is a failure that we hid.
     let status = report(object, &pass, result.as_ref().err(), now);
     let told = apply::status(&context.client, object, status).await?;
@@ -119,7 +125,7 @@ async fn advance(
         }
     };
     let policy = context.review_policy.as_deref();
-    let seen = observe(&context.client, &context.ledger, policy, object, campaign).await?;
+    let seen = observe(&context.world, &context.ledger, policy, object, campaign).await?;
     let plan = pass.plan.insert(plan(object, campaign, &seen, &context.settings, now));
     if !context.leadership.holds() {
         return Ok(());
@@ -130,16 +136,16 @@ async fn advance(
 
 /// The campaign, with people of its own.
 async fn read(object: &AdCampaign, context: &Context, now: Timestamp) -> Result<Campaign, Error> {
-    let brand = brand(&context.client, object).await?;
+    let brand = brand(&context.world, object).await?;
     let campaign = Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?;
     campaign.has_time(object, now).map_err(Error::Invalid)?;
-    let neighbours = neighbours(&context.client, object, &campaign, now).await?;
+    let neighbours = neighbours(&context.world, object, &campaign, now).await?;
     campaign.has_its_own_people(object, &neighbours).map_err(Error::Invalid)?;
     Ok(campaign)
 }
 
 async fn recalled(object: &AdCampaign, context: &Context, now: Timestamp) -> Result<(), Error> {
-    let seen = observe_reviews(&context.client, context.review_policy.as_deref(), object).await?;
+    let seen = observe_reviews(&context.world, context.review_policy.as_deref(), object).await?;
     let recall = recall(object, &seen, now);
     if !context.leadership.holds() {
         return Ok(());
@@ -201,25 +207,28 @@ pub async fn check(client: &Client) -> Result<(), Error> {
 }
 
 /// Runs passes until `shutdown`, for all namespaces.
-pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send + Sync + 'static) {
+pub async fn run(mut context: Context, shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static) {
     let client = context.client.clone();
-    let config = watcher::Config::default();
-    let controller = Controller::new(Api::<AdCampaign>::all(client.clone()), config.clone());
-    let campaigns = controller.store();
+    let controller = Controller::new(Api::<AdCampaign>::all(client.clone()), watcher::Config::default());
+    // A pass that does not see what is there would make it anew.
+    let (kept, changes) = tokio::select! {
+        watched = watch(&client, controller.store()) => watched,
+        () = shutdown.clone() => return,
+    };
+    context.world.keep(kept);
+    let Changes { of, of_all, watches } = changes;
     controller
-        .owns(Api::<AdVariant>::all(client.clone()), config.clone())
-        .owns(Api::<AdTable>::all(client.clone()), config.clone())
-        .owns(Api::<Job>::all(client.clone()), config.clone())
-        .watches(Api::<AdReview>::all(client.clone()), config.clone(), |review| reviewed(&review))
-        .watches(Api::<AdModel>::all(client), config, move |model| users(&campaigns, &model))
+        .reconcile_on(of)
+        .reconcile_all_on(of_all)
         .graceful_shutdown_on(shutdown)
-        .run(reconcile, on_error, context)
+        .run(reconcile, on_error, Arc::new(context))
         .for_each(|result| async {
             if let Err(error) = result {
                 tell(&error);
             }
         })
         .await;
+    drop(watches);
 }
 
 /// A pass that failed was told by [`on_error`]; a watch that fails is told here.
@@ -230,27 +239,6 @@ fn tell(error: &controller::Error<Error, watcher::Error>) {
         }
         _ => tracing::warn!(error = chain(error), "changes can't be followed; it is tried again"),
     }
-}
-
-/// The campaign that a review is of.
-fn reviewed(review: &AdReview) -> Option<ObjectRef<AdCampaign>> {
-    Some(ObjectRef::new(&review.spec.campaign.name).within(&review.namespace()?))
-}
-
-/// The campaigns that name a model, to write or to tell what copy means.
-fn users(campaigns: &Store<AdCampaign>, model: &AdModel) -> Vec<ObjectRef<AdCampaign>> {
-    let names = |campaign: &Arc<AdCampaign>| {
-        let Some(generation) = &campaign.spec.generation else { return false };
-        let embedder = generation.embedder.as_ref().map(|embedder| &embedder.model);
-        let mut named = std::iter::once(&generation.model).chain(embedder);
-        campaign.namespace() == model.namespace() && named.any(|name| *name == model.name_any())
-    };
-    campaigns
-        .state()
-        .iter()
-        .filter(|campaign| names(campaign))
-        .map(|campaign| ObjectRef::from_obj(&**campaign))
-        .collect()
 }
 
 #[cfg(test)]

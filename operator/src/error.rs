@@ -18,6 +18,9 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
+    /// What the pass knew is of yesterday: somebody else, or an earlier pass, wrote meanwhile.
+    #[error("the table has changed since it was read")]
+    Outdated,
     /// The pass took too long.
     #[error("the pass took longer than {0} seconds")]
     TimedOut(u64),
@@ -38,7 +41,7 @@ impl Error {
         use api::condition::Reason;
         match self {
             Self::Invalid(_) => Reason::InvalidSpec,
-            Self::Api { .. } | Self::TimedOut(_) => Reason::ApiError,
+            Self::Api { .. } | Self::Outdated | Self::TimedOut(_) => Reason::ApiError,
         }
     }
 
@@ -46,7 +49,7 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Invalid(_) => Retry::OnChange,
-            Self::Api { .. } | Self::TimedOut(_) => Retry::BackOff,
+            Self::Api { .. } | Self::Outdated | Self::TimedOut(_) => Retry::BackOff,
         }
     }
 }

@@ -6,8 +6,8 @@
 //!                                    report ──▶ status, once, on every exit
 //! ```
 //!
-//! Only [`observe`] and [`apply`] touch the world. A pass takes no hint about what changed and remembers nothing but
-//! what is in the cluster and in the ledger; run twice, it does what it does once.
+//! Only [`observe`] and [`apply`] touch the cluster, the first through [`world`], which watches it. A pass takes no hint about
+//! what changed and remembers nothing but what is in the cluster and in the ledger; run twice, it does what it does once.
 //!
 //! The crate refuses to know how copy is written (the worker), how people are counted (the gateway) and how numbers
 //! become shares and verdicts (`experiment`).
@@ -30,5 +30,6 @@ pub mod plan;
 pub mod sentence;
 pub mod server;
 pub mod status;
+pub mod world;
 
 pub use campaign::{Campaign, Fault, InvalidSpec};

@@ -13,6 +13,7 @@ use operator::events::Publisher;
 use operator::leader::{Candidate, Leader, Leadership, Timing, fenced};
 use operator::ledger::Ledger;
 use operator::metrics::Metrics;
+use operator::world::World;
 use operator::{key, server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -46,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
     };
     metrics.lead();
     let leadership = leader.as_ref().map_or_else(Leadership::alone, Leader::leadership);
-    let client = fenced(cluster, leadership.clone()).context("reaching the API server")?;
+    let client = fenced(cluster, leadership.clone(), &metrics).context("reaching the API server")?;
     let ledger = Ledger::new(config.ledger_url, config.ledger_ca).context("--ledger-url")?;
     let context = Context {
         ledger: ledger.shown(config.ledger_token),
@@ -57,9 +58,10 @@ async fn main() -> anyhow::Result<()> {
         metrics,
         leadership,
         failures: std::sync::Mutex::default(),
+        world: World::asked(client.clone()),
         client,
     };
-    act(run(Arc::new(context), shutdown), leader).await?;
+    act(run(context, shutdown), leader).await?;
     endpoints.abort();
     Ok(())
 }

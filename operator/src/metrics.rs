@@ -19,6 +19,35 @@ pub struct Metrics {
     passes: Family<PassLabels, Counter>,
     seconds: Histogram,
     leading: Gauge,
+    requests: Family<RequestLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: Method,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Other,
+}
+
+impl From<&http::Method> for Method {
+    fn from(method: &http::Method) -> Self {
+        match method.as_str() {
+            "GET" => Self::Get,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            _ => Self::Other,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,6 +60,7 @@ enum Outcome {
     Ok,
     InvalidSpec,
     ApiError,
+    Outdated,
     TimedOut,
 }
 
@@ -44,12 +74,20 @@ impl Metrics {
         registry.register_with_unit("pass", "How long passes take", Unit::Seconds, seconds.clone());
         let leading = Gauge::default();
         registry.register("leading", "1 while this process is the one that acts", leading.clone());
-        Self { registry: Arc::new(registry), passes, seconds, leading }
+        let requests = Family::default();
+        let of_passes = "Requests of passes and watches to the API server, the repeated ones too";
+        registry.register("api_requests", of_passes, requests.clone());
+        Self { registry: Arc::new(registry), passes, seconds, leading, requests }
     }
 
     /// This process acts from now on.
     pub fn lead(&self) {
         self.leading.set(1);
+    }
+
+    /// Counts one request to the API server.
+    pub(crate) fn count_request(&self, method: &http::Method) {
+        self.requests.get_or_create(&RequestLabels { method: method.into() }).inc();
     }
 
     /// Counts one pass.
@@ -58,6 +96,7 @@ impl Metrics {
             None => Outcome::Ok,
             Some(Error::Invalid(_)) => Outcome::InvalidSpec,
             Some(Error::Api { .. }) => Outcome::ApiError,
+            Some(Error::Outdated) => Outcome::Outdated,
             Some(Error::TimedOut(_)) => Outcome::TimedOut,
         };
         self.passes.get_or_create(&PassLabels { outcome }).inc();

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 
 use api::wire::totals::TotalsResponse;
-use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Approval};
+use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Approval, GenerationOutcome};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{ListParams, ObjectMeta};
+use kube::api::ObjectMeta;
 use kube::{Api, Client, ResourceExt};
 
 use crate::campaign::{Campaign, has_begun};
-use crate::error::{Error, Step};
+use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::objects::evidence::KEY;
+use crate::plan::{Ending, ending};
+use crate::world::{Age, World};
 
 /// The world as one pass sees it.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,8 @@ pub struct Seen {
     pub reviews: Vec<AdReview>,
     /// Whether somebody sees to it that reviews are written by whom they name.
     pub review_policy: ReviewPolicy,
+    /// What is handed on, once every placement has ended.
+    pub winner: Option<ConfigMap>,
     /// The records of stored verdicts, by placement, where they are what they were.
     pub evidence: BTreeMap<String, String>,
     /// The ledger's sums.
@@ -71,11 +75,15 @@ pub enum Totals {
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
-pub async fn brand(client: &Client, object: &AdCampaign) -> Result<Option<ConfigMap>, Error> {
-    let Some(name) = object.spec.brand() else { return Ok(None) };
-    let namespace = object.namespace().unwrap_or_else(|| "default".to_owned());
-    let configs: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-    configs.get_opt(name).await.step("reading the brand's ConfigMap")
+pub async fn brand(world: &World, object: &AdCampaign) -> Result<Option<ConfigMap>, Error> {
+    match object.spec.brand() {
+        Some(name) => world.brand(&namespace(object), name).await,
+        None => Ok(None),
+    }
+}
+
+fn namespace(object: &AdCampaign) -> String {
+    object.namespace().unwrap_or_else(|| "default".to_owned())
 }
 
 /// How long after its making all campaigns are there that were made in the same second.
@@ -87,7 +95,7 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(2);
 /// # Errors
 /// When the API server refuses or does not answer.
 pub async fn neighbours(
-    client: &Client,
+    world: &World,
     object: &AdCampaign,
     campaign: &Campaign,
     now: Timestamp,
@@ -100,8 +108,7 @@ pub async fn neighbours(
     if created.is_none_or(|created| now.duration_since(created) < SETTLED) {
         tokio::time::sleep(SETTLED.unsigned_abs()).await;
     }
-    let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), &campaign.namespace);
-    Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)
+    world.campaigns(&campaign.namespace).await
 }
 
 /// Reads what people said of a campaign that can't be carried out, and what is served of it.
@@ -109,20 +116,18 @@ pub async fn neighbours(
 /// # Errors
 /// When the API server refuses or does not answer.
 pub async fn observe_reviews(
-    client: &Client,
+    world: &World,
     review_policy: Option<&str>,
     object: &AdCampaign,
 ) -> Result<Seen, Error> {
-    let namespace = object.namespace().unwrap_or_else(|| "default".to_owned());
-    let mut seen = Seen {
-        table: table(client, &namespace, &object.uid().unwrap_or_default()).await?,
-        ..Seen::default()
-    };
+    let namespace = namespace(object);
+    let table = world.table(&namespace, &object.uid().unwrap_or_default(), table_number(object)).await?;
+    let mut seen = Seen { table, ..Seen::default() };
     if seen.table.is_some() {
-        seen.reviews = reviews(client, &namespace, &object.name_any()).await?;
+        seen.reviews = world.reviews(&namespace, &object.name_any()).await?;
     }
     if !seen.reviews.is_empty() {
-        seen.review_policy = policy(client, review_policy).await.step("reading the policy of reviews")?;
+        seen.review_policy = world.policy(review_policy, age_of_policy(&seen.reviews)).await?;
     }
     Ok(seen)
 }
@@ -132,72 +137,108 @@ pub async fn observe_reviews(
 /// # Errors
 /// When the API server refuses or does not answer. A ledger that does not is part of what is seen.
 pub async fn observe(
-    client: &Client,
+    world: &World,
     ledger: &Ledger,
     review_policy: Option<&str>,
     object: &AdCampaign,
     campaign: &Campaign,
 ) -> Result<Seen, Error> {
     let namespace = campaign.namespace.as_str();
-    let table = table(client, namespace, &campaign.uid).await?;
-    let mut seen = Seen::default();
+    let table = world.table(namespace, &campaign.uid, table_number(object)).await?;
+    let mut seen = Seen { table, ..Seen::default() };
+    let mut age = Age::Any;
     if let Some(generation) = &campaign.generation {
-        let models: Api<AdModel> = Api::namespaced(client.clone(), namespace);
-        let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-        seen.model = models.get_opt(&generation.model).await.step("reading the model")?;
+        seen.model = world.model(namespace, &generation.model).await?;
         if let Some(embedder) = &generation.embedder {
-            seen.embedder = models.get_opt(embedder).await.step("reading the embedder")?;
+            seen.embedder = world.model(namespace, embedder).await?;
         }
-        seen.job = jobs.get_opt(&generation.job).await.step("reading the Job")?;
-        seen.pods = pods(client, namespace, &generation.job).await?;
+        seen.job = world.job(namespace, &generation.job).await?;
+        if is_written(object) {
+            age = Age::Now;
+            seen.pods = world.pods(namespace, &generation.job).await?;
+        }
     }
     // After the Job: what a finished Job has made is then among them.
-    seen.variants = variants(client, campaign).await?;
-    seen.reviews = reviews(client, namespace, &campaign.name).await?;
+    seen.variants = world.variants(namespace, &campaign.name, &campaign.uid, age).await?;
+    seen.reviews = world.reviews(namespace, &campaign.name).await?;
     if campaign.approval != Approval::Automatic || !seen.reviews.is_empty() {
-        seen.review_policy = policy(client, review_policy).await.step("reading the policy of reviews")?;
+        seen.review_policy = world.policy(review_policy, age_of_policy(&seen.reviews)).await?;
     }
-    seen.evidence = evidence(client, object, campaign).await.step("reading the evidence of verdicts")?;
-    let is_new = |review: &AdReview| review.status.as_ref().is_none_or(|status| status.state.is_none());
+    if ending(object, campaign) == Ending::Settled {
+        let winner = api::name::winner_config(&campaign.name);
+        seen.winner = world.config(namespace, &winner, "reading the winner's ConfigMap").await?;
+        seen.evidence = evidence(world, object, campaign, seen.winner.as_ref()).await?;
+    }
     if seen.reviews.iter().any(is_new) {
         // A recall does not wait for a ledger that hangs.
         seen.totals = Totals::Deferred;
-    } else if table.is_some() {
+    } else if seen.table.is_some() {
         seen.totals = match ledger.totals(&campaign.uid).await {
             Ok(totals) => Totals::Known(totals),
             Err(error) => Totals::Unreachable(error.into()),
         };
     }
-    Ok(Seen { table, ..seen })
+    Ok(seen)
 }
 
-async fn variants(client: &Client, campaign: &Campaign) -> Result<Vec<AdVariant>, Error> {
-    let variants: Api<AdVariant> = Api::namespaced(client.clone(), &campaign.namespace);
-    let of_campaign = ListParams::default().fields(&format!("spec.campaign={}", campaign.name));
-    let mut variants = variants.list(&of_campaign).await.step("listing variants")?.items;
-    variants.retain(|variant| variant.owner_references().iter().any(|owner| owner.uid == campaign.uid));
-    variants.sort_by_key(ResourceExt::name_any);
-    Ok(variants)
+fn table_number(object: &AdCampaign) -> Option<i64> {
+    object.status.as_ref()?.table_number
 }
 
-async fn table(client: &Client, namespace: &str, uid: &str) -> Result<Option<AdTable>, Error> {
-    let tables: Api<AdTable> = Api::namespaced(client.clone(), namespace);
-    tables.get_opt(uid).await.step("reading the table")
+/// Whether it is not recorded yet how writing went: then what a Job made must be seen before it is said to be all.
+fn is_written(object: &AdCampaign) -> bool {
+    let generation = object.status.as_ref().and_then(|status| status.generation.as_ref());
+    generation.is_none_or(|generation| generation.outcome == GenerationOutcome::Running)
 }
 
-async fn reviews(client: &Client, namespace: &str, campaign: &str) -> Result<Vec<AdReview>, Error> {
-    let reviews: Api<AdReview> = Api::namespaced(client.clone(), namespace);
-    let of_campaign = ListParams::default().fields(&format!("spec.campaign.name={campaign}"));
-    Ok(reviews.list(&of_campaign).await.step("listing reviews")?.items)
+fn is_new(review: &AdReview) -> bool {
+    review.status.as_ref().is_none_or(|status| status.state.is_none())
 }
 
-/// The policy and its binding, which have the same name.
-async fn policy(client: &Client, name: Option<&str>) -> Result<ReviewPolicy, kube::Error> {
-    let Some(name) = name else { return Ok(ReviewPolicy::Missing) };
-    let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
-    let (policy, binding) = (policies.get_opt(name).await?, bindings.get_opt(name).await?);
-    Ok(policy.zip(binding).map_or(ReviewPolicy::Missing, |(policy, binding)| in_force(&policy, &binding)))
+/// Whether a review counts is looked at once, when it is new, and then the policy must have been there.
+fn age_of_policy(reviews: &[AdReview]) -> Age {
+    if reviews.iter().any(is_new) { Age::Now } else { Age::Any }
+}
+
+/// The records of verdicts: from where they were handed on, or from where they were written first; one of both may have been
+/// deleted or changed.
+async fn evidence(
+    world: &World,
+    object: &AdCampaign,
+    campaign: &Campaign,
+    winner: Option<&ConfigMap>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let placements = object.status.iter().flat_map(|status| &status.placements);
+    let verdicts = placements.filter_map(|it| Some((&it.name, it.verdict.as_ref()?.evidence.as_ref()?)));
+    let mut records = BTreeMap::new();
+    for (placement, digest) in verdicts {
+        let record = match record(winner, &format!("{placement}.{KEY}"), digest) {
+            Some(record) => Some(record),
+            None => {
+                let name = api::name::evidence_config(&campaign.name, digest);
+                let step = "reading the evidence of a verdict";
+                record(world.config(&campaign.namespace, &name, step).await?.as_ref(), KEY, digest)
+            }
+        };
+        records.extend(record.map(|record| (placement.clone(), record)));
+    }
+    Ok(records)
+}
+
+/// The record under a key, where it is what it was.
+fn record(config: Option<&ConfigMap>, key: &str, digest: &str) -> Option<String> {
+    let record = config?.data.as_ref()?.get(key)?;
+    (api::name::text_digest(record) == digest).then(|| record.clone())
+}
+
+impl ReviewPolicy {
+    /// Reads the policy and its binding, which have the same name.
+    pub(crate) async fn read(client: &Client, name: &str) -> Result<Self, kube::Error> {
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
+        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
+        let (policy, binding) = (policies.get_opt(name).await?, bindings.get_opt(name).await?);
+        Ok(policy.zip(binding).map_or(Self::Missing, |(policy, binding)| in_force(&policy, &binding)))
+    }
 }
 
 /// Whether both hold every review of the cluster to the policy. What its rules say is the cluster administrators' word.
@@ -217,38 +258,6 @@ fn in_force(policy: &ValidatingAdmissionPolicy, binding: &ValidatingAdmissionPol
         (true, Some(policy), Some(binding)) => ReviewPolicy::Since(policy.max(binding)),
         _ => ReviewPolicy::Missing,
     }
-}
-
-/// From where it was written first, or from where it was handed on: one of both may have been deleted or changed.
-async fn evidence(
-    client: &Client,
-    object: &AdCampaign,
-    campaign: &Campaign,
-) -> Result<BTreeMap<String, String>, kube::Error> {
-    let configs: Api<ConfigMap> = Api::namespaced(client.clone(), &campaign.namespace);
-    let placements = object.status.iter().flat_map(|status| &status.placements);
-    let verdicts = placements.filter_map(|it| Some((&it.name, it.verdict.as_ref()?.evidence.as_ref()?)));
-    let mut records = BTreeMap::new();
-    for (placement, digest) in verdicts {
-        for (config, key) in [
-            (api::name::evidence_config(&campaign.name, digest), KEY.to_owned()),
-            (api::name::winner_config(&campaign.name), format!("{placement}.{KEY}")),
-        ] {
-            let data = configs.get_opt(&config).await?.and_then(|config| config.data).unwrap_or_default();
-            let record = data.get(&key).filter(|record| api::name::text_digest(record) == *digest);
-            if let Some(record) = record {
-                records.insert(placement.clone(), record.clone());
-                break;
-            }
-        }
-    }
-    Ok(records)
-}
-
-async fn pods(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
-    Ok(pods.list(&of_job).await.step("listing the worker's pods")?.items)
 }
 
 #[cfg(test)]

@@ -40,10 +40,8 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
     // Without a plan it is as it was.
     let reviewing =
         pass.plan.as_ref().map_or(before.phase == Some(Phase::Reviewing), |plan| plan.awaited > 0);
-    let scheduled = pass
-        .plan
-        .as_ref()
-        .map_or(before.phase == Some(Phase::Scheduled), |plan| plan.starts_at.is_some());
+    let scheduled =
+        pass.plan.as_ref().map_or(before.phase == Some(Phase::Scheduled), |plan| plan.starts_at.is_some());
     let phase = match phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome)) {
         Phase::Running if reviewing => Phase::Reviewing,
         Phase::Running if scheduled => Phase::Scheduled,
@@ -165,7 +163,7 @@ fn failed(error: &Error, before: &AdCampaignStatus) -> Vec<(Type, Answer)> {
             (Type::Reconciling, no(error.reason())),
             (Type::Stalled, answer(State::True, error.reason(), &message)),
         ],
-        Error::Api { .. } | Error::TimedOut(_) => {
+        Error::Api { .. } | Error::Outdated | Error::TimedOut(_) => {
             // What is served goes on being served while the API server is away.
             let served = find(before, Type::Ready).is_some_and(|ready| ready.status == "True");
             let pending = (Type::Reconciling, answer(State::True, error.reason(), &message));
@@ -189,9 +187,10 @@ fn decided(pass: &Pass) -> Option<Answer> {
         _ if suspended => {
             (Reason::Suspended, "the campaign is suspended: set suspend to false to go on".to_owned())
         }
-        Some(start) => {
-            (Reason::Scheduled, format!("until {start} the control is served: change schedule.startsAt to begin sooner"))
-        }
+        Some(start) => (
+            Reason::Scheduled,
+            format!("until {start} the control is served: change schedule.startsAt to begin sooner"),
+        ),
         None => (Reason::Collecting, "the numbers don't allow a verdict in every placement yet".to_owned()),
     };
     Some(answer(State::False, reason, &message))

@@ -480,6 +480,7 @@ impl World {
         {
             job.suspend = Some(pause.activity == Activity::Suspended);
         }
+        self.seen.winner = plan.winner.clone().or_else(|| self.seen.winner.take());
         for record in &plan.evidence {
             let text = record.data.iter().flatten().next().expect("a record").1.clone();
             let evidence: api::Evidence = serde_json::from_str(&text).expect("evidence");

@@ -117,7 +117,7 @@ mod tests {
             &api::Brief {
                 product: "Aero  Trail 3".into(),
                 audience: Some("people who run on trails".into()),
-                offer: Some(api::Offer { text: "free returns for 60 days.".into() }),
+                offer: Some(api::Offer { text: "free returns for 60 days.".into(), valid_until: None }),
                 facts: Some(vec!["weighs 240 g".into(), "upper from recycled yarn".into(), "x".repeat(81)]),
                 tone: Some(vec!["Warm".into(), "direct".into()]),
                 call_to_action: Some("Shop now".into()),

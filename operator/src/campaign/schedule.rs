@@ -121,7 +121,11 @@ mod tests {
         let object = campaign(schedule, valid_until);
         let now = NOON.parse().expect("a moment");
         let found = Campaign::try_from(&object).and_then(|campaign| campaign.has_time(&object, now));
-        assert_eq!(found.err().map(|error| error.to_string()).as_deref(), expected, "{schedule} {valid_until}");
+        assert_eq!(
+            found.err().map(|error| error.to_string()).as_deref(),
+            expected,
+            "{schedule} {valid_until}"
+        );
     }
 
     #[test]

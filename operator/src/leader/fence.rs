@@ -17,21 +17,28 @@ use futures::future::BoxFuture;
 use http::{Method, Request};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
+use tower::util::MapRequestLayer;
 use tower::{BoxError, Layer, Service};
 
 use super::Leadership;
+use crate::metrics::Metrics;
 
 /// This process leads no more.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("another process leads now, or may soon: nothing is written")]
 pub struct LeadsNoMore;
 
-/// A client that writes for as long as this process leads, and reads whenever it is asked to.
+/// A client that writes for as long as this process leads, and reads whenever it is asked to. What it sends is counted.
 ///
 /// # Errors
 /// When no client can be made from the configuration.
-pub fn fenced(config: Config, leadership: Leadership) -> Result<Client, kube::Error> {
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Fence(leadership)).build())
+pub fn fenced(config: Config, leadership: Leadership, metrics: &Metrics) -> Result<Client, kube::Error> {
+    let metrics = metrics.clone();
+    let counted = MapRequestLayer::new(move |request: Request<Body>| {
+        metrics.count_request(request.method());
+        request
+    });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).with_layer(&Fence(leadership)).build())
 }
 
 #[derive(Clone, Debug)]

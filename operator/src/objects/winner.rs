@@ -59,3 +59,40 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
         ..ConfigMap::default()
     }
 }
+
+/// Whether a ConfigMap holds all that is wanted of it. What others added does not matter.
+pub(crate) fn holds(live: &ConfigMap, wanted: &ConfigMap) -> bool {
+    let has = |live: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
+        let live = |key| live.as_ref().and_then(|live| live.get(key));
+        wanted.iter().flatten().all(|(key, wanted)| live(key) == Some(wanted))
+    };
+    has(&live.data, &wanted.data)
+        && has(&live.metadata.labels, &wanted.metadata.labels)
+        && live.metadata.owner_references == wanted.metadata.owner_references
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::api::ObjectMeta;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_others_added_is_no_difference_and_what_they_changed_is() {
+        let config = |data: Value, labels: Value| -> ConfigMap {
+            let owner = json!({ "apiVersion": "v1", "kind": "AdCampaign", "name": "sale", "uid": "u" });
+            let config =
+                json!({ "data": data, "metadata": { "labels": labels, "ownerReferences": [owner] } });
+            serde_json::from_value(config).expect("a ConfigMap")
+        };
+        let wanted = config(json!({ "a": "1" }), json!({ "x": "y" }));
+        let check = |live: ConfigMap, expected| assert_eq!(holds(&live, &wanted), expected, "{live:?}");
+        check(wanted.clone(), true);
+        check(config(json!({ "a": "1", "b": "2" }), json!({ "x": "y", "z": "" })), true);
+        check(config(json!({ "a": "2" }), json!({ "x": "y" })), false);
+        check(config(json!({}), json!({ "x": "y" })), false);
+        check(config(json!({ "a": "1" }), json!({})), false);
+        check(ConfigMap { metadata: ObjectMeta::default(), ..wanted.clone() }, false);
+        check(ConfigMap::default(), false);
+    }
+}

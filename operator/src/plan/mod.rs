@@ -37,7 +37,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use crate::campaign::{Activity, Campaign, Copy};
 use crate::objects::evidence;
 use crate::objects::job::WorkerImage;
-use crate::objects::winner::{Ended, Gone, winner};
+use crate::objects::winner::{Ended, Gone, holds, winner};
 use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
@@ -60,7 +60,7 @@ pub struct Plan {
     pub variant_statuses: Vec<(String, AdVariantStatus)>,
     /// The records of verdicts that were reached now.
     pub evidence: Vec<ConfigMap>,
-    /// What GitOps reads, once every placement has ended.
+    /// What GitOps reads, once every placement has ended, where it is not what is there.
     pub winner: Option<ConfigMap>,
     /// How generation stands, where a model was asked.
     pub generation: Option<GenerationStatus>,
@@ -183,7 +183,12 @@ pub fn plan(
             let situation = placement::Situation {
                 campaign,
                 placement,
-                arms: accepted.arms(placement, written.stage, &approvals, campaign.schedule.starts_after(now)),
+                arms: accepted.arms(
+                    placement,
+                    written.stage,
+                    &approvals,
+                    campaign.schedule.starts_after(now),
+                ),
                 variants: &seen.variants,
                 approvals: &approvals,
                 served: served(seen, &placement.name),
@@ -242,7 +247,9 @@ impl Material<'_> {
             awaited: approvals.awaited(&copies).len(),
             review_statuses: approvals.statuses(&known, &controls),
             evidence,
-            winner: (ended == Ending::Settled).then(|| winner_of(campaign, seen, &placements, &rows, *now)),
+            winner: (ended == Ending::Settled)
+                .then(|| winner_of(campaign, seen, &placements, &rows, *now))
+                .filter(|winner| !seen.winner.as_ref().is_some_and(|live| holds(live, winner))),
             table,
             table_number,
             generation: written.status,
@@ -275,8 +282,8 @@ fn until(moment: Timestamp, now: Timestamp) -> Duration {
 /// How often it is looked whether reviews are checked again.
 const LOOK_FOR_POLICY: Duration = Duration::from_secs(60);
 
-/// Nothing is left alone for longer.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(600);
+/// Nothing is left alone for longer. What campaigns consist of is watched, but for ConfigMaps that somebody may have changed.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1800);
 
 fn served<'a>(seen: &'a Seen, placement: &str) -> Option<&'a TablePlacement> {
     seen.table.as_ref()?.spec.placements.iter().find(|row| row.name == placement)
@@ -318,7 +325,7 @@ fn inconsistent_data(what: &str) -> Answer {
 }
 
 /// A verdict acts only once it is stored: what a crash could undo must not have been promoted.
-fn ending(object: &AdCampaign, campaign: &Campaign) -> Ending {
+pub(crate) fn ending(object: &AdCampaign, campaign: &Campaign) -> Ending {
     let stored = object.status.as_ref().map_or(&[][..], |status| &status.placements);
     let settled = |name: &str| stored.iter().any(|before| before.name == name && before.verdict.is_some());
     if campaign.placements.iter().all(|placement| settled(&placement.name)) {
@@ -346,7 +353,13 @@ fn winner_of(
             let gone = expired.or(named.withdrawn.then_some(Gone::Withdrawn));
             let served = if gone.is_some() { row.variants.first()? } else { named };
             let evidence = seen.evidence.get(&status.name).map(String::as_str);
-            Some(Ended { placement: &status.name, verdict, served: (&served.name, &served.slots), gone, evidence })
+            Some(Ended {
+                placement: &status.name,
+                verdict,
+                served: (&served.name, &served.slots),
+                gone,
+                evidence,
+            })
         })
         .collect();
     winner(campaign, &ended)

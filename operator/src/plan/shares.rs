@@ -30,7 +30,12 @@ impl Wanted {
 
 impl Situation<'_> {
     /// The shares that should be in force, and why.
-    pub(super) fn wanted(&self, row: &TablePlacement, known: Option<&Known>, verdict: Option<&VerdictStatus>) -> Wanted {
+    pub(super) fn wanted(
+        &self,
+        row: &TablePlacement,
+        known: Option<&Known>,
+        verdict: Option<&VerdictStatus>,
+    ) -> Wanted {
         let arms = row.variants.len();
         let stored = self.before.and_then(|before| before.verdict.as_ref());
         match (stored, verdict) {
@@ -166,7 +171,12 @@ impl Situation<'_> {
     }
 
     /// The row with a new round, where other shares are wanted than are in force.
-    pub(super) fn open(&self, row: &TablePlacement, wanted: Option<Allocation>, matured: i64) -> Option<TablePlacement> {
+    pub(super) fn open(
+        &self,
+        row: &TablePlacement,
+        wanted: Option<Allocation>,
+        matured: i64,
+    ) -> Option<TablePlacement> {
         let current = row.rounds.last()?;
         let wanted = wanted?;
         if rounds::has_shares(current, row.variants.len(), &wanted) {

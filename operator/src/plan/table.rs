@@ -1,6 +1,8 @@
 //! The placements as one numbered table.
 
 use api::{AdTable, AdTableSpec, CampaignIdentity, TablePlacement};
+use kube::ResourceExt;
+use kube::api::ObjectMeta;
 
 use crate::campaign::Campaign;
 use crate::objects;
@@ -28,12 +30,14 @@ pub(super) fn spec(
     }
 }
 
-/// The table that serves it, or nothing when that is what is served.
+/// The table that serves it, with the version of the one that it takes the place of; or nothing when that is what is served.
 pub(super) fn next(campaign: &Campaign, served: Option<&AdTable>, spec: AdTableSpec) -> Option<AdTable> {
     if served.is_some_and(|table| table.spec.number == spec.number) {
         return None;
     }
-    Some(AdTable { metadata: objects::metadata(campaign, campaign.uid.clone()), spec })
+    let resource_version = served.and_then(ResourceExt::resource_version);
+    let metadata = objects::metadata(campaign, campaign.uid.clone());
+    Some(AdTable { metadata: ObjectMeta { resource_version, ..metadata }, spec })
 }
 
 #[cfg(test)]

@@ -52,9 +52,17 @@ fn without_recalled(table: &AdTable, approvals: &Approvals<'_>, now: Timestamp) 
         return None;
     }
     spec.number += 1;
-    let ObjectMeta { name, namespace, labels, owner_references, .. } = table.metadata.clone();
+    let ObjectMeta { name, namespace, labels, owner_references, resource_version, .. } =
+        table.metadata.clone();
     Some(AdTable {
-        metadata: ObjectMeta { name, namespace, labels, owner_references, ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name,
+            namespace,
+            labels,
+            owner_references,
+            resource_version,
+            ..ObjectMeta::default()
+        },
         spec,
     })
 }

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use operator::controller::reconcile;
 use operator::error::chain;
 use operator::leader::{Candidate, Timing, fenced};
+use operator::metrics::Metrics;
 
 use crate::quiet::{CAMPAIGN, HandClock, led};
 use crate::server::Server;
@@ -81,7 +82,7 @@ async fn who_leads_no_more_writes_nothing() -> anyhow::Result<()> {
     ensure!(written().await? == (0, 0) && campaigns.get("quiet").await?.status.is_none());
 
     // Wherever it was in the midst of: it reads, and nothing that it writes leaves it.
-    let fenced = fenced(server.config().await?, leadership)?;
+    let fenced = fenced(server.config().await?, leadership, &Metrics::new())?;
     let campaigns_of_stale: Api<AdCampaign> = Api::namespaced(fenced, "default");
     campaigns_of_stale.get("quiet").await?;
     let refused = campaigns_of_stale.delete("quiet", &DeleteParams::default()).await;

@@ -18,6 +18,7 @@ use operator::ledger::Ledger;
 use operator::metrics::Metrics;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::plan::Settings;
+use operator::world::World;
 use tower::ServiceBuilder;
 
 use crate::gateway::GatewayProcess;
@@ -135,6 +136,7 @@ pub(crate) fn reviewed(
     review_policy: Option<String>,
 ) -> anyhow::Result<Context> {
     Ok(Context {
+        world: World::asked(client.clone()),
         leadership,
         review_policy,
         ledger: Ledger::new(ledger.parse()?, None)?,

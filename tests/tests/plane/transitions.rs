@@ -97,7 +97,8 @@ fn begun() -> Value {
 }
 
 #[tokio::test]
-async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_or_ended_afterwards() -> anyhow::Result<()> {
+async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_or_ended_afterwards()
+-> anyhow::Result<()> {
     let server = Server::start().await?;
     let campaigns: Objects<AdCampaign> = Objects::of(&server).await?;
     campaigns.check("the first", &campaign("Meet it", false), None).await?;

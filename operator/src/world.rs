@@ -1,0 +1,185 @@
+//! What passes read: from what watches keep of the cluster, and from the API server where that may be of yesterday.
+//!
+//! ```text
+//!   API server ──watches──▶ kept ──▶ a pass ──▶ writes
+//!        └────asked: what is not watched, and what must be of now────┘
+//! ```
+//!
+//! A thousand campaigns that are looked at twice a minute would be tens of thousands of questions an hour, to which the answer
+//! is what it was.
+
+mod kept;
+mod recent;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{AdModel, AdReview, AdTable, AdVariant};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+
+use crate::error::{Error, Step};
+use crate::observe::ReviewPolicy;
+use kept::Kept;
+pub(crate) use kept::{Changes, watch};
+use recent::Recent;
+
+/// How old a brand's ConfigMap may be. It may change at any time, and whoever changes it waits for a pass anyway.
+const BRAND_FOR: Duration = Duration::from_secs(30);
+
+/// How old the answer may be whether reviews are checked, where no review is new.
+const POLICY_FOR: Duration = Duration::from_secs(30);
+
+/// What passes read.
+pub struct World {
+    client: Client,
+    kept: Option<Kept>,
+    brands: Recent<(String, String), ConfigMap>,
+    policy: Recent<String, ReviewPolicy>,
+}
+
+/// How old an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// What watches keep, or what was asked for lately.
+    Any,
+    /// Of now.
+    Now,
+}
+
+impl World {
+    /// Asks the API server for everything.
+    pub fn asked(client: Client) -> Self {
+        let (brands, policy) = (Recent::new(BRAND_FOR), Recent::new(POLICY_FOR));
+        Self { client, kept: None, brands, policy }
+    }
+
+    /// Reads from what watches keep from now on.
+    pub(crate) fn keep(&mut self, kept: Kept) {
+        self.kept = Some(kept);
+    }
+
+    fn kept(&self, age: Age) -> Option<&Kept> {
+        self.kept.as_ref().filter(|_| age == Age::Any)
+    }
+
+    /// The table of a campaign's UID; one that is no older than the number that is `known`, unless there is none.
+    pub(crate) async fn table(
+        &self,
+        namespace: &str,
+        uid: &str,
+        known: Option<i64>,
+    ) -> Result<Option<AdTable>, Error> {
+        if let Some(kept) = &self.kept {
+            let table = kept.tables.get(&kept::at(namespace, uid)).map(Arc::unwrap_or_clone);
+            let number = table.as_ref().map(|table| table.spec.number);
+            // Our own write is on its way to us; or somebody deleted it.
+            if number >= known {
+                return Ok(table);
+            }
+        }
+        let tables: Api<AdTable> = Api::namespaced(self.client.clone(), namespace);
+        tables.get_opt(uid).await.step("reading the table")
+    }
+
+    /// The variants of campaigns of a name, and of the campaign of that UID alone.
+    pub(crate) async fn variants(
+        &self,
+        namespace: &str,
+        campaign: &str,
+        uid: &str,
+        age: Age,
+    ) -> Result<Vec<AdVariant>, Error> {
+        let is_own = |variant: &AdVariant| variant.owner_references().iter().any(|owner| owner.uid == uid);
+        let mut variants = match self.kept(age) {
+            Some(kept) => kept::of(&kept.variants, namespace, |it| it.spec.campaign == campaign),
+            None => {
+                let variants: Api<AdVariant> = Api::namespaced(self.client.clone(), namespace);
+                let of_campaign = ListParams::default().fields(&format!("spec.campaign={campaign}"));
+                variants.list(&of_campaign).await.step("listing variants")?.items
+            }
+        };
+        variants.retain(is_own);
+        variants.sort_by_key(ResourceExt::name_any);
+        Ok(variants)
+    }
+
+    /// What people said of campaigns of a name.
+    pub(crate) async fn reviews(&self, namespace: &str, campaign: &str) -> Result<Vec<AdReview>, Error> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept::of(&kept.reviews, namespace, |it| it.spec.campaign.name == campaign));
+        }
+        let reviews: Api<AdReview> = Api::namespaced(self.client.clone(), namespace);
+        let of_campaign = ListParams::default().fields(&format!("spec.campaign.name={campaign}"));
+        Ok(reviews.list(&of_campaign).await.step("listing reviews")?.items)
+    }
+
+    /// A model.
+    pub(crate) async fn model(&self, namespace: &str, name: &str) -> Result<Option<AdModel>, Error> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept.models.get(&kept::at(namespace, name)).map(Arc::unwrap_or_clone));
+        }
+        let models: Api<AdModel> = Api::namespaced(self.client.clone(), namespace);
+        models.get_opt(name).await.step("reading the model")
+    }
+
+    /// A Job.
+    pub(crate) async fn job(&self, namespace: &str, name: &str) -> Result<Option<Job>, Error> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept.jobs.get(&kept::at(namespace, name)).map(Arc::unwrap_or_clone));
+        }
+        let jobs: Api<Job> = Api::namespaced(self.client.clone(), namespace);
+        jobs.get_opt(name).await.step("reading the Job")
+    }
+
+    /// The pods of a Job. They matter while it runs alone, and are not watched.
+    pub(crate) async fn pods(&self, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
+        Ok(pods.list(&of_job).await.step("listing the worker's pods")?.items)
+    }
+
+    /// A ConfigMap. They are not watched: a watch would see all of them.
+    pub(crate) async fn config(
+        &self,
+        namespace: &str,
+        name: &str,
+        step: &'static str,
+    ) -> Result<Option<ConfigMap>, Error> {
+        let configs: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        configs.get_opt(name).await.step(step)
+    }
+
+    /// The ConfigMap of a brand, as it was lately.
+    pub(crate) async fn brand(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
+        let key = (namespace.to_owned(), name.to_owned());
+        if let Some(brand) = self.brands.get(&key).filter(|_| self.kept.is_some()) {
+            return Ok(Some(brand));
+        }
+        let brand = self.config(namespace, name, "reading the brand's ConfigMap").await?;
+        if let Some(brand) = &brand {
+            self.brands.put(key, brand.clone());
+        }
+        Ok(brand)
+    }
+
+    /// Whether reviews are held to the policy of that name.
+    pub(crate) async fn policy(&self, name: Option<&str>, age: Age) -> Result<ReviewPolicy, Error> {
+        let Some(name) = name else { return Ok(ReviewPolicy::Missing) };
+        let known = self.policy.get(name).filter(|_| age == Age::Any && self.kept.is_some());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let policy = ReviewPolicy::read(&self.client, name).await.step("reading the policy of reviews")?;
+        self.policy.put(name.to_owned(), policy);
+        Ok(policy)
+    }
+
+    /// The campaigns of a namespace.
+    pub(crate) async fn campaigns(&self, namespace: &str) -> Result<Vec<api::AdCampaign>, Error> {
+        let campaigns: Api<api::AdCampaign> = Api::namespaced(self.client.clone(), namespace);
+        Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)
+    }
+}
