@@ -81,6 +81,11 @@ pub struct TablePlacement {
     pub seed: i64,
     /// What the ledger counts.
     pub metric: TableMetric,
+    /// What the ledger counts beside it, to be watched for harm. Their names differ from each other and from the metric's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 4))]
+    pub guardrails: Vec<TableMetric>,
     /// What may be served. The first is the control; a variant keeps its place for ever.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(min = 1, max = 25))]

@@ -89,6 +89,7 @@ impl World {
             seed: row.seed,
             pending_exposures: 0,
             cells: cells.collect(),
+            guardrails: Vec::new(),
         };
         let mut placements = match std::mem::take(&mut self.seen.totals) {
             Totals::Known(known) => known.placements,

@@ -346,6 +346,7 @@ impl World {
             seed: row.seed,
             pending_exposures: 0,
             cells: cells.collect(),
+            guardrails: Vec::new(),
         };
         let mut sums: Vec<PlacementTotals> = std::mem::take(&mut self.totals.placements);
         sums.push(counted);

@@ -29,6 +29,21 @@ pub struct PlacementTotals {
     pub pending_exposures: u64,
     /// One entry for each cell and variant that has any.
     pub cells: Vec<CellTotals>,
+    /// The sums of each metric that is watched for harm, by its name, where it has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailTotals>,
+}
+
+/// The sums of a metric that is watched for harm: of the placement's exposures, those since the table named it.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardrailTotals {
+    /// The metric.
+    pub metric: String,
+    /// Exposures whose window has not passed yet. It is the metric's own window.
+    pub pending_exposures: u64,
+    /// One entry for each cell and variant that has any. Decisions and unconfirmed clicks stand in the placement's own cells.
+    pub cells: Vec<CellTotals>,
 }
 
 /// The sums of one variant in one cell.

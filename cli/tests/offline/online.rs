@@ -62,8 +62,13 @@ struct Online {
 impl Online {
     fn new(setting: &Setting) -> Self {
         let now = "2026-03-01T12:00:00Z".parse().expect("a moment");
-        let counted =
-            PlacementTotals { name: "hero".to_owned(), seed: 1, pending_exposures: 0, cells: Vec::new() };
+        let counted = PlacementTotals {
+            name: "hero".to_owned(),
+            seed: 1,
+            pending_exposures: 0,
+            cells: Vec::new(),
+            guardrails: Vec::new(),
+        };
         Self { object: setting.campaign(), seen: Seen::default(), counted, now }
     }
 

@@ -64,6 +64,7 @@ impl Sample<'_> {
                 cap_millionths: self.cap_millionths,
                 window_seconds: self.window_seconds,
             },
+            guardrails: Vec::new(),
             variants: ["control", "warm", "retired"].map(variant).to_vec(),
             in_review: Vec::new(),
             rounds: vec![self.round()],

@@ -167,6 +167,7 @@ impl Situation<'_> {
             rules: self.campaign.table_rules(self.placement),
             seed,
             metric: self.placement.metric.clone(),
+            guardrails: Vec::new(),
             variants: self.arms.shown.iter().map(variants::table_variant).collect(),
             in_review: Vec::new(),
             rounds: vec![self.round(number, 0, &control)],

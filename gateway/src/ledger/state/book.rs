@@ -157,7 +157,13 @@ impl Book {
         } = self;
         let decisions = |sums: &Sums| is_decided.then(|| sums.unexposed.settled_at(now) + sums.exposures);
         let cells = self.nonempty().map(|(arm, sums)| sums.totals(arm, decisions(sums))).collect();
-        PlacementTotals { name: placement.clone(), seed: *seed, pending_exposures: *pending, cells }
+        PlacementTotals {
+            name: placement.clone(),
+            seed: *seed,
+            pending_exposures: *pending,
+            cells,
+            guardrails: Vec::new(),
+        }
     }
 }
 
