@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,12 @@ bench-stream: nats-server ## Print events through NATS JetStream beside nats ben
 	  go install github.com/nats-io/natscli/nats@$(NATS_CLI)
 	NATS_SERVER="$(CACHE)/nats/static/nats-server" NATS_CLI="$(CACHE)/nats/nats" \
 	  cargo bench --locked --package broadside-gateway --bench stream
+
+bench-many: ## Print what a thousand campaigns cost the operator and its API server (ten minutes; CAMPAIGNS=200)
+	cargo build --locked --workspace --bins
+	cargo build --locked --release --package broadside-operator --bin operator
+	CAMPAIGNS=$(or $(CAMPAIGNS),1000) OPERATOR="$(PROGRAMS:debug=release)/operator" \
+	  cargo bench --locked --profile dev --package broadside-tests --bench many
 
 bench-stores: ## Print which embedded store suits the ledger (four minutes; docs/design/ledger-store.md)
 	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml --bin stores -- $(or $(ARGS),/var/tmp)

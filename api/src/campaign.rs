@@ -272,9 +272,45 @@ pub struct Placement {
     /// When the experiment ends.
     #[serde(default)]
     pub stopping: Stopping,
+    /// What must not get worse. A variant that is shown to do harm is taken out at once, and comes back only when somebody
+    /// approves it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4))]
+    pub guardrails: Option<Vec<Guardrail>>,
     /// Where `broadside promote` writes what the experiment ended with, in a work tree of Git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+}
+
+/// A metric of which more is worse, and how much of it is too much.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Guardrail {
+    /// What is watched.
+    pub metric: WatchedMetric,
+    /// The most that a variant may have more of it than the control, from `1%` to `200%`, such as `50%`.
+    pub maximum_increase: Percent,
+}
+
+/// What is watched for harm: less of it is better.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.cap) || self.kind == 'Value'")
+        .message("cap is for the kind Value: what happened or did not counts for one at most")
+        .reason(Reason::FieldValueInvalid)
+)]
+pub struct WatchedMetric {
+    /// The name that events carry; not that of the placement's metric.
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// What a reward of this metric looks like.
+    pub kind: MetricKind,
+    /// For values: the most that one exposure counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Amount>,
+    /// How long after an exposure it still counts.
+    pub window: Duration,
 }
 
 /// The place of a placement's copy in a repository.

@@ -236,6 +236,40 @@ pub struct VariantFigures {
     /// Its lift over the control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lift: Option<LiftStatus>,
+    /// What is known of its harm, by guardrail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
+    #[schemars(length(max = 4))]
+    pub guardrails: Vec<GuardrailFigures>,
+}
+
+/// What is known of a variant's harm by one guardrail.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardrailFigures {
+    /// The guardrail's metric.
+    #[schemars(length(max = 40))]
+    pub metric: String,
+    /// What may be said, at every look.
+    pub safety: Safety,
+    /// By how much the metric is above the control's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub increase: Option<LiftStatus>,
+    /// How many more exposures of all variants would show one that does no harm to be safe; absent where that is shown, and
+    /// where it would take for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_needed: Option<i64>,
+}
+
+/// What may be said of a variant's harm.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Safety {
+    /// The metric rose by more than is allowed.
+    Harmful,
+    /// It did not.
+    Safe,
+    /// Neither is shown.
+    NotYetShownSafe,
 }
 
 /// A lift over the control.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Origin, Provenance, Slots, VerdictStatus};
+use crate::{Harm, Origin, Provenance, Slots, VerdictStatus};
 
 /// The record of one placement's verdict: the totals of that moment, and the copy that they are about.
 ///
@@ -64,6 +64,9 @@ pub struct EvidenceVariant {
     /// What made it, for generated copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
+    /// What guardrails had shown of it by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub harms: Vec<Harm>,
 }
 
 impl Evidence {

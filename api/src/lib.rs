@@ -36,12 +36,12 @@ pub mod wire;
 pub use amount::{Amount, AmountError};
 pub use campaign::{
     AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, Embedder,
-    GatewayDelivery, Generation, Metric, MetricKind, Offer, OnUndecided, Placement, Policy, PolicyType,
-    Promotion, Round, Schedule, Segment, Stopping, Variable,
+    GatewayDelivery, Generation, Guardrail, Metric, MetricKind, Offer, OnUndecided, Placement, Policy,
+    PolicyType, Promotion, Round, Schedule, Segment, Stopping, Variable, WatchedMetric,
 };
 pub use campaign_status::{
-    AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, LiftStatus, Phase,
-    PlacementStatus, RoundStatus, Summary, VariantFigures, VerdictReason, VerdictStatus,
+    AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, GuardrailFigures, LiftStatus,
+    Phase, PlacementStatus, RoundStatus, Safety, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
 pub use evidence::{Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant};
 pub use landing_page::{LandingPage, LandingPageError};
@@ -54,8 +54,8 @@ pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use review::{AdReview, AdReviewSpec, AdReviewStatus, Decision, ReviewState, ReviewedVariant};
 pub use table::{
-    AdTable, AdTableSpec, CampaignIdentity, SegmentAllocation, TableException, TableMetric, TablePlacement,
-    TableRound, TableRules, TableVariant,
+    AdTable, AdTableSpec, CampaignIdentity, Harm, SegmentAllocation, TableException, TableMetric,
+    TablePlacement, TableRound, TableRules, TableVariant,
 };
 pub use variant::{
     AdVariant, AdVariantSpec, AdVariantStatus, Appraisal, Drawing, Origin, Provenance, VariantState,

@@ -163,9 +163,30 @@ pub struct TableVariant {
     /// Its texts, by slot.
     #[schemars(schema_with = "schema::slots")]
     pub slots: Slots,
-    /// Whether its approval was taken back: it has no share and keeps its place, and not even a preview shows it.
+    /// Whether its approval was taken back, or it does harm: it has no share and keeps its place, and not even a preview shows
+    /// it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,
+    /// What guardrails have shown of it, each once. It stays, though later numbers be kinder, until somebody approves the
+    /// variant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
+    #[schemars(length(max = 4))]
+    pub harms: Vec<Harm>,
+}
+
+/// That a variant does harm.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Harm {
+    /// The guardrail's metric.
+    #[schemars(length(min = 1, max = 40))]
+    pub metric: String,
+    /// When it was shown.
+    pub shown_at: Time,
+    /// By which numbers, in words.
+    #[schemars(length(max = 512))]
+    pub sentence: String,
 }
 
 /// A numbered period in which shares do not change.

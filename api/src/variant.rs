@@ -196,6 +196,8 @@ pub enum VariantState {
     InReview,
     /// Somebody rejected it, and it is not served; `reason` tells who.
     Rejected,
+    /// A guardrail shows that it does harm, and it is not served until somebody approves it; `reason` has the numbers.
+    Harmful,
     /// It breaks a rule and is never served; `reason` names it.
     Refused,
     /// It is beyond what was asked.

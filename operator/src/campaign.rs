@@ -111,13 +111,36 @@ pub struct Placement {
     pub maximum_duration: SignedDuration,
     /// What is served when it ends without a winner.
     pub on_undecided: OnUndecided,
+    /// What must not get worse.
+    pub guardrails: Vec<Guardrail>,
+}
+
+/// A metric of which more is worse.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guardrail {
+    /// What the ledger counts.
+    pub metric: api::TableMetric,
+    /// How much of it is too much.
+    pub limit: experiment::Guardrail,
+    /// The same as it was written.
+    pub maximum_increase: Percent,
 }
 
 impl Placement {
     /// The question that an experiment of these arms answers. All variants of a campaign are of its first generation; one
     /// that was withdrawn is retired.
     pub(crate) fn design(&self, arms: &[api::TableVariant]) -> Design {
-        let metric = Metric { kind: kind(&self.metric), direction: self.direction };
+        self.design_for(&self.metric, self.direction, arms)
+    }
+
+    /// The same question of another metric.
+    pub(crate) fn design_for(
+        &self,
+        metric: &api::TableMetric,
+        direction: Direction,
+        arms: &[api::TableVariant],
+    ) -> Design {
+        let metric = Metric { kind: kind(metric), direction };
         let standing = |arm: &api::TableVariant| Standing { retired: arm.withdrawn, ..Standing::FIRST };
         Design::new(metric, self.stopping, arms.iter().map(standing).collect())
             .expect("there is always a control, and the first generation is not 0")

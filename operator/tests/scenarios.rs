@@ -10,10 +10,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use api::wire::report::Report;
-use api::wire::totals::{CellTotals, LateTotals, PlacementTotals, TotalsResponse};
+use api::wire::totals::{CellTotals, GuardrailTotals, LateTotals, PlacementTotals, TotalsResponse};
 use api::{
     AdCampaign, AdModel, AdModelSpec, AdReview, AdReviewSpec, AdTable, AdVariant, AdVariantSpec,
-    CampaignIdentity, Decision, Origin, Provenance, ReviewedVariant, Slots,
+    CampaignIdentity, Decision, Origin, Provenance, ReviewedVariant, Slots, TableVariant,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
@@ -113,6 +113,8 @@ struct Happens {
     counted: Vec<(u64, u64)>,
     /// The same of values: exposures, the sum of what they were worth, and of the squares.
     earned: Vec<(u64, f64, f64)>,
+    /// What was counted of guardrails along with it, by metric: exposures and rewards by arm.
+    watched: BTreeMap<String, Vec<(u64, u64)>>,
     /// For how many more people copy was chosen, who did not see it, by arm.
     unseen: Vec<u64>,
     /// The placement in which they mature; the first, unless named.
@@ -282,9 +284,8 @@ impl World {
             let index = self.seen.variants.len();
             self.seen.variants.push(written(&self.object, slots, index));
         }
-        let of_ones = |&(exposures, rewards): &(u64, u64)| (exposures, rewards as f64, rewards as f64);
         let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();
-        self.count(step.placement.as_deref(), &counted, &step.unseen);
+        self.count(step.placement.as_deref(), &counted, &step.unseen, &step.watched);
         let reports = step.report.iter().chain(&step.reports).map(|report| {
             let message = serde_json::to_string(report).expect("a report is plain data");
             serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
@@ -322,31 +323,48 @@ impl World {
         }
     }
 
-    fn count(&mut self, placement: Option<&str>, counted: &[(u64, f64, f64)], unseen: &[u64]) {
+    fn count(
+        &mut self,
+        placement: Option<&str>,
+        counted: &[(u64, f64, f64)],
+        unseen: &[u64],
+        watched: &BTreeMap<String, Vec<(u64, u64)>>,
+    ) {
         let rows = self.seen.table.iter().flat_map(|table| &table.spec.placements);
         let mut meant = rows.filter(|row| placement.is_none_or(|name| row.name == name));
         let (Some(row), false) = (meant.next(), counted.is_empty()) else { return };
         let round = row.rounds.last().expect("rounds");
         let unseen = unseen.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let cell =
+            |variant: &TableVariant, (exposures, rewards, squared_rewards), unseen: Option<u64>| CellTotals {
+                round: round.number,
+                segment: round.allocations[0].segments[0].clone(),
+                variant: variant.name.clone(),
+                decisions: unseen.map(|unseen| exposures + unseen),
+                exposures,
+                rewards,
+                squared_rewards,
+                covariate: None,
+                late: LateTotals::default(),
+                unconfirmed_clicks: 0,
+            };
         let arms = row.variants.iter().zip(counted).zip(unseen);
-        let cells = arms.map(|((variant, &(exposures, rewards, squared_rewards)), unseen)| CellTotals {
-            round: round.number,
-            segment: round.allocations[0].segments[0].clone(),
-            variant: variant.name.clone(),
-            decisions: unseen.map(|unseen| exposures + unseen),
-            exposures,
-            rewards,
-            squared_rewards,
-            covariate: None,
-            late: LateTotals::default(),
-            unconfirmed_clicks: 0,
+        let guardrails = watched.iter().map(|(metric, counted)| GuardrailTotals {
+            metric: metric.clone(),
+            pending_exposures: 0,
+            cells: row
+                .variants
+                .iter()
+                .zip(counted)
+                .map(|(it, counted)| cell(it, of_ones(counted), None))
+                .collect(),
         });
         let counted = PlacementTotals {
             name: row.name.clone(),
             seed: row.seed,
             pending_exposures: 0,
-            cells: cells.collect(),
-            guardrails: Vec::new(),
+            cells: arms.map(|((it, counted), unseen)| cell(it, *counted, unseen)).collect(),
+            guardrails: guardrails.collect(),
         };
         let mut sums: Vec<PlacementTotals> = std::mem::take(&mut self.totals.placements);
         sums.push(counted);
@@ -364,19 +382,11 @@ impl World {
                 merged.push(counted);
                 continue;
             };
-            for cell in counted.cells {
-                let same = |known: &&mut CellTotals| {
-                    (known.round, &known.segment, &known.variant)
-                        == (cell.round, &cell.segment, &cell.variant)
-                };
-                match known.cells.iter_mut().find(same) {
-                    Some(known) => {
-                        known.decisions = known.decisions.zip(cell.decisions).map(|(some, more)| some + more);
-                        known.exposures += cell.exposures;
-                        known.rewards += cell.rewards;
-                        known.squared_rewards += cell.squared_rewards;
-                    }
-                    None => known.cells.push(cell),
+            add(&mut known.cells, counted.cells);
+            for watched in counted.guardrails {
+                match known.guardrails.iter_mut().find(|known| known.metric == watched.metric) {
+                    Some(known) => add(&mut known.cells, watched.cells),
+                    None => known.guardrails.push(watched),
                 }
             }
         }
@@ -494,6 +504,28 @@ impl World {
             }
         }
     }
+}
+
+/// Adds up what is of the same cell and variant.
+fn add(known: &mut Vec<CellTotals>, more: Vec<CellTotals>) {
+    for cell in more {
+        let same = |known: &&mut CellTotals| {
+            (known.round, &known.segment, &known.variant) == (cell.round, &cell.segment, &cell.variant)
+        };
+        match known.iter_mut().find(same) {
+            Some(known) => {
+                known.decisions = known.decisions.zip(cell.decisions).map(|(some, more)| some + more);
+                known.exposures += cell.exposures;
+                known.rewards += cell.rewards;
+                known.squared_rewards += cell.squared_rewards;
+            }
+            None => known.push(cell),
+        }
+    }
+}
+
+fn of_ones(&(exposures, rewards): &(u64, u64)) -> (u64, f64, f64) {
+    (exposures, rewards as f64, rewards as f64)
 }
 
 fn model(price: Option<&str>) -> AdModel {

@@ -56,7 +56,7 @@ pub enum Error {
     NoPlace(String),
     /// The winner is not handed on yet, or somebody deleted it.
     #[error(
-        "there is no ConfigMap {0}: the operator writes it within seconds after the verdict, and again within ten minutes"
+        "there is no ConfigMap {0}: the operator writes it within seconds after the verdict, and again within half an hour"
     )]
     NoWinner(String),
     /// It can't be read.

@@ -1,7 +1,8 @@
 //! A campaign as a screen. Pure: what the operator wrote goes in, text comes out, nothing is computed but a rate.
 
 use api::{
-    AdCampaign, AdCampaignStatus, AdVariant, PlacementStatus, VariantFigures, VerdictStatus, condition,
+    AdCampaign, AdCampaignStatus, AdVariant, GuardrailFigures, LiftStatus, PlacementStatus, Safety,
+    VariantFigures, VerdictStatus, condition,
 };
 use kube::ResourceExt;
 
@@ -77,8 +78,32 @@ impl Section<'_> {
         lines.push(self.row(TITLES.map(str::to_owned), " ", "SHARE", "TEXT"));
         lines.extend(placement.variants.iter().map(|figures| self.figures(figures)));
         lines.push(String::new());
+        lines.extend(self.guardrails());
         lines.extend(self.ending());
         lines
+    }
+
+    /// What guardrails say: who does harm, and of whom nothing can be said yet. Of the others there is nothing to read.
+    fn guardrails(&self) -> Vec<String> {
+        let known = self.placement.variants.iter().flat_map(|variant| {
+            variant.guardrails.iter().map(|watched| (self.short(&variant.name), watched))
+        });
+        let said = known.filter_map(|(name, watched)| {
+            let GuardrailFigures { metric, safety, increase, still_needed } = watched;
+            let by = increase.as_ref().map_or_else(String::new, |LiftStatus { shrunken, lower, upper }| {
+                format!(", about {shrunken} ({lower}..{upper})")
+            });
+            let more = still_needed
+                .map_or_else(String::new, |more| format!(", for some {} more people", thousands(more)));
+            match safety {
+                Safety::Harmful => Some(format!("✗ {metric}: {name} does harm{by}")),
+                Safety::NotYetShownSafe => {
+                    Some(format!("… {metric}: {name} is not yet shown to be safe{more}"))
+                }
+                Safety::Safe => None,
+            }
+        });
+        said.map(|line| wrap(&line, self.width, "  ")).collect()
     }
 
     fn figures(&self, figures: &VariantFigures) -> String {

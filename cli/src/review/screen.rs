@@ -79,6 +79,7 @@ fn state_of(state: VariantState) -> &'static str {
         VariantState::Served => "served",
         VariantState::InReview => "waits for a word",
         VariantState::Rejected => "rejected",
+        VariantState::Harmful => "out, since it does harm",
         VariantState::Refused => "refused by a rule",
         VariantState::Surplus => "beyond what was asked",
     }

@@ -1,11 +1,15 @@
 //! `spec.placements[]` → `Placement`: every fault with its field and a remedy.
 
+use std::collections::BTreeSet;
+
 use api::Slots;
-use experiment::{Control, Direction, PartsPerMillion, Policy, PolicyError, Rule, Stopping, StoppingError};
+use experiment::{
+    Control, Direction, GuardrailError, PartsPerMillion, Policy, PolicyError, Rule, Stopping, StoppingError,
+};
 use jiff::SignedDuration;
 use rules::{Delivery, Format};
 
-use super::{Copy, Faults, Judges, Placement, Round};
+use super::{Copy, Faults, Guardrail, Judges, Placement, Round, kind};
 
 /// Reads one placement.
 pub(super) struct Reader<'a> {
@@ -25,6 +29,7 @@ impl Reader<'_> {
         let round = self.round(faults);
         let stopping = self.stopping(faults);
         let maximum_duration = self.maximum_duration(faults);
+        let guardrails = self.guardrails(faults);
         self.something_to_test(faults);
         let format = format?;
         let (control, challengers) = self.people(faults, &format, judges);
@@ -44,6 +49,7 @@ impl Reader<'_> {
             stopping: stopping?,
             maximum_duration: maximum_duration?,
             on_undecided: self.placement.stopping.on_undecided,
+            guardrails,
         })
     }
 
@@ -71,23 +77,8 @@ impl Reader<'_> {
     }
 
     fn metric(&self, faults: &mut Faults) -> Option<api::TableMetric> {
-        let metric = &self.placement.metric;
-        let seconds = faults.keep(self.at("metric.window"), metric.window.seconds())?;
-        let window_seconds = u32::try_from(seconds).expect("a duration is at most 366 days");
-        let cap_millionths = self.cap(faults)?;
-        let (name, kind) = (metric.name.clone(), metric.kind);
-        Some(api::TableMetric { name, kind, cap_millionths, window_seconds })
-    }
-
-    /// The most that an exposure counts for, in millionths, where there is a limit; nothing where it can't be read.
-    fn cap(&self, faults: &mut Faults) -> Option<Option<i64>> {
-        let api::Metric { cap, kind, .. } = &self.placement.metric;
-        let Some(cap) = cap else { return Some(None) };
-        if *kind == api::MetricKind::Binary {
-            faults.add(self.at("metric.cap"), "is for values: leave it out, or write kind: Value");
-        }
-        let millionths = faults.keep(self.at("metric.cap"), cap.millionths())?;
-        Some(Some(i64::try_from(millionths).expect("an amount is at most 10^15 millionths")))
+        let api::Metric { name, kind, cap, direction: _, window } = self.placement.metric.clone();
+        counted(faults, &self.at("metric"), api::WatchedMetric { name, kind, cap, window })
     }
 
     fn policy(&self, faults: &mut Faults) -> Option<Policy> {
@@ -200,6 +191,42 @@ impl Reader<'_> {
         Some(maximum)
     }
 
+    fn guardrails(&self, faults: &mut Faults) -> Vec<Guardrail> {
+        let mut names = BTreeSet::from([self.placement.metric.name.as_str()]);
+        let mut guardrails = Vec::new();
+        for (index, guardrail) in self.placement.guardrails.iter().flatten().enumerate() {
+            let field = self.at(&format!("guardrails[{index}]"));
+            if !names.insert(&guardrail.metric.name) {
+                let problem = "is that of the placement's metric or of another guardrail: give each its own";
+                faults.add(format!("{field}.metric.name"), problem);
+            }
+            guardrails.extend(self.guardrail(faults, &field, guardrail));
+        }
+        guardrails
+    }
+
+    /// Harm is shown with the confidence that a winner is.
+    fn guardrail(&self, faults: &mut Faults, field: &str, guardrail: &api::Guardrail) -> Option<Guardrail> {
+        let api::Guardrail { metric, maximum_increase } = guardrail;
+        let metric = counted(faults, &format!("{field}.metric"), metric.clone());
+        let field = format!("{field}.maximumIncrease");
+        let increase = f64::from(faults.keep(&field, maximum_increase.parts_per_million())?) / 1e6;
+        // What is wrong with it is told by its own field.
+        let confidence = self.placement.stopping.confidence.parts_per_million().ok()?;
+        let metric = metric?;
+        let limit = experiment::Guardrail::new(kind(&metric), increase, f64::from(confidence) / 1e6);
+        match limit {
+            Ok(limit) => Some(Guardrail { metric, limit, maximum_increase: maximum_increase.clone() }),
+            Err(GuardrailError::MaximumIncrease(_)) => {
+                let problem =
+                    format!("{} can't be watched for: write 1% to 200%, such as 50%", maximum_increase.0);
+                faults.add(field, problem);
+                None
+            }
+            Err(GuardrailError::Confidence(_)) => None,
+        }
+    }
+
     fn duration(&self, faults: &mut Faults, field: &str, duration: &api::Duration) -> Option<SignedDuration> {
         let seconds = faults.keep(self.at(field), duration.seconds())?;
         Some(SignedDuration::from_secs(i64::try_from(seconds).expect("a duration is at most 366 days")))
@@ -242,4 +269,23 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// What the ledger counts of a metric that is written at `field`.
+fn counted(faults: &mut Faults, field: &str, metric: api::WatchedMetric) -> Option<api::TableMetric> {
+    let api::WatchedMetric { name, kind, cap, window } = metric;
+    let seconds = faults.keep(format!("{field}.window"), window.seconds())?;
+    let window_seconds = u32::try_from(seconds).expect("a duration is at most 366 days");
+    let field = format!("{field}.cap");
+    if cap.is_some() && kind == api::MetricKind::Binary {
+        faults.add(&field, "is for values: leave it out, or write kind: Value");
+    }
+    let cap_millionths = match cap {
+        Some(cap) => {
+            let millionths = faults.keep(&field, cap.millionths())?;
+            Some(i64::try_from(millionths).expect("an amount is at most 10^15 millionths"))
+        }
+        None => None,
+    };
+    Some(api::TableMetric { name, kind, cap_millionths, window_seconds })
 }

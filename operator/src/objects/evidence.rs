@@ -57,6 +57,7 @@ pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
             slots: variant.slots.clone(),
             origin,
             provenance,
+            harms: variant.harms.clone(),
         }
     };
     Evidence {

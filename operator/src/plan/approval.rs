@@ -150,6 +150,19 @@ impl<'a> Approvals<'a> {
         }
     }
 
+    /// Whether as many people as have to agree, and one at least, have approved `copy` since a moment. Reviews know their second
+    /// alone, and one in that of the moment came before it for all we know.
+    pub(super) fn is_approved_since(&self, copy: &Copy, moment: Timestamp) -> bool {
+        let meant = ReviewedVariant { name: copy.name.clone(), digest: api::name::copy_digest(&copy.slots) };
+        let approving = self.honored.iter().filter(|review| {
+            review.spec.decision == Decision::Approve
+                && review.spec.variants.contains(&meant)
+                && created(review).is_some_and(|at| at > moment)
+        });
+        let people: BTreeSet<&str> = approving.map(|review| review.spec.reviewer.as_str()).collect();
+        people.len() >= needed(self.matter.approval).max(1)
+    }
+
     /// Whether `copy` may be served.
     pub(super) fn lets(&self, copy: &Copy) -> bool {
         self.word(copy) == Word::Approved

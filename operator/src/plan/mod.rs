@@ -7,11 +7,13 @@
 //! shares      what should be in force, and its round        rounds       questions about a row's rounds
 //! table       the placements as one numbered table          words        figures as people read them
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
+//! guardrails  arms that do harm, by another metric
 //! ```
 
 mod approval;
 mod cells;
 mod generation;
+mod guardrails;
 mod placement;
 mod pods;
 mod rounds;
@@ -375,6 +377,7 @@ fn nothing_to_test(
         Lack::Review => None,
         Lack::Copy => Some(NOTHING_WRITTEN.to_owned()),
         Lack::Approval => Some(nothing_approved(campaign)),
+        Lack::Safety => Some(nothing_safe(campaign)),
     };
     let lacks = |step: &placement::Step| Some((step.row.name.clone(), why(step.lacks?)?));
     let (placement, why) = steps.iter().find_map(lacks)?;
@@ -390,6 +393,13 @@ fn nothing_approved(campaign: &Campaign) -> String {
     let Campaign { namespace, name, .. } = campaign;
     format!(
         "all others were rejected: apply the campaign under a new name with other copy, or approve one of them after all, as `kubectl broadside review -n {namespace} {name}` says"
+    )
+}
+
+fn nothing_safe(campaign: &Campaign) -> String {
+    let Campaign { namespace, name, .. } = campaign;
+    format!(
+        "guardrails show all others to do harm: apply the campaign under a new name with other copy, or approve one of them all the same, as `kubectl broadside review -n {namespace} {name}` says"
     )
 }
 

@@ -14,8 +14,9 @@ use kube::ResourceExt;
 
 use super::approval::Approvals;
 use super::cells::TotalsError;
+use super::guardrails::Watched;
 use super::variants::{Arms, Held};
-use super::{AT_LEAST_EVERY, Note, cells, is_suspended, rounds, variants, withdrawn, words};
+use super::{AT_LEAST_EVERY, Note, cells, guardrails, is_suspended, rounds, variants, withdrawn, words};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
 use crate::objects::evidence::{self, Grounds};
@@ -69,6 +70,8 @@ pub(super) enum Lack {
     Copy,
     /// All there is was rejected.
     Approval,
+    /// All there is does harm.
+    Safety,
     /// Somebody has to say something first.
     Review,
 }
@@ -76,12 +79,13 @@ pub(super) enum Lack {
 /// Decides what one experiment does next. Totals that contradict the table count as none: the last shares stay, and
 /// what needs no numbers, such as `suspend`, goes on.
 pub(super) fn step(situation: &Situation<'_>) -> Step {
-    let row = situation.row();
-    let (known, fault) = match situation.known(&row) {
-        Ok(known) => (known, None),
-        Err(fault) => (None, Some(fault)),
-    };
-    let fault = fault.or_else(|| known.as_ref()?.mismatch());
+    let mut row = situation.row();
+    let (mut known, mut fault) = situation.look(&row);
+    let harm = situation.take_down(&mut row, known.as_ref().filter(|_| fault.is_none()));
+    if !harm.is_empty() {
+        // What is out can't win.
+        (known, fault) = situation.look(&row);
+    }
     // Numbers that can't be trusted steer nothing and are not shown; an experiment of theirs ends by its time alone.
     let trusted = known.as_ref().filter(|_| fault.is_none());
     let (verdict, evidence) = situation.verdict(&row, known.as_ref().map(|known| &known.estimate));
@@ -89,7 +93,8 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let matured = trusted.map_or(0, |known| words::samples(&known.estimate));
     let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
     let status = situation.status(&row, trusted, verdict.clone(), &wanted.why);
-    let notes = situation.notes(&row, &wanted.why, verdict.as_ref());
+    let mut notes = situation.notes(&row, &wanted.why, verdict.as_ref());
+    notes.extend(harm);
     let again = situation.again(&row, verdict.as_ref());
     let inconsistent = fault.map(|fault| format!("{}: {}", situation.placement.name, chain(&fault)));
     let lacks = situation.lacks(&row, verdict.as_ref());
@@ -101,12 +106,13 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
 }
 
 /// What the numbers say.
-pub(super) struct Known {
+pub(super) struct Known<'a> {
     pub(super) cells: Vec<Cell>,
     pub(super) estimate: Estimate,
+    pub(super) watched: Vec<Watched<'a>>,
 }
 
-impl Known {
+impl Known<'_> {
     /// Counts that can't have come from the shares.
     fn mismatch(&self) -> Option<TotalsError> {
         let ratio = self.estimate.sample_ratio;
@@ -155,8 +161,13 @@ impl Situation<'_> {
         let arms: Vec<String> = self.arms.shown.iter().map(|arm| arm.name.clone()).collect();
         names(row) == arms
             && row.metric == *metric
+            && row.guardrails == self.table_guardrails()
             && row.format == format.name()
             && row.rules == self.campaign.table_rules(self.placement)
+    }
+
+    fn table_guardrails(&self) -> Vec<api::TableMetric> {
+        self.placement.guardrails.iter().map(|guardrail| guardrail.metric.clone()).collect()
     }
 
     fn first_row(&self, seed: i64, number: u32) -> TablePlacement {
@@ -167,7 +178,7 @@ impl Situation<'_> {
             rules: self.campaign.table_rules(self.placement),
             seed,
             metric: self.placement.metric.clone(),
-            guardrails: Vec::new(),
+            guardrails: self.table_guardrails(),
             variants: self.arms.shown.iter().map(variants::table_variant).collect(),
             in_review: Vec::new(),
             rounds: vec![self.round(number, 0, &control)],
@@ -184,8 +195,27 @@ impl Situation<'_> {
         }
     }
 
+    /// What the numbers say, and why they can't be trusted where they can't.
+    fn look(&self, row: &TablePlacement) -> (Option<Known<'_>>, Option<TotalsError>) {
+        match self.known(row) {
+            Ok(known) => {
+                let mismatch = known.as_ref().and_then(Known::mismatch);
+                (known, mismatch)
+            }
+            Err(fault) => (None, Some(fault)),
+        }
+    }
+
+    /// Takes out what guardrails show to do harm, and tells of it.
+    fn take_down(&self, row: &mut TablePlacement, known: Option<&Known<'_>>) -> Vec<Note> {
+        let Some(known) = known else { return Vec::new() };
+        let harm = guardrails::take_down(row, &known.watched, self.now);
+        withdrawn::mark(row, self.approvals);
+        harm
+    }
+
     /// None where there is nothing to estimate, or the ledger did not answer.
-    fn known(&self, row: &TablePlacement) -> Result<Option<Known>, TotalsError> {
+    fn known(&self, row: &TablePlacement) -> Result<Option<Known<'_>>, TotalsError> {
         match &self.totals {
             Counted::Known(counted) if row.variants.len() > 1 => {
                 let cells = cells::cells(row, counted)?;
@@ -195,7 +225,8 @@ impl Situation<'_> {
                 if found < known {
                     return Err(TotalsError::Lost { found, known });
                 }
-                Ok(Some(Known { cells, estimate }))
+                let watched = guardrails::watch(self.placement, row, counted)?;
+                Ok(Some(Known { cells, estimate, watched }))
             }
             _ => Ok(None),
         }
@@ -287,7 +318,7 @@ impl Situation<'_> {
     fn status(
         &self,
         row: &TablePlacement,
-        known: Option<&Known>,
+        known: Option<&Known<'_>>,
         verdict: Option<VerdictStatus>,
         why: &str,
     ) -> PlacementStatus {
@@ -359,6 +390,9 @@ impl Situation<'_> {
             () if !withdrawn::is_all(row) || verdict.is_some() => None,
             () if matches!(self.arms.held, Some(Held::Start(_))) => None,
             () if !self.arms.in_review.is_empty() => Some(Lack::Review),
+            () if row.variants.iter().any(|it| guardrails::standing(it, self.approvals).is_some()) => {
+                Some(Lack::Safety)
+            }
             () if self.arms.rejected > 0 => Some(Lack::Approval),
             () => Some(Lack::Copy),
         }
@@ -387,6 +421,8 @@ impl Situation<'_> {
     fn again(&self, row: &TablePlacement, verdict: Option<&VerdictStatus>) -> Duration {
         let stored = self.before.is_some_and(|before| before.verdict.is_some());
         match verdict {
+            // What is served after the end may still turn out to do harm.
+            Some(_) if stored && !self.placement.guardrails.is_empty() => self.look_interval(),
             Some(_) if stored => AT_LEAST_EVERY,
             Some(_) => Duration::ZERO,
             None if row.variants.len() == 1 || is_suspended(self.campaign) => AT_LEAST_EVERY,

@@ -13,7 +13,7 @@ use experiment::{Allocation, Cell, Control, PartsPerMillion};
 
 use super::placement::{Known, Situation};
 use super::variants::Held;
-use super::{is_suspended, rounds, withdrawn, words};
+use super::{guardrails, is_suspended, rounds, withdrawn, words};
 
 /// The shares that should be in force, and why.
 pub(super) struct Wanted {
@@ -33,7 +33,7 @@ impl Situation<'_> {
     pub(super) fn wanted(
         &self,
         row: &TablePlacement,
-        known: Option<&Known>,
+        known: Option<&Known<'_>>,
         verdict: Option<&VerdictStatus>,
     ) -> Wanted {
         let arms = row.variants.len();
@@ -52,7 +52,7 @@ impl Situation<'_> {
             }
             (None, None) if withdrawn::is_served(row) => self.without_withdrawn(row, known),
             (None, None) if withdrawn::is_all(row) => {
-                Wanted::the(Allocation::only(0, arms), "the control alone: no variant is approved")
+                Wanted::the(Allocation::only(0, arms), "the control alone: no variant may be served")
             }
             (None, None) => self.next_shares(row, known),
         }
@@ -69,12 +69,13 @@ impl Situation<'_> {
     }
 
     /// What is not approved any more is taken out at once, and not when the round may close.
-    fn without_withdrawn(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
-        let why = "without what is not approved any more";
+    fn without_withdrawn(&self, row: &TablePlacement, known: Option<&Known<'_>>) -> Wanted {
+        let harms = row.variants.iter().any(|it| guardrails::standing(it, self.approvals).is_some());
+        let why = if harms { "without what does harm" } else { "without what is not approved any more" };
         let shares = match known {
             // It would take a place that the table does not have.
             _ if rounds::is_full(row) => Allocation::only(0, row.variants.len()),
-            Some(Known { cells, estimate }) => {
+            Some(Known { cells, estimate, watched: _ }) => {
                 Some(experiment::allocate(cells, &estimate.design, &self.placement.policy).allocation)
             }
             None => rounds::last_compared(row).map(|shares| withdrawn::without(&shares, row)),
@@ -93,7 +94,7 @@ impl Situation<'_> {
         let ended_on = row.variants.iter().position(|variant| variant.name == verdict.served).unwrap_or(0);
         let arm = if row.variants[ended_on].withdrawn { 0 } else { ended_on };
         let why = match (verdict.reason, arm) {
-            (_, 0) if ended_on > 0 => "the control alone: what the verdict names is not approved any more",
+            (_, 0) if ended_on > 0 => "the control alone: what the verdict names may not be served any more",
             (_, 0) => "the control alone",
             (VerdictReason::Winner, _) => "the winner, beside the control's share",
             (
@@ -119,9 +120,9 @@ impl Situation<'_> {
     }
 
     /// The policy's shares, when the round may close.
-    fn next_shares(&self, row: &TablePlacement, known: Option<&Known>) -> Wanted {
+    fn next_shares(&self, row: &TablePlacement, known: Option<&Known<'_>>) -> Wanted {
         let current = row.rounds.last().expect("a row has rounds");
-        let Some(Known { cells, estimate }) = known else {
+        let Some(Known { cells, estimate, watched: _ }) = known else {
             return self.without_data(row, current);
         };
         let next = experiment::allocate(cells, &estimate.design, &self.placement.policy);

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use api::{AdVariant, AdVariantStatus, Origin, Percent, TablePlacement, TableVariant, VariantState};
+use api::{AdVariant, AdVariantStatus, Harm, Origin, Percent, TablePlacement, TableVariant, VariantState};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::approval::{Approvals, Word};
+use super::guardrails;
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::objects;
 use crate::observe::Seen;
@@ -192,7 +193,12 @@ pub(super) fn statuses(
                 approvals.word(&Copy { name: name.clone(), slots: variant.spec.slots.clone() })
             }
         };
-        let status = status(variant, sorted.refusal(&name), word, rows);
+        let harm = rows
+            .iter()
+            .flat_map(|row| &row.variants)
+            .filter(|it| it.name == name)
+            .find_map(|it| guardrails::standing(it, approvals));
+        let status = status(variant, sorted.refusal(&name), word, harm, rows);
         (variant.status.as_ref() != Some(&status)).then_some((name, status))
     };
     seen.variants.iter().filter_map(said).collect()
@@ -202,6 +208,7 @@ fn status(
     variant: &AdVariant,
     judgment: Option<&Judgment>,
     word: Word,
+    harm: Option<&Harm>,
     rows: &[TablePlacement],
 ) -> AdVariantStatus {
     let row = rows.iter().find(|row| row.name == variant.spec.placement);
@@ -209,6 +216,9 @@ fn status(
     let (state, reason) = match (share, judgment, word) {
         (_, Some(Judgment::Refused(reason)), _) => (VariantState::Refused, Some(reason.clone())),
         (_, _, Word::Rejected(rejection)) => (VariantState::Rejected, Some(rejection.to_string())),
+        (Some(_), _, Word::Approved | Word::Awaited(_)) if harm.is_some() => {
+            (VariantState::Harmful, harm.map(harmed))
+        }
         (None, Some(Judgment::Surplus), _) => (VariantState::Surplus, None),
         (_, _, Word::Awaited(people)) => (VariantState::InReview, Some(awaited(people))),
         (Some(_), _, Word::Approved) => (VariantState::Served, None),
@@ -221,6 +231,10 @@ fn status(
 
 /// An experiment begins for all its variants together.
 const TOO_LATE: &str = "the experiment began without it: test it in a campaign of another name";
+
+fn harmed(harm: &Harm) -> String {
+    format!("{}; it is back when somebody approves it", harm.sentence)
+}
 
 fn awaited(people: usize) -> String {
     match people {
@@ -243,6 +257,7 @@ pub(super) fn table_variant(copy: &Copy) -> TableVariant {
         digest: api::name::copy_digest(&copy.slots),
         slots: copy.slots.clone(),
         withdrawn: false,
+        harms: Vec::new(),
     }
 }
 

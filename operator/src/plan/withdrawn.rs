@@ -1,4 +1,4 @@
-//! Arms whose approval was taken back: they keep their places and have no share.
+//! Arms whose approval was taken back, or that do harm: they keep their places and have no share.
 
 use api::{AdCampaign, AdTable, SegmentAllocation, TablePlacement, TableRound};
 use experiment::Allocation;
@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::ObjectMeta;
 
 use super::approval::Approvals;
-use super::{Reviewed, cells, rounds, variants};
+use super::{Reviewed, cells, guardrails, rounds, variants};
 use crate::campaign::Copy;
 use crate::observe::Seen;
 
@@ -93,7 +93,8 @@ fn take_out(row: &mut TablePlacement, now: Timestamp) {
 /// Marks the arms that may not be served any more. The control always is.
 pub(super) fn mark(row: &mut TablePlacement, approvals: &Approvals<'_>) {
     for variant in row.variants.iter_mut().skip(1) {
-        variant.withdrawn = !approvals.lets(&variants::copy(variant));
+        let is_allowed = approvals.lets(&variants::copy(variant));
+        variant.withdrawn = !is_allowed || guardrails::standing(variant, approvals).is_some();
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::placement::Known;
-use super::{rounds, variants};
+use super::{guardrails, rounds, variants};
 use crate::campaign::Placement;
 use crate::sentence::{Ended, Sentences};
 
@@ -41,14 +41,19 @@ impl Figures {
     pub(super) fn fresh(
         placement: &Placement,
         row: &TablePlacement,
-        known: Option<&Known>,
+        known: Option<&Known<'_>>,
         now: Timestamp,
     ) -> Self {
         let estimate = known.map(|known| &known.estimate);
         let samples = estimate.map_or(0, samples);
         let leader =
             estimate.filter(|_| samples > 0).map(|estimate| row.variants[estimate.leader].name.clone());
-        let variants = (0..row.variants.len()).map(|arm| figures(placement, row, estimate, arm)).collect();
+        let watched = known.map_or(&[][..], |known| &known.watched);
+        let of_arm = |arm| VariantFigures {
+            guardrails: guardrails::figures(watched, arm),
+            ..figures(placement, row, estimate, arm)
+        };
+        let variants = (0..row.variants.len()).map(of_arm).collect();
         let still_needed = known.and_then(|known| experiment::still_needed(&known.cells, &known.estimate));
         let still_needed = still_needed.and_then(|more| i64::try_from(more).ok()).filter(|&more| more > 0);
         let elapsed = rounds::begun(row).map(|begun| now.duration_since(begun));
@@ -77,6 +82,7 @@ fn figures(
         lift: known
             .and_then(|arm| arm.against_control)
             .map(|against| lift(against.lift_shrunken, against.lift_anytime)),
+        guardrails: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use api::{AdCampaign, AdReview, AdTable, AdVariant, ReviewState};
+use futures::FutureExt;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -63,7 +64,7 @@ impl Stage {
         let ledger = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", ledger.local_addr()?);
         let context = reviewed(client.clone(), &url, clock, Leadership::alone(), policy)?;
-        tokio::spawn(operator::controller::run(Arc::new(context), async { drop(ends.await) }));
+        tokio::spawn(operator::controller::run(context, async { drop(ends.await) }.shared()));
         Ok(Self { server, client, folder: tempfile::tempdir()?, _operator: operator, _ledger: ledger })
     }
 
