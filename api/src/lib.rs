@@ -58,7 +58,8 @@ pub use table::{
     TablePlacement, TableRound, TableRules, TableVariant,
 };
 pub use variant::{
-    AdVariant, AdVariantSpec, AdVariantStatus, Appraisal, Drawing, Origin, Provenance, VariantState,
+    AdVariant, AdVariantSpec, AdVariantStatus, Appraisal, Drawing, Origin, Provenance, VariantEdit,
+    VariantState,
 };
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::CampaignIdentity;
+use crate::{CampaignIdentity, Slots, schema};
 
 /// What one person says of some variants of a campaign, once. Its spec never changes: whoever thinks otherwise later writes
 /// another one.
@@ -28,6 +28,14 @@ use crate::CampaignIdentity;
         .message("a review never changes: write another one, the last counts")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
+    validation = Rule::new("(self.spec.decision == 'Edit') == has(self.spec.texts)")
+        .message("texts are what an Edit shows in place of a variant's, and go with no other decision")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.texts"),
+    validation = Rule::new("self.spec.decision != 'Edit' || self.spec.variants.size() == 1")
+        .message("an Edit is of one variant: write one for each")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.variants"),
     printcolumn(name = "Campaign", type_ = "string", json_path = ".spec.campaign.name"),
     printcolumn(name = "Decision", type_ = "string", json_path = ".spec.decision"),
     printcolumn(name = "Reviewer", type_ = "string", json_path = ".spec.reviewer"),
@@ -46,6 +54,10 @@ pub struct AdReviewSpec {
     pub variants: Vec<ReviewedVariant>,
     /// What is said of them.
     pub decision: Decision,
+    /// What is shown in place of an edited variant: all of its texts, by slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::slots")]
+    pub texts: Option<Slots>,
     /// Who says it: the user that creates the review, as the API server knows them.
     #[schemars(length(min = 1, max = 320))]
     pub reviewer: String,
@@ -74,6 +86,9 @@ pub enum Decision {
     Approve,
     /// They must not be served; where they are, they are taken out at once.
     Reject,
+    /// Other texts are served in place of it: those are approved, and it is rejected. Where an experiment goes on, the new
+    /// variant joins it.
+    Edit,
 }
 
 /// What the operator says of a review.
@@ -94,6 +109,6 @@ pub struct AdReviewStatus {
 pub enum ReviewState {
     /// It does, and goes on doing so: who wrote it was checked when it came.
     Honored,
-    /// Nobody checked who wrote it when it came, or it is of another campaign.
+    /// Nobody checked who wrote it when it came, or it is of another campaign, or an edit whose texts can't be served.
     NotHonored,
 }

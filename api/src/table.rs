@@ -167,12 +167,28 @@ pub struct TableVariant {
     /// it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,
+    /// How often variants had been edited when it came, from 1: a verdict holds over all of them.
+    #[serde(default = "first_generation", skip_serializing_if = "is_first")]
+    #[schemars(range(min = 1, max = 25))]
+    pub generation: u32,
+    /// The variant of which it is an edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub edit_of: Option<String>,
     /// What guardrails have shown of it, each once. It stays, though later numbers be kinder, until somebody approves the
     /// variant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
     #[schemars(length(max = 4))]
     pub harms: Vec<Harm>,
+}
+
+fn first_generation() -> u32 {
+    1
+}
+
+fn is_first(generation: &u32) -> bool {
+    *generation == 1
 }
 
 /// That a variant does harm.

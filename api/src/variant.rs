@@ -51,6 +51,9 @@ pub struct AdVariantSpec {
     /// The texts, by slot.
     #[schemars(schema_with = "schema::slots")]
     pub slots: Slots,
+    /// Whose edit it is, for edited copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<VariantEdit>,
     /// What made it, for generated copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
@@ -68,6 +71,20 @@ pub enum Origin {
     Challenger,
     /// The worker's model.
     Generated,
+    /// A reviewer, who changed the texts of another one.
+    Edited,
+}
+
+/// Whose edit a variant is.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VariantEdit {
+    /// The variant whose place it takes.
+    #[schemars(length(min = 1, max = 63))]
+    pub of: String,
+    /// The reviewer.
+    #[schemars(length(min = 1, max = 320))]
+    pub by: String,
 }
 
 /// What made a generated variant, so that it can be made again.

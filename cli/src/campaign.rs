@@ -93,6 +93,7 @@ impl Source {
                     placement: placement.clone(),
                     origin: Origin::Generated,
                     slots: served.slots.clone(),
+                    edit: None,
                     provenance: None,
                     appraisal: None,
                 };
@@ -108,6 +109,7 @@ pub(crate) fn origin(variant: Origin) -> &'static str {
         Origin::Control => "control",
         Origin::Challenger => "challenger",
         Origin::Generated => "generated",
+        Origin::Edited => "edited",
     }
 }
 

@@ -1,9 +1,9 @@
-//! `broadside review`, `approve`, `reject` and `recall`: a person's word on variants.
+//! `broadside review`, `approve`, `reject`, `edit` and `recall`: a person's word on variants.
 //!
 //! ```text
 //! review ──▶ what waits, on a screen or as a spreadsheet      screen, sheet
 //!        ◀── the spreadsheet with decisions
-//! approve, reject, recall ──▶ words ──▶ AdReviews             word, write
+//! approve, reject, edit, recall ──▶ words ──▶ AdReviews             word, write
 //! ```
 
 mod screen;
@@ -76,6 +76,26 @@ pub(crate) struct RejectArgs {
     /// The variants: their names, or the digits at their ends.
     #[arg(value_name = "VARIANT", required = true)]
     variants: Vec<String>,
+    /// Why, for whoever reads it later.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Edit a variant: other texts are served in its place.
+///
+/// What you write is approved by you, and the variant that you edit is rejected. Where an experiment goes on, the new variant
+/// joins it and is counted from then on; what was counted of the old one stays. Texts that break a rule are refused, and
+/// nothing changes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EditArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The variant: its name, or the digits at its end.
+    #[arg(value_name = "VARIANT")]
+    variant: String,
+    /// New texts, such as headline='Meet the Aero Trail 3'; the other slots stay.
+    #[arg(value_name = "SLOT=TEXT", required = true)]
+    texts: Vec<String>,
     /// Why, for whoever reads it later.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -162,6 +182,17 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<ExitCode, Error> {
 /// Rejects.
 pub(crate) async fn reject(args: RejectArgs) -> Result<ExitCode, Error> {
     rejected(args, Output::detect()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Edits.
+pub(crate) async fn edit(args: EditArgs) -> Result<ExitCode, Error> {
+    let source = args.target.source().await?;
+    let (campaign, variants) = source.look().await?;
+    let meant = find(&variants, std::slice::from_ref(&args.variant))?;
+    let edited = meant.first().expect("one name finds one variant, or an error");
+    let words = Word::edit(edited, &args.texts, args.reason.as_deref())?;
+    say(&source, &campaign, &words, Output::detect()).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -49,6 +49,7 @@ fn variants(campaign: &AdCampaign) -> Vec<AdVariant> {
                 placement: placement.name.clone(),
                 origin,
                 slots: slots.clone(),
+                edit: None,
                 provenance: None,
                 appraisal: None,
             };

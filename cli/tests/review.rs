@@ -15,6 +15,7 @@ fn variant(headline: &str, origin: Origin, state: VariantState) -> AdVariant {
         placement: "hero".to_owned(),
         origin,
         slots,
+        edit: None,
         provenance: None,
         appraisal: None,
     };

@@ -127,8 +127,7 @@ pub struct Guardrail {
 }
 
 impl Placement {
-    /// The question that an experiment of these arms answers. All variants of a campaign are of its first generation; one
-    /// that was withdrawn is retired.
+    /// The question that an experiment of these arms answers. One that was withdrawn is retired.
     pub(crate) fn design(&self, arms: &[api::TableVariant]) -> Design {
         self.design_for(&self.metric, self.direction, arms)
     }
@@ -141,9 +140,10 @@ impl Placement {
         arms: &[api::TableVariant],
     ) -> Design {
         let metric = Metric { kind: kind(metric), direction };
-        let standing = |arm: &api::TableVariant| Standing { retired: arm.withdrawn, ..Standing::FIRST };
+        let standing =
+            |arm: &api::TableVariant| Standing { generation: arm.generation.max(1), retired: arm.withdrawn };
         Design::new(metric, self.stopping, arms.iter().map(standing).collect())
-            .expect("there is always a control, and the first generation is not 0")
+            .expect("there is always a control, and generations are counted from 1")
     }
 }
 

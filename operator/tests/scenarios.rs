@@ -177,6 +177,7 @@ struct Reviewed {
     says: Decision,
     of: Vec<String>,
     reason: Option<String>,
+    texts: Option<Slots>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -301,7 +302,7 @@ impl World {
     }
 
     fn review(&mut self, reviews: Vec<Reviewed>) {
-        for Reviewed { by, says, of, reason } in reviews {
+        for Reviewed { by, says, of, reason, texts } in reviews {
             let is_meant = |variant: &&AdVariant| of.contains(&variant.spec.slots["headline"]);
             let variants = self.seen.variants.iter().filter(is_meant).map(|variant| ReviewedVariant {
                 name: variant.name_any(),
@@ -314,6 +315,7 @@ impl World {
                 campaign: CampaignIdentity { name, uid },
                 variants,
                 decision: says,
+                texts,
                 reviewer: by,
                 reason,
             };
@@ -563,6 +565,7 @@ fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
         placement,
         origin: Origin::Generated,
         slots,
+        edit: None,
         provenance: Some(provenance),
         appraisal: None,
     };

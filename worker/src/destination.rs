@@ -131,6 +131,7 @@ mod tests {
             placement: "hero".into(),
             origin: Origin::Generated,
             slots: Slots::from([("headline".into(), headline.into())]),
+            edit: None,
             provenance: None,
             appraisal: None,
         }

@@ -219,6 +219,7 @@ impl<'a> Run<'a> {
             placement: pool.assignment.placement.clone(),
             origin: Origin::Generated,
             slots: pool.assignment.beside_media(draft.slots.clone()),
+            edit: None,
             provenance: Some(Provenance {
                 model_digest: self.author.model_digest().to_owned(),
                 adapter_digest: self.author.adapter_digest().map(str::to_owned),

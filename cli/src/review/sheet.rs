@@ -188,9 +188,9 @@ pub fn read_sheet<'a>(bytes: &[u8], variants: &'a [AdVariant]) -> Result<Vec<Wor
 
 /// Each word in parts that a review can hold.
 fn split(words: Vec<Word<'_>>) -> Result<Vec<Word<'_>>, SheetError> {
-    let parts = words
-        .into_iter()
-        .map(|Word { decision, variants, reason }| Word::new(decision, &variants, reason.as_deref()));
+    let parts = words.into_iter().map(|Word { decision, variants, texts: _, reason }| {
+        Word::new(decision, &variants, reason.as_deref())
+    });
     let parts: Result<Vec<Vec<Word<'_>>>, WordError> = parts.collect();
     Ok(parts.map_err(|source| SheetError::Variant { row: 1, source })?.into_iter().flatten().collect())
 }
@@ -274,6 +274,6 @@ fn same(cell: &str, text: &str) -> bool {
 fn add<'a>(words: &mut Vec<Word<'a>>, decision: Decision, variant: &'a AdVariant, reason: Option<String>) {
     match words.iter_mut().find(|word| word.decision == decision && word.reason == reason) {
         Some(word) => word.variants.push(variant),
-        None => words.push(Word { decision, variants: vec![variant], reason }),
+        None => words.push(Word { decision, variants: vec![variant], texts: None, reason }),
     }
 }

@@ -1,6 +1,6 @@
 //! What is said of which variants, before it is written.
 
-use api::{AdVariant, Decision, Origin, VariantState};
+use api::{AdVariant, Decision, Origin, Slots, VariantState};
 use kube::ResourceExt;
 
 use crate::campaign::digits;
@@ -12,6 +12,8 @@ pub struct Word<'a> {
     pub decision: Decision,
     /// Of what.
     pub variants: Vec<&'a AdVariant>,
+    /// The texts that are shown in their place, of an edit.
+    pub texts: Option<Slots>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -38,6 +40,22 @@ pub enum WordError {
         "variants are still being written, and --all would approve what nobody has read: name those that you have read, or wait until the campaign is Reviewing"
     )]
     StillWriting,
+    /// What was typed is no text for a slot.
+    #[error("{0} is no text for a slot: write SLOT=TEXT, such as headline='Meet the Aero Trail 3'")]
+    NoText(String),
+    /// The variant has no such slot.
+    #[error("{variant} has no {slot}: its slots are {known}")]
+    UnknownSlot {
+        /// The variant.
+        variant: String,
+        /// What was typed.
+        slot: String,
+        /// Those that it has.
+        known: String,
+    },
+    /// All texts are as they were.
+    #[error("{0} says that already: there is nothing to edit")]
+    Unchanged(String),
     /// The API server takes no longer one.
     #[error("the reason has {0} characters: shorten it to {MOST_REASON}")]
     Reason(usize),
@@ -66,8 +84,46 @@ impl<'a> Word<'a> {
         }
         let parts = variants.chunks(MOST_VARIANTS);
         Ok(parts
-            .map(|part| Self { decision, variants: part.to_vec(), reason: reason.map(ToOwned::to_owned) })
+            .map(|part| Self {
+                decision,
+                variants: part.to_vec(),
+                texts: None,
+                reason: reason.map(ToOwned::to_owned),
+            })
             .collect())
+    }
+
+    /// An edit of a variant, whose slots get the texts that stand behind their names and a `=`.
+    ///
+    /// # Errors
+    /// When one is no text, or for no slot of the variant, or all are as they were; and as [`Word::new`].
+    pub fn edit(
+        variant: &'a AdVariant,
+        typed: &[String],
+        reason: Option<&str>,
+    ) -> Result<Vec<Self>, WordError> {
+        let mut texts = variant.spec.slots.clone();
+        for typed in typed {
+            let (slot, text) = typed.split_once('=').ok_or_else(|| WordError::NoText(typed.clone()))?;
+            let known = || texts.keys().cloned().collect::<Vec<_>>().join(", ");
+            let unknown = || WordError::UnknownSlot {
+                variant: variant.name_any(),
+                slot: slot.to_owned(),
+                known: known(),
+            };
+            let was = variant.spec.slots.get(slot).ok_or_else(unknown)?;
+            if text.is_empty() {
+                return Err(WordError::NoText(typed.clone()));
+            }
+            if was != text {
+                texts.insert(slot.to_owned(), text.to_owned());
+            }
+        }
+        if texts == variant.spec.slots {
+            return Err(WordError::Unchanged(variant.name_any()));
+        }
+        let words = Self::new(Decision::Edit, &[variant], reason)?;
+        Ok(words.into_iter().map(|word| Self { texts: Some(texts.clone()), ..word }).collect())
     }
 }
 

@@ -50,6 +50,7 @@ impl fmt::Display for Written {
         let said = match self.decision {
             Decision::Approve => "approves",
             Decision::Reject => "rejects",
+            Decision::Edit => "edits",
         };
         writeln!(f, "{} {said} {} (adreview {})", self.reviewer, self.variants.join(", "), self.name)?;
         match &self.status {
@@ -94,7 +95,7 @@ pub(super) async fn write(
 
 /// It goes with its campaign.
 fn review(campaign: &AdCampaign, word: &Word<'_>, reviewer: &str) -> AdReview {
-    let Word { decision, variants, reason } = word;
+    let Word { decision, variants, texts, reason } = word;
     let (name, uid) = (campaign.name_any(), campaign.uid().unwrap_or_default());
     let read = variants.iter().map(|variant| ReviewedVariant {
         name: variant.name_any(),
@@ -104,6 +105,7 @@ fn review(campaign: &AdCampaign, word: &Word<'_>, reviewer: &str) -> AdReview {
         campaign: CampaignIdentity { name: name.clone(), uid },
         variants: read.collect(),
         decision: *decision,
+        texts: texts.clone(),
         reviewer: reviewer.to_owned(),
         reason: reason.clone(),
     };

@@ -92,7 +92,15 @@ pub(crate) const LANDING_PAGE: &str = "https://shop.example/trail?ref=ad#top";
 pub(crate) fn variant(name: &str) -> TableVariant {
     let texts = [("headline", format!("Run further: {name}")), ("button", "Shop now".to_owned())];
     let slots: Slots = texts.into_iter().map(|(slot, text)| (slot.to_owned(), text)).collect();
-    TableVariant { name: name.to_owned(), digest: api::name::copy_digest(&slots), slots, withdrawn: false }
+    TableVariant {
+        name: name.to_owned(),
+        digest: api::name::copy_digest(&slots),
+        slots,
+        withdrawn: false,
+        generation: 1,
+        edit_of: None,
+        harms: Vec::new(),
+    }
 }
 
 /// When tests begin.

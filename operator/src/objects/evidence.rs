@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::{
     Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, Origin, Percent, Provenance, TablePlacement,
-    VerdictStatus,
+    TableVariant, VerdictStatus,
 };
 use experiment::{Direction, Stopping, Totals};
 use jiff::SignedDuration;
@@ -40,7 +40,7 @@ pub struct Grounds<'a> {
     /// How long it may run at most.
     pub longest: SignedDuration,
     /// Who wrote a variant, and what made it.
-    pub written: &'a dyn Fn(&str) -> (Origin, Option<Provenance>),
+    pub written: &'a dyn Fn(&TableVariant) -> (Origin, Option<Provenance>),
 }
 
 /// The key of the record in a ConfigMap of evidence.
@@ -49,8 +49,8 @@ pub const KEY: &str = "evidence.json";
 /// The record of a verdict.
 pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
     let Grounds { campaign, placement, row, written, .. } = grounds;
-    let variant = |variant: &api::TableVariant| {
-        let (origin, provenance) = written(&variant.name);
+    let variant = |variant: &TableVariant| {
+        let (origin, provenance) = written(variant);
         EvidenceVariant {
             name: variant.name.clone(),
             digest: variant.digest.clone(),
@@ -105,13 +105,22 @@ fn totals(grounds: &Grounds<'_>) -> Value {
     if let Some(lift) = Stopping::worthwhile_lift(&placement.stopping) {
         totals["worthwhileLift"] = json!(percent(lift));
     }
-    let retired = row.variants.iter().filter(|variant| variant.withdrawn);
-    let retired: Map<String, Value> =
-        retired.map(|variant| (variant.name.clone(), json!({ "retired": true }))).collect();
-    if !retired.is_empty() {
-        totals["variants"] = Value::Object(retired);
+    let flags: Map<String, Value> = row.variants.iter().filter_map(flags).collect();
+    if !flags.is_empty() {
+        totals["variants"] = Value::Object(flags);
     }
     totals
+}
+
+/// What is special about a variant.
+fn flags(variant: &TableVariant) -> Option<(String, Value)> {
+    let flags = match (variant.generation, variant.withdrawn) {
+        (1, false) => return None,
+        (1, true) => json!({ "retired": true }),
+        (generation, false) => json!({ "generation": generation }),
+        (generation, true) => json!({ "generation": generation, "retired": true }),
+    };
+    Some((variant.name.clone(), flags))
 }
 
 fn metric(placement: &Placement) -> Value {

@@ -1,6 +1,6 @@
-//! The `AdVariant` of copy that people wrote.
+//! The `AdVariant` of copy that people wrote, in the spec or by an edit.
 
-use api::{AdVariant, AdVariantSpec, Origin};
+use api::{AdVariant, AdVariantSpec, Origin, VariantEdit};
 
 use super::metadata;
 use crate::campaign::{Campaign, Copy, Placement};
@@ -17,8 +17,16 @@ pub fn variant(campaign: &Campaign, placement: &Placement, copy: &Copy, origin: 
         placement: placement.name.clone(),
         origin,
         slots: copy.slots.clone(),
+        edit: None,
         provenance: None,
         appraisal: None,
     };
     AdVariant { metadata, spec, status: None }
+}
+
+/// The variant of copy that somebody edited.
+pub fn edited(campaign: &Campaign, placement: &Placement, copy: &Copy, edit: VariantEdit) -> AdVariant {
+    let mut variant = variant(campaign, placement, copy, Origin::Edited);
+    variant.spec.edit = Some(edit);
+    variant
 }

@@ -15,6 +15,7 @@ use api::{AdCampaign, AdReview, AdReviewStatus, Approval, Decision, ReviewState,
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
+use super::edits::Edits;
 use super::variants::Stage;
 use super::{Answer, Reviewed, State};
 use crate::campaign::{Campaign, Copy};
@@ -64,6 +65,8 @@ pub(super) struct Approvals<'a> {
     reviews: &'a [AdReview],
     /// Honored reviews, the oldest first.
     honored: Vec<&'a AdReview>,
+    /// What becomes of those that are edits.
+    edits: Edits,
 }
 
 /// What is said of one piece of copy, all words together.
@@ -75,6 +78,14 @@ pub(super) enum Word {
     Awaited(usize),
     /// It must not be served.
     Rejected(Rejection),
+}
+
+/// What one review says of one variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Says {
+    Yes,
+    /// And why.
+    No(Option<String>),
 }
 
 /// The last word against a piece of copy, and what was said since.
@@ -111,7 +122,17 @@ impl<'a> Approvals<'a> {
         let mut honored: Vec<&AdReview> =
             seen.reviews.iter().filter(|review| refusal(&matter, review, policy).is_none()).collect();
         honored.sort_by_key(|review| (created(review), review.spec.decision, review.name_any()));
-        Self { matter, policy, reviews: &seen.reviews, honored }
+        Self { matter, policy, reviews: &seen.reviews, honored, edits: Edits::default() }
+    }
+
+    /// Honored reviews, the oldest first.
+    pub(super) fn honored(&self) -> &[&'a AdReview] {
+        &self.honored
+    }
+
+    /// The same, with what becomes of edits.
+    pub(super) fn with_edits(self, edits: Edits) -> Self {
+        Self { edits, ..self }
     }
 
     /// What is said of `copy`, which is not the control: that is always served.
@@ -124,18 +145,19 @@ impl<'a> Approvals<'a> {
         let needed = needed(self.matter.approval);
         let mut approving = BTreeSet::new();
         let mut rejected = None;
-        for review in self.honored.iter().filter(|review| review.spec.variants.contains(meant)) {
-            let spec = &review.spec;
-            match spec.decision {
-                Decision::Reject => {
+        for review in &self.honored {
+            let reviewer = review.spec.reviewer.as_str();
+            match self.says(review, meant) {
+                Some(Says::No(reason)) => {
                     approving.clear();
-                    rejected = Some((spec.reviewer.clone(), spec.reason.clone()));
+                    rejected = Some((reviewer.to_owned(), reason));
                 }
-                Decision::Approve => {
-                    approving.insert(spec.reviewer.as_str());
+                Some(Says::Yes) => {
+                    approving.insert(reviewer);
                     // Where nobody has to agree, one still has to before what was rejected comes back.
                     rejected = rejected.filter(|_| approving.len() < needed.max(1));
                 }
+                None => {}
             }
         }
         match rejected {
@@ -150,14 +172,28 @@ impl<'a> Approvals<'a> {
         }
     }
 
+    /// What a review says of a variant; nothing where it is not about it.
+    fn says(&self, review: &AdReview, meant: &ReviewedVariant) -> Option<Says> {
+        let is_meant = review.spec.variants.contains(meant);
+        match review.spec.decision {
+            Decision::Approve => is_meant.then_some(Says::Yes),
+            Decision::Reject => is_meant.then(|| Says::No(review.spec.reason.clone())),
+            Decision::Edit => {
+                let edit = self.edits.made.iter().find(|edit| edit.review == review.name_any())?;
+                if edit.meant() == *meant {
+                    return Some(Says::Yes);
+                }
+                is_meant.then(|| Says::No(Some(format!("edited: {} is in its place", edit.copy.name))))
+            }
+        }
+    }
+
     /// Whether as many people as have to agree, and one at least, have approved `copy` since a moment. Reviews know their second
     /// alone, and one in that of the moment came before it for all we know.
     pub(super) fn is_approved_since(&self, copy: &Copy, moment: Timestamp) -> bool {
         let meant = ReviewedVariant { name: copy.name.clone(), digest: api::name::copy_digest(&copy.slots) };
         let approving = self.honored.iter().filter(|review| {
-            review.spec.decision == Decision::Approve
-                && review.spec.variants.contains(&meant)
-                && created(review).is_some_and(|at| at > moment)
+            self.says(review, &meant) == Some(Says::Yes) && created(review).is_some_and(|at| at > moment)
         });
         let people: BTreeSet<&str> = approving.map(|review| review.spec.reviewer.as_str()).collect();
         people.len() >= needed(self.matter.approval).max(1)
@@ -209,7 +245,8 @@ impl<'a> Approvals<'a> {
     /// What is to be said of each review, where that is not said yet.
     pub(super) fn statuses(&self, copies: &[&Copy], controls: &[&Copy]) -> Vec<Reviewed> {
         let said = |review: &AdReview| {
-            let status = match refusal(&self.matter, review, self.policy) {
+            let refused = refusal(&self.matter, review, self.policy);
+            let status = match refused.or_else(|| self.edits.refused.get(&review.name_any()).cloned()) {
                 Some(why) => AdReviewStatus { state: Some(ReviewState::NotHonored), message: Some(why) },
                 None => AdReviewStatus {
                     state: Some(ReviewState::Honored),

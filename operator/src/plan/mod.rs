@@ -7,11 +7,12 @@
 //! shares      what should be in force, and its round        rounds       questions about a row's rounds
 //! table       the placements as one numbered table          words        figures as people read them
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
-//! guardrails  arms that do harm, by another metric
+//! guardrails  arms that do harm, by another metric          edits        other texts in place of a variant's
 //! ```
 
 mod approval;
 mod cells;
+mod edits;
 mod generation;
 mod guardrails;
 mod placement;
@@ -176,6 +177,9 @@ pub fn plan(
 ) -> Plan {
     let accepted = variants::sort_out(campaign, seen);
     let approvals = Approvals::read(campaign.into(), seen);
+    let edits = edits::read(campaign, seen, &accepted, approvals.honored());
+    let accepted = accepted.with_edits(&edits);
+    let approvals = approvals.with_edits(edits);
     let written = generation::look(object, campaign, seen, &accepted, settings, now);
     let before = object.status.as_ref().map_or(&[][..], |status| &status.placements);
     let steps = campaign

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::wire::totals::PlacementTotals;
 use api::{
     AdVariant, OnUndecided, PlacementStatus, Provenance, RoundStatus, SegmentAllocation, TablePlacement,
-    TableRound, VerdictReason, VerdictStatus,
+    TableRound, TableVariant, VerdictReason, VerdictStatus,
 };
 use experiment::{Allocation, Cell, Estimate, Remaining, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +14,7 @@ use kube::ResourceExt;
 
 use super::approval::Approvals;
 use super::cells::TotalsError;
+use super::edits::MOST_VARIANTS;
 use super::guardrails::Watched;
 use super::variants::{Arms, Held};
 use super::{AT_LEAST_EVERY, Note, cells, guardrails, is_suspended, rounds, variants, withdrawn, words};
@@ -125,11 +126,28 @@ impl Situation<'_> {
     /// The row of the experiment, with what people say now of its copy.
     fn row(&self) -> TablePlacement {
         let mut row = self.experiment();
+        self.join(&mut row);
         withdrawn::mark(&mut row, self.approvals);
         let in_table = |copy: &&Copy| row.variants.iter().any(|variant| variant.name == copy.name);
         row.in_review =
             self.arms.in_review.iter().filter(|copy| !in_table(copy)).map(variants::table_variant).collect();
         row
+    }
+
+    /// Edits join an experiment that goes on, as a generation of their own: what was seen of others is not theirs, and the
+    /// chance of a false winner holds over all generations together.
+    fn join(&self, row: &mut TablePlacement) {
+        let generation = row.variants.iter().map(|variant| variant.generation).max().unwrap_or(1) + 1;
+        let goes_on = row.variants.len() > 1 && self.before.is_none_or(|before| before.verdict.is_none());
+        for (copy, of) in &self.arms.edits {
+            let known = row.variants.iter().position(|variant| variant.name == copy.name);
+            if let Some(known) = known {
+                row.variants[known].edit_of = Some(of.clone());
+            } else if goes_on && row.variants.len() < MOST_VARIANTS {
+                let variant = variants::table_variant(copy);
+                row.variants.push(TableVariant { generation, edit_of: Some(of.clone()), ..variant });
+            }
+        }
     }
 
     /// The row as it is, the first one, or the one with which the experiment begins.
@@ -258,7 +276,8 @@ impl Situation<'_> {
         let Counted::Known(totals) = &self.totals else { return None };
         let counted = cells::counted(row, totals).ok()?;
         let elapsed = rounds::begun(row).map_or(SignedDuration::ZERO, |begun| self.now.duration_since(begun));
-        let written = |name: &str| (words::origin(self.placement, name), self.provenance(name));
+        let written =
+            |variant: &TableVariant| (words::origin(self.placement, variant), self.provenance(&variant.name));
         let grounds = Grounds {
             campaign: self.campaign,
             placement: self.placement,

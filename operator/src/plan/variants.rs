@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::approval::{Approvals, Word};
+use super::edits::{Edit, Edits};
 use super::guardrails;
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::objects;
@@ -24,6 +25,7 @@ pub(super) enum Stage {
 /// The generated variants of a campaign, judged.
 pub(super) struct SortedOut {
     generated: Vec<Generated>,
+    edited: Vec<Edit>,
 }
 
 /// What keeps an experiment from beginning.
@@ -48,6 +50,8 @@ pub(super) struct Arms {
     pub(super) in_review: Vec<Copy>,
     /// How many were rejected.
     pub(super) rejected: usize,
+    /// The edits among those that are approved, each with the variant that it is of: they join an experiment that has begun.
+    pub(super) edits: Vec<(Copy, String)>,
 }
 
 struct Generated {
@@ -72,7 +76,7 @@ pub(super) fn sort_out(campaign: &Campaign, seen: &Seen) -> SortedOut {
         let index = variant.spec.provenance.as_ref().map_or(u32::MAX, |provenance| provenance.index);
         (index, variant.name_any())
     });
-    let mut sorted = SortedOut { generated: Vec::new() };
+    let mut sorted = SortedOut { generated: Vec::new(), edited: Vec::new() };
     for variant in generated {
         let judgment = sorted.judge(campaign, variant);
         let copy = Copy { name: variant.name_any(), slots: variant.spec.slots.clone() };
@@ -132,7 +136,7 @@ impl SortedOut {
         start: Option<Timestamp>,
     ) -> Arms {
         let shown = vec![placement.control.clone()];
-        let mut arms = Arms { shown, held: None, in_review: Vec::new(), rejected: 0 };
+        let mut arms = Arms { shown, held: None, in_review: Vec::new(), rejected: 0, edits: Vec::new() };
         let mut approved = Vec::new();
         for copy in self.to_be_approved(placement) {
             match approvals.word(copy) {
@@ -146,15 +150,27 @@ impl SortedOut {
             _ if stage == Stage::Writing => Some(Held::Writing),
             start => start.filter(|_| !approved.is_empty()).map(Held::Start),
         };
+        let edits = self.edited(&placement.name).filter(|edit| approved.contains(&edit.copy));
+        arms.edits = edits.map(|edit| (edit.copy.clone(), edit.edit.of.clone())).collect();
         if arms.held.is_none() {
             arms.shown.extend(approved);
         }
         arms
     }
 
-    /// What the rules let pass beside the control: challengers, then what a model wrote.
+    /// The same, with what reviewers have edited.
+    pub(super) fn with_edits(self, edits: &Edits) -> Self {
+        Self { edited: edits.made.clone(), ..self }
+    }
+
+    fn edited(&self, placement: &str) -> impl Iterator<Item = &Edit> {
+        self.edited.iter().filter(move |edit| edit.placement == placement)
+    }
+
+    /// What the rules let pass beside the control: challengers, then what a model wrote, then what was edited.
     pub(super) fn to_be_approved<'a>(&'a self, placement: &'a Placement) -> impl Iterator<Item = &'a Copy> {
-        placement.challengers.iter().chain(self.accepted(&placement.name))
+        let written = placement.challengers.iter().chain(self.accepted(&placement.name));
+        written.chain(self.edited(&placement.name).map(|edit| &edit.copy))
     }
 
     /// Variants of people's copy that are not there yet.
@@ -164,10 +180,14 @@ impl SortedOut {
             let control = std::iter::once((placement, &placement.control, Origin::Control));
             control.chain(placement.challengers.iter().map(move |copy| (placement, copy, Origin::Challenger)))
         });
-        people
+        let people = people
             .filter(|(_, copy, _)| !there.contains(&copy.name))
-            .map(|(placement, copy, origin)| objects::variant::variant(campaign, placement, copy, origin))
-            .collect()
+            .map(|(placement, copy, origin)| objects::variant::variant(campaign, placement, copy, origin));
+        let edited = campaign.placements.iter().flat_map(|placement| {
+            let missing = self.edited(&placement.name).filter(|edit| !there.contains(&edit.copy.name));
+            missing.map(|it| objects::variant::edited(campaign, placement, &it.copy, it.edit.clone()))
+        });
+        people.chain(edited).collect()
     }
 
     fn refusal(&self, name: &str) -> Option<&Judgment> {
@@ -189,7 +209,7 @@ pub(super) fn statuses(
         let name = variant.name_any();
         let word = match variant.spec.origin {
             Origin::Control => Word::Approved,
-            Origin::Challenger | Origin::Generated => {
+            Origin::Challenger | Origin::Generated | Origin::Edited => {
                 approvals.word(&Copy { name: name.clone(), slots: variant.spec.slots.clone() })
             }
         };
@@ -257,6 +277,8 @@ pub(super) fn table_variant(copy: &Copy) -> TableVariant {
         digest: api::name::copy_digest(&copy.slots),
         slots: copy.slots.clone(),
         withdrawn: false,
+        generation: 1,
+        edit_of: None,
         harms: Vec::new(),
     }
 }

@@ -4,10 +4,11 @@ use api::{AdCampaign, AdTable, SegmentAllocation, TablePlacement, TableRound};
 use experiment::Allocation;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::api::ObjectMeta;
 
 use super::approval::Approvals;
-use super::{Reviewed, cells, guardrails, rounds, variants};
+use super::{Reviewed, cells, edits, guardrails, rounds, variants};
 use crate::campaign::Copy;
 use crate::observe::Seen;
 
@@ -24,7 +25,10 @@ pub struct Recall {
 /// What to do about the reviews of a campaign whose spec is wrong, or whose brand is gone: nothing but to take out.
 pub fn recall(object: &AdCampaign, seen: &Seen, now: Timestamp) -> Recall {
     let approvals = Approvals::read(object.into(), seen);
-    let rows = seen.table.iter().flat_map(|table| &table.spec.placements);
+    let rows = seen.table.as_ref().map_or(&[][..], |table| &table.spec.placements);
+    let edits = edits::in_table(&object.name_any(), rows, approvals.honored());
+    let approvals = approvals.with_edits(edits);
+    let rows = rows.iter();
     let (controls, others): (Vec<Vec<Copy>>, Vec<Vec<Copy>>) =
         rows.map(|row| row.variants.iter().map(variants::copy).collect::<Vec<_>>()).map(split).unzip();
     let (controls, others) = (controls.concat(), others.concat());

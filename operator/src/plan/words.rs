@@ -2,8 +2,8 @@
 
 use api::figure::{loss, probability, signed};
 use api::{
-    LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, VariantFigures, VerdictReason,
-    VerdictStatus,
+    LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, TableVariant, VariantFigures,
+    VerdictReason, VerdictStatus,
 };
 use experiment::{Estimate, Evidence, Limits, Missing, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -69,11 +69,11 @@ fn figures(
     estimate: Option<&Estimate>,
     arm: usize,
 ) -> VariantFigures {
-    let name = &row.variants[arm].name;
+    let variant = &row.variants[arm];
     let known = estimate.map(|estimate| &estimate.arms[arm]);
     VariantFigures {
-        name: name.clone(),
-        origin: origin(placement, name),
+        name: variant.name.clone(),
+        origin: origin(placement, variant),
         share: Percent("0%".to_owned()),
         exposures: known.map_or(0, |arm| i64::try_from(arm.exposures).unwrap_or(i64::MAX)),
         // Far below 2^53. Of values the whole part is enough to look at.
@@ -95,10 +95,13 @@ fn days_left(more: i64, samples: i64, elapsed: SignedDuration) -> Option<i64> {
     (per_day > 0.0 && days < 1e12).then_some(days as i64)
 }
 
-pub(super) fn origin(placement: &Placement, name: &str) -> Origin {
-    if placement.control.name == name {
+pub(super) fn origin(placement: &Placement, variant: &TableVariant) -> Origin {
+    let name = &variant.name;
+    if placement.control.name == *name {
         Origin::Control
-    } else if placement.challengers.iter().any(|copy| copy.name == name) {
+    } else if variant.edit_of.is_some() {
+        Origin::Edited
+    } else if placement.challengers.iter().any(|copy| copy.name == *name) {
         Origin::Challenger
     } else {
         Origin::Generated

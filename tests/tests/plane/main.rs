@@ -5,6 +5,7 @@ mod brand;
 mod gateway;
 mod group;
 mod leader;
+mod outdated;
 mod quiet;
 mod reviews;
 mod server;
