@@ -39,6 +39,33 @@ fn variants() -> Vec<AdVariant> {
 }
 
 #[test]
+fn an_edit_changes_some_texts_and_keeps_the_rest() {
+    let was = variant("Meet it", Origin::Challenger, VariantState::Served);
+    let check = |typed: &[&str], expected: Result<[&str; 2], &str>| {
+        let typed: Vec<String> = typed.iter().map(|text| (*text).to_owned()).collect();
+        let found = Word::edit(&was, &typed, None).map(|words| words[0].texts.clone().expect("texts"));
+        let slots = |[headline, button]: [&str; 2]| {
+            Slots::from(
+                [("button", button), ("headline", headline)].map(|(k, v)| (k.to_owned(), v.to_owned())),
+            )
+        };
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, slots(expected), "{typed:?}"),
+            (Err(found), Err(expected)) => {
+                assert!(found.to_string().contains(expected), "{typed:?}: {found}")
+            }
+            (found, expected) => panic!("{typed:?}: {found:?}, expected {expected:?}"),
+        }
+    };
+    check(&["headline=Meet it now"], Ok(["Meet it now", "Go"]));
+    check(&["headline=1 + 1 = 2", "button=See"], Ok(["1 + 1 = 2", "See"]));
+    check(&["headline"], Err("headline is no text for a slot"));
+    check(&["headline="], Err("headline= is no text for a slot"));
+    check(&["body=Much more"], Err("has no body: its slots are button, headline"));
+    check(&["headline=Meet it"], Err("says that already"));
+}
+
+#[test]
 fn a_variant_is_named_whole_or_by_its_last_digits() {
     let all = variants();
     let check = |asked: &str, expected: Result<usize, fn(&WordError) -> bool>| match (

@@ -249,8 +249,25 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
     ensure!(stage.served().await? == std::slice::from_ref(&trail));
     stage.broadside("alice", &["approve", "trail", "--all"]).await?.refused("nothing waits for a word")?;
 
-    through_a_spreadsheet(&stage, &trail).await?;
-    without_the_policy(&stage, &trail).await
+    let edited = edited(&stage, &trail).await?;
+    through_a_spreadsheet(&stage, &edited).await?;
+    without_the_policy(&stage, &edited).await
+}
+
+/// One word more, while the experiment goes on. The name of what is served then.
+async fn edited(stage: &Stage, variant: &str) -> anyhow::Result<String> {
+    let long = format!("headline=Your trail is {} waiting", "long ".repeat(12).trim());
+    let refused = stage.broadside("alice", &["edit", "trail", variant, &long]).await?;
+    refused.refused("shorten it by")?;
+    let text = "headline=Your trail is waiting now";
+    stage.broadside("bob", &["edit", "trail", variant, text]).await?.refused("bob may not approve")?;
+    ensure!(stage.served().await? == [variant.to_owned()]);
+    let said = stage.broadside("alice", &["edit", "trail", variant, text]).await?.done()?;
+    ensure!(said.starts_with(&format!("alice edits {variant}")), "{said}");
+    stage.until("what was edited", async || Ok(stage.served().await? != [variant.to_owned()])).await?;
+    let edited = stage.variant("Your trail is waiting now").await?;
+    ensure!(stage.served().await? == std::slice::from_ref(&edited));
+    Ok(edited)
 }
 
 /// Reviews as bob may change them.
@@ -320,7 +337,7 @@ async fn without_the_policy(stage: &Stage, variant: &str) -> anyhow::Result<()> 
     let honored = |review: &&AdReview| {
         review.status.as_ref().and_then(|status| status.state) == Some(ReviewState::Honored)
     };
-    ensure!(all.iter().filter(honored).count() == 4, "{all:?}");
+    ensure!(all.iter().filter(honored).count() == 5, "{all:?}");
     let unknown = async || {
         let status = stage.campaign().await?.status.context("a status")?;
         let approved = status.conditions.iter().find(|condition| condition.type_ == "Approved");
