@@ -216,9 +216,30 @@ pub struct Generation {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 32))]
     pub parallelism: u32,
+    /// What writing may take at most. What is written by then is tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// Tells which drafts say the same in other words. Without it drafts are compared by their letters alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedder: Option<Embedder>,
+}
+
+/// What writing may take at most; whatever of it is reached first stops the Job.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.gpuSeconds) || has(self.duration)")
+        .message("a budget bounds something: write gpuSeconds or duration, or leave it out")
+        .reason(Reason::FieldValueInvalid)
+)]
+pub struct Budget {
+    /// Seconds for which pods may hold GPUs, times their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub gpu_seconds: Option<u32>,
+    /// How long the Job may run, those times included in which a pod waits for a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
 }
 
 /// A model that tells what copy means. It bears on which drafts are taken, never on what they hold.
@@ -493,6 +514,10 @@ pub struct Stopping {
     /// The time after which the experiment ends without a winner.
     #[serde(default = "maximum_duration")]
     pub maximum_duration: Duration,
+    /// The matured exposures after which the experiment ends without a winner; a verdict may come before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 1_000_000_000))]
+    pub maximum_exposures: Option<u32>,
     /// What is served when it ends without a winner.
     #[serde(default)]
     pub on_undecided: OnUndecided,
@@ -517,6 +542,7 @@ impl Default for Stopping {
             maximum_loss: maximum_loss(),
             worthwhile_lift: None,
             maximum_duration: maximum_duration(),
+            maximum_exposures: None,
             on_undecided: OnUndecided::default(),
         }
     }

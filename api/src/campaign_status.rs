@@ -121,7 +121,8 @@ pub struct GenerationStatus {
     /// Tokens for each second of a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<i64>,
-    /// Seconds for which GPUs were held, from a pod's start to its end, those of lost pods included, times their number.
+    /// Seconds for which GPUs were held, from a pod's start to its end, those of lost pods included, times their number. While
+    /// the Job runs, whole minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_seconds: Option<i64>,
     /// What these cost at the model's price, such as `0.0467 USD`.
@@ -143,6 +144,8 @@ pub enum GenerationFailure {
     ModelFilesDamaged,
     /// The embedder's files are missing or damaged, or it is no model that can be read as one.
     EmbedderUnfit,
+    /// It took as much as the campaign allows.
+    BudgetSpent,
 }
 
 /// How a generation stands.

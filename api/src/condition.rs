@@ -74,6 +74,8 @@ pub enum Reason {
     ModelFilesDamaged,
     /// `VariantsReady=False`: the embedder's files are missing or damaged, or it is no model that is read as one.
     EmbedderUnfit,
+    /// `VariantsReady=False`: writing took as much as the campaign allows, and was stopped.
+    BudgetSpent,
     /// `VariantsReady=False`: the Job failed in another way.
     GenerationFailed,
     /// `VariantsReady=False`, `Decided=False`: the campaign is suspended.

@@ -35,7 +35,7 @@ pub mod wire;
 
 pub use amount::{Amount, AmountError};
 pub use campaign::{
-    AdCampaign, AdCampaignSpec, Approval, Brief, CampaignRules, Delivery, Direction, Embedder,
+    AdCampaign, AdCampaignSpec, Approval, Brief, Budget, CampaignRules, Delivery, Direction, Embedder,
     GatewayDelivery, Generation, Guardrail, Metric, MetricKind, Offer, OnUndecided, Placement, Policy,
     PolicyType, Promotion, Round, Schedule, Segment, Stopping, Variable, WatchedMetric,
 };

@@ -80,8 +80,19 @@ pub struct Generation {
     pub asked: u32,
     /// Pods that share the placements, at most as many as there are placements that ask for variants.
     pub pods: u32,
+    /// What it may take at most.
+    pub budget: Budget,
     /// The Job. Its name is the digest of all that decides what is written, as it was when writing began.
     pub job: String,
+}
+
+/// What writing may take at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Seconds for which GPUs are held, times their number.
+    pub gpu_seconds: Option<u64>,
+    /// How long the Job runs.
+    pub duration: Option<SignedDuration>,
 }
 
 /// One experiment.
@@ -109,6 +120,8 @@ pub struct Placement {
     pub stopping: Stopping,
     /// When it ends by the clock.
     pub maximum_duration: SignedDuration,
+    /// When it ends by the people who took part.
+    pub maximum_exposures: Option<u32>,
     /// What is served when it ends without a winner.
     pub on_undecided: OnUndecided,
     /// What must not get worse.
@@ -315,11 +328,22 @@ impl Faults {
                     embedder: self.read_embedder(generation),
                     asked,
                     pods: generation.parallelism.clamp(1, most.max(1)),
+                    budget: self.read_budget(generation),
                     job: job(object, brand),
                 })
             }
             _ => None,
         }
+    }
+
+    fn read_budget(&mut self, generation: &api::Generation) -> Budget {
+        let Some(api::Budget { gpu_seconds, duration }) = &generation.budget else {
+            return Budget::default();
+        };
+        let seconds =
+            duration.as_ref().and_then(|it| self.keep("spec.generation.budget.duration", it.seconds()));
+        let seconds = seconds.map(|it| i64::try_from(it).expect("a duration is at most 366 days"));
+        Budget { gpu_seconds: gpu_seconds.map(u64::from), duration: seconds.map(SignedDuration::from_secs) }
     }
 
     fn read_embedder(&mut self, generation: &api::Generation) -> Option<String> {

@@ -135,6 +135,8 @@ struct Happens {
     reports: Vec<Report>,
     /// Why the kubelet killed the worker.
     killed: Option<String>,
+    /// How long the worker has run by now.
+    runs: Option<api::Duration>,
     /// How long each of the ended pods was there.
     held: Option<api::Duration>,
     /// What the scheduler says of the worker's pod.
@@ -296,6 +298,10 @@ impl World {
         let held = step.held.map_or(0, |held| held.seconds().expect("a duration"));
         let pods = ends.enumerate().map(|(index, end)| ended(index, end, self.now, held)).collect();
         self.end_job(step.job, pods);
+        if let Some(runs) = step.runs {
+            let seconds = i64::try_from(runs.seconds().expect("a duration")).expect("few seconds");
+            self.run(self.now - SignedDuration::from_secs(seconds));
+        }
         self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
         self.seen.pods.extend(step.waiting.as_ref().map(|(reason, words)| waiting(reason, words)));
         self.seen.pods.extend(step.waits_for_volumes.then(|| waits_for_volumes(self.now)));
@@ -393,6 +399,17 @@ impl World {
             }
         }
         self.totals.placements = merged;
+    }
+
+    /// The worker runs since then.
+    fn run(&mut self, since: Timestamp) {
+        let pod = serde_json::json!({
+            "metadata": { "name": "worker-1" },
+            "status": { "phase": "Running", "startTime": since },
+        });
+        self.seen.pods = vec![serde_json::from_value(pod).expect("a pod")];
+        let job = self.seen.job.as_mut().expect("a Job runs");
+        job.status = Some(JobStatus { start_time: Some(Time(since)), ..JobStatus::default() });
     }
 
     fn end_job(&mut self, end: Option<String>, pods: Vec<Pod>) {

@@ -48,6 +48,7 @@ impl Reader<'_> {
             round: round?,
             stopping: stopping?,
             maximum_duration: maximum_duration?,
+            maximum_exposures: self.placement.stopping.maximum_exposures,
             on_undecided: self.placement.stopping.on_undecided,
             guardrails,
         })

@@ -105,6 +105,9 @@ fn totals(grounds: &Grounds<'_>) -> Value {
     if let Some(lift) = Stopping::worthwhile_lift(&placement.stopping) {
         totals["worthwhileLift"] = json!(percent(lift));
     }
+    if let Some(exposures) = placement.maximum_exposures {
+        totals["plannedExposures"] = json!(exposures);
+    }
     let flags: Map<String, Value> = row.variants.iter().filter_map(flags).collect();
     if !flags.is_empty() {
         totals["variants"] = Value::Object(flags);

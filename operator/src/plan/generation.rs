@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use api::condition::Reason;
 use api::wire::report::{Outcome, Report};
-use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationStatus};
+use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationStatus, Price};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
 use super::{Answer, Ending, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes};
-use crate::campaign::{Activity, Campaign, Fault, Generation};
+use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
 use crate::model::{Embedder, Model, Source};
 use crate::objects;
 use crate::objects::job::Models;
@@ -72,7 +72,7 @@ pub(super) fn look(
     };
     let look = Look { object, campaign, generation, seen, now, delivered: accepted.delivered() };
     match (look.recorded(), &seen.job) {
-        (Some(recorded), _) => look.over(recorded.clone()),
+        (Some(recorded), _) => look.recorded_and_stopped(recorded),
         // Before anything else: a Job that ended may be deleted, and its outcome with it.
         (None, Some(job)) if has_ended(job) => look.running_or_over(job),
         (None, _) if is_suspended(campaign) => {
@@ -215,10 +215,10 @@ impl Look<'_> {
         let shortfall = report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall);
         let status = match () {
             () if !has_ended(job) => {
-                let obstacle = self.obstacle().or_else(|| self.no_pod(job)).or_else(|| self.not_mounted());
-                let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
-                written.pause = self.pause(job, Activity::Active);
-                return written;
+                return match self.overspent(job) {
+                    Some(why) => self.overspent_by(job, why),
+                    None => self.running(job),
+                };
             }
             () if complete => self.status(GenerationOutcome::Complete, None),
             () if pods::ran_out_of_memory(pods) => self.out_of_memory(job),
@@ -228,8 +228,58 @@ impl Look<'_> {
             }
             () => self.failed(job, report.as_ref()),
         };
-        let price = self.seen.model.as_ref().and_then(|model| model.spec.price.as_ref());
+        let price = self.price();
         self.over(spent::with_spent(status, job, pods, report.as_ref(), price))
+    }
+
+    fn price(&self) -> Option<&Price> {
+        self.seen.model.as_ref()?.spec.price.as_ref()
+    }
+
+    fn running(&self, job: &Job) -> Written {
+        let obstacle = self.obstacle().or_else(|| self.no_pod(job)).or_else(|| self.not_mounted());
+        let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
+        written.pause = self.pause(job, Activity::Active);
+        written.status = written.status.map(|status| self.with_spent_so_far(job, status));
+        written
+    }
+
+    fn overspent_by(&self, job: &Job, why: String) -> Written {
+        let status = self.with_spent_so_far(job, self.status(GenerationOutcome::Failed, Some(why)));
+        self.over(GenerationStatus { failure: Some(GenerationFailure::BudgetSpent), ..status })
+    }
+
+    fn with_spent_so_far(&self, job: &Job, status: GenerationStatus) -> GenerationStatus {
+        spent::with_spent_so_far(status, job, &self.seen.pods, self.price(), self.now)
+    }
+
+    /// What a Job that runs took more of than it may.
+    fn overspent(&self, job: &Job) -> Option<String> {
+        let Budget { gpu_seconds, duration } = self.generation.budget;
+        let held = spent::gpu_seconds_so_far(job, &self.seen.pods, self.now).unwrap_or(0);
+        if let Some(most) = gpu_seconds.filter(|most| held >= *most) {
+            return Some(format!(
+                "GPUs were held for {held} of the {most} seconds that budget.gpuSeconds allows"
+            ));
+        }
+        let started = job.status.as_ref()?.start_time.as_ref()?.0;
+        let ran = self.now.duration_since(started);
+        duration.filter(|most| ran >= *most).map(|most| {
+            format!(
+                "the Job ran for {} of the {} seconds that budget.duration allows",
+                ran.as_secs(),
+                most.as_secs()
+            )
+        })
+    }
+
+    /// The Job is stopped once it is recorded why: who reads it later finds the pods gone, and with them what they took.
+    fn recorded_and_stopped(&self, recorded: &GenerationStatus) -> Written {
+        let mut written = self.over(recorded.clone());
+        let spent = recorded.failure == Some(GenerationFailure::BudgetSpent);
+        let job = self.seen.job.as_ref().filter(|job| spent && !has_ended(job));
+        written.pause = job.and_then(|job| self.pause(job, Activity::Suspended));
+        written
     }
 
     fn progress(&self) -> Answer {
@@ -337,6 +387,11 @@ impl Look<'_> {
             GenerationFailure::ModelFilesDamaged => (
                 Reason::ModelFilesDamaged,
                 format!("give AdModel {model} a source whose files are complete and belong together"),
+            ),
+            GenerationFailure::BudgetSpent => (
+                Reason::BudgetSpent,
+                "the Job is stopped, and what is written is tested; for more, raise spec.generation.budget"
+                    .to_owned(),
             ),
             GenerationFailure::EmbedderUnfit => (
                 Reason::EmbedderUnfit,

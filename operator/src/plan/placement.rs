@@ -21,6 +21,7 @@ use super::{AT_LEAST_EVERY, Note, cells, guardrails, is_suspended, rounds, varia
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::error::chain;
 use crate::objects::evidence::{self, Grounds};
+use crate::sentence::Ended;
 
 /// What a step depends on.
 pub(super) struct Situation<'a> {
@@ -297,7 +298,8 @@ impl Situation<'_> {
     }
 
     fn reached(&self, row: &TablePlacement, estimate: &Estimate) -> Option<VerdictStatus> {
-        let remaining = if self.is_over(row) { Remaining::Nothing } else { Remaining::Some };
+        let ended = self.ended(row, words::samples(estimate));
+        let remaining = if ended.is_some() { Remaining::Nothing } else { Remaining::Some };
         let said = words::Said { placement: self.placement, row, estimate, now: self.now };
         match experiment::judge(estimate, remaining) {
             Verdict::Winner { arm, evidence } => Some(said.winner(arm, &evidence)),
@@ -306,7 +308,8 @@ impl Situation<'_> {
                 Some(said.nothing_worthwhile(worthwhile_lift))
             }
             Verdict::Inconclusive { leader, missing } => {
-                Some(said.inconclusive(self.served_undecided(leader), leader, &missing))
+                let ended = ended.unwrap_or(Ended::Time);
+                Some(said.inconclusive(ended, self.served_undecided(leader), leader, &missing))
             }
             // Without data, or with data that can't be trusted, there is no end but the one of time.
             Verdict::Unhealthy(problem) if remaining == Remaining::Nothing => Some(said.unhealthy(problem)),
@@ -320,6 +323,13 @@ impl Situation<'_> {
             OnUndecided::Control => 0,
             OnUndecided::Leader => leader,
         }
+    }
+
+    /// What ends the experiment, whatever the numbers say.
+    fn ended(&self, row: &TablePlacement, matured: i64) -> Option<Ended> {
+        let enough = self.placement.maximum_exposures.map(i64::from);
+        let is_enough = enough.is_some_and(|enough| matured >= enough).then_some(Ended::Exposures);
+        self.is_over(row).then_some(Ended::Time).or(is_enough)
     }
 
     fn is_over(&self, row: &TablePlacement) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use api::condition::Reason;
 use api::wire::report::Report;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt;
 
@@ -74,6 +75,21 @@ pub(super) fn ran_out_of_memory(pods: &[Pod]) -> bool {
 pub(super) fn held_seconds(pods: &[Pod]) -> Option<u64> {
     let known: Vec<u64> = pods.iter().filter_map(held).collect();
     (!known.is_empty()).then(|| known.iter().sum())
+}
+
+/// The same of pods that may still run: up to `now` where a pod has no end.
+pub(super) fn held_so_far(pods: &[Pod], now: Timestamp) -> u64 {
+    let running = |pod: &Pod| {
+        let start = pod.status.as_ref()?.start_time.as_ref()?.0;
+        u64::try_from(now.duration_since(start).as_secs()).ok()
+    };
+    pods.iter().filter_map(|pod| held(pod).filter(|_| !is_running(pod)).or_else(|| running(pod))).sum()
+}
+
+/// Init containers end before those that follow them begin.
+fn is_running(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    !matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 fn held(pod: &Pod) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 use api::wire::report::{Effort, Report};
 use api::{GenerationStatus, Price};
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, Pod};
 
@@ -27,6 +28,28 @@ pub(super) fn with_spent(
         cost: gpu_seconds.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
         ..status
     }
+}
+
+/// The status of a Job that runs, with what it took so far: whole minutes, so that status does not move with each look.
+pub(super) fn with_spent_so_far(
+    status: GenerationStatus,
+    job: &Job,
+    pods: &[Pod],
+    price: Option<&Price>,
+    now: Timestamp,
+) -> GenerationStatus {
+    let minutes = gpu_seconds_so_far(job, pods, now).map(|seconds| seconds / 60 * 60).filter(|it| *it > 0);
+    GenerationStatus {
+        gpu_seconds: minutes.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
+        cost: minutes.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
+        ..status
+    }
+}
+
+/// As [`gpu_seconds`], of a Job that runs.
+pub(super) fn gpu_seconds_so_far(job: &Job, pods: &[Pod], now: Timestamp) -> Option<u64> {
+    let gpus = gpus(job).filter(|gpus| *gpus > 0)?;
+    Some(pods::held_so_far(pods, now).saturating_mul(gpus))
 }
 
 /// GPUs of a pod, times the seconds for which pods held theirs; nothing where no GPU was asked for.

@@ -190,10 +190,16 @@ impl Said<'_> {
         })
     }
 
-    /// The verdict that the time was up, after which `served` is shown.
-    pub(super) fn inconclusive(&self, served: usize, leader: usize, missing: &[Missing]) -> VerdictStatus {
+    /// The verdict that the time was up, or as many people took part as may, after which `served` is shown.
+    pub(super) fn inconclusive(
+        &self,
+        ended: Ended,
+        served: usize,
+        leader: usize,
+        missing: &[Missing],
+    ) -> VerdictStatus {
         self.without_winner(VerdictReason::Inconclusive, served, |sentences| {
-            sentences.inconclusive(Ended::Time, leader, missing)
+            sentences.inconclusive(ended, leader, missing)
         })
     }
 
