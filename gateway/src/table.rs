@@ -59,8 +59,10 @@ pub struct Placement {
     pub seed: i64,
     /// What the draw is keyed with.
     pub key: AssignmentKey,
-    /// What the ledger counts.
+    /// What the ledger counts, and what the placement is decided by.
     pub metric: Metric,
+    /// What the ledger counts beside it, to be watched for harm.
+    pub guardrails: Vec<Metric>,
     /// The round in force.
     pub round: u32,
     variants: Vec<Variant>,
@@ -159,7 +161,8 @@ pub enum TableError {
 impl TryFrom<&AdTable> for Table {
     type Error = TableError;
 
-    /// Checks that the object is named by its campaign, its landing page is an address of the web, names are unique, every
+    /// Checks that the object is named by its campaign, its landing page is an address of the web, names are unique, those of
+    /// a placement's metrics too, every
     /// placement has variants and rounds in rising order, shares belong to variants and sum to one million, none of the round
     /// in force is for a variant that was withdrawn, each digest is that of its texts, and no text breaks a hard rule of a
     /// format that we know or that the table tells. Words of the brand are not in a table: the operator held them.
@@ -207,12 +210,18 @@ impl Placement {
             name: placement.name.clone(),
             seed: placement.seed,
             key: AssignmentKey::new(uid, &placement.name, seed),
-            metric: Metric::new(&place, &placement.metric)?,
+            metric: Metric::new(&format!("{place}, metric"), &placement.metric)?,
+            guardrails: guardrails(&place, placement)?,
             round: current.number,
             variants: placement.variants.iter().map(|variant| Variant::new(variant, declared)).collect(),
             in_review: placement.in_review.iter().map(|variant| Variant::new(variant, declared)).collect(),
             cells: current.allocations.iter().map(Cell::new).collect(),
         })
+    }
+
+    /// All that the ledger counts, the placement's own metric first.
+    pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
+        std::iter::once(&self.metric).chain(&self.guardrails)
     }
 
     /// The control: a table has its first variant only if it has any, and an empty one is refused.
@@ -305,6 +314,16 @@ fn part(object: &AdTable, place: &str, group: &Group, numbers: Range<u32>) -> Re
 
 fn namespace(object: &AdTable) -> &str {
     object.metadata.namespace.as_deref().unwrap_or("default")
+}
+
+/// A reward says by a name for which of a placement's metrics it is.
+fn guardrails(place: &str, placement: &TablePlacement) -> Result<Vec<Metric>, TableError> {
+    let TablePlacement { metric, guardrails, .. } = placement;
+    let names = std::iter::once(metric).chain(guardrails).map(|metric| metric.name.as_str());
+    distinct(&format!("{place}, guardrails"), names)?;
+    let guardrail =
+        |metric: &api::TableMetric| Metric::new(&format!("{place}, guardrail {}", metric.name), metric);
+    guardrails.iter().map(guardrail).collect()
 }
 
 fn check_variants(place: &str, placement: &TablePlacement) -> Result<(), TableError> {
@@ -425,6 +444,33 @@ mod tests {
         check("nobody", part(5, 0), Some("exclusion: it is nobody"));
         check("more than all", part(500_000, 500_001), Some("exclusion: it is nobody, or more"));
         check("a part that wraps", part(5, u32::MAX), Some("exclusion: it is nobody, or more"));
+        let watch = |names: &'static [&'static str], cap: Option<i64>| {
+            move |t: &mut AdTable| {
+                let placement = &mut t.spec.placements[0];
+                let guardrail = |name: &&str| api::TableMetric {
+                    name: (*name).to_owned(),
+                    cap_millionths: cap,
+                    ..placement.metric.clone()
+                };
+                placement.guardrails = names.iter().map(guardrail).collect();
+            }
+        };
+        check("guardrails", watch(&["bounce", "refund"], None), None);
+        check(
+            "a guardrail twice",
+            watch(&["bounce", "bounce"], None),
+            Some("hero, guardrails: a name stands twice"),
+        );
+        check(
+            "the metric again",
+            watch(&["product-view"], None),
+            Some("hero, guardrails: a name stands twice"),
+        );
+        check(
+            "a capped event",
+            watch(&["bounce"], Some(1)),
+            Some("hero, guardrail bounce: a cap is for the kind Value"),
+        );
         let page = |page: &'static str| {
             move |t: &mut AdTable| t.spec.landing_page = Some(LandingPage(page.to_owned()))
         };

@@ -48,9 +48,9 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         covariate: Option<f64>,
     },
-    /// The person did what the metric counts.
+    /// The person did what a metric counts.
     Reward {
-        /// The metric's name.
+        /// The name of the metric: the placement's own, or one that is watched for harm.
         metric: String,
         /// For a metric of the kind `Value`: how much it was worth, 0 to a thousand million. Else left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]

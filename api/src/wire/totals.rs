@@ -34,7 +34,8 @@ pub struct PlacementTotals {
     pub guardrails: Vec<GuardrailTotals>,
 }
 
-/// The sums of a metric that is watched for harm: of the placement's exposures, those since the table named it.
+/// The sums of a metric that is watched for harm, over exposures of the placement: those since the table named the metric. Each
+/// stands in the cell in which it stands there, and from its metric's own window on.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardrailTotals {

@@ -1,6 +1,6 @@
 //! Whether an event may reach the ledger: pure, and done by as many requests at once as there are.
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::{Claims, Keys, SubjectHash, TokenError};
@@ -12,7 +12,7 @@ use super::amount::Amount;
 use super::unit::{Arm, Receipt, Reward};
 use super::{Millis, millis};
 use crate::auth::Caller;
-use crate::table::{Metric, Worth};
+use crate::table::{Metric, Placement, Worth};
 use crate::tables::Snapshot;
 
 /// The longest event id, in bytes: a UUID has 36, a trace with a span 49.
@@ -29,7 +29,7 @@ pub const SKEW: SignedDuration = SignedDuration::from_secs(10);
 pub const EXPOSED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where a unit lives.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Experiment {
     /// The campaign's UID.
     pub campaign: String,
@@ -37,6 +37,26 @@ pub struct Experiment {
     pub placement: String,
     /// The seed of its assignment.
     pub seed: i64,
+    /// The metric, where it is one that is watched for harm: a subject has a unit for each, beside that of the placement's own.
+    pub guardrail: Option<String>,
+}
+
+impl Experiment {
+    /// Where the unit of that guardrail lives.
+    pub(super) fn watched_by(&self, metric: &str) -> Self {
+        Self { guardrail: Some(metric.to_owned()), ..self.clone() }
+    }
+}
+
+/// Units are stored under names that come of this: of an experiment without a guardrail they are those that they always were.
+impl Hash for Experiment {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { campaign, placement, seed, guardrail } = self;
+        (campaign, placement, seed).hash(hasher);
+        if let Some(metric) = guardrail {
+            metric.hash(hasher);
+        }
+    }
 }
 
 /// A subject's pseudonym, as bytes.
@@ -81,6 +101,25 @@ pub struct Exposure {
     pub decided_at: i64,
     /// What was decided.
     pub draw: Draw,
+    /// The metrics that are watched for harm, as they stand now: it counts for each of them too.
+    pub guardrails: Vec<Guardrail>,
+}
+
+/// A metric that is watched for harm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guardrail {
+    /// Its name.
+    pub metric: String,
+    /// Its window.
+    pub window: Millis,
+    /// The most that an exposure counts for.
+    pub cap: Amount,
+}
+
+impl From<&Metric> for Guardrail {
+    fn from(Metric { name, worth, window }: &Metric) -> Self {
+        Self { metric: name.clone(), window: *window, cap: worth.cap() }
+    }
 }
 
 /// Copy that was chosen, and may not have been shown.
@@ -140,10 +179,11 @@ pub fn check(event: &Event, keys: &Keys, tables: &Snapshot, now: Timestamp) -> R
     if at > now.saturating_add(SKEW).unwrap_or(Timestamp::MAX) {
         return Err(invalid("at: it lies in the future: send UTC, or leave it out"));
     }
-    let metric = metric(&claims, &event.kind, tables)?;
-    let what = what(event, &claims, at.min(now), metric)?;
+    let placement = placement(&claims, tables)?;
+    let what = what(event, &claims, at.min(now), placement)?;
+    let guardrail = guardrail(&event.kind, placement);
     let Claims { campaign, placement, seed, .. } = claims;
-    Ok(Arrival { experiment: Experiment { campaign, placement, seed }, subject, what })
+    Ok(Arrival { experiment: Experiment { campaign, placement, seed, guardrail }, subject, what })
 }
 
 /// A link of the copy was followed at `now`, with a token of these verified claims; nothing where its subject is none of ours.
@@ -160,7 +200,8 @@ fn told(claims: Claims, what: impl FnOnce(Draw) -> What) -> Option<Arrival> {
     let Claims { campaign, placement, seed, segment, round, variant, probability, decided_at: _, subject } =
         claims;
     let what = what(Draw { arm: Arm { round, segment, variant }, probability });
-    Some(Arrival { experiment: Experiment { campaign, placement, seed }, subject: bytes(&subject)?, what })
+    let experiment = Experiment { campaign, placement, seed, guardrail: None };
+    Some(Arrival { experiment, subject: bytes(&subject)?, what })
 }
 
 /// Lets through what is of a namespace that is open to the caller.
@@ -193,35 +234,47 @@ fn claims(token: &str, keys: &Keys) -> Result<(Claims, Subject), Receipt> {
 
 const MALFORMED: &str = "token: it is malformed: send it as the decision gave it";
 
-/// The metric that the event is about.
-fn metric<'t>(claims: &Claims, kind: &EventKind, tables: &'t Snapshot) -> Result<&'t Metric, Receipt> {
+/// The placement that the event is about.
+fn placement<'t>(claims: &Claims, tables: &'t Snapshot) -> Result<&'t Placement, Receipt> {
     let unknown = |message| Receipt::because(Outcome::Unknown, message);
     let table =
         tables.of(&claims.campaign).ok_or_else(|| unknown("its campaign is not known, or was deleted"))?;
-    let placement = table
-        .placement(&claims.placement)
-        .ok_or_else(|| unknown("its placement is not known, or was removed"))?;
+    table.placement(&claims.placement).ok_or_else(|| unknown("its placement is not known, or was removed"))
+}
+
+/// The guardrail that a reward is for, where it is not for the placement's own metric.
+fn guardrail(kind: &EventKind, placement: &Placement) -> Option<String> {
     match kind {
-        EventKind::Reward { metric, .. } if *metric != placement.metric.name => {
-            Err(unknown("metric: the placement has another: send the name that the campaign gives it"))
+        EventKind::Reward { metric, .. } => {
+            Some(metric).filter(|name| **name != placement.metric.name).cloned()
         }
-        _ => Ok(&placement.metric),
+        EventKind::Decision | EventKind::Exposure { .. } => None,
     }
 }
 
-fn what(event: &Event, claims: &Claims, at: Timestamp, metric: &Metric) -> Result<What, Receipt> {
-    match event.kind {
+/// The metric of that name.
+fn metric<'p>(name: &str, placement: &'p Placement) -> Result<&'p Metric, Receipt> {
+    placement.metrics().find(|metric| metric.name == name).ok_or_else(|| {
+        let names: Vec<&str> = placement.metrics().map(|metric| metric.name.as_str()).collect();
+        let message = format!("metric: the placement has none of that name: send {}", names.join(" or "));
+        Receipt::because(Outcome::Unknown, message)
+    })
+}
+
+fn what(event: &Event, claims: &Claims, at: Timestamp, placement: &Placement) -> Result<What, Receipt> {
+    match &event.kind {
         EventKind::Decision => {
             Ok(What::Decision(Decision { at: millis(at), draw: draw_in_force(claims, at)? }))
         }
         EventKind::Exposure { covariate } => {
             let covariate =
                 covariate.map(|known| Amount::new(known).ok_or(invalid(COVARIATE))).transpose()?;
-            Ok(What::Exposure(exposure(claims, at, covariate, metric)?))
+            Ok(What::Exposure(exposure(claims, at, covariate, placement)?))
         }
-        EventKind::Reward { metric: _, value } => {
+        EventKind::Reward { metric: name, value } => {
+            let metric = metric(name, placement)?;
             let (id, at, window) = (hash(&event.id), millis(at), metric.window);
-            Ok(What::Reward(Reward { id, at, window, value: worth(value, metric.worth)? }))
+            Ok(What::Reward(Reward { id, at, window, value: worth(*value, metric.worth)? }))
         }
     }
 }
@@ -244,11 +297,12 @@ fn exposure(
     claims: &Claims,
     at: Timestamp,
     covariate: Option<Amount>,
-    metric: &Metric,
+    Placement { metric, guardrails, .. }: &Placement,
 ) -> Result<Exposure, Receipt> {
     let draw = draw_in_force(claims, at)?;
     let (window, cap) = (metric.window, metric.worth.cap());
-    Ok(Exposure { at: millis(at), window, cap, covariate, decided_at: claims.decided_at, draw })
+    let guardrails = guardrails.iter().map(Guardrail::from).collect();
+    Ok(Exposure { at: millis(at), window, cap, covariate, decided_at: claims.decided_at, draw, guardrails })
 }
 
 /// What was drawn, where that is not too long ago.

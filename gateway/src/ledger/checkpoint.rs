@@ -11,10 +11,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::state::{SnapshotError, State};
+use super::state::{Layout, Snapshot, SnapshotError, State};
 
 const MAGIC: &[u8; 8] = b"bsstate\0";
-const VERSION: u32 = 3;
+/// Each is the first version that reads what it has, so that an older gateway goes on with what has nothing new.
+const PLAIN: u32 = 3;
+const WITH_GUARDRAILS: u32 = 4;
 const HEAD: usize = 24;
 
 /// How many are kept.
@@ -41,10 +43,10 @@ pub enum CheckpointError {
 ///
 /// # Errors
 /// When it can't be written.
-pub(super) fn write(folder: &Path, last: u64, body: &[u8]) -> std::io::Result<()> {
+pub(super) fn write(folder: &Path, last: u64, Snapshot { layout, body }: &Snapshot) -> std::io::Result<()> {
     let beside = folder.join("next.state");
     let mut file = File::create(&beside)?;
-    file.write_all(&head(body))?;
+    file.write_all(&head(version(*layout), body))?;
     file.write_all(body)?;
     file.sync_all()?;
     std::fs::rename(&beside, folder.join(format!("{last:020}.state")))?;
@@ -107,10 +109,21 @@ pub(super) fn list(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-fn head(body: &[u8]) -> [u8; HEAD] {
+fn version(layout: Layout) -> u32 {
+    match layout {
+        Layout::Plain => PLAIN,
+        Layout::WithGuardrails => WITH_GUARDRAILS,
+    }
+}
+
+fn layout(version: u32) -> Option<Layout> {
+    [Layout::Plain, Layout::WithGuardrails].into_iter().find(|layout| self::version(*layout) == version)
+}
+
+fn head(version: u32, body: &[u8]) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(MAGIC);
-    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[8..12].copy_from_slice(&version.to_le_bytes());
     head[12..16].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
     head[16..].copy_from_slice(&(body.len() as u64).to_le_bytes());
     head
@@ -120,13 +133,14 @@ fn read(path: &Path) -> Result<State, CheckpointError> {
     let bytes = std::fs::read(path)?;
     let (found, body) = bytes.split_at_checked(HEAD).ok_or(CheckpointError::Damaged)?;
     let version = u32::from_le_bytes(*found[8..].first_chunk().ok_or(CheckpointError::Damaged)?);
-    if found.starts_with(MAGIC) && version != VERSION {
-        return Err(CheckpointError::Version(version));
-    }
-    if *found != head(body) {
+    if !found.starts_with(MAGIC) {
         return Err(CheckpointError::Damaged);
     }
-    Ok(State::from_snapshot(body)?)
+    let layout = layout(version).ok_or(CheckpointError::Version(version))?;
+    if *found != head(version, body) {
+        return Err(CheckpointError::Damaged);
+    }
+    Ok(State::from_snapshot(layout, body)?)
 }
 
 #[cfg(test)]
@@ -138,9 +152,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let newest = || newest(folder.path()).map(|(last, _)| last);
         assert!(matches!(newest(), Ok(0)));
-        let body = State::default().snapshot();
+        let state = State::default().snapshot();
         for last in [3, 7, 9] {
-            write(folder.path(), last, &body).unwrap();
+            write(folder.path(), last, &state).unwrap();
         }
         assert_eq!(prune(folder.path()).unwrap(), 7);
         let path = folder.path().join("00000000000000000009.state");
@@ -151,8 +165,8 @@ mod tests {
             assert!(matches!(newest(), Ok(7)), "cut at {cut}");
         }
         let mut later = whole;
-        later[8] = 4;
+        later[8] = 5;
         std::fs::write(&path, later).unwrap();
-        assert!(matches!(newest(), Err(CheckpointError::Version(4))));
+        assert!(matches!(newest(), Err(CheckpointError::Version(5))));
     }
 }

@@ -144,7 +144,8 @@ mod tests {
     use crate::ledger::check::Experiment;
 
     fn key(subject: [u8; 16]) -> Key {
-        let experiment = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1 };
+        let experiment =
+            Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1, guardrail: None };
         Key::new(&experiment, subject)
     }
 

@@ -1,5 +1,6 @@
 //! The HTTP edge of the ledger.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -247,7 +248,7 @@ impl Parts {
             Ok(event) => {
                 check(event, &keys, &tables, now).and_then(|arrival| permit(arrival, caller, &tables))
             }
-            Err(receipt) => Err(*receipt),
+            Err(receipt) => Err(receipt.clone()),
         };
         events.iter().map(|incoming| check(incoming).into()).collect()
     }
@@ -281,7 +282,7 @@ impl Checked {
 
 fn outcome((incoming, receipt): (Incoming, Receipt)) -> EventOutcome {
     let Receipt { outcome, message } = receipt;
-    EventOutcome { id: incoming.id, outcome, message: message.map(str::to_owned) }
+    EventOutcome { id: incoming.id, outcome, message: message.map(Cow::into_owned) }
 }
 
 impl From<LedgerError> for Refusal {

@@ -93,7 +93,7 @@ impl CloudEvent {
             (DECISION, _) => Ok(event(EventKind::Decision)),
             (EXPOSURE, _) => Ok(event(EventKind::Exposure { covariate })),
             (REWARD, Some(metric)) => Ok(event(EventKind::Reward { metric, value })),
-            (REWARD, None) => Err(invalid("data.metric: it is missing: name the placement's metric")),
+            (REWARD, None) => Err(invalid("data.metric: it is missing: name a metric of the placement")),
             _ => Err(invalid(
                 "type: send dev.broadside.exposure, dev.broadside.reward or dev.broadside.decision",
             )),

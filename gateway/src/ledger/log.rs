@@ -193,7 +193,8 @@ impl Log {
     /// # Errors
     /// When writing fails: the process should end then, and go on from what is on disk.
     pub(super) fn commit(&mut self) -> Result<u64, LogError> {
-        self.writer.take(|body| if body.is_empty() { Ok(0) } else { self.segment.append(body) })
+        let version = self.writer.version();
+        self.writer.take(|body| if body.is_empty() { Ok(0) } else { self.segment.append(body, version) })
     }
 
     /// The number of the last group.

@@ -17,7 +17,7 @@ use api::wire::totals::PlacementTotals;
 use foldhash::{HashMap, HashSet};
 
 pub(super) use key::Key;
-pub(super) use snapshot::SnapshotError;
+pub(super) use snapshot::{Layout, Snapshot, SnapshotError};
 
 use super::Millis;
 use super::amount::Amount;
@@ -57,6 +57,8 @@ pub(super) struct State {
 pub(super) struct Swept {
     /// Units that were counted, as they were then.
     pub counted: Vec<(Key, Open)>,
+    /// How many exposures that is: a guardrail's unit is one more of the same.
+    pub exposures: usize,
     /// How many were forgotten, since their exposure never came.
     pub forgotten: usize,
 }
@@ -103,7 +105,9 @@ impl State {
         }
         match unit.remove() {
             Unit::Open(open) => {
-                self.books.get_mut(&key.experiment()).expect("an open unit has a book").count(&open);
+                let book = self.books.get_mut(&key.experiment()).expect("an open unit has a book");
+                book.count(&open);
+                swept.exposures += usize::from(book.experiment().guardrail.is_none());
                 swept.counted.push((key, open));
             }
             // What came late stands in the sums, and the unit among those that were counted.
@@ -156,21 +160,52 @@ impl State {
             _ => None,
         };
         let unit = self.take(&key, &counted)?;
-        let was_due = unit.as_ref().and_then(Unit::due);
-        let Exposure { at, window, cap, covariate, decided_at: _, draw } = exposure;
-        let (at, window, cap, covariate) = (*at, *window, *cap, *covariate);
-        let arm = self.arm(&draw.arm);
-        let (receipt, unit) = unit::expose(unit, unit::Exposure { at, window, cap, covariate, arm }, now);
-        self.keep(key, unit, was_due);
+        let shown = self.shown(exposure, exposure.window, exposure.cap);
+        let receipt = self.open(key, experiment, unit, shown, now);
         if !receipt.is_kept() {
             return Ok(Received::of(receipt));
         }
-        let book = self.book(key.experiment(), experiment);
-        book.begin();
+        for guardrail in &exposure.guardrails {
+            let shown = self.shown(exposure, guardrail.window, guardrail.cap);
+            self.watch(&experiment.watched_by(&guardrail.metric), subject, shown, now);
+        }
         if let Some(decided) = decided {
-            book.expose(decided);
+            self.book(key.experiment(), experiment).expose(decided);
         }
         Ok(Received { receipt, before: decided.map(Before::Decided) })
+    }
+
+    /// Opens a unit, if it is not too late for that and was not done before.
+    fn open(
+        &mut self,
+        key: Key,
+        experiment: &Experiment,
+        unit: Option<Unit>,
+        shown: unit::Exposure,
+        now: Millis,
+    ) -> Receipt {
+        let was_due = unit.as_ref().and_then(Unit::due);
+        let (receipt, unit) = unit::expose(unit, shown, now);
+        self.keep(key, unit, was_due);
+        if receipt.is_kept() {
+            self.book(key.experiment(), experiment).begin();
+        }
+        receipt
+    }
+
+    /// What counts for the placement counts for a guardrail too, unless its own window has closed by now. Nobody is asked for:
+    /// a guardrail's unit is opened with the placement's and at no other time, so all of its people are the placement's, in the
+    /// same cells, and whoever is new there is new here.
+    fn watch(&mut self, guardrail: &Experiment, subject: Subject, shown: unit::Exposure, now: Millis) {
+        let key = Key::new(guardrail, subject);
+        let unit = self.units.remove(&key);
+        self.open(key, guardrail, unit, shown, now);
+    }
+
+    /// An exposure as a metric of this window and cap counts it.
+    fn shown(&mut self, exposure: &Exposure, window: Millis, cap: Amount) -> unit::Exposure {
+        let Exposure { at, covariate, draw, .. } = exposure;
+        unit::Exposure { at: *at, window, cap, covariate: *covariate, arm: self.arm(&draw.arm) }
     }
 
     fn reward<E>(
@@ -234,8 +269,11 @@ impl State {
                 Some(Unit::Corrected(_)) => *corrected -= 1,
                 Some(Unit::Waiting(_) | Unit::Counted(_)) | None => {}
             }
-            let own = |of: fn(&Experiment, Subject) -> Key| of(book.experiment(), erasure.subject);
-            keys.extend([unit, own(Key::decisions), own(Key::clicks)]);
+            keys.push(unit);
+            if book.experiment().guardrail.is_none() {
+                let own = |of: fn(&Experiment, Subject) -> Key| of(book.experiment(), erasure.subject);
+                keys.extend([own(Key::decisions), own(Key::clicks)]);
+            }
         }
         erasures.push(erasure);
         keys
@@ -296,13 +334,24 @@ impl State {
         self.book(name(experiment), experiment).expose(decided);
     }
 
-    /// The sums of a campaign at a moment, by placement, seed and cell.
+    /// The sums of a campaign at a moment, by placement, seed and cell, those of guardrails with their placement's.
     pub(super) fn totals(&self, campaign: &str, now: Millis) -> Vec<PlacementTotals> {
         let names = self.campaigns.get(campaign).into_iter().flatten();
         let mut books: Vec<&Book> =
             names.filter_map(|name| self.books.get(name)).filter(|book| !book.is_empty()).collect();
+        // A placement comes before its guardrails.
         books.sort_unstable_by(|one, other| one.experiment().cmp(other.experiment()));
-        books.into_iter().map(|book| book.totals(now)).collect()
+        let mut placements = Vec::new();
+        for book in books {
+            match &book.experiment().guardrail {
+                None => placements.push(book.totals(now)),
+                Some(metric) => {
+                    let totals = book.guardrail_totals(metric, now);
+                    of_placement(&mut placements, book.experiment()).guardrails.push(totals);
+                }
+            }
+        }
+        placements
     }
 
     /// All up to this message of a stream is in here from now on.
@@ -359,6 +408,19 @@ impl State {
     }
 }
 
+/// The totals of a guardrail's placement, which come last. Where all was erased but what a guardrail had counted, the placement
+/// has none of its own.
+fn of_placement<'t>(
+    placements: &'t mut Vec<PlacementTotals>,
+    Experiment { campaign: _, placement, seed, guardrail: _ }: &Experiment,
+) -> &'t mut PlacementTotals {
+    let is_its = |last: &PlacementTotals| last.name == *placement && last.seed == *seed;
+    if !placements.last().is_some_and(is_its) {
+        placements.push(book::no_totals(placement.clone(), *seed));
+    }
+    placements.last_mut().expect("it is there now")
+}
+
 /// What is kept of a unit that was counted.
 pub(super) fn past(open: Open) -> Past {
     let arm = name(&*open.arm);
@@ -373,4 +435,143 @@ pub(super) fn kept(arrival: &Arrival, now: Millis) -> Option<(Key, Past)> {
         What::Exposure(_) | What::Reward(_) => return None,
     };
     Some((Key::of(arrival), past))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::super::check::{Draw, Guardrail};
+    use super::*;
+    use Outcome::{Accepted, Duplicate, Late};
+
+    fn hero() -> Experiment {
+        Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1, guardrail: None }
+    }
+
+    /// One that was shown at 0 and counts for a second, and for guardrails of these names for as long as they say.
+    fn shown(guardrails: &[(&str, Millis)]) -> Arrival {
+        let cap = Amount::ONE;
+        let guardrail =
+            |(metric, window): &(&str, _)| Guardrail { metric: (*metric).into(), window: *window, cap };
+        let arm = Arm { round: 1, segment: "all".into(), variant: "warm".into() };
+        let exposure = Exposure {
+            at: 0,
+            window: 1_000,
+            cap,
+            covariate: Amount::new(2.0),
+            decided_at: 0,
+            draw: Draw { arm, probability: 500_000 },
+            guardrails: guardrails.iter().map(guardrail).collect(),
+        };
+        Arrival { experiment: hero(), subject: [7; 16], what: What::Exposure(exposure) }
+    }
+
+    fn acted(metric: &str) -> Arrival {
+        let reward = Reward { id: 1, at: 5, window: 1_000, value: Amount::ONE };
+        Arrival { experiment: hero().watched_by(metric), subject: [7; 16], what: What::Reward(reward) }
+    }
+
+    fn receive(state: &mut State, arrival: &Arrival, now: Millis) -> Outcome {
+        let Ok(received) = state.receive(arrival, now, |_| Ok::<_, Infallible>(None));
+        received.receipt.outcome
+    }
+
+    /// Open and counted exposures, and rewards: of the placement, and of its guardrails by name.
+    fn sums(state: &State, now: Millis) -> Vec<(String, u64, u64, f64)> {
+        let cells = |name: &str, pending, cells: &[api::wire::totals::CellTotals]| {
+            let exposures = cells.iter().map(|cell| cell.exposures).sum();
+            (name.to_owned(), pending, exposures, cells.iter().map(|cell| cell.rewards).sum())
+        };
+        let of_one = |placement: &PlacementTotals| {
+            let own = cells(&placement.name, placement.pending_exposures, &placement.cells);
+            let watched = placement.guardrails.iter();
+            let watched = watched.map(|it| cells(&it.metric, it.pending_exposures, &it.cells));
+            std::iter::once(own).chain(watched).collect::<Vec<_>>()
+        };
+        state.totals("8c4e", now).iter().flat_map(of_one).collect()
+    }
+
+    fn sum(name: &str, pending: u64, exposures: u64, rewards: f64) -> (String, u64, u64, f64) {
+        (name.to_owned(), pending, exposures, rewards)
+    }
+
+    #[test]
+    fn an_exposure_counts_for_each_guardrail_when_the_guardrails_own_window_has_passed() {
+        let mut state = State::default();
+        assert_eq!(receive(&mut state, &acted("bounce"), 5), Accepted, "it waits");
+        assert_eq!(receive(&mut state, &shown(&[("bounce", 100), ("spent", 10_000)]), 7), Accepted);
+        assert_eq!(receive(&mut state, &acted("spent"), 8), Accepted);
+        assert_eq!(
+            sums(&state, 8),
+            [sum("hero", 1, 0, 0.0), sum("bounce", 1, 0, 0.0), sum("spent", 1, 0, 0.0)]
+        );
+        assert_eq!(state.sweep(110).exposures, 0, "a guardrail's unit is no exposure more");
+        assert_eq!(
+            sums(&state, 110),
+            [sum("hero", 1, 0, 0.0), sum("bounce", 0, 1, 1.0), sum("spent", 1, 0, 0.0)]
+        );
+        assert_eq!(state.sweep(1_100).exposures, 1);
+        assert_eq!(state.sweep(11_000).exposures, 0);
+        assert_eq!(
+            sums(&state, 11_000),
+            [sum("hero", 0, 1, 0.0), sum("bounce", 0, 1, 1.0), sum("spent", 0, 1, 1.0)]
+        );
+        let known = state.totals("8c4e", 11_000)[0].guardrails[1].cells[0].covariate.unwrap();
+        assert_eq!(
+            (known.sum, known.products),
+            (2.0, 2.0),
+            "what was known of her is the same, with other rewards"
+        );
+    }
+
+    #[test]
+    fn who_was_shown_before_a_guardrail_was_named_is_not_in_its_sums() {
+        let mut state = State::default();
+        assert_eq!(receive(&mut state, &shown(&[]), 0), Accepted);
+        assert_eq!(receive(&mut state, &shown(&[("bounce", 1_000)]), 1), Duplicate);
+        assert_eq!(receive(&mut state, &acted("bounce"), 6), Accepted, "it may wait for an exposure");
+        assert_eq!(sums(&state, 6), [sum("hero", 1, 0, 0.0)]);
+    }
+
+    #[test]
+    fn what_comes_too_late_for_one_of_both_is_not_counted_half() {
+        let mut state = State::default();
+        assert_eq!(receive(&mut state, &shown(&[("bounce", 100_000)]), 1_100), Late);
+        assert_eq!(sums(&state, 1_100), [], "too late for the placement, so for all");
+        assert_eq!(receive(&mut state, &shown(&[("bounce", 100)]), 110), Accepted);
+        assert_eq!(sums(&state, 110), [sum("hero", 1, 0, 0.0)], "too late for the guardrail alone");
+    }
+
+    #[test]
+    fn who_is_erased_is_erased_from_guardrails_too_and_what_these_had_counted_stays() {
+        let mut state = State::default();
+        receive(&mut state, &shown(&[("bounce", 100), ("spent", 10_000)]), 0);
+        state.sweep(110);
+        let keys = state.erase(Erasure { campaign: "8c4e".into(), subject: [7; 16] });
+        for metric in ["bounce", "spent"] {
+            assert!(keys.contains(&Key::new(&hero().watched_by(metric), [7; 16])), "{metric}");
+        }
+        assert_eq!(keys.len(), 5, "decisions and clicks are the placement's");
+        assert_eq!(sums(&state, 110), [sum("hero", 0, 0, 0.0), sum("bounce", 0, 1, 0.0)]);
+        assert_eq!(state.units(), 0);
+    }
+
+    #[test]
+    fn a_state_reads_back_and_is_written_as_ever_where_it_has_no_guardrail() {
+        for (guardrails, layout) in
+            [(&[][..], Layout::Plain), (&[("bounce", 100), ("spent", 10_000)][..], Layout::WithGuardrails)]
+        {
+            let mut state = State::default();
+            receive(&mut state, &shown(guardrails), 0);
+            state.sweep(110);
+            let written = state.snapshot();
+            assert_eq!(written.layout, layout);
+            let read = State::from_snapshot(layout, &written.body).unwrap();
+            assert_eq!((sums(&read, 110), read.units()), (sums(&state, 110), state.units()));
+            if layout == Layout::WithGuardrails {
+                assert!(State::from_snapshot(Layout::Plain, &written.body).is_err());
+            }
+        }
+    }
 }

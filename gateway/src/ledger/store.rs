@@ -332,13 +332,12 @@ impl Group<'_> {
     /// were counted.
     pub fn sweep(&mut self, now: Millis) -> usize {
         let Self(Store { state, counted, log, forgetting, .. }) = self;
-        let Swept { counted: units, forgotten } = state.sweep(now);
+        let Swept { counted: units, exposures, forgotten } = state.sweep(now);
         if !units.is_empty() || forgotten > 0 || forgetting.waits(state) {
             log.add(&Entry::Clock(now));
         }
-        let matured = units.len();
         counted.insert(units.into_iter().map(|(key, open)| (key, state::past(open))));
-        matured
+        exposures
     }
 
     /// As [`Group::sweep`], and the log tells that it came as far as `now` even where nothing was due.

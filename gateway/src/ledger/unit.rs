@@ -9,6 +9,7 @@
 //!      └────────────── exposure ───────────────┘
 //! ```
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use api::wire::event::Outcome;
@@ -171,12 +172,12 @@ pub struct Corrected {
 }
 
 /// What a sender is told about one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// What became of it.
     pub outcome: Outcome,
     /// What to change, where the outcome alone does not say.
-    pub message: Option<&'static str>,
+    pub message: Option<Cow<'static, str>>,
 }
 
 impl Receipt {
@@ -186,8 +187,12 @@ impl Receipt {
     }
 
     /// The outcome, and what to change.
-    pub const fn because(outcome: Outcome, message: &'static str) -> Self {
-        Self { outcome, message: Some(message) }
+    pub fn because(outcome: Outcome, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { outcome, message: Some(message.into()) }
+    }
+
+    const fn constant(outcome: Outcome, message: &'static str) -> Self {
+        Self { outcome, message: Some(Cow::Borrowed(message)) }
     }
 
     /// Whether the event changed anything, so that it must be kept.
@@ -198,19 +203,19 @@ impl Receipt {
 
 const ACCEPTED: Receipt = Receipt::of(Outcome::Accepted);
 const DUPLICATE: Receipt = Receipt::of(Outcome::Duplicate);
-pub(super) const TOO_LATE: Receipt = Receipt::because(
+pub(super) const TOO_LATE: Receipt = Receipt::constant(
     Outcome::Late,
     "its window had closed: send events as they happen, with the time in `at`",
 );
-const COUNTED_APART: Receipt = Receipt::because(
+const COUNTED_APART: Receipt = Receipt::constant(
     Outcome::Late,
     "its window had closed, so it is counted apart: send events as they happen, with the time in `at`",
 );
 const TOO_EARLY: Receipt =
-    Receipt::because(Outcome::Invalid, "it happened before the exposure, so the copy did not cause it");
+    Receipt::constant(Outcome::Invalid, "it happened before the exposure, so the copy did not cause it");
 const TOO_MANY_WAIT: Receipt =
-    Receipt::because(Outcome::Invalid, "too many rewards wait for this subject's exposure: send that first");
-const TOO_MANY: Receipt = Receipt::because(
+    Receipt::constant(Outcome::Invalid, "too many rewards wait for this subject's exposure: send that first");
+const TOO_MANY: Receipt = Receipt::constant(
     Outcome::Invalid,
     "this subject has 64 rewards: send one with their sum instead of many",
 );
@@ -550,7 +555,8 @@ mod tests {
         check_late(&[(worth(2, 9, 5.0), 9999, COUNTED_APART), (worth(2, 9, 5.0), 9999, DUPLICATE)], 5.0);
         let twice = [(worth(2, 9, 30.0), 9999, COUNTED_APART), (worth(3, 9, 30.0), 9999, COUNTED_APART)];
         check_late(&twice, 40.0);
-        check_late(&[twice[0], twice[1], (worth(4, 9, 1.0), 9999, TOO_LATE)], 40.0);
+        let [one, other] = twice;
+        check_late(&[one, other, (worth(4, 9, 1.0), 9999, TOO_LATE)], 40.0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The metric of a placement, as the ledger counts it.
+//! A metric of a placement, as the ledger counts it.
 
 use api::{MetricKind, TableMetric};
 
@@ -45,12 +45,12 @@ impl Metric {
         let worth = match (kind, cap_millionths) {
             (MetricKind::Binary, None) => Worth::One,
             (MetricKind::Binary, Some(_)) => {
-                return Err(shape(place, "metric: a cap is for the kind Value: leave it out"));
+                return Err(shape(place, "a cap is for the kind Value: leave it out"));
             }
             (MetricKind::Value, None) => Worth::Any { cap: Amount::LARGEST },
             (MetricKind::Value, Some(cap)) => {
                 let cap = Amount::from_millionths(*cap).filter(|cap| *cap > Amount::ZERO);
-                let unusable = || shape(place, "metric: the cap is not above 0, or above a thousand million");
+                let unusable = || shape(place, "the cap is not above 0, or above a thousand million");
                 Worth::Any { cap: cap.ok_or_else(unusable)? }
             }
         };

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::MetricKind;
 use api::wire::event::Outcome::{Accepted, Duplicate};
 use api::wire::totals::PlacementTotals;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use gateway::ledger::amount::Amount;
-use gateway::ledger::check::{Arrival, Click, Decision, Erasure, What};
+use gateway::ledger::check::{Arrival, Click, Decision, Erasure, Experiment, Exposure, Guardrail, What};
 use gateway::ledger::export::export;
 use gateway::ledger::store::{Bounds, Group, Store};
 use gateway::ledger::unit::Reward;
@@ -20,7 +21,7 @@ use crate::disk::every_file;
 use crate::model::SMALL;
 use crate::operations::arrival;
 use crate::samples::{SAMPLE, START, Sample};
-use crate::world::{World, call, exposure, post, reward};
+use crate::world::{World, bounce, call, exposure, post, reward};
 
 const HOUR: Millis = 3_600_000;
 
@@ -49,6 +50,25 @@ async fn a_person_who_is_erased_is_a_stranger_and_the_sums_tell_of_nobody() {
     erase(&world, Some(SHOP), "bob%2F7").await;
     assert_eq!(world.sums(SAMPLE.uid).await, (2, 1.0, 0), "what was counted stays");
     assert_eq!(world.send(&shown).await, [Duplicate, Accepted], "he comes back as a stranger");
+}
+
+#[tokio::test]
+async fn guardrails_forget_a_person_too() {
+    let guardrails = &[("bounce", MetricKind::Binary, 600)];
+    let world = World::new(Sample { guardrails, ..SAMPLE });
+    let alice = world.token("alice").await;
+    let sent = [exposure("1", &alice), bounce("2", &alice)];
+    assert_eq!(world.send(&sent).await, [Accepted; 2]);
+    erase(&world, Some(SHOP), "alice").await;
+    assert_eq!(world.totals(SAMPLE.uid).await.placements, []);
+    assert_eq!(world.send(&sent).await, [Accepted; 2], "she is a stranger");
+    world.clock.advance(HOUR / 4);
+    let of = async || world.totals(SAMPLE.uid).await.placements.remove(0).guardrails.remove(0);
+    let counted = of().await;
+    assert_eq!((counted.cells[0].exposures, counted.cells[0].rewards), (1, 1.0));
+    erase(&world, Some(SHOP), "alice").await;
+    assert_eq!(of().await, counted, "what was counted stays, though her own exposure never counts");
+    assert_eq!(world.sums(SAMPLE.uid).await, (0, 0.0, 0));
 }
 
 #[tokio::test]
@@ -112,9 +132,10 @@ fn that_tell_of(folder: &Path, subject: u128) -> Vec<PathBuf> {
     every_file(folder).into_iter().filter(|path| tells_of(path, subject)).collect()
 }
 
-/// All that can be known about a subject: a decision, an exposure, rewards in time, late and too early, and clicks.
+/// All that can be known about a subject: a decision, an exposure, rewards in time, late and too early, those of a guardrail, and
+/// clicks.
 fn life(subject: u128) -> Vec<(Arrival, Millis)> {
-    let shown = arrival(subject);
+    let shown = watched(arrival(subject));
     let act = |id, at| Reward { id, at, window: 1_800_000, value: Amount::ONE };
     let what = |what| Arrival { what, ..shown.clone() };
     let begin = millis(START);
@@ -126,7 +147,21 @@ fn life(subject: u128) -> Vec<(Arrival, Millis)> {
         (what(What::Click(click)), begin),
         (shown.clone(), begin),
         (what(What::Reward(act(1, begin + HOUR / 4))), begin + HOUR),
+        (of_guardrail(what(What::Reward(act(2, begin + HOUR / 4)))), begin + HOUR),
     ]
+}
+
+/// An exposure that counts for a guardrail too.
+fn watched(shown: Arrival) -> Arrival {
+    let What::Exposure(exposure) = shown.what else { panic!("{shown:?}") };
+    let guardrail = Guardrail { metric: "bounce".to_owned(), window: exposure.window, cap: exposure.cap };
+    let what = What::Exposure(Exposure { guardrails: vec![guardrail], ..exposure });
+    Arrival { what, ..shown }
+}
+
+fn of_guardrail(acted: Arrival) -> Arrival {
+    let experiment = Experiment { guardrail: Some("bounce".to_owned()), ..acted.experiment };
+    Arrival { experiment, ..acted }
 }
 
 fn take(store: &mut Store, arrival: Arrival, now: Millis) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::samples::{SAMPLE, START, Sample, keys};
 use crate::signed::claims;
-use crate::world::{World, call, exposure, get, post, reward};
+use crate::world::{World, bounce, call, exposure, get, post, reward};
 
 const SECOND: i64 = 1000;
 const HOUR: i64 = 3600 * SECOND;
@@ -27,6 +27,76 @@ async fn an_exposure_counts_once_its_window_has_passed() {
     assert_eq!(world.sums(SAMPLE.uid).await, (2, 1.0, 0));
     assert_eq!(world.send(&sent).await, [Duplicate, Duplicate, Late]);
     assert_eq!(world.sums(SAMPLE.uid).await, (2, 1.0, 0));
+}
+
+/// Bounces within a quarter of an hour, and what is given back within a minute.
+const WATCHED: Sample<'_> = Sample {
+    window_seconds: 100,
+    guardrails: &[("refund", MetricKind::Value, 60), ("bounce", MetricKind::Binary, 900)],
+    allocations: &[(&["all"], &[0, 1_000_000])],
+    ..SAMPLE
+};
+
+#[tokio::test]
+async fn an_exposure_counts_for_guardrails_too_each_in_its_own_window() {
+    let world = World::new(WATCHED);
+    let (alice, bob) = (world.token("alice").await, world.token("bob").await);
+    let refund = with(with(reward("4", &bob), "metric", json!("refund")), "value", json!(2.5));
+    let sent = [exposure("1", &alice), exposure("2", &bob), reward("3", &alice), bounce("3", &alice), refund];
+    assert_eq!(world.send(&sent).await, [Accepted; 5], "ids are compared among those of one metric");
+    assert_eq!(world.send(&sent).await, [Duplicate; 5]);
+    let placement = async |advance: i64| {
+        world.clock.advance(advance * SECOND);
+        serde_json::to_value(&world.totals(SAMPLE.uid).await.placements).unwrap()[0].clone()
+    };
+    let cell = |rewards: f64, squared: f64| {
+        json!([{"round": 1, "segment": "all", "variant": "warm",
+            "exposures": 2, "rewards": rewards, "squaredRewards": squared}])
+    };
+    let early = placement(66).await;
+    assert_eq!((&early["pendingExposures"], &early["cells"]), (&json!(2), &json!([])));
+    let first = json!({"metric": "bounce", "pendingExposures": 2, "cells": []});
+    let second = json!({"metric": "refund", "pendingExposures": 0, "cells": cell(2.5, 6.25)});
+    assert_eq!(early["guardrails"], json!([first, second]));
+    let late = placement(900).await;
+    assert_eq!((&late["pendingExposures"], &late["cells"]), (&json!(0), &cell(1.0, 1.0)));
+    let first = json!({"metric": "bounce", "pendingExposures": 0, "cells": cell(1.0, 1.0)});
+    assert_eq!(late["guardrails"], json!([first, second]));
+    assert!(world.metrics().contains("broadside_exposures_matured_total 2\n"), "{}", world.metrics());
+}
+
+#[tokio::test]
+async fn a_reward_of_an_unknown_name_is_told_the_names_that_there_are() {
+    let check = async |sample, expected: &str| {
+        let world = World::new(sample);
+        let event = with(reward("1", &world.token("alice").await), "metric", json!("purchase"));
+        let (_, answer) = post(&world.ledger, "/v1/events", json!({"events": [event]}).to_string()).await;
+        let outcome = &answer["outcomes"][0];
+        assert_eq!((&outcome["outcome"], &outcome["message"]), (&json!("unknown"), &json!(expected)));
+    };
+    check(SAMPLE, "metric: the placement has none of that name: send product-view").await;
+    let names = "metric: the placement has none of that name: send product-view or refund or bounce";
+    check(WATCHED, names).await;
+}
+
+#[tokio::test]
+async fn a_guardrail_that_is_named_later_counts_who_is_shown_copy_for_the_first_time_then() {
+    let mut world = World::new(Sample { guardrails: &[], ..WATCHED });
+    let (alice, bob) = (world.token("alice").await, world.token("bob").await);
+    assert_eq!(world.send(&[exposure("1", &alice), bounce("2", &alice)]).await, [Accepted, Unknown]);
+    world.offer(&Sample { number: 2, ..WATCHED }.object()).unwrap();
+    let again = [exposure("1", &alice), bounce("2", &alice), exposure("3", &bob), bounce("4", &bob)];
+    assert_eq!(world.send(&again).await, [Duplicate, Accepted, Accepted, Accepted]);
+    world.clock.advance(HOUR);
+    let totals = world.totals(SAMPLE.uid).await;
+    let placement = &totals.placements[0];
+    assert_eq!(placement.cells[0].exposures, 2);
+    let bounces = &placement.guardrails[0].cells[0];
+    assert_eq!((bounces.exposures, bounces.rewards), (1, 1.0));
+    // Once it is named no more, what it counted stays.
+    world.offer(&Sample { number: 3, guardrails: &[], ..WATCHED }.object()).unwrap();
+    assert_eq!(world.send(&[bounce("5", &bob)]).await, [Unknown]);
+    assert_eq!(world.totals(SAMPLE.uid).await.placements[0].guardrails, placement.guardrails);
 }
 
 #[tokio::test]

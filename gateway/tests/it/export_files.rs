@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::ledger::amount::Amount;
-use gateway::ledger::check::{Arrival, Exposure, What};
+use gateway::ledger::check::{Arrival, Experiment, Exposure, Guardrail, What};
 use gateway::ledger::export::schedule::{self, Exported, Schedule};
 use gateway::ledger::export::{ExportError, Format, export, export_to};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
@@ -46,6 +46,34 @@ fn events(subject: u128, at: Millis) -> Vec<Arrival> {
     let mut events = vec![Arrival { what: exposure, ..shown.clone() }];
     events.extend(subject.is_multiple_of(3).then_some(Arrival { what: reward, ..shown }));
     events
+}
+
+/// The same, where a guardrail with a shorter window counts too.
+fn watched(mut events: Vec<Arrival>) -> Vec<Arrival> {
+    let Some(Arrival { what: What::Exposure(exposure), .. }) = events.first_mut() else {
+        panic!("{events:?}")
+    };
+    exposure.guardrails = vec![Guardrail { metric: "bounce".to_owned(), window: 1_000, cap: exposure.cap }];
+    let shown = events[0].clone();
+    let reward = What::Reward(Reward { id: 1, at: millis(START) + 5, window: 1_000, value: Amount::ONE });
+    let experiment = Experiment { guardrail: Some("bounce".to_owned()), ..shown.experiment.clone() };
+    events.push(Arrival { experiment, what: reward, ..shown });
+    events
+}
+
+#[test]
+fn an_exposure_has_one_line_whatever_guardrails_count_it_too() {
+    let printed = |of: fn(Vec<Arrival>) -> Vec<Arrival>| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), KEPT).unwrap();
+        let at = millis(START);
+        (0..9).for_each(|subject| take(&mut store, &of(events(subject, at)), at + 10));
+        take(&mut store, &[], at + HOUR);
+        let mut lines = Vec::new();
+        assert_eq!(export(folder.path(), None, &mut lines).unwrap(), 9);
+        String::from_utf8(lines).unwrap()
+    };
+    assert_eq!(printed(watched), printed(|events| events));
 }
 
 /// Takes them, at that moment, and says how far the clock is.

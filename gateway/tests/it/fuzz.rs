@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
+use api::MetricKind;
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::http::StatusCode;
@@ -21,7 +22,7 @@ use tower::ServiceExt;
 
 use crate::applications::note;
 use crate::auth::guarded;
-use crate::samples::SAMPLE;
+use crate::samples::{SAMPLE, Sample};
 use crate::world::World;
 use input::Input;
 use mutate::Mutator;
@@ -77,7 +78,8 @@ struct Fuzzer {
 
 impl Fuzzer {
     async fn new(seed: u64) -> Self {
-        let world = World::new(SAMPLE);
+        let guardrails = &[("bounce", MetricKind::Binary, 60)];
+        let world = World::new(Sample { guardrails, ..SAMPLE });
         let operations = gateway::serve::operations(Registry::default(), || true);
         let router = guarded(&world).merge(operations);
         let mut known = Vec::new();

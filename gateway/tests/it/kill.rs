@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
+use api::MetricKind;
 use api::wire::event::Outcome;
 use api::wire::totals::TotalsResponse;
 use jiff::Timestamp;
@@ -44,7 +45,8 @@ pub(crate) fn turns() -> usize {
 }
 
 pub(crate) fn folder() -> tempfile::TempDir {
-    process::folder(Sample { window_seconds: 100_000, ..SAMPLE })
+    let guardrails = &[("bounce", MetricKind::Binary, 200_000)];
+    process::folder(Sample { window_seconds: 100_000, guardrails, ..SAMPLE })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,6 +79,11 @@ async fn what_was_acknowledged_survives_a_kill_and_counts_once() {
     assert!(
         (acknowledged.len()..=acknowledged.len() + turns * WRITERS).contains(&pending),
         "{pending} are pending"
+    );
+    let watched = &totals.placements[0].guardrails[0];
+    assert_eq!(
+        watched.pending_exposures, pending as u64,
+        "an exposure counts for all of its metrics or none"
     );
 }
 

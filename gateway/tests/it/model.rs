@@ -9,7 +9,7 @@ use std::time::Duration;
 use api::MetricKind;
 use api::wire::event::{Event, EventKind, Outcome};
 use api::wire::token::{Claims, Keys};
-use api::wire::totals::{CellTotals, CovariateTotals, LateTotals};
+use api::wire::totals::{CellTotals, CovariateTotals, GuardrailTotals, LateTotals};
 use gateway::ledger::check::{Arrival, Erasure, check, click};
 use gateway::ledger::store::{Bounds, FileLengths, Group, Store};
 use gateway::ledger::unit::{
@@ -44,6 +44,14 @@ impl Metric {
     }
 }
 
+/// What a world counts.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    metric: Metric,
+    /// What is watched for harm, uncapped.
+    guardrail: Option<Metric>,
+}
+
 const SEEDS: std::ops::RangeInclusive<i64> = 1..=2;
 
 /// What the sender knows about an event.
@@ -59,8 +67,18 @@ struct Sent {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    Exposure { covariate: Option<i32> },
-    Reward { id: u32, cents: i64 },
+    Exposure {
+        covariate: Option<i32>,
+    },
+    Reward {
+        id: u32,
+        cents: i64,
+    },
+    /// One of the guardrail.
+    Harm {
+        id: u32,
+        cents: i64,
+    },
     Decision,
     Click,
 }
@@ -72,7 +90,10 @@ impl Sent {
     }
 
     fn reward(&self) -> Option<(u32, i64)> {
-        if let What::Reward { id, cents } = self.what { Some((id, cents)) } else { None }
+        match self.what {
+            What::Reward { id, cents } | What::Harm { id, cents } => Some((id, cents)),
+            What::Exposure { .. } | What::Decision | What::Click => None,
+        }
     }
 }
 
@@ -115,14 +136,41 @@ struct Reference {
     decided: BTreeSet<i64>,
     /// Those of people who were erased before they saw copy.
     erased_decisions: Vec<(Sent, Millis)>,
+    /// One of its own, which is told of the exposures that count here, and of its rewards.
+    guardrail: Option<Box<Self>>,
 }
 
 impl Reference {
+    fn new(metric: Metric, guardrail: Option<Metric>) -> Self {
+        Self {
+            metric,
+            units: BTreeMap::new(),
+            erased: BTreeMap::new(),
+            decided: BTreeSet::new(),
+            erased_decisions: Vec::new(),
+            guardrail: guardrail.map(|metric| Box::new(Self::new(metric, None))),
+        }
+    }
+
+    /// What becomes of an event, for the guardrail too.
+    fn receive_all(&mut self, sent: &Sent, now: Millis) -> Outcome {
+        let guardrail = self.guardrail.as_mut();
+        if let (What::Harm { .. }, Some(guardrail)) = (sent.what, guardrail) {
+            return guardrail.receive(sent, now);
+        }
+        let outcome = self.receive(sent, now);
+        let counts = outcome == Outcome::Accepted && matches!(sent.what, What::Exposure { .. });
+        if let Some(guardrail) = self.guardrail.as_mut().filter(|_| counts) {
+            guardrail.receive(sent, now);
+        }
+        outcome
+    }
+
     fn receive(&mut self, sent: &Sent, now: Millis) -> Outcome {
         let log = self.units.entry((sent.seed, sent.subject)).or_default();
         let outcome = match sent.what {
             What::Exposure { .. } => log.judge_exposure(sent, now, self.metric),
-            What::Reward { id, .. } => log.judge_reward(sent, id, now, self.metric),
+            What::Reward { id, .. } | What::Harm { id, .. } => log.judge_reward(sent, id, now, self.metric),
             What::Decision => log.decide(sent, now),
             What::Click => log.click(sent),
         };
@@ -139,12 +187,20 @@ impl Reference {
 
     /// What was counted stays counted, and whatever comes of the subject then is a stranger's.
     fn erase(&mut self, subject: u32, now: Millis) {
+        if let Some(guardrail) = &mut self.guardrail {
+            guardrail.erase(subject, now);
+        }
         for seed in SEEDS {
             if let Some(log) = self.units.remove(&(seed, subject)) {
                 log.sum(seed, now, self.metric, &mut self.erased);
                 self.erased_decisions.extend(log.unexposed().cloned());
             }
         }
+    }
+
+    fn all_sums(&self, now: Millis) -> [Sums; 2] {
+        let guardrail = self.guardrail.as_ref();
+        [self.sums(now), guardrail.map(|guardrail| guardrail.sums(now)).unwrap_or_default()]
     }
 
     fn sums(&self, now: Millis) -> Sums {
@@ -159,7 +215,11 @@ impl Reference {
         for ((seed, _), log) in &self.units {
             *open.entry(*seed).or_default() += u64::from(log.sum(*seed, now, self.metric, &mut cells));
         }
-        open.retain(|seed, pending| *pending > 0 || cells.keys().any(|(of, ..)| of == seed));
+        open.retain(|_, pending| *pending > 0);
+        // Also where all are erased who stand in them.
+        for (seed, ..) in cells.keys() {
+            open.entry(*seed).or_default();
+        }
         for ((seed, ..), cell) in &mut cells {
             cell.decisions = if self.decided.contains(seed) { cell.decisions } else { 0 };
         }
@@ -336,6 +396,7 @@ fn closes(at: Millis, window: Millis) -> Millis {
 struct Generator {
     random: Xoshiro256PlusPlus,
     metric: Metric,
+    guardrail: Option<Metric>,
     subjects: u32,
     sent: Vec<Sent>,
 }
@@ -388,18 +449,26 @@ impl Generator {
             return What::Exposure { covariate };
         }
         let id = self.random.random_range(0..40);
-        let cents = match self.metric.kind {
+        match self.guardrail {
+            Some(guardrail) if self.random.random_bool(0.5) => {
+                What::Harm { id, cents: self.cents(guardrail) }
+            }
+            _ => What::Reward { id, cents: self.cents(self.metric) },
+        }
+    }
+
+    fn cents(&mut self, metric: Metric) -> i64 {
+        match metric.kind {
             MetricKind::Binary => 100,
             MetricKind::Value => self.random.random_range(0..=5_000),
-        };
-        What::Reward { id, cents }
+        }
     }
 }
 
 /// Checked as it is when it arrives.
 fn arrival(
     sent: &Sent,
-    metric: Metric,
+    Counts { metric, guardrail }: Counts,
     keys: &Keys,
     tables: &Snapshot,
     now: Millis,
@@ -413,13 +482,16 @@ fn arrival(
         What::Exposure { covariate } => {
             ("exposure".to_owned(), EventKind::Exposure { covariate: covariate.map(f64::from) })
         }
-        What::Reward { id, cents } => {
-            let value = (metric.kind == MetricKind::Value).then_some(cents as f64 / 100.0);
-            (id.to_string(), EventKind::Reward { metric: "product-view".into(), value })
-        }
+        What::Reward { id, cents } => (id.to_string(), reward("product-view", metric, cents)),
+        What::Harm { id, cents } => (id.to_string(), reward("bounce", guardrail.unwrap(), cents)),
     };
     let event = Event { id, token: keys.sign(&claims), at: Some(moment(at)), kind };
     check(&event, keys, tables, moment(now))
+}
+
+fn reward(name: &str, metric: Metric, cents: i64) -> EventKind {
+    let value = (metric.kind == MetricKind::Value).then_some(cents as f64 / 100.0);
+    EventKind::Reward { metric: name.into(), value }
 }
 
 fn moment(at: Millis) -> Timestamp {
@@ -451,19 +523,32 @@ fn erase(store: &mut Store, keys: &Keys, subject: u32, now: Millis) {
     erased.unwrap();
 }
 
-fn sums(store: &mut Store, now: Millis) -> Sums {
+/// The placement's, and its guardrail's.
+fn sums(store: &mut Store, now: Millis) -> [Sums; 2] {
     let placements = store.group(Group::room(&[]), |group| {
         group.sweep(now);
         Ok(group.totals(SAMPLE.uid, now))
     });
-    let (mut cells, mut open) = (BTreeMap::new(), BTreeMap::new());
+    let [mut own, mut watched] = [Sums::default(), Sums::default()];
     for placement in placements.unwrap() {
-        open.insert(placement.seed, placement.pending_exposures);
-        for cell in placement.cells {
-            cells.insert((placement.seed, cell.round, cell.variant.clone()), in_cents(&cell));
+        let seed = placement.seed;
+        put(&mut own, seed, placement.pending_exposures, &placement.cells);
+        for GuardrailTotals { metric, pending_exposures, cells } in placement.guardrails {
+            assert_eq!(metric, "bounce");
+            put(&mut watched, seed, pending_exposures, &cells);
         }
     }
-    (cells, open)
+    [own, watched]
+}
+
+/// Of a placement with nothing of its own there may be a guardrail's sums.
+fn put((cells, open): &mut Sums, seed: i64, pending: u64, found: &[CellTotals]) {
+    if pending > 0 || !found.is_empty() {
+        open.insert(seed, pending);
+    }
+    for cell in found {
+        cells.insert((seed, cell.round, cell.variant.clone()), in_cents(cell));
+    }
 }
 
 fn in_cents(cell: &CellTotals) -> Cell {
@@ -488,11 +573,14 @@ fn whole(number: f64) -> i128 {
     number.round() as i128
 }
 
-fn tables(metric: Metric) -> Snapshot {
+fn tables(Counts { metric, guardrail }: Counts) -> Snapshot {
     let mut index = Index::default();
-    let window_seconds = u32::try_from(metric.window / 1000).unwrap();
+    let seconds = |metric: Metric| u32::try_from(metric.window / 1000).unwrap();
     let (kind, cap_millionths) = (metric.kind, metric.cap_cents.map(|cents| cents * 10_000));
-    index.offer(&Sample { window_seconds, kind, cap_millionths, ..SAMPLE }.object()).unwrap();
+    let guardrails: Vec<_> =
+        guardrail.map(|guardrail| ("bounce", guardrail.kind, seconds(guardrail))).into_iter().collect();
+    let (window_seconds, guardrails) = (seconds(metric), guardrails.as_slice());
+    index.offer(&Sample { window_seconds, kind, cap_millionths, guardrails, ..SAMPLE }.object()).unwrap();
     index.snapshot()
 }
 
@@ -507,26 +595,21 @@ pub(crate) const SMALL: Bounds = Bounds {
 };
 
 /// Runs both over `batches` of up to 80 events, and returns how often each outcome came.
-fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
-    let (keys, tables, window) = (keys(), tables(metric), metric.window);
+fn compare(seed: u64, counts: Counts, batches: u32) -> BTreeMap<String, u32> {
+    let Counts { metric, guardrail } = counts;
+    let (keys, tables, window) = (keys(), tables(counts), metric.window);
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), SMALL).unwrap();
-    let mut reference = Reference {
-        metric,
-        units: BTreeMap::new(),
-        erased: BTreeMap::new(),
-        decided: BTreeSet::new(),
-        erased_decisions: Vec::new(),
-    };
+    let mut reference = Reference::new(metric, guardrail);
     let random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut generator = Generator { random, metric, subjects: 100, sent: Vec::new() };
+    let mut generator = Generator { random, metric, guardrail, subjects: 100, sent: Vec::new() };
     let (mut now, mut seen) = (millis(START), BTreeMap::new());
     for batch in 0..batches {
         now += generator.random.random_range(0..window / 10);
         let sent: Vec<Sent> =
             (0..generator.random.random_range(1..=80)).map(|_| generator.event(now)).collect();
-        let expected: Vec<Outcome> = sent.iter().map(|sent| reference.receive(sent, now)).collect();
-        let checked = sent.iter().map(|sent| arrival(sent, metric, &keys, &tables, now)).collect();
+        let expected: Vec<Outcome> = sent.iter().map(|sent| reference.receive_all(sent, now)).collect();
+        let checked = sent.iter().map(|sent| arrival(sent, counts, &keys, &tables, now)).collect();
         let found = record(&mut store, checked, now);
         assert_eq!(found, expected, "seed {seed}, batch {batch}: {sent:?}");
         expected.iter().for_each(|outcome| *seen.entry(format!("{outcome:?}")).or_default() += 1);
@@ -540,18 +623,25 @@ fn compare(seed: u64, metric: Metric, batches: u32) -> BTreeMap<String, u32> {
             store = Store::open(folder.path(), SMALL).unwrap();
         }
         if batch % 40 == 0 {
-            assert_eq!(sums(&mut store, now), reference.sums(now), "seed {seed}, batch {batch}");
+            assert_eq!(sums(&mut store, now), reference.all_sums(now), "seed {seed}, batch {batch}");
         }
     }
-    let end = now + 2 * window;
-    assert_eq!(sums(&mut store, end), reference.sums(end));
-    assert!(reference.sums(end).1.values().all(|open| *open == 0), "at the end everything is counted");
+    let end = now + 2 * window.max(guardrail.map_or(0, |guardrail| guardrail.window));
+    let counted = reference.all_sums(end);
+    assert_eq!(sums(&mut store, end), counted);
+    let mut open = counted.iter().flat_map(|(_, open)| open.values());
+    assert!(open.all(|open| *open == 0), "at the end everything is counted");
+    assert_eq!(counted[1].0.is_empty(), guardrail.is_none(), "else nothing is shown of it");
     seen
 }
 
-/// Compares over so many batches, and looks whether enough came of each outcome.
 fn check_metric(seed: u64, metric: Metric, batches: u32) {
-    let seen = compare(seed, metric, batches);
+    check_world(seed, Counts { metric, guardrail: None }, batches);
+}
+
+/// Compares over so many batches, and looks whether enough came of each outcome.
+fn check_world(seed: u64, counts: Counts, batches: u32) {
+    let seen = compare(seed, counts, batches);
     let total: u32 = seen.values().sum();
     assert!(total > batches * 40, "{seen:?}");
     for outcome in ["Accepted", "Duplicate", "Late", "Invalid"] {
@@ -586,4 +676,14 @@ fn with_values_the_ledger_is_its_reference() {
 #[test]
 fn with_values_that_are_capped_the_ledger_is_its_reference() {
     check_metric(4, Metric { window: 3 * DAY, kind: MetricKind::Value, cap_cents: Some(7_050) }, BATCHES);
+}
+
+#[test]
+fn with_a_guardrail_the_ledger_is_its_reference_whichever_window_is_longer() {
+    let values = Metric { kind: MetricKind::Value, ..MINUTE };
+    for (seed, guardrail) in
+        [(5, Metric { window: 20_000, ..MINUTE }), (6, Metric { window: 200_000, ..values })]
+    {
+        check_world(seed, Counts { metric: MINUTE, guardrail: Some(guardrail) }, BATCHES / 2);
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Sample<'s> {
     pub(crate) window_seconds: u32,
     pub(crate) kind: MetricKind,
     pub(crate) cap_millionths: Option<i64>,
+    /// Name, kind, and window in seconds.
+    pub(crate) guardrails: &'s [(&'s str, MetricKind, u32)],
     /// Segments and their shares.
     pub(crate) allocations: &'s [(&'s [&'s str], &'s [u32])],
 }
@@ -31,6 +33,7 @@ pub(crate) const SAMPLE: Sample<'static> = Sample {
     window_seconds: 1800,
     kind: MetricKind::Binary,
     cap_millionths: None,
+    guardrails: &[],
     allocations: &[(&["all"], &[500_000, 500_000])],
 };
 
@@ -64,7 +67,7 @@ impl Sample<'_> {
                 cap_millionths: self.cap_millionths,
                 window_seconds: self.window_seconds,
             },
-            guardrails: Vec::new(),
+            guardrails: self.guardrails.iter().map(guardrail).collect(),
             variants: ["control", "warm", "retired"].map(variant).to_vec(),
             in_review: Vec::new(),
             rounds: vec![self.round()],
@@ -82,6 +85,15 @@ impl Sample<'_> {
             matured_exposures: 0,
             allocations: self.allocations.iter().map(allocation).collect(),
         }
+    }
+}
+
+fn guardrail((name, kind, window_seconds): &(&str, MetricKind, u32)) -> TableMetric {
+    TableMetric {
+        name: (*name).to_owned(),
+        kind: *kind,
+        cap_millionths: None,
+        window_seconds: *window_seconds,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use api::MetricKind;
 use api::wire::event::Outcome;
 use api::wire::totals::{CellTotals, TotalsResponse};
 use gateway::ledger::amount::Amount;
@@ -26,7 +27,7 @@ use crate::operations::arrival;
 use crate::process::{self, Process};
 use crate::redirect::browser;
 use crate::samples::{SAMPLE, START, Sample};
-use crate::world::{exposure, reward};
+use crate::world::{bounce, exposure, reward};
 
 async fn totals(ledger: &Process) -> Option<TotalsResponse> {
     let response = ledger.get(&format!("/v1/totals?campaign={}", SAMPLE.uid)).await?;
@@ -84,6 +85,32 @@ async fn events_are_counted_once_behind_a_stream_and_again_from_its_beginning() 
     std::fs::remove_dir_all(folder.path().join("data")).unwrap();
     let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
     assert_eq!(counted(&ledger, acknowledged).await, cells, "made anew it has the same sums");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guardrails_count_behind_a_stream_and_again_from_its_beginning() {
+    let guardrails = &[("bounce", MetricKind::Binary, 1)];
+    let folder = process::folder(Sample { guardrails, ..WINDOW });
+    let Some(nats) = Nats::start(folder.path()) else { return };
+    let arguments = ["--nats", nats.url.as_str()];
+    let decide = Process::start_with("decide", folder.path(), &arguments).await;
+    for subject in 0..6 {
+        let token = decide.token(&subject.to_string()).await;
+        let sent = [exposure("1", &token), bounce("2", &token)];
+        for _ in 0..2 {
+            assert_eq!(taken(&decide, &sent).await, [Outcome::Accepted; 2], "subject {subject}");
+        }
+    }
+    for _ in 0..2 {
+        let ledger = Process::start_with("ledger", folder.path(), &arguments).await;
+        assert!(rewards(&counted(&ledger, 6).await).abs() < 1e-9);
+        let bounces = totals(&ledger).await.unwrap().placements.remove(0).guardrails.remove(0);
+        let counted: u64 = bounces.cells.iter().map(|cell| cell.exposures).sum();
+        assert_eq!((counted, bounces.pending_exposures), (6, 0));
+        assert!((rewards(&bounces.cells) - 6.0).abs() < 1e-9, "{bounces:?}");
+        drop(ledger);
+        std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -118,6 +118,11 @@ pub(crate) fn reward(id: &str, token: &str) -> Value {
     json!({"id": id, "token": token, "type": "reward", "metric": "product-view"})
 }
 
+/// A reward of a guardrail.
+pub(crate) fn bounce(id: &str, token: &str) -> Value {
+    json!({"id": id, "token": token, "type": "reward", "metric": "bounce"})
+}
+
 pub(crate) async fn post(router: &Router, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     call(router, Request::post(path).body(body.into()).unwrap()).await
 }

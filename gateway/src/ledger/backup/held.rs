@@ -148,6 +148,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::ledger::state::State;
     use crate::ledger::store::{Bounds, Store};
 
     fn replace(path: &Path) {
@@ -161,8 +162,11 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let data = data.path();
         drop(Store::open(data, Bounds::default()).unwrap());
-        let state = checkpoint::write;
-        state(&data.join(CHECKPOINTS), 0, &[]).unwrap();
+        let state = |last| {
+            let nothing = State::default().snapshot();
+            checkpoint::write(&data.join(CHECKPOINTS), last, &nothing).unwrap();
+        };
+        state(0);
         let current = every_file(&data.join(COUNTED)).unwrap();
         let current = current.iter().find(|path| path.ends_with("1/current")).unwrap().clone();
         let log = data.join(LOG).join("00000000000000000001.log");
@@ -171,7 +175,7 @@ mod tests {
             ("nothing", true, &|| {}),
             ("the log grew", true, &|| append(&log)),
             ("the set has another list of its files", false, &|| replace(&current)),
-            ("another checkpoint", false, &|| state(&data.join(CHECKPOINTS), 1, &[]).unwrap()),
+            ("another checkpoint", false, &|| state(1)),
             ("a file of the set has gone", false, &|| std::fs::remove_file(&current).unwrap()),
         ];
         for (sentence, stays, change) in changes {

@@ -112,6 +112,8 @@ impl<T: Take> Reader<'_, T> {
         let whole_from = self.begins.get_or_insert(now).saturating_add(self.longest);
         self.to.reach(Moment { at: self.latest, whole_from })?;
         for (key, open) in self.state.sweep(now).counted {
+            // Neither whose exposure is no longer in the log, nor a guardrail's unit: an exposure has one line, with its placement's
+            // own metric.
             if let Some(shown) = self.shown.remove(&key) {
                 self.to.take(&shown.line(&open))?;
             }
@@ -127,7 +129,7 @@ impl<T: Take> Reader<'_, T> {
         let Ok(_) = self.state.receive(&arrival, self.now, |_| Ok::<_, std::convert::Infallible>(None));
         let key = Key::of(&arrival);
         if let Arrival { experiment, subject, what: What::Exposure(exposure) } = arrival {
-            let Exposure { at, window, cap: _, covariate: _, decided_at, draw } = exposure;
+            let Exposure { at, window, cap: _, covariate: _, decided_at, draw, guardrails: _ } = exposure;
             self.longest = self.longest.max(unit::closes(0, window));
             let (experiment, draw) = self.names.shared(experiment, draw);
             self.shown.insert(key, Shown { experiment, draw, subject, at, decided_at });
@@ -138,7 +140,7 @@ impl<T: Take> Reader<'_, T> {
 impl Shown {
     fn line(&self, open: &Open) -> Line<'_> {
         let Self { experiment, draw, subject, at, decided_at } = self;
-        let Experiment { campaign, placement, seed } = &**experiment;
+        let Experiment { campaign, placement, seed, guardrail: _ } = &**experiment;
         let Draw { arm: Arm { round, segment, variant }, probability } = &**draw;
         Line {
             campaign,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Millis;
 use crate::ledger::amount::Amount;
-use crate::ledger::check::{Arrival, Click, Decision, Draw, Erasure, Experiment, Exposure, Subject, What};
+use crate::ledger::check::{
+    Arrival, Click, Decision, Draw, Erasure, Experiment, Exposure, Guardrail, Subject, What,
+};
 use crate::ledger::unit::{Arm, Decided, PAST_IDS, Past, Reward};
 
 /// One entry.
@@ -56,17 +58,7 @@ enum Form<'b> {
         variant: &'b str,
         probability: u32,
     },
-    Exposure {
-        experiment: u32,
-        draw: u32,
-        subject: Subject,
-        /// Before the last moment, as `before_decision` is before the exposure: small numbers are short.
-        before: Millis,
-        window: Millis,
-        before_decision: i64,
-        cap: Amount,
-        covariate: Option<Amount>,
-    },
+    Exposure(ExposureForm),
     Reward {
         experiment: u32,
         subject: Subject,
@@ -102,9 +94,57 @@ enum Form<'b> {
         subject: Subject,
         decided: Decided,
     },
+    /// Gets the next number among experiments, too: that of a metric which is watched for harm, beside the placement's.
+    Guardrail {
+        experiment: u32,
+        metric: &'b str,
+    },
+    /// An exposure that counts for guardrails too.
+    Watched(ExposureForm, Vec<GuardrailForm>),
 }
 
-/// The most that an entry takes, and each definition before it but for its names.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct ExposureForm {
+    experiment: u32,
+    draw: u32,
+    subject: Subject,
+    /// Before the last moment, as `before_decision` is before the exposure: small numbers are short.
+    before: Millis,
+    window: Millis,
+    before_decision: i64,
+    cap: Amount,
+    covariate: Option<Amount>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct GuardrailForm {
+    experiment: u32,
+    window: Millis,
+    cap: Amount,
+}
+
+/// What entries can be read by. What a version adds stands behind what there was, so that a newer one reads all of before, and an
+/// older gateway all in which nothing new is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Version {
+    #[default]
+    Plain = 2,
+    WithDecisions = 3,
+    WithGuardrails = 4,
+}
+
+impl Form<'_> {
+    /// The first that has it.
+    fn version(&self) -> Version {
+        match self {
+            Self::Guardrail { .. } | Self::Watched(..) => Version::WithGuardrails,
+            Self::Decision { .. } => Version::WithDecisions,
+            _ => Version::Plain,
+        }
+    }
+}
+
+/// The most that an entry takes, and each definition before it but for its names; and each guardrail of an exposure.
 const LONGEST: usize = 90;
 
 /// The most that what is kept of a unit takes, which stands before a reward that comes late.
@@ -116,14 +156,16 @@ const DECIDED: usize = 42;
 impl Entry {
     /// The most bytes that it takes.
     pub(crate) fn longest(arrival: &Arrival) -> u64 {
-        let Arrival { experiment: Experiment { campaign, placement, seed: _ }, subject: _, what } = arrival;
+        let Arrival { experiment, subject: _, what } = arrival;
+        let Experiment { campaign, placement, seed: _, guardrail } = experiment;
+        let watched = |metric: &String| LONGEST + metric.len();
+        let drawn = |draw: &Draw| DECIDED + LONGEST + draw.arm.segment.len() + draw.arm.variant.len();
         let before = match what {
-            What::Exposure(Exposure { draw, .. })
-            | What::Decision(Decision { draw, .. })
-            | What::Click(Click { draw, .. }) => {
-                DECIDED + LONGEST + draw.arm.segment.len() + draw.arm.variant.len()
+            What::Exposure(Exposure { draw, guardrails, .. }) => {
+                drawn(draw) + guardrails.iter().map(|it| watched(&it.metric)).sum::<usize>()
             }
-            What::Reward(_) => PAST,
+            What::Decision(Decision { draw, .. }) | What::Click(Click { draw, .. }) => drawn(draw),
+            What::Reward(_) => PAST + guardrail.as_ref().map_or(0, watched),
         };
         (LONGEST + campaign.len() + placement.len() + before + LONGEST) as u64
     }
@@ -155,9 +197,15 @@ pub(super) struct Writer {
     now: Option<Millis>,
     experiments: HashMap<Experiment, u32>,
     draws: HashMap<Draw, u32>,
+    version: Version,
 }
 
 impl Writer {
+    /// The first version that reads all that was written.
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
     pub(super) fn add(&mut self, entry: &Entry) {
         match entry {
             Entry::Clock(now) if self.now == Some(*now) => {}
@@ -178,12 +226,12 @@ impl Writer {
                 self.write(&Form::Decided { experiment, subject: *subject, decided: *decided });
             }
             Entry::Arrival(Arrival { experiment, subject, what }) => {
-                let experiment = self.experiment(experiment);
+                let number = self.experiment(experiment);
                 match what {
-                    What::Decision(decision) => self.decision(experiment, *subject, decision),
-                    What::Exposure(exposure) => self.exposure(experiment, *subject, exposure),
-                    What::Reward(reward) => self.reward(experiment, *subject, reward),
-                    What::Click(click) => self.click(experiment, *subject, click),
+                    What::Decision(decision) => self.decision(number, *subject, decision),
+                    What::Exposure(exposure) => self.exposure(number, experiment, *subject, exposure),
+                    What::Reward(reward) => self.reward(number, *subject, reward),
+                    What::Click(click) => self.click(number, *subject, click),
                 }
             }
         }
@@ -195,9 +243,11 @@ impl Writer {
             Entry::Arrival(Arrival { experiment, what, subject: _ }) => {
                 self.experiment(experiment);
                 match what {
-                    What::Exposure(Exposure { draw, .. })
-                    | What::Decision(Decision { draw, .. })
-                    | What::Click(Click { draw, .. }) => {
+                    What::Exposure(Exposure { draw, guardrails, .. }) => {
+                        self.draw(draw);
+                        self.guardrails(experiment, guardrails);
+                    }
+                    What::Decision(Decision { draw, .. }) | What::Click(Click { draw, .. }) => {
                         self.draw(draw);
                     }
                     What::Reward(_) => {}
@@ -222,13 +272,29 @@ impl Writer {
         self.write(&Form::Decision { experiment, draw, subject, before: self.before(*at) });
     }
 
-    fn exposure(&mut self, experiment: u32, subject: Subject, exposure: &Exposure) {
-        let Exposure { at, window, cap, covariate, decided_at, draw } = exposure;
-        let (draw, before, before_decision) = (self.draw(draw), self.before(*at), at / 1000 - decided_at);
-        let (window, cap, covariate) = (*window, *cap, *covariate);
-        let form =
-            Form::Exposure { experiment, draw, subject, before, window, before_decision, cap, covariate };
-        self.write(&form);
+    fn exposure(&mut self, number: u32, experiment: &Experiment, subject: Subject, exposure: &Exposure) {
+        let Exposure { at, window, cap, covariate, decided_at, draw, guardrails } = exposure;
+        let form = ExposureForm {
+            experiment: number,
+            draw: self.draw(draw),
+            subject,
+            before: self.before(*at),
+            window: *window,
+            before_decision: at / 1000 - decided_at,
+            cap: *cap,
+            covariate: *covariate,
+        };
+        let guardrails = self.guardrails(experiment, guardrails);
+        let is_watched = !guardrails.is_empty();
+        self.write(&if is_watched { Form::Watched(form, guardrails) } else { Form::Exposure(form) });
+    }
+
+    fn guardrails(&mut self, experiment: &Experiment, guardrails: &[Guardrail]) -> Vec<GuardrailForm> {
+        let form = |Guardrail { metric, window, cap }: &Guardrail| {
+            let experiment = self.experiment(&experiment.watched_by(metric));
+            GuardrailForm { experiment, window: *window, cap: *cap }
+        };
+        guardrails.iter().map(form).collect()
     }
 
     fn reward(&mut self, experiment: u32, subject: Subject, reward: &Reward) {
@@ -246,11 +312,18 @@ impl Writer {
     }
 
     fn experiment(&mut self, experiment: &Experiment) -> u32 {
-        number(&mut self.experiments, experiment).unwrap_or_else(|number| {
-            let Experiment { campaign, placement, seed } = experiment;
-            self.write(&Form::Experiment { campaign, placement, seed: *seed });
-            number
-        })
+        if let Some(known) = self.experiments.get(experiment) {
+            return *known;
+        }
+        let Experiment { campaign, placement, seed, guardrail } = experiment;
+        match guardrail {
+            None => self.write(&Form::Experiment { campaign, placement, seed: *seed }),
+            Some(metric) => {
+                let experiment = self.experiment(&Experiment { guardrail: None, ..experiment.clone() });
+                self.write(&Form::Guardrail { experiment, metric });
+            }
+        }
+        number(&mut self.experiments, experiment).unwrap_or_else(|number| number)
     }
 
     fn draw(&mut self, draw: &Draw) -> u32 {
@@ -262,15 +335,15 @@ impl Writer {
     }
 
     fn write(&mut self, form: &Form<'_>) {
+        self.version = self.version.max(form.version());
         let group = std::mem::take(&mut self.group);
         self.group = postcard::to_extend(form, group).expect("a vector takes all there is");
     }
 }
 
-/// What a message begins with: the first version that has all of its entries. What a version adds stands behind what there
-/// was, so that a newer one reads older messages, and an older ledger all messages in which nothing new is.
-const PLAIN: u8 = 2;
-const WITH_DECISIONS: u8 = 3;
+/// What a message begins with: the first version that has all of its entries.
+const PLAIN: u8 = Version::Plain as u8;
+const NEWEST: u8 = Version::WithGuardrails as u8;
 
 /// Versions that are ours, known or not: neither texts nor what else is common begin so.
 const OURS: RangeInclusive<u8> = PLAIN..=7;
@@ -278,12 +351,8 @@ const OURS: RangeInclusive<u8> = PLAIN..=7;
 /// Entries that are a message of their own, apart from any file.
 pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u8> {
     let mut writer = Writer { group: vec![PLAIN], ..Writer::default() };
-    for entry in entries {
-        if matches!(entry, Entry::Arrival(Arrival { what: What::Decision(_), .. })) {
-            writer.group[0] = WITH_DECISIONS;
-        }
-        writer.add(entry);
-    }
+    entries.into_iter().for_each(|entry| writer.add(entry));
+    writer.group[0] = writer.version as u8;
     writer.group
 }
 
@@ -293,7 +362,7 @@ pub(crate) fn message<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<u
 /// When it is none, or of a newer version.
 pub(crate) fn entries(message: &[u8]) -> Result<Vec<Entry>, EntryError> {
     match message.split_first() {
-        Some((PLAIN..=WITH_DECISIONS, entries)) => Reader::default().read(entries).collect(),
+        Some((PLAIN..=NEWEST, entries)) => Reader::default().read(entries).collect(),
         Some((version, _)) if OURS.contains(version) => Err(EntryError::Newer),
         _ => Err(EntryError::Foreign),
     }
@@ -315,13 +384,14 @@ pub(super) struct Reader {
     now: Option<Millis>,
     experiments: Vec<Experiment>,
     draws: Vec<Draw>,
+    version: Version,
 }
 
 /// Goes on with a file that was read.
 impl From<Reader> for Writer {
-    fn from(Reader { now, experiments, draws }: Reader) -> Self {
+    fn from(Reader { now, experiments, draws, version }: Reader) -> Self {
         let (experiments, draws) = (numbered(experiments), numbered(draws));
-        Self { group: Vec::new(), now, experiments, draws }
+        Self { group: Vec::new(), now, experiments, draws, version }
     }
 }
 
@@ -353,6 +423,7 @@ impl Reader {
 
     /// The entry of a form; none of a definition.
     fn entry(&mut self, form: Form<'_>) -> Result<Option<Entry>, EntryError> {
+        self.version = self.version.max(form.version());
         match form {
             Form::Clock(now) => {
                 self.now = Some(now);
@@ -361,22 +432,26 @@ impl Reader {
             Form::Source(sequence) => return Ok(Some(Entry::Source(sequence))),
             Form::Experiment { campaign, placement, seed } => {
                 let (campaign, placement) = (campaign.to_owned(), placement.to_owned());
-                self.experiments.push(Experiment { campaign, placement, seed });
+                self.experiments.push(Experiment { campaign, placement, seed, guardrail: None });
+            }
+            Form::Guardrail { experiment, metric } => {
+                let guardrail = self.placement(experiment)?.watched_by(metric);
+                self.experiments.push(guardrail);
             }
             Form::Draw { round, segment, variant, probability } => {
                 let arm = Arm { round, segment: segment.to_owned(), variant: variant.to_owned() };
                 self.draws.push(Draw { arm, probability });
             }
-            Form::Exposure { experiment, draw, subject, before, window, before_decision, cap, covariate } => {
-                let at = self.at(before)?;
-                let draw = self.draws.get(draw as usize).ok_or(EntryError::Foreign)?.clone();
-                let decided_at = (at / 1000).checked_sub(before_decision).ok_or(EntryError::Foreign)?;
-                let exposure = Exposure { at, window, cap, covariate, decided_at, draw };
-                return self.arrival(experiment, subject, What::Exposure(exposure)).map(Some);
+            Form::Exposure(form) => return self.exposure(form, Vec::new()).map(Some),
+            Form::Watched(form, guardrails) => {
+                let guardrails =
+                    guardrails.into_iter().map(|form| self.guardrail(form)).collect::<Result<_, _>>()?;
+                return self.exposure(form, guardrails).map(Some);
             }
             Form::Reward { experiment, subject, id, before, window, value } => {
-                let reward = Reward { id, at: self.at(before)?, window, value };
-                return self.arrival(experiment, subject, What::Reward(reward)).map(Some);
+                let reward = What::Reward(Reward { id, at: self.at(before)?, window, value });
+                let experiment = self.of(experiment)?.clone();
+                return Ok(Some(Entry::Arrival(Arrival { experiment, subject, what: reward })));
             }
             Form::Click { experiment, draw, subject, before } => {
                 let draw = self.draws.get(draw as usize).ok_or(EntryError::Foreign)?.clone();
@@ -389,13 +464,13 @@ impl Reader {
                 return self.arrival(experiment, subject, What::Decision(decision)).map(Some);
             }
             Form::Decided { experiment, subject, decided } => {
-                return Ok(Some(Entry::Decided(self.of(experiment)?, subject, decided)));
+                return Ok(Some(Entry::Decided(self.placement(experiment)?.clone(), subject, decided)));
             }
             Form::Erased { campaign, subject } => {
                 return Ok(Some(Entry::Erased(Erasure { campaign: campaign.to_owned(), subject })));
             }
             Form::Reopened { experiment, subject, past } => {
-                return Ok(Some(Entry::Reopened(self.of(experiment)?, subject, past)));
+                return Ok(Some(Entry::Reopened(self.of(experiment)?.clone(), subject, past)));
             }
         }
         Ok(None)
@@ -405,12 +480,36 @@ impl Reader {
         self.now.and_then(|now| now.checked_sub(before)).ok_or(EntryError::Foreign)
     }
 
-    fn arrival(&self, experiment: u32, subject: Subject, what: What) -> Result<Entry, EntryError> {
-        Ok(Entry::Arrival(Arrival { experiment: self.of(experiment)?, subject, what }))
+    fn exposure(&self, form: ExposureForm, guardrails: Vec<Guardrail>) -> Result<Entry, EntryError> {
+        let ExposureForm { experiment, draw, subject, before, window, before_decision, cap, covariate } =
+            form;
+        let at = self.at(before)?;
+        let draw = self.draws.get(draw as usize).ok_or(EntryError::Foreign)?.clone();
+        let decided_at = (at / 1000).checked_sub(before_decision).ok_or(EntryError::Foreign)?;
+        let exposure = Exposure { at, window, cap, covariate, decided_at, draw, guardrails };
+        self.arrival(experiment, subject, What::Exposure(exposure))
     }
 
-    fn of(&self, experiment: u32) -> Result<Experiment, EntryError> {
-        self.experiments.get(experiment as usize).cloned().ok_or(EntryError::Foreign)
+    fn guardrail(&self, form: GuardrailForm) -> Result<Guardrail, EntryError> {
+        let GuardrailForm { experiment, window, cap } = form;
+        let metric = self.of(experiment)?.guardrail.clone().ok_or(EntryError::Foreign)?;
+        Ok(Guardrail { metric, window, cap })
+    }
+
+    fn arrival(&self, experiment: u32, subject: Subject, what: What) -> Result<Entry, EntryError> {
+        Ok(Entry::Arrival(Arrival { experiment: self.placement(experiment)?.clone(), subject, what }))
+    }
+
+    fn of(&self, experiment: u32) -> Result<&Experiment, EntryError> {
+        self.experiments.get(experiment as usize).ok_or(EntryError::Foreign)
+    }
+
+    /// One that is no guardrail's: only rewards come for those alone.
+    fn placement(&self, experiment: u32) -> Result<&Experiment, EntryError> {
+        self.of(experiment).and_then(|found| match &found.guardrail {
+            None => Ok(found),
+            Some(_) => Err(EntryError::Foreign),
+        })
     }
 }
 
@@ -418,13 +517,24 @@ impl Reader {
 mod tests {
     use super::*;
 
+    fn hero() -> Experiment {
+        Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1, guardrail: None }
+    }
+
     fn sound() -> Vec<Entry> {
-        let experiment = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1 };
+        let experiment = hero();
         let arm = Arm { round: 3, segment: "all".into(), variant: "warm".into() };
         let draw = Draw { arm, probability: 250_000 };
         let (cap, covariate) = (Amount::LARGEST, Amount::new(-1e9));
-        let exposure =
-            Exposure { at: 990, window: 60_000, cap, covariate, decided_at: -7, draw: draw.clone() };
+        let exposure = Exposure {
+            at: 990,
+            window: 60_000,
+            cap,
+            covariate,
+            decided_at: -7,
+            draw: draw.clone(),
+            guardrails: Vec::new(),
+        };
         let reward = Reward { id: u64::MAX, at: 1_000, window: 60_000, value: Amount::LARGEST };
         let ids = [u64::MAX; PAST_IDS].into();
         let past = Past { at: i64::MIN, arm: u64::MAX, value: Amount::LARGEST, room: Amount::LARGEST, ids };
@@ -446,16 +556,71 @@ mod tests {
         ]
     }
 
+    /// The same, with four guardrails and their rewards.
+    fn watched() -> Vec<Entry> {
+        let names = ["bounce", "unsubscribe", "refund", "complaint"];
+        let guardrail = |metric: &&str| Guardrail {
+            metric: (*metric).to_owned(),
+            window: Millis::MAX,
+            cap: Amount::LARGEST,
+        };
+        let mut entries = sound();
+        let mut more = Vec::new();
+        for entry in &mut entries {
+            match entry {
+                Entry::Arrival(Arrival { what: What::Exposure(exposure), .. }) => {
+                    exposure.guardrails = names.iter().map(guardrail).collect();
+                }
+                Entry::Reopened(_, subject, past) => {
+                    more.push(Entry::Reopened(hero().watched_by("refund"), *subject, past.clone()));
+                }
+                Entry::Arrival(Arrival { what: What::Reward(reward), subject, .. }) => {
+                    let (experiment, what) = (hero().watched_by("refund"), What::Reward(*reward));
+                    more.push(Entry::Arrival(Arrival { experiment, subject: *subject, what }));
+                }
+                _ => {}
+            }
+        }
+        entries.extend(more);
+        entries
+    }
+
+    fn room(entries: &[Entry]) -> u64 {
+        let room = |it: &Entry| if let Entry::Arrival(it) = it { Entry::longest(it) } else { Entry::CLOCK };
+        entries.iter().map(room).sum()
+    }
+
     #[test]
     fn a_message_reads_back_and_writes_names_once() {
-        let message = message(&sound());
-        assert_eq!(entries(&message).unwrap(), sound());
-        assert_eq!(message.windows(4).filter(|bytes| bytes == b"warm").count(), 1);
-        let room: u64 = sound()
-            .iter()
-            .map(|it| if let Entry::Arrival(it) = it { Entry::longest(it) } else { Entry::CLOCK })
-            .sum();
-        assert!(message.len() as u64 <= room);
+        for (sound, name) in [(sound(), b"warm"), (watched(), b"boun")] {
+            let message = message(&sound);
+            assert_eq!(entries(&message).unwrap(), sound);
+            assert_eq!(message.windows(4).filter(|bytes| bytes == name).count(), 1);
+            assert!(message.len() as u64 <= room(&sound));
+        }
+    }
+
+    #[test]
+    fn an_exposure_and_a_reward_of_a_guardrail_fit_the_room_that_is_made_for_each() {
+        for entry in watched() {
+            if matches!(entry, Entry::Arrival(_)) {
+                let alone = [Entry::Clock(1_001), entry];
+                let (length, room) = (message(&alone).len() as u64, room(&alone));
+                assert!(length <= room, "{length} of {room}: {alone:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_guardrails_alone_there_are_rewards_and_nothing_else() {
+        let experiment = hero().watched_by("bounce");
+        for entry in sound() {
+            let Entry::Arrival(arrival) = entry else { continue };
+            let is_reward = matches!(arrival.what, What::Reward(_));
+            let arrival = Entry::Arrival(Arrival { experiment: experiment.clone(), ..arrival });
+            let read = entries(&message(&[Entry::Clock(1_001), arrival]));
+            assert_eq!(read.is_ok(), is_reward, "{read:?}");
+        }
     }
 
     #[test]
@@ -465,14 +630,14 @@ mod tests {
             message[0] = version;
             entries(&message)
         };
-        assert_eq!((of(2).unwrap(), of(3).unwrap()), (sound(), sound()));
-        assert_eq!((of(4), of(7)), (Err(EntryError::Newer), Err(EntryError::Newer)));
+        assert_eq!([2, 3, 4].map(|version| of(version).unwrap()), [sound(), sound(), sound()]);
+        assert_eq!((of(5), of(7)), (Err(EntryError::Newer), Err(EntryError::Newer)));
         let without: Vec<Entry> =
             sound().into_iter().filter(|entry| !matches!(entry, Entry::Decided(..))).collect();
         let plain = [without[0].clone(), without[2].clone()];
         assert_eq!(
-            (message(&without)[0], message(&plain)[0]),
-            (3, 2),
+            (message(&watched())[0], message(&without)[0], message(&plain)[0]),
+            (4, 3, 2),
             "an older ledger reads what has nothing new"
         );
         for foreign in [of(1), of(8), of(b'\n'), of(b'{'), entries(&[])] {
@@ -482,10 +647,10 @@ mod tests {
 
     #[test]
     fn what_somebody_else_wrote_is_refused_or_read_and_ends_nobody() {
-        let message = message(&sound());
+        let message = message(&watched());
         for at in 0..message.len() {
             assert!(
-                entries(&message[..at]).is_ok_and(|read| read.len() < sound().len())
+                entries(&message[..at]).is_ok_and(|read| read.len() < watched().len())
                     || entries(&message[..at]).is_err()
             );
             for bit in 0..8 {

@@ -78,7 +78,8 @@ mod tests {
 
     /// A click of a subject on a variant; both by number.
     fn clicked(subject: u8, variant: u32) -> Entry {
-        let experiment = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1 };
+        let experiment =
+            Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1, guardrail: None };
         let arm = Arm { round: variant, segment: "all".into(), variant: format!("variant-{variant}") };
         let what = What::Click(Click { at: 7, draw: Draw { arm, probability: 1 } });
         Entry::Arrival(Arrival { experiment, subject: [subject; 16], what })

@@ -9,15 +9,18 @@
 //! All numbers are little-endian. Behind the last group are zeros.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::LogError;
-use super::entry::{Entry, Reader, Writer};
+use super::entry::{Entry, Reader, Version, Writer};
 use super::spare::{is_full, write_zeros};
 
 const MAGIC: &[u8; 8] = b"bsledger";
-const VERSION: u32 = 3;
+/// The versions that files may have: the first that reads all that is in them. Files begin with the former, which has all but
+/// guardrails.
+const VERSIONS: RangeInclusive<u32> = Version::WithDecisions as u32..=Version::WithGuardrails as u32;
 pub(super) const HEAD: usize = 32;
 const GROUP: &[u8; 4] = b"bgrp";
 const SEAL: &[u8; 4] = b"bend";
@@ -30,6 +33,8 @@ pub(super) struct Segment {
     path: PathBuf,
     file: File,
     length: u64,
+    first: u64,
+    version: u32,
     /// Where the next group begins.
     end: u64,
     /// Its number.
@@ -41,6 +46,8 @@ pub(super) struct Segment {
 pub(super) struct End {
     path: PathBuf,
     length: u64,
+    first: u64,
+    version: u32,
     end: u64,
     /// The number of the group that comes next.
     pub(super) next: u64,
@@ -66,7 +73,7 @@ impl Segment {
         let begun = || {
             let file = File::options().write(true).open(spare)?;
             let length = file.metadata()?.len();
-            file.write_all_at(&head(length, first), 0)?;
+            file.write_all_at(&head(*VERSIONS.start(), length, first), 0)?;
             file.sync_data()?;
             std::fs::rename(spare, &path)?;
             // Else the name itself may be lost in a crash.
@@ -74,12 +81,12 @@ impl Segment {
             Ok((file, length))
         };
         let (file, length) = begun().map_err(LogError::io(&path))?;
-        Ok(Self { path, file, length, end: HEAD as u64, next: first })
+        Ok(Self { path, file, length, first, version: *VERSIONS.start(), end: HEAD as u64, next: first })
     }
 
     /// Goes on where a file ends, with the names that stand in it, after what a crash left there is taken off.
     pub(super) fn reopen(end: End) -> Result<(Self, Writer), LogError> {
-        let End { path, length, end, next, reader, is_torn } = end;
+        let End { path, length, first, version, end, next, reader, is_torn } = end;
         let opened = || {
             let file = File::options().write(true).open(&path)?;
             if is_torn {
@@ -89,7 +96,7 @@ impl Segment {
             Ok(file)
         };
         let file = opened().map_err(LogError::io(&path))?;
-        Ok((Self { path, file, length, end, next }, reader.into()))
+        Ok((Self { path, file, length, first, version, end, next }, reader.into()))
     }
 
     /// Whether a body of these bytes has room, and the seal behind it.
@@ -97,8 +104,16 @@ impl Segment {
         self.end + body + 2 * FRAME as u64 <= self.length
     }
 
-    /// Writes a group; how many bytes it has.
-    pub(super) fn append(&mut self, body: &[u8]) -> Result<u64, LogError> {
+    /// Writes a group, with which the file needs this version; how many bytes it has.
+    ///
+    /// An older gateway refuses a file of a newer version as such, and would take what it can't read for damage. The head is
+    /// written over in place, as are those bytes of its sector in which the first groups are.
+    pub(super) fn append(&mut self, body: &[u8], version: Version) -> Result<u64, LogError> {
+        if version as u32 > self.version {
+            self.version = version as u32;
+            let head = head(self.version, self.length, self.first);
+            self.file.write_all_at(&head, 0).map_err(LogError::io(&self.path))?;
+        }
         let group = framed(GROUP, self.next, body);
         self.write(&group)?;
         self.end += group.len() as u64;
@@ -161,6 +176,7 @@ pub(super) struct Contents {
     path: PathBuf,
     bytes: Vec<u8>,
     first: u64,
+    version: u32,
 }
 
 impl Contents {
@@ -176,8 +192,9 @@ impl Contents {
         if head[..8] != *MAGIC || u32_at(head, 28) != crc32fast::hash(&head[..28]) {
             return Err(damaged(0, "its head is not that of a log"));
         }
-        if u32_at(head, 8) != VERSION {
-            return Err(LogError::Version { path: path.to_owned(), found: u32_at(head, 8) });
+        let version = u32_at(head, 8);
+        if !VERSIONS.contains(&version) {
+            return Err(LogError::Version { path: path.to_owned(), found: version });
         }
         let (length, first) = (u64_at(head, 12), u64_at(head, 20));
         if length != bytes.len() as u64 {
@@ -186,7 +203,7 @@ impl Contents {
         if self::first(path) != Some(first) {
             return Err(damaged(0, "it has the name of another"));
         }
-        Ok(Self { path: path.to_owned(), bytes, first })
+        Ok(Self { path: path.to_owned(), bytes, first, version })
     }
 
     /// Where what can be read ends.
@@ -298,7 +315,7 @@ impl Contents {
     }
 
     fn end(&self, at: usize, next: u64, reader: Reader) -> Result<End, LogError> {
-        let Self { path, bytes, first } = self;
+        let Self { path, bytes, first, version } = self;
         let folder = path.parent().expect("it lies in a folder");
         let follows = next > *first && folder.join(name(next)).exists();
         let is_torn = !follows && bytes[at..].iter().any(|byte| *byte != 0);
@@ -310,7 +327,8 @@ impl Contents {
         if !follows && (is_sealed || !is_last) {
             return Err(LogError::Missing { folder: folder.to_owned(), after: next - 1 });
         }
-        Ok(End { path: path.clone(), length: bytes.len() as u64, end: at as u64, next, reader, is_torn })
+        let (path, length) = (path.clone(), bytes.len() as u64);
+        Ok(End { path, length, first: *first, version: *version, end: at as u64, next, reader, is_torn })
     }
 
     /// The body of the group or seal with this number at this place, if it is whole.
@@ -334,10 +352,10 @@ pub(super) fn told_length(bytes: &[u8]) -> Option<usize> {
     usize::try_from(u64_at(head, 12)).ok()
 }
 
-fn head(length: u64, first: u64) -> [u8; HEAD] {
+fn head(version: u32, length: u64, first: u64) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(MAGIC);
-    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[8..12].copy_from_slice(&version.to_le_bytes());
     head[12..20].copy_from_slice(&length.to_le_bytes());
     head[20..28].copy_from_slice(&first.to_le_bytes());
     let checksum = crc32fast::hash(&head[..28]);
@@ -380,4 +398,57 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().expect("heads and frames have a fixed length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::amount::Amount;
+    use crate::ledger::check::{Arrival, Experiment, What};
+    use crate::ledger::log::{FileLengths, Log};
+    use crate::ledger::unit::Reward;
+
+    fn acted(guardrail: Option<&str>) -> Entry {
+        let guardrail = guardrail.map(str::to_owned);
+        let experiment = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1, guardrail };
+        let reward = Reward { id: 1, at: 7, window: 60_000, value: Amount::ONE };
+        Entry::Arrival(Arrival { experiment, subject: [7; 16], what: What::Reward(reward) })
+    }
+
+    #[test]
+    fn a_file_is_of_the_first_version_that_reads_it_and_stays_so_until_the_next_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let versions = || -> Vec<u32> {
+            let files = list(folder.path()).unwrap();
+            files.iter().map(|path| Contents::read(path).unwrap().version).collect()
+        };
+        let mut found = Vec::new();
+        let mut open = || {
+            let lengths = FileLengths { shortest: 4 << 10, longest: 4 << 10 };
+            Log::open(folder.path(), lengths, 0, |entry| {
+                found.push(entry);
+                Ok::<_, LogError>(())
+            })
+            .unwrap()
+        };
+        let write = |log: &mut Log, guardrail| {
+            log.begin(1_000).unwrap();
+            log.add(&Entry::Clock(7));
+            log.add(&acted(guardrail));
+            log.commit().unwrap();
+        };
+        let mut log = open();
+        write(&mut log, None);
+        assert_eq!(versions(), [3]);
+        write(&mut log, Some("bounce"));
+        write(&mut log, None);
+        assert_eq!(versions(), [4]);
+        drop(log);
+        let mut log = open();
+        write(&mut log, None);
+        log.part().unwrap();
+        write(&mut log, None);
+        assert_eq!(versions(), [4, 3]);
+        assert!(found.contains(&acted(Some("bounce"))), "{found:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals};
+use api::wire::totals::{CellTotals, CovariateTotals, GuardrailTotals, LateTotals, PlacementTotals};
 use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -146,25 +146,29 @@ impl Book {
         self.cells().filter(|(_, sums)| **sums != Sums::default())
     }
 
-    /// The sums at a moment.
+    /// The sums of a placement at a moment.
     pub(super) fn totals(&self, now: Millis) -> PlacementTotals {
-        let Self {
-            experiment: Experiment { campaign: _, placement, seed },
-            pending,
-            is_decided,
-            cells: _,
-            arms: _,
-        } = self;
-        let decisions = |sums: &Sums| is_decided.then(|| sums.unexposed.settled_at(now) + sums.exposures);
-        let cells = self.nonempty().map(|(arm, sums)| sums.totals(arm, decisions(sums))).collect();
-        PlacementTotals {
-            name: placement.clone(),
-            seed: *seed,
-            pending_exposures: *pending,
-            cells,
-            guardrails: Vec::new(),
-        }
+        let Experiment { campaign: _, placement, seed, guardrail: _ } = &self.experiment;
+        let (pending_exposures, cells) = (self.pending, self.cell_totals(now));
+        PlacementTotals { pending_exposures, cells, ..no_totals(placement.clone(), *seed) }
     }
+
+    /// The sums of a guardrail at a moment.
+    pub(super) fn guardrail_totals(&self, metric: &str, now: Millis) -> GuardrailTotals {
+        let (pending_exposures, cells) = (self.pending, self.cell_totals(now));
+        GuardrailTotals { metric: metric.to_owned(), pending_exposures, cells }
+    }
+
+    fn cell_totals(&self, now: Millis) -> Vec<CellTotals> {
+        let decisions =
+            |sums: &Sums| self.is_decided.then(|| sums.unexposed.settled_at(now) + sums.exposures);
+        self.nonempty().map(|(arm, sums)| sums.totals(arm, decisions(sums))).collect()
+    }
+}
+
+/// A placement of which nothing was counted.
+pub(super) fn no_totals(name: String, seed: i64) -> PlacementTotals {
+    PlacementTotals { name, seed, pending_exposures: 0, cells: Vec::new(), guardrails: Vec::new() }
 }
 
 impl Sums {

@@ -67,3 +67,24 @@ pub(super) fn name(of: &impl Hash) -> Name {
     of.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As experiments were before there were guardrails.
+    #[derive(Hash)]
+    struct Former(&'static str, &'static str, i64);
+
+    #[test]
+    fn units_have_the_names_that_they_are_stored_under_and_guardrails_names_of_their_own() {
+        let hero = Experiment { campaign: "8c4e".into(), placement: "hero".into(), seed: 1, guardrail: None };
+        assert_eq!(name(&hero), name(&Former("8c4e", "hero", 1)));
+        assert_eq!(name(&("clicks", &hero)), name(&("clicks", Former("8c4e", "hero", 1))));
+        let others = [hero.watched_by("bounce"), hero.watched_by("spent")];
+        let mut names = [name(&hero), name(&others[0]), name(&others[1])].to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 3);
+    }
+}

@@ -17,6 +17,22 @@ use crate::ledger::unit::{Arm, Corrected, Open, Unit, Waiting};
 #[error("it is not the state of a ledger")]
 pub struct SnapshotError(#[from] postcard::Error);
 
+/// How a state is written: what has no guardrail as it always was, so that an older ledger reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) enum Layout {
+    /// Head and units.
+    Plain,
+    /// The books of guardrails stand between them.
+    WithGuardrails,
+}
+
+/// A state as bytes.
+#[derive(Debug)]
+pub(in crate::ledger) struct Snapshot {
+    pub(in crate::ledger) layout: Layout,
+    pub(in crate::ledger) body: Vec<u8>,
+}
+
 /// As many bytes as most units take.
 const LONG_ENOUGH: usize = 64;
 
@@ -32,11 +48,25 @@ struct Head {
 }
 
 #[derive(Serialize, Deserialize)]
+struct ExperimentForm {
+    campaign: String,
+    placement: String,
+    seed: i64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct BookForm {
-    experiment: Experiment,
+    /// Where it is a guardrail's, its placement's.
+    experiment: ExperimentForm,
     is_decided: bool,
     /// By the place of its arm in the list.
     cells: Vec<(usize, Sums)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GuardrailForm {
+    metric: String,
+    book: BookForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,41 +92,54 @@ enum UnitForm {
 
 impl State {
     /// All of it as bytes.
-    pub(crate) fn snapshot(&mut self) -> Vec<u8> {
+    pub(in crate::ledger) fn snapshot(&mut self) -> Snapshot {
         self.forget_arms();
         let arms: Vec<&Arc<Arm>> = self.arms.iter().collect();
         let places = arms.iter().enumerate().map(|(place, arm)| (&***arm, place)).collect();
+        let guardrails: Vec<GuardrailForm> =
+            self.books.values().filter_map(|book| GuardrailForm::new(book, &places)).collect();
+        let own = self.books.values().filter(|book| book.experiment().guardrail.is_none());
         let head = Head {
             arms: arms.iter().map(|arm| Arm::clone(arm)).collect(),
-            books: self.books.values().map(|book| BookForm::new(book, &places)).collect(),
+            books: own.map(|book| BookForm::new(book, &places)).collect(),
             source: self.source,
             erasures: self.erasures.clone(),
             residue: self.residue,
             units: self.units.len(),
         };
         // It is made while events wait, so that it should not grow by copies of itself.
-        let mut bytes = written(Vec::with_capacity(self.units.len() * LONG_ENOUGH), &head);
+        let mut body = written(Vec::with_capacity(self.units.len() * LONG_ENOUGH), &head);
+        let layout = if guardrails.is_empty() { Layout::Plain } else { Layout::WithGuardrails };
+        if layout == Layout::WithGuardrails {
+            body = written(body, &guardrails);
+        }
         for (key, unit) in &self.units {
             if let Some(unit) = unit_form(unit, &places) {
-                bytes = written(bytes, &KeyedForm { key: *key.bytes(), unit });
+                body = written(body, &KeyedForm { key: *key.bytes(), unit });
             }
         }
-        bytes
+        Snapshot { layout, body }
     }
 
     /// The state of these bytes.
     ///
     /// # Errors
     /// When they are not what [`State::snapshot`] gives.
-    pub(crate) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let (Head { arms, books, source, erasures, residue, units }, mut rest) =
+    pub(in crate::ledger) fn from_snapshot(layout: Layout, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let (Head { arms, books, source, erasures, residue, units }, rest) =
             postcard::take_from_bytes(bytes)?;
+        let (guardrails, mut rest) = match layout {
+            Layout::Plain => (Vec::new(), rest),
+            Layout::WithGuardrails => postcard::take_from_bytes::<Vec<GuardrailForm>>(rest)?,
+        };
         let arms: Vec<Arc<Arm>> = arms.into_iter().map(Arc::new).collect();
         let mut state =
             Self { arms: arms.iter().cloned().collect(), source, erasures, residue, ..Self::default() };
         for form in books {
-            let book = form.book(&arms)?;
-            state.insert(book);
+            state.insert(form.book(None, &arms)?);
+        }
+        for GuardrailForm { metric, book } in guardrails {
+            state.insert(book.book(Some(metric), &arms)?);
         }
         state.units.reserve(units.min(bytes.len()));
         for _ in 0..units {
@@ -122,17 +165,28 @@ type Places<'s> = HashMap<&'s Arm, usize>;
 impl BookForm {
     fn new(book: &Book, places: &Places<'_>) -> Self {
         let cells = book.cells().map(|(arm, sums)| (places[&**arm], sums.clone())).collect();
-        Self { experiment: book.experiment().clone(), is_decided: book.is_decided(), cells }
+        let Experiment { campaign, placement, seed, guardrail: _ } = book.experiment().clone();
+        let experiment = ExperimentForm { campaign, placement, seed };
+        Self { experiment, is_decided: book.is_decided(), cells }
     }
 
-    fn book(self, arms: &[Arc<Arm>]) -> Result<Book, SnapshotError> {
-        let Self { experiment, is_decided, cells } = self;
+    fn book(self, guardrail: Option<String>, arms: &[Arc<Arm>]) -> Result<Book, SnapshotError> {
+        let Self { experiment: ExperimentForm { campaign, placement, seed }, is_decided, cells } = self;
+        let experiment = Experiment { campaign, placement, seed, guardrail };
         let cell = |(place, sums): (usize, Sums)| {
             let arm = arms.get(place).ok_or_else(unreadable)?;
             Ok((Arc::clone(arm), sums))
         };
         let cells = cells.into_iter().map(cell).collect::<Result<_, SnapshotError>>()?;
         Ok(Book::with(experiment, is_decided, cells))
+    }
+}
+
+impl GuardrailForm {
+    /// Of a guardrail's book; none of another.
+    fn new(book: &Book, places: &Places<'_>) -> Option<Self> {
+        let metric = book.experiment().guardrail.clone()?;
+        Some(Self { metric, book: BookForm::new(book, places) })
     }
 }
 

@@ -8,7 +8,7 @@ use super::mutate::Mutator;
 use super::token::Tokens;
 use crate::auth::SHOP;
 use crate::samples::SAMPLE;
-use crate::world::{decision, exposure, question, reward};
+use crate::world::{bounce, decision, exposure, question, reward};
 
 /// A request in its parts.
 #[derive(Clone, Debug)]
@@ -54,7 +54,10 @@ pub(super) fn records() -> Vec<Input> {
     let mut timed = reward("2", TOKEN);
     timed["at"] = json!("2027-01-15T08:00:00Z");
     vec![
-        Input::post("/v1/events", &json!({"events": [exposure("1", TOKEN), timed, decision("d", TOKEN)]})),
+        Input::post(
+            "/v1/events",
+            &json!({"events": [exposure("1", TOKEN), timed, bounce("2", TOKEN), decision("d", TOKEN)]}),
+        ),
         Input::post("/v1/events", &cloud("3")).with("content-type", "application/cloudevents+json"),
         Input::post("/v1/events", &json!([cloud("4"), cloud("5")]))
             .with("content-type", "application/cloudevents-batch+json; charset=utf-8"),
