@@ -27,6 +27,10 @@ use crate::{Percent, Slots, schema};
         .message("a variant's spec never changes: an edit is another variant")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec"),
+    validation = Rule::new("has(self.spec.edit) == (self.spec.origin == 'Edited')")
+        .message("edit names whose edit a variant of the origin Edited is, and no other has one")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.edit"),
     printcolumn(name = "Campaign", type_ = "string", json_path = ".spec.campaign"),
     printcolumn(name = "Placement", type_ = "string", json_path = ".spec.placement"),
     printcolumn(name = "Origin", type_ = "string", json_path = ".spec.origin"),

@@ -76,7 +76,8 @@ impl Guardrail {
 }
 
 /// Watches each arm but the control; `cells` hold the guardrail's metric, `None` stands for the control and for arms that
-/// were never served. Harm is tested over all arms that were ever served (Holm).
+/// were never served. Harm is tested over all arms of a generation that were ever served (Holm), so the chance of `confidence`
+/// is one for each generation: those that join later must not change what was shown of others.
 ///
 /// # Errors
 /// As [`crate::estimate()`].
@@ -92,14 +93,19 @@ pub fn guard(
     let served: Vec<usize> = (1..arms).filter(|&arm| is_served(cells, arm)).collect();
     // In the direction of improvement "within the limit" is "at least minus the limit".
     let within = AtLeast::new(-guardrail.log_limit(), guardrail.log_limit());
-    let harms: Vec<f64> =
-        served.iter().map(|&arm| within.log_e_value(&Ratio::new(cells, arm, guardrail.metric))).collect();
-    let p_values: Vec<f64> = harms.iter().map(|log_e| (-log_e).exp().min(1.0)).collect();
-    let steps = holm::steps(&p_values, guardrail.alpha);
     let mut guarded = vec![None; arms];
-    for ((&arm, log_e_harm), step) in served.iter().zip(harms).zip(steps) {
-        let is_harmful = step.adjusted <= guardrail.alpha;
-        guarded[arm] = Some(Watch { cells, design: &design, guardrail, arm }.guarded(log_e_harm, is_harmful));
+    for generation in design.generations() {
+        let joined = |arm: &&usize| design.arms()[**arm].generation == generation;
+        let served: Vec<usize> = served.iter().filter(joined).copied().collect();
+        let harms = served.iter().map(|&arm| within.log_e_value(&Ratio::new(cells, arm, guardrail.metric)));
+        let harms: Vec<f64> = harms.collect();
+        let p_values: Vec<f64> = harms.iter().map(|log_e| (-log_e).exp().min(1.0)).collect();
+        let steps = holm::steps(&p_values, guardrail.alpha);
+        for ((&arm, log_e_harm), step) in served.iter().zip(harms).zip(steps) {
+            let is_harmful = step.adjusted <= guardrail.alpha;
+            let watch = Watch { cells, design: &design, guardrail, arm };
+            guarded[arm] = Some(watch.guarded(log_e_harm, is_harmful));
+        }
     }
     Ok(guarded)
 }
@@ -180,6 +186,25 @@ mod tests {
         let Safety::NotYetShownSafe { still_needed: Some(more) } = thin else { panic!("{thin:?}") };
         // +50 % on a rate of one in a thousand takes hundreds of thousands of exposures to exclude.
         assert!((50_000..500_000).contains(&more), "{more}");
+    }
+
+    #[test]
+    fn who_joins_later_changes_nothing_of_what_was_shown() {
+        let stopping = Stopping::new(0.95, 0.01).unwrap();
+        let rule = Guardrail::new(Kind::Binary, 0.5, 0.95).unwrap();
+        let harmful = |counts: &[(u64, u64)], generations: &[u32]| {
+            let totals = counts.iter().map(|&(n, s)| Totals::binary(n, s)).collect();
+            let cell = Cell::new(Allocation::even(counts.len()).unwrap(), totals).unwrap();
+            let standing = |&generation: &u32| Standing { generation, retired: false };
+            let arms = generations.iter().map(standing).collect();
+            let design = Design::new(Metric::CLICKS, stopping, arms).unwrap();
+            guard(&[cell], &design, &rule).unwrap()[1].unwrap().safety == Safety::Harmful
+        };
+        // Enough alone, and too little among three that start together.
+        let (control, shown, other) = ((4_000, 200), (4_000, 386), (4_000, 200));
+        assert!(harmful(&[control, shown], &[1, 1]));
+        assert!(!harmful(&[control, shown, other, other], &[1, 1, 1, 1]));
+        assert!(harmful(&[control, shown, other, other], &[1, 1, 2, 3]));
     }
 
     #[test]

@@ -491,7 +491,15 @@ mod tests {
             |t| {
                 let long = [("headline".to_owned(), "long ".repeat(40))].into();
                 let digest = api::name::copy_digest(&long);
-                let one = TableVariant { name: "new".to_owned(), digest, slots: long, withdrawn: false };
+                let one = TableVariant {
+                    name: "new".to_owned(),
+                    digest,
+                    slots: long,
+                    withdrawn: false,
+                    generation: 1,
+                    edit_of: None,
+                    harms: Vec::new(),
+                };
                 t.spec.placements[0].in_review.push(one);
             },
             Some("breaks a hard rule"),

@@ -92,8 +92,9 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
         return Ok(Action::requeue(LOOK_AGAIN));
     }
     if let Err(Error::Outdated) = result {
-        // What was written meanwhile is on its way to us, and what this pass found is of before it.
-        return Ok(Action::requeue(LOOK_AGAIN));
+        // What this pass found is of before what was written meanwhile: it is not told.
+        context.world.is_behind(&object.uid().unwrap_or_default());
+        return Err(Error::Outdated);
     }
     // Both roads end in a status: a failure that the user can't see is a failure that we hid.
     let status = report(object, &pass, result.as_ref().err(), now);
@@ -130,7 +131,9 @@ async fn advance(
     if !context.leadership.holds() {
         return Ok(());
     }
-    pass.applied = Some(apply::apply(&context.client, object, campaign, plan).await?);
+    let applied = apply::apply(&context.client, object, campaign, plan).await;
+    plan.winner.iter().for_each(|winner| context.world.handed_on(winner));
+    pass.applied = Some(applied?);
     Ok(())
 }
 
@@ -170,9 +173,18 @@ fn on_error(object: Arc<AdCampaign>, error: &Error, context: Arc<Context>) -> Ac
         Retry::OnChange if object.spec.brand().is_some() || object.spec.exclusion.is_some() => {
             Action::requeue(LOOK_AROUND)
         }
-        Retry::OnChange => Action::await_change(),
+        Retry::OnChange => match next_turn(&object, context.clock.now()) {
+            Some(turn) => Action::requeue(turn),
+            None => Action::await_change(),
+        },
         Retry::BackOff => Action::requeue(back_off(failed, spread(&object))),
     }
+}
+
+/// How long until an offer ends that is served though its campaign can't be carried out.
+fn next_turn(object: &AdCampaign, now: Timestamp) -> Option<Duration> {
+    let end = object.spec.brief.offer.as_ref()?.valid_until.as_ref()?.0;
+    Duration::try_from(end.duration_since(now)).ok().map(|left| left + Duration::from_millis(1))
 }
 
 fn failures(context: &Context) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<AdCampaign>, u32>> {

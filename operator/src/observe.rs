@@ -166,7 +166,7 @@ pub async fn observe(
     }
     if ending(object, campaign) == Ending::Settled {
         let winner = api::name::winner_config(&campaign.name);
-        seen.winner = world.config(namespace, &winner, "reading the winner's ConfigMap").await?;
+        seen.winner = world.winner(namespace, &winner).await?;
         seen.evidence = evidence(world, object, campaign, seen.winner.as_ref()).await?;
     }
     if seen.reviews.iter().any(is_new) {

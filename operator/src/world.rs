@@ -11,7 +11,8 @@
 mod kept;
 mod recent;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::{AdModel, AdReview, AdTable, AdVariant};
@@ -29,6 +30,9 @@ use recent::Recent;
 /// How old a brand's ConfigMap may be. It may change at any time, and whoever changes it waits for a pass anyway.
 const BRAND_FOR: Duration = Duration::from_secs(30);
 
+/// How old a winner's ConfigMap may be, which is put right when somebody has changed it.
+const WINNER_FOR: Duration = Duration::from_secs(1800);
+
 /// How old the answer may be whether reviews are checked, where no review is new.
 const POLICY_FOR: Duration = Duration::from_secs(30);
 
@@ -36,7 +40,10 @@ const POLICY_FOR: Duration = Duration::from_secs(30);
 pub struct World {
     client: Client,
     kept: Option<Kept>,
+    /// Tables of which a watch is known to be behind, by UID.
+    behind: Mutex<BTreeSet<String>>,
     brands: Recent<(String, String), ConfigMap>,
+    winners: Recent<(String, String), ConfigMap>,
     policy: Recent<String, ReviewPolicy>,
 }
 
@@ -52,8 +59,14 @@ pub(crate) enum Age {
 impl World {
     /// Asks the API server for everything.
     pub fn asked(client: Client) -> Self {
-        let (brands, policy) = (Recent::new(BRAND_FOR), Recent::new(POLICY_FOR));
-        Self { client, kept: None, brands, policy }
+        Self {
+            client,
+            kept: None,
+            behind: Mutex::default(),
+            brands: Recent::new(BRAND_FOR),
+            winners: Recent::new(WINNER_FOR),
+            policy: Recent::new(POLICY_FOR),
+        }
     }
 
     /// Reads from what watches keep from now on.
@@ -72,7 +85,8 @@ impl World {
         uid: &str,
         known: Option<i64>,
     ) -> Result<Option<AdTable>, Error> {
-        if let Some(kept) = &self.kept {
+        let is_behind = self.behind().remove(uid);
+        if let Some(kept) = self.kept.as_ref().filter(|_| !is_behind) {
             let table = kept.tables.get(&kept::at(namespace, uid)).map(Arc::unwrap_or_clone);
             let number = table.as_ref().map(|table| table.spec.number);
             // Our own write is on its way to us; or somebody deleted it.
@@ -82,6 +96,16 @@ impl World {
         }
         let tables: Api<AdTable> = Api::namespaced(self.client.clone(), namespace);
         tables.get_opt(uid).await.step("reading the table")
+    }
+
+    /// What watches keep of a table is not what the API server has: the next look asks that.
+    pub(crate) fn is_behind(&self, uid: &str) {
+        self.behind().insert(uid.to_owned());
+    }
+
+    fn behind(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // Whoever panicked left a whole set.
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The variants of campaigns of a name, and of the campaign of that UID alone.
@@ -154,15 +178,35 @@ impl World {
 
     /// The ConfigMap of a brand, as it was lately.
     pub(crate) async fn brand(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
+        self.lately(&self.brands, namespace, name, "reading the brand's ConfigMap").await
+    }
+
+    /// The ConfigMap of a winner, as it was lately.
+    pub(crate) async fn winner(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Error> {
+        self.lately(&self.winners, namespace, name, "reading the winner's ConfigMap").await
+    }
+
+    /// A winner's ConfigMap has been written.
+    pub(crate) fn handed_on(&self, winner: &ConfigMap) {
+        self.winners.forget(&(winner.namespace().unwrap_or_default(), winner.name_any()));
+    }
+
+    async fn lately(
+        &self,
+        known: &Recent<(String, String), ConfigMap>,
+        namespace: &str,
+        name: &str,
+        step: &'static str,
+    ) -> Result<Option<ConfigMap>, Error> {
         let key = (namespace.to_owned(), name.to_owned());
-        if let Some(brand) = self.brands.get(&key).filter(|_| self.kept.is_some()) {
-            return Ok(Some(brand));
+        if let Some(config) = known.get(&key).filter(|_| self.kept.is_some()) {
+            return Ok(Some(config));
         }
-        let brand = self.config(namespace, name, "reading the brand's ConfigMap").await?;
-        if let Some(brand) = &brand {
-            self.brands.put(key, brand.clone());
+        let config = self.config(namespace, name, step).await?;
+        if let Some(config) = &config {
+            known.put(key, config.clone());
         }
-        Ok(brand)
+        Ok(config)
     }
 
     /// Whether reviews are held to the policy of that name.

@@ -452,7 +452,9 @@ impl World {
                 return (Pass::default(), Some(Error::Invalid(invalid)));
             }
         };
+        let is_new = |it: &AdReview| it.status.as_ref().is_none_or(|status| status.state.is_none());
         self.seen.totals = match (self.ledger, &self.seen.table) {
+            _ if self.seen.reviews.iter().any(is_new) => Totals::Deferred,
             (_, None) => Totals::NotAsked,
             (Answers::Up, _) => Totals::Known(self.totals.clone()),
             (Answers::Down, _) => Totals::Unreachable("the ledger did not answer".to_owned()),

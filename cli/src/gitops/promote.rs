@@ -177,7 +177,8 @@ pub fn draft<'a>(
     let mut texts: BTreeMap<PathBuf, (String, String)> = BTreeMap::new();
     let mut promoted = Vec::new();
     for (placement, promotion) in places {
-        let record = of_placement(campaign, records, &placement.name)?;
+        // Of what was never tested there is nothing to say: the file stays as it is.
+        let Some(record) = of_placement(campaign, records, &placement.name)? else { continue };
         let handed_on =
             record.handed_on.as_ref().ok_or_else(|| Error::NoPlacement(placement.name.clone()))?;
         let file = below(into, &promotion.file)?;
@@ -222,13 +223,20 @@ fn beside(file: &Path, text: &str) -> Result<tempfile::NamedTempFile, Error> {
     written().map_err(|source| Error::File { file: file.to_owned(), source })
 }
 
-/// The record, if it is that of the campaign's own verdict, and gives it.
+/// The record, if it is that of the campaign's own verdict, and gives it; nothing where the days were over before anything was
+/// tested.
 fn of_placement<'a>(
     campaign: &AdCampaign,
     records: &'a [Result<Record, RecordError>],
     placement: &str,
-) -> Result<&'a Record, Error> {
+) -> Result<Option<&'a Record>, Error> {
     let differs = |difference: String| Error::Differs { placement: placement.to_owned(), difference };
+    // The status is the operator's word; a ConfigMap may be anybody's, or that of a namesake.
+    let placements = campaign.status.iter().flat_map(|status| &status.placements);
+    let stored = placements.filter(|it| it.name == placement).find_map(|it| it.verdict.as_ref());
+    if stored.is_some_and(|verdict| verdict.evidence.is_none() && verdict.samples == 0) {
+        return Ok(None);
+    }
     let record = records.iter().flatten().find(|record| record.evidence.placement == placement);
     let Some(record) = record else {
         let mut faults = records.iter().filter_map(|record| record.as_ref().err());
@@ -237,16 +245,13 @@ fn of_placement<'a>(
             why.map_or_else(|| Error::NoPlacement(placement.to_owned()), |why| differs(why.to_string()))
         );
     };
-    // The status is the operator's word; a ConfigMap may be anybody's, or that of a namesake.
-    let placements = campaign.status.iter().flat_map(|status| &status.placements);
-    let stored = placements.filter(|it| it.name == placement).find_map(|it| it.verdict.as_ref());
     let handed_on = record.handed_on.as_ref().map(|handed_on| &handed_on.verdict);
     if campaign.uid().as_ref() != Some(&record.evidence.campaign.uid) || stored != handed_on {
         return Err(differs("what is handed on is not the verdict in the campaign's status".to_owned()));
     }
     match recount(record).differences.first() {
         Some(difference) => Err(differs(difference.to_string())),
-        None => Ok(record),
+        None => Ok(Some(record)),
     }
 }
 

@@ -82,7 +82,7 @@ pub enum SheetError {
     },
     /// The text was changed.
     #[error(
-        "row {row}: {slot} was changed in the file, and a word on other texts is none on these: put it back, and have the copy changed in a new campaign"
+        "row {row}: {slot} was changed in the file, and a word on other texts is none on these: put it back, and change the copy with `kubectl broadside edit`"
     )]
     Edited {
         /// The row.

@@ -62,7 +62,9 @@ impl Faults {
             ends_at: moment(&written.ends_at),
             offer_ends_at: object.spec.brief.offer.as_ref().and_then(|offer| moment(&offer.valid_until)),
         };
-        if let (Some(start), Some((field, end))) = (schedule.starts_at, schedule.end()) {
+        // An end may be moved once it has begun.
+        let is_new = !has_begun(object);
+        if let (Some(start), Some((field, end)), true) = (schedule.starts_at, schedule.end(), is_new) {
             self.leaves_time(object, field, end.duration_since(start));
         }
         schedule

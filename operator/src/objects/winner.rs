@@ -26,7 +26,7 @@ pub struct Ended<'a> {
 /// Why what a verdict names is handed on no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
-    /// Its approval was taken back.
+    /// Its approval was taken back, or it does harm.
     Withdrawn,
     /// It promises what is over.
     Expired,

@@ -137,8 +137,7 @@ impl<'a> Approvals<'a> {
 
     /// What is said of `copy`, which is not the control: that is always served.
     pub(super) fn word(&self, copy: &Copy) -> Word {
-        let digest = api::name::copy_digest(&copy.slots);
-        self.word_on(&ReviewedVariant { name: copy.name.clone(), digest })
+        self.word_on(&meant(copy))
     }
 
     fn word_on(&self, meant: &ReviewedVariant) -> Word {
@@ -180,7 +179,7 @@ impl<'a> Approvals<'a> {
             Decision::Reject => is_meant.then(|| Says::No(review.spec.reason.clone())),
             Decision::Edit => {
                 let edit = self.edits.made.iter().find(|edit| edit.review == review.name_any())?;
-                if edit.meant() == *meant {
+                if self::meant(&edit.copy) == *meant {
                     return Some(Says::Yes);
                 }
                 is_meant.then(|| Says::No(Some(format!("edited: {} is in its place", edit.copy.name))))
@@ -191,7 +190,7 @@ impl<'a> Approvals<'a> {
     /// Whether as many people as have to agree, and one at least, have approved `copy` since a moment. Reviews know their second
     /// alone, and one in that of the moment came before it for all we know.
     pub(super) fn is_approved_since(&self, copy: &Copy, moment: Timestamp) -> bool {
-        let meant = ReviewedVariant { name: copy.name.clone(), digest: api::name::copy_digest(&copy.slots) };
+        let meant = meant(copy);
         let approving = self.honored.iter().filter(|review| {
             self.says(review, &meant) == Some(Says::Yes) && created(review).is_some_and(|at| at > moment)
         });
@@ -247,7 +246,10 @@ impl<'a> Approvals<'a> {
         let said = |review: &AdReview| {
             let refused = refusal(&self.matter, review, self.policy);
             let status = match refused.or_else(|| self.edits.refused.get(&review.name_any()).cloned()) {
-                Some(why) => AdReviewStatus { state: Some(ReviewState::NotHonored), message: Some(why) },
+                Some(why) => {
+                    let message = Some(why.chars().take(MESSAGE_CHARACTERS).collect());
+                    AdReviewStatus { state: Some(ReviewState::NotHonored), message }
+                }
                 None => AdReviewStatus {
                     state: Some(ReviewState::Honored),
                     message: beside_the_point(review, copies, controls),
@@ -258,6 +260,11 @@ impl<'a> Approvals<'a> {
         };
         self.reviews.iter().filter_map(said).collect()
     }
+}
+
+/// A piece of copy as reviews name it.
+fn meant(copy: &Copy) -> ReviewedVariant {
+    ReviewedVariant { name: copy.name.clone(), digest: api::name::copy_digest(&copy.slots) }
 }
 
 fn needed(approval: Approval) -> usize {

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use crate::objects::evidence::CountedCell;
 use api::wire::totals::{CovariateTotals, PlacementTotals};
 use api::{TablePlacement, TableRound};
-use experiment::{Allocation, AllocationError, Cell, CellError, Counts, Covariate, PartsPerMillion, Totals};
+use experiment::{
+    Allocation, AllocationError, Cell, CellError, Counts, Covariate, Estimate, PartsPerMillion, Totals,
+};
 
 /// How sums and table contradict each other.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +52,26 @@ pub(super) enum TotalsError {
         /// The decimal logarithm of the e-value.
         log10_e_value: f64,
     },
+    /// A guardrail is counted nowhere.
+    #[error(
+        "{metric} is watched, and the ledger does not count it: see that ledger and gateway are as new as the operator"
+    )]
+    Unwatched {
+        /// The guardrail's metric.
+        metric: String,
+    },
     /// The sums allow no estimate.
     #[error("no estimate is possible")]
     Estimate(#[source] experiment::EstimateError),
+}
+
+impl TotalsError {
+    /// Counts that can't have come from the shares.
+    pub(super) fn mismatch(estimate: &Estimate) -> Option<Self> {
+        let ratio = estimate.sample_ratio;
+        let log10_e_value = ratio.log_e_value / std::f64::consts::LN_10;
+        (!ratio.ok).then_some(Self::SampleRatio { counts: ratio.worst, log10_e_value })
+    }
 }
 
 fn what(counts: Counts) -> &'static str {

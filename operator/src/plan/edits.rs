@@ -5,9 +5,12 @@
 //!                     └─ a variant of its own: approved by who wrote it, and the edited one is rejected
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use api::{AdReview, Decision, ReviewState, ReviewedVariant, Slots, TablePlacement, VariantEdit};
+use api::{
+    AdReview, AdVariant, Decision, Origin, ReviewState, ReviewedVariant, Slots, TablePlacement, TableVariant,
+    VariantEdit,
+};
 use kube::ResourceExt;
 
 use super::variants::{self, SortedOut};
@@ -38,13 +41,6 @@ pub(super) struct Edit {
     pub(super) copy: Copy,
 }
 
-impl Edit {
-    /// What it approves.
-    pub(super) fn meant(&self) -> ReviewedVariant {
-        ReviewedVariant { name: self.copy.name.clone(), digest: api::name::copy_digest(&self.copy.slots) }
-    }
-}
-
 /// Reads the honored reviews, the oldest first: an edit may be edited again.
 pub(super) fn read(campaign: &Campaign, seen: &Seen, accepted: &SortedOut, honored: &[&AdReview]) -> Edits {
     let mut edits = Edits::default();
@@ -58,18 +54,31 @@ pub(super) fn read(campaign: &Campaign, seen: &Seen, accepted: &SortedOut, honor
     edits
 }
 
-/// Those that stand in a table already, where nothing more is known of the campaign.
-pub(super) fn in_table(campaign: &str, rows: &[TablePlacement], honored: &[&AdReview]) -> Edits {
-    let made = |(review, texts): (&AdReview, &Slots)| {
-        let of = &review.spec.variants.first()?.name;
-        let row = rows.iter().find(|row| row.variants.iter().any(|variant| variant.name == *of))?;
-        let copy = Copy { name: api::name::variant(campaign, &row.name, texts), slots: texts.clone() };
-        let stands = row.variants.iter().any(|variant| variant.name == copy.name);
-        let edit = VariantEdit { of: of.clone(), by: review.spec.reviewer.clone() };
-        stands.then(|| Edit { review: review.name_any(), placement: row.name.clone(), edit, copy })
-    };
-    let with_texts = honored.iter().filter_map(|review| Some((*review, texts(review)?)));
-    Edits { made: with_texts.filter_map(made).collect(), refused: BTreeMap::new() }
+/// Those that were found good before, where nothing more is known of the campaign. What is new has to wait.
+pub(super) fn known(campaign: &str, rows: &[TablePlacement], honored: &[&AdReview]) -> Edits {
+    let mut edits = Edits::default();
+    for (review, texts) in honored.iter().filter_map(|review| Some((*review, texts(review)?))) {
+        let Some(of) = review.spec.variants.first().map(|variant| &variant.name) else { continue };
+        let row = rows.iter().find(|row| row.variants.iter().any(|variant| variant.name == *of));
+        match (review.status.as_ref().and_then(|status| status.state), row) {
+            (Some(ReviewState::Honored), Some(row)) => {
+                let copy =
+                    Copy { name: api::name::variant(campaign, &row.name, texts), slots: texts.clone() };
+                let edit = VariantEdit { of: of.clone(), by: review.spec.reviewer.clone() };
+                edits.made.push(Edit { review: review.name_any(), placement: row.name.clone(), edit, copy });
+            }
+            _ => drop(edits.refused.insert(review.name_any(), said(review).unwrap_or(NOT_YET.to_owned()))),
+        }
+    }
+    edits
+}
+
+/// Of an edit that comes while the campaign can't be carried out.
+const NOT_YET: &str = "the campaign can't be carried out now, so nobody can say whether these texts are good: mend it, then edit anew";
+
+/// What was said of a review before.
+fn said(review: &AdReview) -> Option<String> {
+    review.status.as_ref().and_then(|status| status.message.clone())
 }
 
 fn texts(review: &AdReview) -> Option<&Slots> {
@@ -90,7 +99,8 @@ impl Reader<'_> {
         let (meant, placement) = self.meant()?;
         let name = api::name::variant(&self.campaign.name, &placement.name, self.texts);
         let copy = Copy { name, slots: self.texts.clone() };
-        if !self.exists(&copy) {
+        self.differs(meant, &copy)?;
+        if !self.exists(placement, &copy) {
             self.check(placement, &copy)?;
         }
         let edit = VariantEdit { of: meant.name.clone(), by: self.review.spec.reviewer.clone() };
@@ -100,9 +110,8 @@ impl Reader<'_> {
     /// The variant that is edited, and where it belongs.
     fn meant(&self) -> Result<(&ReviewedVariant, &Placement), String> {
         if self.review.status.as_ref().and_then(|status| status.state) == Some(ReviewState::NotHonored) {
-            let said = self.review.status.as_ref().and_then(|status| status.message.clone());
             // It stays as it was told: nobody expects texts to appear later.
-            return Err(said.unwrap_or_default());
+            return Err(said(self.review).unwrap_or_default());
         }
         let meant = self.review.spec.variants.first().ok_or("it names no variant")?;
         let placements = &self.campaign.placements;
@@ -129,25 +138,49 @@ impl Reader<'_> {
         self.seen.table.as_ref()?.spec.placements.iter().find(|row| row.name == placement.name)
     }
 
+    /// Whether nobody has shown these texts, or edited this variant, before.
+    fn differs(&self, meant: &ReviewedVariant, copy: &Copy) -> Result<(), String> {
+        if let Some(earlier) = self.made.iter().find(|edit| edit.edit.of == meant.name) {
+            return Err(format!("{} was edited before: edit {} instead", meant.name, earlier.copy.name));
+        }
+        let people = self.campaign.placements.iter().map(|placement| &placement.control);
+        let written = self.campaign.placements.iter().flat_map(|it| self.accepted.to_be_approved(it));
+        let others = people.chain(written).chain(self.made.iter().map(|edit| &edit.copy));
+        match others.into_iter().find(|other| other.name == copy.name) {
+            Some(same) => {
+                Err(format!("these texts are those of {}: approve that, and reject this one", same.name))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether it was found good before: rules of a brand may have changed since, and what was begun goes on.
-    fn exists(&self, copy: &Copy) -> bool {
-        self.seen.variants.iter().any(|it| it.name_any() == copy.name && it.spec.edit.is_some())
+    fn exists(&self, placement: &Placement, copy: &Copy) -> bool {
+        let is_it = |it: &AdVariant| it.spec.origin == Origin::Edited && it.spec.slots == copy.slots;
+        let in_row = |it: &TableVariant| it.name == copy.name && it.edit_of.is_some();
+        self.seen.variants.iter().any(|it| it.name_any() == copy.name && is_it(it))
+            || self.row(placement).is_some_and(|row| row.variants.iter().any(in_row))
     }
 
     fn check(&self, placement: &Placement, copy: &Copy) -> Result<(), String> {
-        let people = std::iter::once(&placement.control);
-        let others = people.chain(self.accepted.to_be_approved(placement));
-        let others = others.chain(self.made.iter().map(|edit| &edit.copy));
-        if let Some(same) = others.into_iter().find(|other| other.name == copy.name) {
-            return Err(format!("these texts are those of {}: approve that, and reject this one", same.name));
-        }
         let violations = rules::check(&placement.format, &self.campaign.brand, &copy.slots);
         if let Some(violation) = violations.into_iter().find(rules::Violation::is_hard) {
             return Err(format!("{violation}; the variant stays as it was"));
         }
-        if self.row(placement).is_some_and(|row| row.variants.len() >= MOST_VARIANTS) {
+        if self.arms(placement) >= MOST_VARIANTS {
             return Err(format!("{} has room for no more variants: reject this one", placement.name));
         }
         Ok(())
+    }
+
+    /// All that have a place in the row, or may come to have one.
+    fn arms(&self, placement: &Placement) -> usize {
+        let rows = self.row(placement).into_iter().flat_map(|row| &row.variants).map(|it| &it.name);
+        let edits = self.made.iter().filter(|edit| edit.placement == placement.name);
+        let names = std::iter::once(&placement.control.name)
+            .chain(self.accepted.to_be_approved(placement).map(|copy| &copy.name))
+            .chain(edits.map(|edit| &edit.copy.name))
+            .chain(rows);
+        names.collect::<BTreeSet<_>>().len()
     }
 }

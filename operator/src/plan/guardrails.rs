@@ -25,12 +25,12 @@ pub(super) struct Watched<'a> {
     estimate: Estimate,
 }
 
-/// What the ledger counted for each guardrail of a placement.
+/// What the ledger counted for each guardrail of a placement, or why it says nothing.
 pub(super) fn watch<'a>(
     placement: &'a Placement,
     row: &TablePlacement,
     totals: &[&PlacementTotals],
-) -> Result<Vec<Watched<'a>>, TotalsError> {
+) -> Vec<Result<Watched<'a>, TotalsError>> {
     placement.guardrails.iter().map(|guardrail| watched(placement, guardrail, row, totals)).collect()
 }
 
@@ -40,13 +40,21 @@ fn watched<'a>(
     row: &TablePlacement,
     totals: &[&PlacementTotals],
 ) -> Result<Watched<'a>, TotalsError> {
-    let counted: Vec<PlacementTotals> =
-        totals.iter().filter_map(|totals| of(&guardrail.metric.name, totals)).collect();
+    let metric = &guardrail.metric.name;
+    let counted: Vec<PlacementTotals> = totals.iter().filter_map(|totals| of(metric, totals)).collect();
+    let is_exposed = |totals: &PlacementTotals| totals.cells.iter().any(|cell| cell.exposures > 0);
+    if counted.is_empty() && totals.iter().any(|it| it.seed == row.seed && is_exposed(it)) {
+        return Err(TotalsError::Unwatched { metric: metric.clone() });
+    }
     let cells = cells::cells(row, &counted.iter().collect::<Vec<_>>())?;
     let design = placement.design_for(&guardrail.metric, Direction::Minimize, &row.variants);
     let arms = experiment::guard(&cells, &design, &guardrail.limit).map_err(TotalsError::Estimate)?;
     let estimate = experiment::estimate(&cells, &design).map_err(TotalsError::Estimate)?;
-    Ok(Watched { guardrail, arms, estimate })
+    match TotalsError::mismatch(&estimate) {
+        // Nothing is taken out on numbers that can't have come from the shares.
+        Some(mismatch) => Err(mismatch),
+        None => Ok(Watched { guardrail, arms, estimate }),
+    }
 }
 
 /// The sums of a guardrail's metric, as if it were the placement's.
@@ -63,9 +71,13 @@ fn of(metric: &str, totals: &PlacementTotals) -> Option<PlacementTotals> {
 }
 
 /// Writes into the row what is shown now and was not before, and tells what it is.
-pub(super) fn take_down(row: &mut TablePlacement, watched: &[Watched<'_>], now: Timestamp) -> Vec<Note> {
+pub(super) fn take_down(
+    row: &mut TablePlacement,
+    watched: &[Result<Watched<'_>, TotalsError>],
+    now: Timestamp,
+) -> Vec<Note> {
     let mut notes = Vec::new();
-    for watched in watched {
+    for watched in watched.iter().flatten() {
         for (arm, variant) in row.variants.iter_mut().enumerate() {
             let metric = &watched.guardrail.metric.name;
             if watched.safety(arm) != Some(api::Safety::Harmful)
@@ -89,8 +101,8 @@ pub(super) fn standing<'v>(variant: &'v TableVariant, approvals: &Approvals<'_>)
 }
 
 /// The figures of an arm, for each guardrail that knows of it.
-pub(super) fn figures(watched: &[Watched<'_>], arm: usize) -> Vec<GuardrailFigures> {
-    watched.iter().filter_map(|watched| watched.figures(arm)).collect()
+pub(super) fn figures(watched: &[Result<Watched<'_>, TotalsError>], arm: usize) -> Vec<GuardrailFigures> {
+    watched.iter().flatten().filter_map(|watched| watched.figures(arm)).collect()
 }
 
 impl Watched<'_> {

@@ -274,7 +274,7 @@ impl Material<'_> {
     fn again(&self, approved: &Answer, steps: impl Iterator<Item = Duration>) -> Duration {
         // Nobody tells when the policy is there again.
         let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
-        let deferred = matches!(self.seen.totals, Totals::Deferred).then_some(Duration::ZERO);
+        let deferred = matches!(self.seen.totals, Totals::Deferred).then_some(SOON);
         let turn = self.campaign.schedule.next_turn(self.now).map(|turn| until(turn, self.now));
         steps.chain(policy).chain(deferred).chain(turn).min().unwrap_or(AT_LEAST_EVERY)
     }
@@ -284,6 +284,9 @@ impl Material<'_> {
 fn until(moment: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(moment.duration_since(now)).unwrap_or_default() + Duration::from_millis(1)
 }
+
+/// After a pass that asked for no numbers. What it wrote starts the next one sooner.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether reviews are checked again.
 const LOOK_FOR_POLICY: Duration = Duration::from_secs(60);

@@ -98,6 +98,9 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     let mut notes = situation.notes(&row, &wanted.why, verdict.as_ref());
     notes.extend(harm);
     let again = situation.again(&row, verdict.as_ref());
+    // What is wrong with a guardrail's sums keeps nothing else from going on.
+    let unwatched = known.iter_mut().flat_map(|known| known.watched.extract_if(.., |it| it.is_err()));
+    let fault = fault.or_else(|| unwatched.filter_map(Result::err).next());
     let inconsistent = fault.map(|fault| format!("{}: {}", situation.placement.name, chain(&fault)));
     let lacks = situation.lacks(&row, verdict.as_ref());
     let starts_at = match situation.arms.held {
@@ -111,16 +114,7 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
 pub(super) struct Known<'a> {
     pub(super) cells: Vec<Cell>,
     pub(super) estimate: Estimate,
-    pub(super) watched: Vec<Watched<'a>>,
-}
-
-impl Known<'_> {
-    /// Counts that can't have come from the shares.
-    fn mismatch(&self) -> Option<TotalsError> {
-        let ratio = self.estimate.sample_ratio;
-        let log10_e_value = ratio.log_e_value / std::f64::consts::LN_10;
-        (!ratio.ok).then_some(TotalsError::SampleRatio { counts: ratio.worst, log10_e_value })
-    }
+    pub(super) watched: Vec<Result<Watched<'a>, TotalsError>>,
 }
 
 impl Situation<'_> {
@@ -218,7 +212,7 @@ impl Situation<'_> {
     fn look(&self, row: &TablePlacement) -> (Option<Known<'_>>, Option<TotalsError>) {
         match self.known(row) {
             Ok(known) => {
-                let mismatch = known.as_ref().and_then(Known::mismatch);
+                let mismatch = known.as_ref().and_then(|known| TotalsError::mismatch(&known.estimate));
                 (known, mismatch)
             }
             Err(fault) => (None, Some(fault)),
@@ -244,7 +238,7 @@ impl Situation<'_> {
                 if found < known {
                     return Err(TotalsError::Lost { found, known });
                 }
-                let watched = guardrails::watch(self.placement, row, counted)?;
+                let watched = guardrails::watch(self.placement, row, counted);
                 Ok(Some(Known { cells, estimate, watched }))
             }
             _ => Ok(None),
@@ -261,7 +255,7 @@ impl Situation<'_> {
         if stored.is_some() || is_suspended(self.campaign) {
             return (stored, None);
         }
-        if row.variants.len() == 1 && self.is_over(row) {
+        if rounds::begun(row).is_none() && self.is_over(row) {
             return (Some(words::nothing_tested(self.placement, self.now)), None);
         }
         let Some(reached) = estimate.and_then(|estimate| self.reached(row, estimate)) else {

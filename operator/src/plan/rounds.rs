@@ -31,6 +31,12 @@ pub(super) fn has_shares(round: &TableRound, arms: usize, shares: &Allocation) -
     cells::allocations(round, arms).all(|(_, allocation)| allocation.as_ref() == Ok(shares))
 }
 
+/// Whether an arm that may be served has never been.
+pub(super) fn has_newcomer(row: &TablePlacement) -> bool {
+    let served = |arm| row.rounds.iter().any(|round| round.gives(arm));
+    row.variants.iter().enumerate().any(|(arm, variant)| arm > 0 && !variant.withdrawn && !served(arm))
+}
+
 /// When the experiment began: when its first round that shows more than one arm was opened.
 pub(super) fn begun(row: &TablePlacement) -> Option<Timestamp> {
     row.rounds.iter().find(|round| !is_alone(round)).map(|round| round.opened_at.0)

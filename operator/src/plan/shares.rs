@@ -70,7 +70,10 @@ impl Situation<'_> {
 
     /// What is not approved any more is taken out at once, and not when the round may close.
     fn without_withdrawn(&self, row: &TablePlacement, known: Option<&Known<'_>>) -> Wanted {
-        let harms = row.variants.iter().any(|it| guardrails::standing(it, self.approvals).is_some());
+        let current = row.rounds.last();
+        let gives = |arm| current.is_some_and(|round| round.gives(arm));
+        let mut served = row.variants.iter().enumerate().filter(|(arm, _)| gives(*arm));
+        let harms = served.any(|(_, it)| guardrails::standing(it, self.approvals).is_some());
         let why = if harms { "without what does harm" } else { "without what is not approved any more" };
         let shares = match known {
             // It would take a place that the table does not have.
@@ -132,7 +135,8 @@ impl Situation<'_> {
             let last = last.filter(|shares| withdrawn::without(shares, row) == *shares);
             return Wanted::the(last, "the last shares: the table holds as many rounds as it can");
         }
-        if rounds::is_alone(current) || self.may_close(current, words::samples(estimate)) {
+        let is_due = rounds::is_alone(current) || rounds::has_newcomer(row);
+        if is_due || self.may_close(current, words::samples(estimate)) {
             return Wanted::the(Some(next.allocation), next.reason.as_str());
         }
         let why = self.before.map_or(next.reason.as_str(), |before| before.round.shares.as_str());

@@ -26,7 +26,7 @@ pub struct Recall {
 pub fn recall(object: &AdCampaign, seen: &Seen, now: Timestamp) -> Recall {
     let approvals = Approvals::read(object.into(), seen);
     let rows = seen.table.as_ref().map_or(&[][..], |table| &table.spec.placements);
-    let edits = edits::in_table(&object.name_any(), rows, approvals.honored());
+    let edits = edits::known(&object.name_any(), rows, approvals.honored());
     let approvals = approvals.with_edits(edits);
     let rows = rows.iter();
     let (controls, others): (Vec<Vec<Copy>>, Vec<Vec<Copy>>) =
@@ -34,7 +34,9 @@ pub fn recall(object: &AdCampaign, seen: &Seen, now: Timestamp) -> Recall {
     let (controls, others) = (controls.concat(), others.concat());
     let review_statuses =
         approvals.statuses(&others.iter().collect::<Vec<_>>(), &controls.iter().collect::<Vec<_>>());
-    let table = seen.table.as_ref().and_then(|table| without_recalled(table, &approvals, now));
+    let offer = object.spec.brief.offer.as_ref().and_then(|offer| offer.valid_until.as_ref());
+    let offer = if offer.is_some_and(|end| end.0 <= now) { Offer::Over } else { Offer::Holds };
+    let table = seen.table.as_ref().and_then(|table| without_recalled(table, &approvals, offer, now));
     Recall { table, review_statuses }
 }
 
@@ -43,13 +45,25 @@ fn split(mut copies: Vec<Copy>) -> (Vec<Copy>, Vec<Copy>) {
     (copies, others)
 }
 
-/// The table without what is served and not approved any more; nothing where that is what it is.
-fn without_recalled(table: &AdTable, approvals: &Approvals<'_>, now: Timestamp) -> Option<AdTable> {
+/// Whether people may still be promised what copy promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    Holds,
+    Over,
+}
+
+/// The table without what is served and may not be any more; nothing where that is what it is.
+fn without_recalled(
+    table: &AdTable,
+    approvals: &Approvals<'_>,
+    offer: Offer,
+    now: Timestamp,
+) -> Option<AdTable> {
     let mut spec = table.spec.clone();
     for row in &mut spec.placements {
         mark(row, approvals);
-        if is_served(row) {
-            take_out(row, now);
+        if is_served(row) || (offer == Offer::Over && is_beside_control(row)) {
+            take_out(row, offer, now);
         }
     }
     if spec == table.spec {
@@ -71,14 +85,16 @@ fn without_recalled(table: &AdTable, approvals: &Approvals<'_>, now: Timestamp) 
     })
 }
 
-/// Opens a round with the last shares, but for theirs; with the control alone where the table takes no other.
-fn take_out(row: &mut TablePlacement, now: Timestamp) {
+/// Opens a round with the last shares, but for theirs; with the control alone where the table takes no other, or the offer is
+/// over.
+fn take_out(row: &mut TablePlacement, offer: Offer, now: Timestamp) {
     let arms = row.variants.len();
     let Some(current) = row.rounds.last().cloned() else { return };
     let shares = |allocation: &Allocation| allocation.shares().iter().map(|share| share.get()).collect();
     let alone = Allocation::only(0, arms).expect("there is a control");
     let allocations = cells::allocations(&current, arms).map(|(segment, allocation)| {
-        let rest = allocation.ok().filter(|_| !rounds::is_full(row)).map(|it| without(&it, row));
+        let goes_on = offer == Offer::Holds && !rounds::is_full(row);
+        let rest = allocation.ok().filter(|_| goes_on).map(|it| without(&it, row));
         SegmentAllocation {
             segments: vec![segment.to_owned()],
             shares: shares(rest.as_ref().unwrap_or(&alone)),
@@ -106,6 +122,11 @@ pub(super) fn mark(row: &mut TablePlacement, approvals: &Approvals<'_>) {
 pub(super) fn is_served(row: &TablePlacement) -> bool {
     let gives = |arm| row.rounds.last().is_some_and(|round| round.gives(arm));
     row.variants.iter().enumerate().any(|(arm, variant)| variant.withdrawn && gives(arm))
+}
+
+/// Whether anything but the control has a share.
+fn is_beside_control(row: &TablePlacement) -> bool {
+    (1..row.variants.len()).any(|arm| row.rounds.last().is_some_and(|round| round.gives(arm)))
 }
 
 /// Whether nothing is left beside the control.

@@ -61,12 +61,15 @@ pub(crate) async fn watch(client: &Client, campaigns: Store<AdCampaign>) -> (Kep
     let ((of, changes), (of_all, interruptions)) = (unbounded(), unbounded());
     let told = Told { of, of_all };
     let mut watches = JoinSet::new();
+    let all = watcher::Config::default();
+    // A cluster has other Jobs, and may have very many.
+    let ours = all.clone().labels(&format!("{}={}", api::name::MANAGED_BY_LABEL, api::name::MANAGED_BY));
     let kept = Kept {
-        variants: keep(&mut watches, client, &told, owner),
-        tables: keep(&mut watches, client, &told, owner),
-        jobs: keep(&mut watches, client, &told, owner),
-        reviews: keep(&mut watches, client, &told, reviewed),
-        models: keep(&mut watches, client, &told, move |model| users(&campaigns, model)),
+        variants: keep(&mut watches, client, &told, all.clone(), owner),
+        tables: keep(&mut watches, client, &told, all.clone(), owner),
+        jobs: keep(&mut watches, client, &told, ours, owner),
+        reviews: keep(&mut watches, client, &told, all.clone(), reviewed),
+        models: keep(&mut watches, client, &told, all, move |model| users(&campaigns, model)),
     };
     let Kept { variants, tables, jobs, reviews, models } = &kept;
     let filled = futures::future::join5(
@@ -91,6 +94,7 @@ fn keep<K>(
     watches: &mut JoinSet<()>,
     client: &Client,
     told: &Told,
+    of: watcher::Config,
     campaigns: impl Fn(&K) -> Vec<ObjectRef<AdCampaign>> + Send + 'static,
 ) -> Store<K>
 where
@@ -104,7 +108,7 @@ where
 {
     let (store, writer) = reflector::store();
     let objects: Api<K> = Api::all(client.clone());
-    let events = follow(objects, watcher::Config::default())
+    let events = follow(objects, of)
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer);

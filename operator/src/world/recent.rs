@@ -34,6 +34,11 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         answers.insert(key, (Instant::now(), answer));
     }
 
+    /// The answer is not what it was.
+    pub(super) fn forget(&self, key: &K) {
+        self.answers().remove(key);
+    }
+
     fn answers(&self) -> MutexGuard<'_, HashMap<K, (Instant, V)>> {
         // Whoever panicked left whole answers.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -51,6 +56,8 @@ mod tests {
         long.put("a".to_owned(), 1);
         long.put("b".to_owned(), 2);
         assert_eq!((long.get("a"), long.get("b")), (Some(1), Some(2)));
+        long.forget(&"a".to_owned());
+        assert_eq!((long.get("a"), long.get("b")), (None, Some(2)));
         let short = Recent::new(Duration::ZERO);
         short.put("a".to_owned(), 1);
         short.put("b".to_owned(), 2);

@@ -264,10 +264,12 @@ async fn edited(stage: &Stage, variant: &str) -> anyhow::Result<String> {
     ensure!(stage.served().await? == [variant.to_owned()]);
     let said = stage.broadside("alice", &["edit", "trail", variant, text]).await?.done()?;
     ensure!(said.starts_with(&format!("alice edits {variant}")), "{said}");
-    stage.until("what was edited", async || Ok(stage.served().await? != [variant.to_owned()])).await?;
-    let edited = stage.variant("Your trail is waiting now").await?;
-    ensure!(stage.served().await? == std::slice::from_ref(&edited));
-    Ok(edited)
+    let is_served = async || {
+        let edited = stage.variant("Your trail is waiting now").await?;
+        Ok(stage.served().await? == [edited])
+    };
+    stage.until("what was edited", is_served).await?;
+    stage.variant("Your trail is waiting now").await
 }
 
 /// Reviews as bob may change them.
