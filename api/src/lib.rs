@@ -5,7 +5,7 @@
 //! objects   AdCampaign  AdVariant  AdTable  AdModel  AdReview   what `kubectl` sees
 //! wire      decide  ofrep  event  totals  part  token     what applications and the operator send to the gateway
 //! records   evidence                                       what a verdict rests on, for GitOps and its readers
-//! words     amount  condition  figure  landing_page  name  quantity   what both are written with
+//! words     amount  condition  figure  landing_page  name  quantity  scope   what all are written with
 //! ```
 //!
 //! The crate decides nothing and reads nothing. Strings with a grammar (`10%`, `30m`) stay strings in the objects,
@@ -29,6 +29,7 @@ mod price;
 mod quantity;
 mod review;
 mod schema;
+mod scope;
 mod table;
 mod variant;
 pub mod wire;
@@ -53,6 +54,7 @@ pub use people::{Exclusion, Group, Holdout, TableExclusion, TableHoldout};
 pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use review::{AdReview, AdReviewSpec, AdReviewStatus, Decision, ReviewState, ReviewedVariant};
+pub use scope::{Namespace, NoNamespace, Scope};
 pub use table::{
     AdTable, AdTableSpec, CampaignIdentity, Harm, SegmentAllocation, TableException, TableMetric,
     TablePlacement, TableRound, TableRules, TableVariant,

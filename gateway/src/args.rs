@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::DurationError;
 use api::wire::part::Part;
+use api::{DurationError, NoNamespace, Scope};
 use clap::{Args, Parser, Subcommand};
 
 use crate::auth::files::ApiKeyFiles;
@@ -17,7 +17,6 @@ use crate::ledger::export::Format;
 use crate::ledger::export::schedule::Schedule;
 use crate::ledger::stream::Place;
 use crate::size::Size;
-use crate::tables::cluster::Scope;
 use crate::telemetry::LogFormat;
 use crate::tls::{CertificateFiles, TlsArgs};
 
@@ -167,9 +166,15 @@ pub struct CommonArgs {
     /// Where tables come from: `kubernetes`, or a folder of AdTable files (YAML or JSON, one table each).
     #[arg(long, env = "BROADSIDE_TABLES", default_value = "kubernetes", value_name = "kubernetes|DIR")]
     pub tables: String,
-    /// The namespace whose tables are served, or `all`. Files are not filtered.
-    #[arg(long, env = "BROADSIDE_NAMESPACE", default_value = "all", value_name = "NAME|all")]
-    pub namespace: String,
+    /// The namespaces whose tables are served, with commas between them, or again for each; or `all`. Files are not filtered.
+    #[arg(
+        long,
+        env = "BROADSIDE_NAMESPACE",
+        default_value = "all",
+        value_name = "NAME,..|all",
+        value_delimiter = ','
+    )]
+    pub namespace: Vec<String>,
     /// The file of the release's secret, at least 32 bytes; the same for every process of a release.
     #[arg(long, env = "BROADSIDE_KEY_FILE", value_name = "FILE")]
     pub key_file: PathBuf,
@@ -322,9 +327,12 @@ pub enum ConfigError {
     /// The folder of tables is none.
     #[error("--tables: {} is no folder: create it, or use `kubernetes`", .0.display())]
     NoFolder(PathBuf),
-    /// The namespace is none.
-    #[error("--namespace is empty: name one, or use `all`")]
-    NoNamespace,
+    /// A namespace is none.
+    #[error("--namespace: {0}, or `all`")]
+    NoNamespace(#[from] NoNamespace),
+    /// All namespaces, and some.
+    #[error("--namespace: `all` has every other in it: name those that are served, or leave them out")]
+    AllAndSome,
     /// An origin is none.
     #[error("--allow-origin: {0}")]
     NoOrigin(NoOrigin),
@@ -456,7 +464,7 @@ impl Config {
             decisions: decisions(record_decisions, &role, stream.as_ref())?,
             role,
             listen,
-            source: source(&tables, namespace)?,
+            source: source(&tables, &namespace)?,
             key_file,
             origins,
             visitors,
@@ -490,16 +498,20 @@ impl NatsArgs {
     }
 }
 
-fn source(tables: &str, namespace: String) -> Result<Source, ConfigError> {
+fn source(tables: &str, namespaces: &[String]) -> Result<Source, ConfigError> {
     if tables == "kubernetes" {
-        return match namespace.as_str() {
-            "" => Err(ConfigError::NoNamespace),
-            "all" => Ok(Source::Cluster(Scope::All)),
-            _ => Ok(Source::Cluster(Scope::Namespace(namespace))),
-        };
+        return scope(namespaces).map(Source::Cluster);
     }
     let folder = PathBuf::from(tables);
     if folder.is_dir() { Ok(Source::Folder(folder)) } else { Err(ConfigError::NoFolder(folder)) }
+}
+
+fn scope(namespaces: &[String]) -> Result<Scope, ConfigError> {
+    match namespaces {
+        [all] if all == "all" => Ok(Scope::All),
+        some if some.iter().any(|name| name == "all") => Err(ConfigError::AllAndSome),
+        some => Ok(some.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()?.into()),
+    }
 }
 
 #[cfg(test)]
@@ -519,8 +531,21 @@ mod tests {
         };
         let source = |line: &str| read(line).map(|config| config.source);
         assert_eq!(source("gateway decide --key-file k"), Ok(Source::Cluster(Scope::All)));
-        let one = Source::Cluster(Scope::Namespace("shop".into()));
-        assert_eq!(source("gateway decide --key-file k --namespace shop"), Ok(one));
+        let some = |names: &[&str]| {
+            let names = names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>();
+            Source::Cluster(names.into())
+        };
+        assert_eq!(source("gateway decide --key-file k --namespace shop"), Ok(some(&["shop"])));
+        for two in ["shop,blog", "blog --namespace shop"] {
+            assert_eq!(
+                source(&format!("gateway decide --key-file k --namespace {two}")),
+                Ok(some(&["blog", "shop"]))
+            );
+        }
+        let odd = source("gateway decide --key-file k --namespace shop,all");
+        assert_eq!(odd, Err(ConfigError::AllAndSome));
+        let odd = source("gateway decide --key-file k --namespace Shop").unwrap_err().to_string();
+        assert!(odd.starts_with("--namespace: \"Shop\" names no namespace: write lower-case"), "{odd}");
         assert_eq!(source("gateway decide --key-file k --tables ."), Ok(Source::Folder(".".into())));
         let missing = ConfigError::NoFolder("/no/such".into());
         assert_eq!(source("gateway decide --key-file k --tables /no/such"), Err(missing));

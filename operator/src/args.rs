@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::{Namespace, Scope};
 use clap::Parser;
 
 use crate::ledger::Addresses;
@@ -65,6 +66,11 @@ pub struct Args {
     #[arg(long, env = "BROADSIDE_REVIEW_POLICY", value_name = "NAME")]
     review_policy: Option<String>,
 
+    /// The namespaces whose campaigns are carried out, with commas between them, or again for each; those of the whole
+    /// cluster, unless one is named.
+    #[arg(long, env = "BROADSIDE_WATCH_NAMESPACE", value_name = "NAME,..", value_delimiter = ',')]
+    watch_namespace: Vec<Namespace>,
+
     /// What is logged: a level, or directives such as `info,operator=debug`.
     #[arg(long, env = "BROADSIDE_LOG", default_value = "info")]
     pub log: String,
@@ -91,6 +97,8 @@ pub struct Config {
     pub lease: Option<(String, String)>,
     /// The admission policy of reviews.
     pub review_policy: Option<String>,
+    /// The namespaces whose campaigns are carried out.
+    pub scope: Scope,
     /// What plans depend on.
     pub settings: Settings,
 }
@@ -115,6 +123,7 @@ impl From<Args> for Config {
             lease,
             identity,
             review_policy,
+            watch_namespace,
             figures_interval,
         } = args;
         let model_images = if worker_image_volumes { ModelImages::Mounted } else { ModelImages::Copied };
@@ -127,7 +136,37 @@ impl From<Args> for Config {
             key: (key_namespace, key_secret),
             lease: lease.zip(identity),
             review_policy,
+            scope: watch_namespace.into(),
             settings: Settings { worker, figures_interval },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn scope(arguments: &[&str]) -> Result<Scope, String> {
+        let needed =
+            ["--ledger-url=http://ledger:8081", "--worker-image=worker:1", "--key-namespace=broadside"];
+        let line = ["operator"].iter().chain(&needed).chain(arguments);
+        let args = Args::try_parse_from(line).map_err(|error| error.to_string())?;
+        Ok(Config::from(args).scope)
+    }
+
+    #[test]
+    fn what_is_watched_is_named_once_or_again_and_is_all_where_nothing_is() {
+        Args::command().debug_assert();
+        assert_eq!(scope(&[]), Ok(Scope::All));
+        let two = scope(&["--watch-namespace=shop,blog"]);
+        assert_eq!(two, scope(&["--watch-namespace=blog", "--watch-namespace=shop"]));
+        let names = |scope: Scope| scope.watches().len();
+        assert_eq!(two.map(names), Ok(2));
+        for odd in ["Shop", "shop,", "shop blog"] {
+            let refused = scope(&["--watch-namespace", odd]).expect_err(odd);
+            let told = refused.contains("--watch-namespace") && refused.contains("names no namespace: write");
+            assert!(told, "{refused}");
         }
     }
 }

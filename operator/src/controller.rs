@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{AdCampaign, AdReview};
-use futures::StreamExt;
+use api::{AdCampaign, AdReview, Namespace, Scope};
+use futures::future::join_all;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::runtime::controller::{self, Action, Controller};
@@ -25,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::observe::{brand, neighbours, observe, observe_reviews};
 use crate::plan::{Settings, plan, recall};
 use crate::status::{Pass, report};
-use crate::world::{Changes, World, watch};
+use crate::world::{Changes, Kept, World, watch, within};
 
 /// What passes share.
 pub struct Context {
@@ -204,36 +205,66 @@ fn spread(object: &AdCampaign) -> u8 {
     object.uid().unwrap_or_default().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }
 
-/// Looks whether campaigns and reviews can be read: whether the definitions are there, of this version too, and we have the
-/// right.
+/// Looks whether campaigns and reviews can be read wherever they are watched: whether the definitions are there, of this version
+/// too, and we have the right.
 ///
 /// The loop's own store could tell when it is filled, but kube wakes only one who waits for that, and it waits itself.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
-pub async fn check(client: &Client) -> Result<(), Error> {
-    let campaigns: Api<AdCampaign> = Api::all(client.clone());
-    campaigns.list(&ListParams::default().limit(1)).await.step("listing campaigns")?;
-    let reviews: Api<AdReview> = Api::all(client.clone());
-    reviews.list(&ListParams::default().limit(1)).await.map(drop).step("listing reviews")
+pub async fn check(client: &Client, scope: &Scope) -> Result<(), Error> {
+    for namespace in scope.watches() {
+        let one = ListParams::default().limit(1);
+        let campaigns: Api<AdCampaign> = within(client, namespace);
+        campaigns.list(&one).await.step("listing campaigns")?;
+        let reviews: Api<AdReview> = within(client, namespace);
+        reviews.list(&one).await.step("listing reviews")?;
+    }
+    Ok(())
 }
 
-/// Runs passes until `shutdown`, for all namespaces.
-pub async fn run(mut context: Context, shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static) {
-    let client = context.client.clone();
-    let controller = Controller::new(Api::<AdCampaign>::all(client.clone()), watcher::Config::default());
+/// Runs passes until `shutdown`, for the namespaces of `scope`.
+pub async fn run(
+    mut context: Context,
+    scope: &Scope,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let (client, shutdown) = (context.client.clone(), shutdown.shared());
     // A pass that does not see what is there would make it anew.
-    let (kept, changes) = tokio::select! {
-        watched = watch(&client, controller.store()) => watched,
+    let watched = tokio::select! {
+        watched = join_all(scope.watches().into_iter().map(|namespace| begin(&client, namespace))) => watched,
         () = shutdown.clone() => return,
     };
-    context.world.keep(kept);
+    let mut begun = Vec::new();
+    for (namespace, (controller, kept, changes)) in scope.watches().into_iter().zip(watched) {
+        context.world.keep(namespace, kept);
+        begun.push((controller, changes));
+    }
+    let context = Arc::new(context);
+    let follow = |(controller, changes)| follow(controller, changes, Arc::clone(&context), shutdown.clone());
+    join_all(begun.into_iter().map(follow)).await;
+}
+
+/// The watches of a namespace, or of all, once they keep what is there.
+async fn begin(client: &Client, namespace: Option<&Namespace>) -> (Controller<AdCampaign>, Kept, Changes) {
+    let controller = Controller::new(within(client, namespace), watcher::Config::default());
+    let (kept, changes) = watch(client, namespace, controller.store()).await;
+    (controller, kept, changes)
+}
+
+/// Runs passes of what changes.
+async fn follow(
+    controller: Controller<AdCampaign>,
+    changes: Changes,
+    context: Arc<Context>,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
     let Changes { of, of_all, watches } = changes;
     controller
         .reconcile_on(of)
         .reconcile_all_on(of_all)
         .graceful_shutdown_on(shutdown)
-        .run(reconcile, on_error, Arc::new(context))
+        .run(reconcile, on_error, context)
         .for_each(|result| async {
             if let Err(error) = result {
                 tell(&error);

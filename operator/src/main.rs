@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     let cluster = kube::Config::infer().await.context("finding the API server")?;
     let client = kube::Client::try_from(cluster.clone()).context("reaching the API server")?;
     key::ensure(client.clone(), &config.key.0, &config.key.1).await?;
-    check(&client).await.context("are the custom resource definitions installed?")?;
+    check(&client, &config.scope).await.context("are the custom resource definitions installed?")?;
     health.set_ready();
     let shutdown = terminated()?.shared();
     let candidate = config.lease.map(|(lease, identity)| {
@@ -61,7 +61,7 @@ async fn main() -> anyhow::Result<()> {
         world: World::asked(client.clone()),
         client,
     };
-    act(run(context, shutdown), leader).await?;
+    act(run(context, &config.scope, shutdown), leader).await?;
     endpoints.abort();
     Ok(())
 }

@@ -15,16 +15,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{AdModel, AdReview, AdTable, AdVariant};
+use api::{AdModel, AdReview, AdTable, AdVariant, Namespace};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::error::{Error, Step};
 use crate::observe::ReviewPolicy;
-use kept::Kept;
-pub(crate) use kept::{Changes, watch};
+pub(crate) use kept::{Changes, Kept, watch};
 use recent::Recent;
 
 /// How old a brand's ConfigMap may be. It may change at any time, and whoever changes it waits for a pass anyway.
@@ -39,7 +39,8 @@ const POLICY_FOR: Duration = Duration::from_secs(30);
 /// What passes read.
 pub struct World {
     client: Client,
-    kept: Option<Kept>,
+    /// By namespace, or one of all.
+    kept: Vec<(Option<Namespace>, Kept)>,
     /// Tables of which a watch is known to be behind, by UID.
     behind: Mutex<BTreeSet<String>>,
     brands: Recent<(String, String), ConfigMap>,
@@ -61,7 +62,7 @@ impl World {
     pub fn asked(client: Client) -> Self {
         Self {
             client,
-            kept: None,
+            kept: Vec::new(),
             behind: Mutex::default(),
             brands: Recent::new(BRAND_FOR),
             winners: Recent::new(WINNER_FOR),
@@ -69,13 +70,14 @@ impl World {
         }
     }
 
-    /// Reads from what watches keep from now on.
-    pub(crate) fn keep(&mut self, kept: Kept) {
-        self.kept = Some(kept);
+    /// Reads from what watches keep of that namespace, or of all, from now on.
+    pub(crate) fn keep(&mut self, namespace: Option<&Namespace>, kept: Kept) {
+        self.kept.push((namespace.cloned(), kept));
     }
 
-    fn kept(&self, age: Age) -> Option<&Kept> {
-        self.kept.as_ref().filter(|_| age == Age::Any)
+    fn kept(&self, namespace: &str) -> Option<&Kept> {
+        let has = |of: &Option<Namespace>| of.as_ref().is_none_or(|of| of.as_str() == namespace);
+        self.kept.iter().find(|(of, _)| has(of)).map(|(_, kept)| kept)
     }
 
     /// The table of a campaign's UID; one that is no older than the number that is `known`, unless there is none.
@@ -86,7 +88,7 @@ impl World {
         known: Option<i64>,
     ) -> Result<Option<AdTable>, Error> {
         let is_behind = self.behind().remove(uid);
-        if let Some(kept) = self.kept.as_ref().filter(|_| !is_behind) {
+        if let Some(kept) = self.kept(namespace).filter(|_| !is_behind) {
             let table = kept.tables.get(&kept::at(namespace, uid)).map(Arc::unwrap_or_clone);
             let number = table.as_ref().map(|table| table.spec.number);
             // Our own write is on its way to us; or somebody deleted it.
@@ -117,7 +119,7 @@ impl World {
         age: Age,
     ) -> Result<Vec<AdVariant>, Error> {
         let is_own = |variant: &AdVariant| variant.owner_references().iter().any(|owner| owner.uid == uid);
-        let mut variants = match self.kept(age) {
+        let mut variants = match self.kept(namespace).filter(|_| age == Age::Any) {
             Some(kept) => kept::of(&kept.variants, namespace, |it| it.spec.campaign == campaign),
             None => {
                 let variants: Api<AdVariant> = Api::namespaced(self.client.clone(), namespace);
@@ -132,7 +134,7 @@ impl World {
 
     /// What people said of campaigns of a name.
     pub(crate) async fn reviews(&self, namespace: &str, campaign: &str) -> Result<Vec<AdReview>, Error> {
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = self.kept(namespace) {
             return Ok(kept::of(&kept.reviews, namespace, |it| it.spec.campaign.name == campaign));
         }
         let reviews: Api<AdReview> = Api::namespaced(self.client.clone(), namespace);
@@ -142,7 +144,7 @@ impl World {
 
     /// A model.
     pub(crate) async fn model(&self, namespace: &str, name: &str) -> Result<Option<AdModel>, Error> {
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = self.kept(namespace) {
             return Ok(kept.models.get(&kept::at(namespace, name)).map(Arc::unwrap_or_clone));
         }
         let models: Api<AdModel> = Api::namespaced(self.client.clone(), namespace);
@@ -151,7 +153,7 @@ impl World {
 
     /// A Job.
     pub(crate) async fn job(&self, namespace: &str, name: &str) -> Result<Option<Job>, Error> {
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = self.kept(namespace) {
             return Ok(kept.jobs.get(&kept::at(namespace, name)).map(Arc::unwrap_or_clone));
         }
         let jobs: Api<Job> = Api::namespaced(self.client.clone(), namespace);
@@ -199,7 +201,7 @@ impl World {
         step: &'static str,
     ) -> Result<Option<ConfigMap>, Error> {
         let key = (namespace.to_owned(), name.to_owned());
-        if let Some(config) = known.get(&key).filter(|_| self.kept.is_some()) {
+        if let Some(config) = known.get(&key).filter(|_| !self.kept.is_empty()) {
             return Ok(Some(config));
         }
         let config = self.config(namespace, name, step).await?;
@@ -212,7 +214,7 @@ impl World {
     /// Whether reviews are held to the policy of that name.
     pub(crate) async fn policy(&self, name: Option<&str>, age: Age) -> Result<ReviewPolicy, Error> {
         let Some(name) = name else { return Ok(ReviewPolicy::Missing) };
-        let known = self.policy.get(name).filter(|_| age == Age::Any && self.kept.is_some());
+        let known = self.policy.get(name).filter(|_| age == Age::Any && !self.kept.is_empty());
         if let Some(known) = known {
             return Ok(known);
         }
@@ -226,4 +228,15 @@ impl World {
         let campaigns: Api<api::AdCampaign> = Api::namespaced(self.client.clone(), namespace);
         Ok(campaigns.list(&ListParams::default()).await.step("listing campaigns")?.items)
     }
+}
+
+/// The objects of a namespace, or of all.
+pub(crate) fn within<K>(client: &Client, namespace: Option<&Namespace>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    namespace.map_or_else(
+        || Api::all(client.clone()),
+        |namespace| Api::namespaced(client.clone(), namespace.as_str()),
+    )
 }

@@ -2,6 +2,8 @@
 
 #[path = "chart/monitoring.rs"]
 mod monitoring;
+#[path = "chart/scope.rs"]
+mod scope;
 
 use std::process::Output;
 
@@ -73,6 +75,9 @@ async fn definitions_are_the_same_from_a_chart_of_their_own() -> Result {
 async fn a_value_that_it_does_not_know_is_refused_by_name() -> Result {
     for (value, named) in [
         ("gateway.replica=3", "replica"),
+        ("scope.namespaces={Shop}", "namespaces"),
+        ("scope.namespaces={shop,shop}", "namespaces"),
+        ("scope.objects=Some", "objects"),
         ("gateway.replicas=none", "replicas"),
         ("ledger.persistence.size=0", "size"),
         ("operator.figuresInterval=often", "figuresInterval"),

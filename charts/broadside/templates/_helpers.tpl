@@ -18,6 +18,82 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Whether the release has what lies in namespaces, and what is cluster-scoped: a text, or none. */}}
+{{- define "broadside.namespaced" -}}
+{{- if ne .Values.scope.objects "ClusterScoped" }}true{{ end }}
+{{- end }}
+{{- define "broadside.clusterScoped" -}}
+{{- if ne .Values.scope.objects "Namespaced" }}true{{ end }}
+{{- end }}
+
+{{/* A part's rules wherever campaigns are: in each namespace of `scope.namespaces`, or else in the whole cluster. */}}
+{{- define "broadside.role" -}}
+{{- if .root.Values.scope.namespaces }}
+{{- if include "broadside.namespaced" .root }}
+{{- range $namespace := .root.Values.scope.namespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ include "broadside.name" $ }}
+  namespace: {{ $namespace }}
+  labels:
+    {{- include "broadside.labels" $ | nindent 4 }}
+rules:
+  {{- $.rules | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- else if include "broadside.clusterScoped" .root }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ include "broadside.name" . }}
+  labels:
+    {{- include "broadside.labels" . | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Gives the role of the part `role` to the account of the part `account`, wherever campaigns are. */}}
+{{- define "broadside.binding" -}}
+{{- if .root.Values.scope.namespaces }}
+{{- if include "broadside.namespaced" .root }}
+{{- range $namespace := .root.Values.scope.namespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ include "broadside.name" $ }}
+  namespace: {{ $namespace }}
+  labels:
+    {{- include "broadside.labels" $ | nindent 4 }}
+{{ include "broadside.given" (merge (dict "kind" "Role") $) }}
+{{- end }}
+{{- end }}
+{{- else if include "broadside.clusterScoped" .root }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ include "broadside.name" . }}
+  labels:
+    {{- include "broadside.labels" . | nindent 4 }}
+{{ include "broadside.given" (merge (dict "kind" "ClusterRole") .) }}
+{{- end }}
+{{- end }}
+{{- define "broadside.given" -}}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ .kind }}
+  name: {{ include "broadside.name" (dict "root" .root "part" .role) }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "broadside.name" (dict "root" .root "part" .account) }}
+    namespace: {{ .root.Release.Namespace }}
+{{- end }}
+
 {{- define "broadside.image" -}}
 {{- if .image.digest -}}
 {{ .image.repository }}@{{ .image.digest }}

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
 
-use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant};
+use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Namespace};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -12,10 +12,11 @@ use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as follow};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
+use super::within;
 use crate::error::chain;
 
 /// What watches keep.
@@ -55,21 +56,26 @@ where
     store.state_filter(meant).into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
-/// Begins to follow what campaigns consist of, and returns once all that is there is kept. A change of a model is told to the
-/// `campaigns` that name it.
-pub(crate) async fn watch(client: &Client, campaigns: Store<AdCampaign>) -> (Kept, Changes) {
+/// Begins to follow what campaigns of a namespace, or of all, consist of, and returns once all that is there is kept. A change of
+/// a model is told to the `campaigns` that name it.
+pub(crate) async fn watch(
+    client: &Client,
+    namespace: Option<&Namespace>,
+    campaigns: Store<AdCampaign>,
+) -> (Kept, Changes) {
     let ((of, changes), (of_all, interruptions)) = (unbounded(), unbounded());
     let told = Told { of, of_all };
+    let place = (client, namespace);
     let mut watches = JoinSet::new();
     let all = watcher::Config::default();
     // A cluster has other Jobs, and may have very many.
     let ours = all.clone().labels(&format!("{}={}", api::name::MANAGED_BY_LABEL, api::name::MANAGED_BY));
     let kept = Kept {
-        variants: keep(&mut watches, client, &told, all.clone(), owner),
-        tables: keep(&mut watches, client, &told, all.clone(), owner),
-        jobs: keep(&mut watches, client, &told, ours, owner),
-        reviews: keep(&mut watches, client, &told, all.clone(), reviewed),
-        models: keep(&mut watches, client, &told, all, move |model| users(&campaigns, model)),
+        variants: keep(&mut watches, place, &told, all.clone(), owner),
+        tables: keep(&mut watches, place, &told, all.clone(), owner),
+        jobs: keep(&mut watches, place, &told, ours, owner),
+        reviews: keep(&mut watches, place, &told, all.clone(), reviewed),
+        models: keep(&mut watches, place, &told, all, move |model| users(&campaigns, model)),
     };
     let Kept { variants, tables, jobs, reviews, models } = &kept;
     let filled = futures::future::join5(
@@ -92,7 +98,7 @@ struct Told {
 
 fn keep<K>(
     watches: &mut JoinSet<()>,
-    client: &Client,
+    (client, namespace): (&Client, Option<&Namespace>),
     told: &Told,
     of: watcher::Config,
     campaigns: impl Fn(&K) -> Vec<ObjectRef<AdCampaign>> + Send + 'static,
@@ -107,8 +113,7 @@ where
         + 'static,
 {
     let (store, writer) = reflector::store();
-    let objects: Api<K> = Api::all(client.clone());
-    let events = follow(objects, of)
+    let events = follow(within::<K>(client, namespace), of)
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer);

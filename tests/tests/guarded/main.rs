@@ -1,5 +1,5 @@
 //! A release with all that guards it, on a real cluster: certificates, keys of applications, a stream of a real nats-server,
-//! two ledgers, exports, NetworkPolicies and recorded decisions. Needs root, and a nats-server.
+//! two ledgers, exports, NetworkPolicies, recorded decisions, and rights in one namespace alone. Needs root, and a nats-server.
 
 mod nats;
 mod visitors;
@@ -41,10 +41,11 @@ async fn a_release_with_all_that_guards_it_counts_to_the_end() -> anyhow::Result
         "ledger.keepLog=1d",
         "ledger.export.every=1m",
         "ledger.export.existingClaim=exports",
+        "scope.namespaces={shop}",
     ];
     let release = Release {
         images: vec![nats],
-        objects: [nats::OBJECTS, &secrets(&authority)?, EXPORTS].join("---\n"),
+        objects: [nats::OBJECTS, &secrets(&authority)?, EXPORTS, SHOP].join("---\n"),
         values: values.map(str::to_owned).to_vec(),
     };
     let progress = Progress::new(|line| {
@@ -78,7 +79,6 @@ async fn a_release_with_all_that_guards_it_counts_to_the_end() -> anyhow::Result
 
 /// Campaigns, by name and UID, until each ledger has one.
 async fn one_of_each_part(stage: &Installation) -> anyhow::Result<Vec<(String, String)>> {
-    stage.kubectl.run("create namespace shop").await?;
     let mut campaigns: Vec<(String, String)> = Vec::new();
     while campaigns.len() < 2 || parts(&campaigns) < 2 {
         let name = format!("trail-{}", campaigns.len());
@@ -161,6 +161,13 @@ fn secrets(authority: &Authority) -> anyhow::Result<String> {
     });
     Ok(format!("{tls}\n---\n{keys}\n"))
 }
+
+/// Where its rights are.
+const SHOP: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+";
 
 const EXPORTS: &str = "
 apiVersion: v1

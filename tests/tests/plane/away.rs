@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::gateway::GatewayProcess;
 use crate::server::Server;
 
-const UID: &str = "2f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c11";
+pub(crate) const UID: &str = "2f1c9a52-3b1e-4a3c-9a41-5d0b6f3f7c11";
 
-fn table() -> anyhow::Result<AdTable> {
+pub(crate) fn table() -> anyhow::Result<AdTable> {
     let slots =
         api::Slots::from([("headline", "Meet it"), ("button", "Go")].map(|(k, v)| (k.into(), v.into())));
     let variant = json!({"name": "control", "digest": api::name::copy_digest(&slots), "slots": slots});
@@ -39,7 +39,7 @@ async fn decide(gateway: &GatewayProcess, subject: &str) -> anyhow::Result<(Stri
     Ok((answer["reason"].as_str().unwrap_or_default().to_owned(), answer["token"].clone()))
 }
 
-async fn post(gateway: &GatewayProcess, path: &str, body: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn post(gateway: &GatewayProcess, path: &str, body: &Value) -> anyhow::Result<Value> {
     let request = reqwest::Client::new().post(format!("{}{path}", gateway.url)).json(body);
     Ok(request.send().await?.json().await?)
 }

@@ -17,10 +17,15 @@ pub(crate) struct GatewayProcess {
 
 impl GatewayProcess {
     pub(crate) async fn start(role: &str, kubeconfig: &Path) -> anyhow::Result<Self> {
+        Self::start_in(role, kubeconfig, "default").await
+    }
+
+    /// The same for other namespaces, with commas between them.
+    pub(crate) async fn start_in(role: &str, kubeconfig: &Path, namespaces: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("key"), [7; 32])?;
         let mut process = Command::new(programs::ours("gateway")?)
-            .args([role, "--listen=127.0.0.1:0", "--log-format=json", "--namespace=default"])
+            .args([role, "--listen=127.0.0.1:0", "--log-format=json", "--namespace", namespaces])
             .arg(format!("--key-file={}", folder.path().join("key").display()))
             .arg(format!("--data={}", folder.path().join("data").display()))
             .env("KUBECONFIG", kubeconfig)

@@ -2,11 +2,13 @@
 
 mod away;
 mod brand;
+mod chart;
 mod gateway;
 mod group;
 mod leader;
 mod outdated;
 mod quiet;
 mod reviews;
+mod scope;
 mod server;
 mod transitions;

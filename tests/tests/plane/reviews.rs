@@ -8,19 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use api::{AdCampaign, AdReview, AdTable, AdVariant, ReviewState};
-use futures::FutureExt;
+use api::{AdCampaign, AdReview, AdTable, AdVariant, ReviewState, Scope};
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::discovery::ApiResource;
-use kube::{Api, Client, Config, ResourceExt};
+use kube::api::{DeleteParams, ListParams, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use operator::controller::run;
 use operator::leader::Leadership;
 use serde_json::{Value, json};
 use stage::programs;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
+use crate::chart;
 use crate::quiet::{HandClock, reviewed};
 use crate::server::Server;
 
@@ -64,35 +63,21 @@ impl Stage {
         let ledger = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", ledger.local_addr()?);
         let context = reviewed(client.clone(), &url, clock, Leadership::alone(), policy)?;
-        tokio::spawn(operator::controller::run(context, async { drop(ends.await) }.shared()));
+        tokio::spawn(async move { run(context, &Scope::All, async { drop(ends.await) }).await });
         Ok(Self { server, client, folder: tempfile::tempdir()?, _operator: operator, _ledger: ledger })
     }
 
     /// What the chart says of who may review.
     async fn install(&self) -> anyhow::Result<()> {
-        let mut helm = Command::new(cluster::tools::helm().await?);
-        helm.args(["template", "broadside"]).arg(programs::repository().join("charts/broadside"));
-        for template in ["admission/reviews.yaml", "approver-role.yaml"] {
-            helm.args(["--show-only", &format!("templates/{template}")]);
-        }
-        let rendered = helm.output().await?;
-        ensure!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
-        for document in String::from_utf8(rendered.stdout)?.split("\n---\n") {
-            self.apply(&serde_saphyr::from_str(document)?).await?;
+        for object in chart::rendered_of(&["admission/reviews.yaml", "approver-role.yaml"], &[]).await? {
+            chart::apply(&self.client, &object, &PatchParams::apply("test")).await?;
         }
         Ok(())
     }
 
     async fn apply(&self, object: &Value) -> anyhow::Result<()> {
-        let object: DynamicObject = serde_json::from_value(object.clone())?;
-        let types = object.types.clone().context("a kind")?;
-        let resource = ApiResource::from_gvk(&(&types).try_into()?);
-        let objects: Api<DynamicObject> = match &object.metadata.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
-        objects.patch(&object.name_any(), &PatchParams::apply("test"), &Patch::Apply(&object)).await?;
-        Ok(())
+        let object = serde_json::from_value(object.clone())?;
+        chart::apply(&self.client, &object, &PatchParams::apply("test")).await
     }
 
     /// Lets a person do in the namespace what the role says.
@@ -108,13 +93,7 @@ impl Stage {
 
     /// A kubeconfig of that person.
     fn kubeconfig(&self, person: &str) -> anyhow::Result<PathBuf> {
-        let mut config = Kubeconfig::read_from(self.server.kubeconfig())?;
-        for named in &mut config.auth_infos {
-            named.auth_info.get_or_insert_default().impersonate = Some(person.to_owned());
-        }
-        let path = self.folder.path().join(person);
-        std::fs::write(&path, serde_json::to_string(&config)?)?;
-        Ok(path)
+        self.server.kubeconfig_of(person, self.folder.path())
     }
 
     /// What the command says to that person.
@@ -274,9 +253,7 @@ async fn edited(stage: &Stage, variant: &str) -> anyhow::Result<String> {
 
 /// Reviews as bob may change them.
 async fn reviews_of_bob(stage: &Stage) -> anyhow::Result<Api<AdReview>> {
-    let config = Kubeconfig::read_from(stage.kubeconfig("bob")?)?;
-    let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
-    Ok(Api::namespaced(Client::try_from(config)?, "default"))
+    Ok(Api::namespaced(stage.server.client_of("bob").await?, "default"))
 }
 
 /// What the API server says to bob, who takes a word of alice away.

@@ -1,7 +1,9 @@
 //! An API server of one test's own, with our definitions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use anyhow::ensure;
 use cluster::{ControlPlane, ControlPlaneConfig, Controllers};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
@@ -15,9 +17,14 @@ pub(crate) struct Server(ControlPlane);
 impl Server {
     /// A server that serves our definitions, and nothing that acts on objects.
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_as(ControlPlaneConfig { controllers: Controllers::Off, ..ControlPlaneConfig::default() })
+            .await
+    }
+
+    /// The same with a configuration of its own.
+    pub(crate) async fn start_as(config: ControlPlaneConfig) -> anyhow::Result<Self> {
         // Whoever installed one before was a test of ours.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = ControlPlaneConfig { controllers: Controllers::Off, ..ControlPlaneConfig::default() };
         let server = Self(ControlPlane::start(config).await?);
         define(&server.client().await?).await?;
         Ok(server)
@@ -35,6 +42,35 @@ impl Server {
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::try_from(self.config().await?)?)
     }
+
+    /// A client of another user, who may do what RBAC lets them do.
+    pub(crate) async fn client_of(&self, user: &str) -> anyhow::Result<Client> {
+        let mut config = self.config().await?;
+        config.auth_info.impersonate = Some(user.to_owned());
+        Ok(Client::try_from(config)?)
+    }
+
+    /// A kubeconfig of another user, in that folder.
+    pub(crate) fn kubeconfig_of(&self, user: &str, folder: &Path) -> anyhow::Result<PathBuf> {
+        let mut config = Kubeconfig::read_from(self.kubeconfig())?;
+        for named in &mut config.auth_infos {
+            named.auth_info.get_or_insert_default().impersonate = Some(user.to_owned());
+        }
+        // A colon would part two files in KUBECONFIG.
+        let path = folder.join(user.replace(':', "-"));
+        std::fs::write(&path, serde_json::to_string(&config)?)?;
+        Ok(path)
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, is: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while !is().await? {
+        ensure!(tokio::time::Instant::now() < deadline, "{what} did not come");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 async fn define(client: &Client) -> anyhow::Result<()> {
