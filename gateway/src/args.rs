@@ -16,6 +16,7 @@ use crate::decide::{NoCookie, VisitorCookie};
 use crate::ledger::export::Format;
 use crate::ledger::export::schedule::Schedule;
 use crate::ledger::stream::Place;
+use crate::probe::ProbeArgs;
 use crate::size::Size;
 use crate::telemetry::LogFormat;
 use crate::tls::{CertificateFiles, TlsArgs};
@@ -53,6 +54,8 @@ pub enum CommandArgs {
     Backup(BackupArgs),
     /// Make a ledger from a backup, all of which is verified before anything is written.
     Restore(RestoreArgs),
+    /// Ask gateway and ledger as an application would, and print a line for each check. Fails unless all is well.
+    Probe(ProbeArgs),
 }
 
 /// What a process with a ledger takes.
@@ -220,6 +223,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// Make it from its copy.
     Restore(RestoreArgs),
+    /// Ask others.
+    Probe(ProbeArgs),
 }
 
 /// What the stream of events is.
@@ -397,6 +402,7 @@ impl TryFrom<CommandArgs> for Command {
             CommandArgs::Repair(repair) => Self::Repair(repair),
             CommandArgs::Backup(backup) => Self::Backup(backup),
             CommandArgs::Restore(restore) => Self::Restore(restore),
+            CommandArgs::Probe(probe) => Self::Probe(probe),
         })
     }
 }

@@ -18,9 +18,11 @@ mod guard;
 mod keys;
 mod metrics;
 mod operator;
+mod shown;
 
 pub use caller::Caller;
 pub use guard::Access;
 pub use keys::{ApiKey, ApiKeyError, ApiKeys, KEY_MINIMUM, Spent};
 pub use metrics::counted;
 pub use operator::{AUDIENCE, Account, HOLDS_FOR, NoAccount, Reviewer, Totals};
+pub use shown::ShownKey;

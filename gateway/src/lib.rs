@@ -25,6 +25,7 @@ pub mod decide;
 pub mod key;
 pub mod ledger;
 pub mod offline;
+pub mod probe;
 pub mod refusal;
 pub mod run;
 pub mod serve;

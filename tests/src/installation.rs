@@ -42,6 +42,8 @@ pub struct Installation {
     pub cluster: Cluster,
     /// kubectl.
     pub kubectl: Kubectl,
+    /// Helm.
+    pub helm: Kubectl,
     /// Our command.
     pub broadside: Kubectl,
     /// Where applications ask.
@@ -71,7 +73,17 @@ impl Installation {
         let broadside = Kubectl::new(programs::ours("broadside")?, kubeconfig);
         let gateway = service(&kubectl, "gateway").await?;
         let ledger = service(&kubectl, "ledger").await?;
-        Ok(Self { cluster, kubectl, broadside, gateway, ledger })
+        Ok(Self { cluster, kubectl, helm, broadside, gateway, ledger })
+    }
+}
+
+impl Installation {
+    /// What the release's own test says, from a pod inside of the cluster.
+    ///
+    /// # Errors
+    /// When a check fails.
+    pub async fn test(&self) -> anyhow::Result<String> {
+        self.helm.run(&format!("test {RELEASE} --namespace {NAMESPACE} --logs --timeout 2m")).await
     }
 }
 

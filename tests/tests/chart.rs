@@ -2,6 +2,8 @@
 
 #[path = "chart/monitoring.rs"]
 mod monitoring;
+#[path = "chart/probe.rs"]
+mod probe;
 #[path = "chart/scope.rs"]
 mod scope;
 
@@ -32,6 +34,13 @@ async fn helm_of(chart: &str, arguments: &[&str]) -> anyhow::Result<Output> {
 
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The document of a kind in what Helm renders.
+async fn document(values: &str, kind: &str) -> anyhow::Result<String> {
+    let chart = said(&helm(&["template", "--set", values]).await?);
+    let found = chart.split("\n---\n").find(|document| document.contains(&format!("\nkind: {kind}\n")));
+    Ok(found.with_context(|| format!("no {kind}: {chart}"))?.to_owned())
 }
 
 #[tokio::test]
@@ -322,6 +331,7 @@ async fn each_part_reaches_what_it_must_and_nothing_else() -> Result {
 #[tokio::test]
 async fn each_part_is_reached_by_those_who_must_and_by_nobody_else() -> Result {
     let operator = "TCP 8081 from operator broadside broadside";
+    let probe = "probe broadside broadside";
     let (shop, prometheus) = (
         ",networkPolicy.applications.from[0].namespaceSelector.matchLabels.name=shop,\
          networkPolicy.applications.from[1].ipBlock.cidr=192.0.2.0/24",
@@ -329,11 +339,16 @@ async fn each_part_is_reached_by_those_who_must_and_by_nobody_else() -> Result {
     );
     for (values, of_gateway, of_ledger, of_operator) in [
         ("", "TCP 8080 from all", "TCP 8081 from all", ""),
-        (shop, "TCP 8080 from shop or 192.0.2.0/24", "TCP 8081 from shop or 192.0.2.0/24", ""),
+        (
+            shop,
+            format!("TCP 8080 from shop or 192.0.2.0/24 or {probe}").as_str(),
+            format!("TCP 8081 from shop or 192.0.2.0/24 or {probe}").as_str(),
+            "",
+        ),
         (
             format!("{shop}{prometheus}").as_str(),
-            "TCP 8080 from shop or 192.0.2.0/24; TCP 8080 from monitoring",
-            "TCP 8081 from shop or 192.0.2.0/24; TCP 8081 from monitoring",
+            format!("TCP 8080 from shop or 192.0.2.0/24 or {probe}; TCP 8080 from monitoring").as_str(),
+            format!("TCP 8081 from shop or 192.0.2.0/24 or {probe}; TCP 8081 from monitoring").as_str(),
             "TCP 8080 from monitoring",
         ),
     ] {
@@ -481,13 +496,14 @@ async fn keys_of_applications_are_mounted_for_gateway_and_ledger_alike() -> Resu
     assert!(!said(&helm(&["template"]).await?).contains(flag));
     let values = "gateway.apiKeySecrets={shop-keys,blog-keys},gateway.rateLimit=50";
     let with = said(&helm(&["template", "--set", values]).await?);
-    for line in [
-        "- --rate-limit=50\n",
-        "- --api-keys=/var/run/broadside/api-keys\n",
-        "- secret: {name: shop-keys}\n",
-        "- secret: {name: blog-keys}\n",
+    // By `helm test` too, which shows one.
+    for (line, times) in [
+        ("- --rate-limit=50\n", 2),
+        ("- --api-keys=/var/run/broadside/api-keys\n", 3),
+        ("- secret: {name: shop-keys}\n", 3),
+        ("- secret: {name: blog-keys}\n", 3),
     ] {
-        assert_eq!(with.matches(line).count(), 2, "{line}: {with}");
+        assert_eq!(with.matches(line).count(), times, "{line}: {with}");
     }
     Ok(())
 }

@@ -312,10 +312,16 @@ tolerations:
   {{- end }}
 {{- end }}
 
-{{/* Who reaches gateway and ledger alike. One port serves applications and metrics, so metrics open it to nobody else. */}}
+{{/* Who reaches gateway and ledger alike: applications, and `helm test` as one of them. One port serves applications and
+metrics, so metrics open it to nobody else. */}}
 {{- define "broadside.commonIngress" -}}
-{{- include "broadside.ingressRule" (dict "from" .policy.applications.from "port" .port) }}
-{{- with .policy.monitoring.from }}
+{{- $from := .root.Values.networkPolicy.applications.from }}
+{{- if $from }}
+{{- $probe := include "broadside.selector" (dict "root" .root "part" "probe") | fromYaml }}
+{{- $from = append $from (dict "podSelector" (dict "matchLabels" $probe)) }}
+{{- end }}
+{{- include "broadside.ingressRule" (dict "from" $from "port" .port) }}
+{{- with .root.Values.networkPolicy.monitoring.from }}
 {{ include "broadside.ingressRule" (dict "from" . "port" $.port) }}
 {{- end }}
 {{- end }}

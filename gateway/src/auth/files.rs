@@ -76,13 +76,7 @@ impl ApiKeyFiles {
     }
 
     fn read(&self, before: &ApiKeys) -> Result<Found, ApiKeyFileError> {
-        let unreadable = |source| ApiKeyFileError::Folder { path: self.folder.clone(), source };
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(unreadable)? {
-            paths.push(entry.map_err(unreadable)?.path());
-        }
-        // In an order that the file system does not choose, so that of two files with one key always the same is refused.
-        paths.sort();
+        let paths = paths(&self.folder)?;
         let mut found = Found { keys: ApiKeys::default(), faults: Vec::new() };
         paths.iter().filter_map(|path| Some((path, name(path)?))).for_each(|(path, name)| {
             found.take(path, name, self.key(path, name, before), before);
@@ -131,15 +125,29 @@ fn tell(keys: &ApiKeys) {
     }
 }
 
+/// What a folder of keys has, in an order that the file system does not choose, so that of two files with one key always the
+/// same is refused.
+pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, ApiKeyFileError> {
+    let unreadable = |source| ApiKeyFileError::Folder { path: folder.to_owned(), source };
+    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(unreadable)?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// The name of a file of keys. What begins with a dot is a mounted Secret's own.
-fn name(path: &Path) -> Option<&str> {
+pub(super) fn name(path: &Path) -> Option<&str> {
     path.file_name()?.to_str().filter(|name| !name.starts_with('.'))
 }
 
 fn read(path: &Path, name: &str) -> Result<ApiKey, ApiKeyFileError> {
-    let unreadable = |source| ApiKeyFileError::Unreadable { path: path.to_owned(), source };
-    let content = std::fs::read(path).map_err(unreadable)?;
+    let content = read_bytes(path)?;
     ApiKey::new(name, &content).map_err(|fault| ApiKeyFileError::Wrong { path: path.to_owned(), fault })
+}
+
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ApiKeyFileError> {
+    std::fs::read(path).map_err(|source| ApiKeyFileError::Unreadable { path: path.to_owned(), source })
 }
 
 /// Why there is no key.

@@ -27,6 +27,7 @@ mod openapi;
 mod operations;
 mod page;
 mod parts;
+mod probe;
 mod process;
 mod redirect;
 mod samples;

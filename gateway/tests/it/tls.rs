@@ -19,10 +19,10 @@ use crate::world::World;
 const QUERY: &str = "/v1/decide?namespace=shop&campaign=cart-and-hero&placement=hero&subject=alice";
 
 /// A certificate of this machine and its key, in a folder.
-struct Pair(tempfile::TempDir);
+pub(crate) struct Pair(tempfile::TempDir);
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let pair = Self(tempfile::tempdir().unwrap());
         pair.renew();
         pair
@@ -37,7 +37,7 @@ impl Pair {
         made.cert.pem()
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         std::fs::read_to_string(self.files().certificate).unwrap()
     }
 
@@ -45,13 +45,13 @@ impl Pair {
         CertificateFiles { certificate: self.path("tls.crt"), key: self.path("tls.key") }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 }
 
 /// A client that trusts this certificate and no other, and keeps no connection.
-fn client(pem: &str) -> reqwest::Client {
+pub(crate) fn client(pem: &str) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let trusted = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
     reqwest::Client::builder().tls_certs_only([trusted]).pool_max_idle_per_host(0).build().unwrap()

@@ -8,14 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 use stage::programs;
 
-use super::{Result, helm, said};
-
-/// The document of a kind in what Helm renders.
-async fn document(values: &str, kind: &str) -> anyhow::Result<String> {
-    let chart = said(&helm(&["template", "--set", values]).await?);
-    let found = chart.split("\n---\n").find(|document| document.contains(&format!("\nkind: {kind}\n")));
-    Ok(found.with_context(|| format!("no {kind}: {chart}"))?.to_owned())
-}
+use super::{Result, document, helm, said};
 
 async fn alerts() -> anyhow::Result<Vec<Value>> {
     let values = "monitoring.prometheusRule.enabled=true,monitoring.prometheusRule.labels.release=prometheus";

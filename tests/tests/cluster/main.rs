@@ -104,6 +104,20 @@ async fn every_part_says_that_it_is_well_and_what_it_counts() -> Result {
 }
 
 #[tokio::test]
+async fn helm_test_finds_the_release_well_from_inside_of_the_cluster() -> Result {
+    let stage = installation().await?;
+    let said = stage.test().await?;
+    for line in [
+        "ok      the gateway has read the tables at http://broadside-gateway.broadside-system.svc:8080",
+        "ok      the ledger has read the tables, and records at http://broadside-ledger.broadside-system.svc:8081",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!said.contains("failed  "), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn totals_are_told_to_the_operators_account_alone() -> Result {
     let stage = installation().await?;
     let token = async |account: &str, audience: &str| {

@@ -55,6 +55,8 @@ async fn a_release_with_all_that_guards_it_counts_to_the_end() -> anyhow::Result
     let stage =
         Installation::start(Options { name: None, lifetime: Lifetime::Owned, progress, release }).await?;
     let visitors = Visitors::new(&stage, &authority.pem, KEY)?;
+    let said = stage.test().await?;
+    ensure!(said.matches("ok      the ledger runs at https://").count() == 2, "{said}");
 
     let campaigns = one_of_each_part(&stage).await?;
     for (name, _) in &campaigns {
