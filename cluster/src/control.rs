@@ -190,6 +190,12 @@ pub(crate) fn scheduler(program: PathBuf, layout: &Layout) -> Process {
     Process::new("kube-scheduler", program, &flags)
 }
 
+/// The program with what somebody else wants it to be told: the last word of a flag counts.
+pub(crate) fn with_flags(process: Process, flags: &[(String, String)]) -> Process {
+    let flags: Vec<_> = flags.iter().map(|(flag, value)| (flag.as_str(), value.clone())).collect();
+    extended(process, &flags)
+}
+
 fn extended(mut process: Process, flags: &[(&str, String)]) -> Process {
     process.arguments.extend(flags.iter().map(|(flag, value)| format!("--{flag}={value}")));
     process

@@ -23,6 +23,8 @@ pub struct ControlPlaneConfig {
     pub name: Name,
     /// Whether objects have effects on others.
     pub controllers: Controllers,
+    /// Further flags of the API server, without their dashes, such as `("emulated-version", "1.34")`.
+    pub api_server: Vec<(String, String)>,
     /// When it ends.
     pub lifetime: Lifetime,
     /// Where binaries come from and files go.
@@ -68,6 +70,7 @@ impl Default for ControlPlaneConfig {
         Self {
             name: Name::unique(),
             controllers: Controllers::default(),
+            api_server: Vec::new(),
             lifetime: Lifetime::default(),
             places: Places::from_env(),
             progress: Progress::default(),
@@ -145,11 +148,12 @@ impl Programs {
         Ok(Self(found.try_into().expect("one path for each binary that was asked for")))
     }
 
-    fn processes(&self, layout: &Layout, endpoints: &Endpoints, controllers: Controllers) -> Vec<Process> {
+    fn processes(&self, layout: &Layout, endpoints: &Endpoints, config: &ControlPlaneConfig) -> Vec<Process> {
         let [etcd, apiserver, manager] = self.0.clone();
         let etcd = control::etcd(etcd, layout, endpoints);
         let apiserver = control::loopback_apiserver(apiserver, layout, endpoints);
-        match controllers {
+        let apiserver = control::with_flags(apiserver, &config.api_server);
+        match config.controllers {
             Controllers::On => vec![etcd, apiserver, control::controller_manager(manager, layout)],
             Controllers::Off => vec![etcd, control::without_service_accounts(apiserver)],
         }
@@ -166,7 +170,7 @@ fn launch(
     let (endpoints, authority) = (free_endpoints()?, Authority::new()?);
     let admin = control::write_identities(layout, &authority, config.name.as_str(), &endpoints)?;
     let api = Api::new(&endpoints.server(), &authority.pem(), &admin)?;
-    let script = script(&programs.processes(layout, &endpoints, config.controllers));
+    let script = script(&programs.processes(layout, &endpoints, config));
     let root = layout.root().display().to_string();
     let command = ["sh".into(), "-c".into(), script, "control-plane".into(), root];
     let guard = Guard::spawn(running.traces()?, &layout.path("log/guard.log"), &command)?;

@@ -9,6 +9,7 @@ mod leader;
 mod outdated;
 mod quiet;
 mod reviews;
+mod schemas;
 mod scope;
 mod server;
 mod transitions;
