@@ -29,6 +29,8 @@ pub struct Config {
     pub name: Name,
     /// How many `nvidia.com/gpu` the node offers. No device is behind them: they are for scheduling.
     pub gpus: u32,
+    /// Users whose requests the API server writes down, with how it answered: see [`Cluster::audit_log`].
+    pub audited: Vec<String>,
     /// When it ends.
     pub lifetime: Lifetime,
     /// Where binaries come from and files go.
@@ -42,6 +44,7 @@ impl Default for Config {
         Self {
             name: Name::unique(),
             gpus: 0,
+            audited: Vec::new(),
             lifetime: Lifetime::default(),
             places: Places::from_env(),
             progress: Progress::default(),
@@ -94,6 +97,11 @@ impl Cluster {
         self.running.logs()
     }
 
+    /// The API server's audit log: a line of JSON for each request of the users of [`Config::audited`].
+    pub fn audit_log(&self) -> PathBuf {
+        self.running.layout().path(control::AUDIT_LOG)
+    }
+
     /// Makes the images of an OCI or Docker archive known to the node. Pods then name them with
     /// `imagePullPolicy: Never` or `IfNotPresent`.
     pub async fn load_image(&self, archive: &Path) -> Result<(), Error> {
@@ -138,8 +146,9 @@ async fn launch(
     let snapshotter = snapshotter(layout.root())?;
     let node = Node { name: config.name.clone(), range: link::join(first)?, snapshotter, plugins };
     let api = write(&layout, &node)?;
+    control::write_audit_policy(&layout, &config.audited)?;
     running.set_node(NodeFacts { address: node.range.node(), snapshotter: snapshotter.into() })?;
-    let plan = Plan { processes: processes(&node, config.gpus), programs };
+    let plan = Plan { processes: processes(&node, config), programs };
     layout.write(PLAN, &serde_json::to_string(&plan).expect("a plan is JSON"))?;
     let mut cluster = Cluster { guard, running, address: node.range.node() };
     let start = Start { api: &api, node: &node, config, ourselves: &ourselves };
@@ -189,13 +198,15 @@ fn write(layout: &Layout, node: &Node) -> Result<Api, Error> {
 }
 
 /// Everything that runs on the node, in the order in which it is started.
-fn processes(node: &Node, gpus: u32) -> Vec<crate::process::Process> {
+fn processes(node: &Node, config: &Config) -> Vec<crate::process::Process> {
     let layout = Layout::new(INSIDE);
     let endpoints = node.endpoints();
     let path = |binary: Binary| program(binary.name());
+    let apiserver = control::node_apiserver(path(Binary::KubeApiserver), &layout, &endpoints);
+    let is_audited = !config.audited.is_empty();
     let mut all = vec![
         control::etcd(path(Binary::Etcd), &layout, &endpoints),
-        control::node_apiserver(path(Binary::KubeApiserver), &layout, &endpoints),
+        if is_audited { control::audited(apiserver, &layout) } else { apiserver },
         node::containerd(Path::new("containerd")),
         control::controller_manager(path(Binary::KubeControllerManager), &layout),
         control::scheduler(path(Binary::KubeScheduler), &layout),
@@ -203,8 +214,8 @@ fn processes(node: &Node, gpus: u32) -> Vec<crate::process::Process> {
         node::kube_proxy(path(Binary::KubeProxy)),
         node::coredns(path(Binary::Coredns)),
     ];
-    if gpus > 0 {
-        all.push(node::gpus(program(OURSELVES), node, gpus));
+    if config.gpus > 0 {
+        all.push(node::gpus(program(OURSELVES), node, config.gpus));
     }
     all
 }

@@ -49,7 +49,8 @@ async fn start_new(up: &Up, name: &Name, places: Places) -> Result<(), Error> {
             ControlPlaneConfig { name: name.clone(), lifetime, places, progress, ..Default::default() };
         return ControlPlane::start(config).await.map(drop);
     }
-    let config = Config { name: name.clone(), gpus: up.gpus, lifetime, places, progress };
+    let config =
+        Config { name: name.clone(), gpus: up.gpus, lifetime, places, progress, ..Default::default() };
     Cluster::start(config).await.map(drop)
 }
 

@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use crate::certificates::{Authority, Identity, Subject, signing_keys};
 use crate::kubeconfig::kubeconfig;
 use crate::layout::Layout;
@@ -157,6 +159,26 @@ pub(crate) fn loopback_apiserver(program: PathBuf, layout: &Layout, endpoints: &
 /// Without controllers nobody makes the `default` service accounts, which pods would wait for in vain.
 pub(crate) fn without_service_accounts(apiserver: Process) -> Process {
     extended(apiserver, &[("disable-admission-plugins", "ServiceAccount".into())])
+}
+
+/// Where the API server is told whose requests it writes down, and where it does.
+const AUDIT_POLICY: &str = "audit-policy.json";
+pub(crate) const AUDIT_LOG: &str = "log/audit.log";
+
+/// Writes the policy by which each request of these users is written down, without what was sent and answered.
+pub(crate) fn write_audit_policy(layout: &Layout, users: &[String]) -> std::io::Result<()> {
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": users}],
+    });
+    layout.write(AUDIT_POLICY, &policy.to_string())
+}
+
+/// The API server, which writes down what that policy says.
+pub(crate) fn audited(apiserver: Process, layout: &Layout) -> Process {
+    let flags =
+        [("audit-policy-file", layout.word(AUDIT_POLICY)), ("audit-log-path", layout.word(AUDIT_LOG))];
+    extended(apiserver, &flags)
 }
 
 /// The controllers of the built-in kinds.

@@ -18,7 +18,7 @@ pub enum KeyError {
     Randomness(#[source] getrandom::Error),
     /// The API server refused.
     #[error(
-        "the Secret {namespace}/{name} can't be read or created; the chart's Role operator-key allows both"
+        "the Secret {namespace}/{name} can't be read or created: the chart's Role <release>-operator allows both"
     )]
     Api {
         /// Its namespace.

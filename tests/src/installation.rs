@@ -11,6 +11,9 @@ use crate::{Kubectl, images, programs};
 pub const NAMESPACE: &str = "broadside-system";
 const RELEASE: &str = "broadside";
 
+/// The operator's account, whose requests are written down.
+pub const OPERATOR: &str = "system:serviceaccount:broadside-system:broadside-operator";
+
 /// How Broadside is installed.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -62,7 +65,8 @@ impl Installation {
         // Whatever is missing is said, or got, before anything is started.
         let images = [all_images()?, release.images.clone()].concat();
         programs::fetch(&progress).await?;
-        let config = Config { gpus: 1, lifetime, progress: progress.clone(), ..Config::default() };
+        let audited = vec![OPERATOR.to_owned()];
+        let config = Config { gpus: 1, audited, lifetime, progress: progress.clone(), ..Config::default() };
         let config = Config { name: name.unwrap_or_else(Name::unique), ..config };
         let cluster = Cluster::start(config).await?;
         progress.during("loading our images into its node", load(&cluster, &images)).await?;

@@ -3,6 +3,7 @@
 //! The tests share one cluster, each in a namespace of its own; it ends with this process.
 
 mod models;
+mod rights;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -9,6 +9,7 @@ mod leader;
 mod outdated;
 mod quiet;
 mod reviews;
+mod rights;
 mod schemas;
 mod scope;
 mod server;
