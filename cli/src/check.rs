@@ -6,8 +6,10 @@
 
 mod brand;
 mod document;
+mod forecast;
 mod shape;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,11 +29,13 @@ use crate::terminal::Output;
 use crate::text::plural;
 pub use brand::Brands;
 use document::Document;
+use forecast::Prospects;
 
 /// Check campaigns offline, with the operator's own code.
 ///
 /// Prints every fault with its field and a remedy. Warnings are soft limits: copy that is served, and worth a look.
 /// Notes show copy with variables as it reads where no value is known.
+/// With --traffic and --rate, a forecast follows for each placement of each campaign without errors.
 /// Exits with 1 when there is an error, with 0 when there are only warnings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -43,6 +47,9 @@ pub(crate) struct Args {
     /// checked too.
     #[arg(long, value_name = "FILE")]
     brand: Vec<PathBuf>,
+
+    #[command(flatten)]
+    prospects: Prospects,
 }
 
 /// Why nothing could be checked.
@@ -56,6 +63,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Nothing can be foretold of what was typed.
+    #[error(transparent)]
+    Forecast(#[from] forecast::Error),
     /// Standard output is closed or full.
     #[error("the report can't be written: {0}")]
     Unwritable(#[from] io::Error),
@@ -182,10 +192,7 @@ fn check_model(object: &Value, has_right_shape: bool) -> Vec<Finding> {
 
 /// Meaning and copy, as far as the shape lets them be read.
 fn check_campaign(object: &Value, brands: &Brands, has_right_shape: bool) -> Vec<Finding> {
-    let mut object = object.clone();
-    // What the API server would add; the parser insists on an object that it could own children of.
-    object["metadata"]["uid"] = Value::from("00000000-0000-0000-0000-000000000000");
-    match serde_json::from_value::<AdCampaign>(object) {
+    match read_campaign(object) {
         Ok(campaign) => {
             let brand = brands.of(&campaign);
             [name(&campaign), meaning(&campaign, brand), copy(&campaign, brand)].concat()
@@ -193,6 +200,24 @@ fn check_campaign(object: &Value, brands: &Brands, has_right_shape: bool) -> Vec
         Err(error) if has_right_shape => vec![Finding::error("", error)],
         Err(_) => Vec::new(),
     }
+}
+
+fn read_campaign(object: &Value) -> serde_json::Result<AdCampaign> {
+    let mut object = object.clone();
+    // What the API server would add; the parser insists on an object that it could own children of.
+    object["metadata"]["uid"] = Value::from("00000000-0000-0000-0000-000000000000");
+    serde_json::from_value(object)
+}
+
+/// The campaigns of `text` whose shape can be read, each with the line of its document.
+fn campaigns(text: &str) -> Vec<(usize, AdCampaign)> {
+    let campaign = |(line, text): (usize, &str)| match document::read(text) {
+        Ok(Document::Ours(object)) if object["kind"] == "AdCampaign" => {
+            Some((line, read_campaign(&object).ok()?))
+        }
+        _ => None,
+    };
+    document::split(text).into_iter().filter_map(campaign).collect()
 }
 
 fn name(campaign: &AdCampaign) -> Vec<Finding> {
@@ -255,29 +280,55 @@ fn shown(field: &str, brand: &BrandRules, slots: &Slots) -> Vec<Finding> {
 
 /// Checks the files and prints what was found.
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
+    let output = Output::detect();
     let mut sections = Vec::new();
     let mut brands = Brands::default();
     for file in &args.brand {
         let text = read(file)?;
         brands = brands.and(&text);
-        sections.push(describe(
-            file,
-            &brand::check(&text),
-            "holds no ConfigMap: name the file with the brand's",
-        ));
+        let nothing = "holds no ConfigMap: name the file with the brand's";
+        sections.push(describe(file, &brand::check(&text), nothing, &Forecasts::new()));
     }
-    for file in &args.files {
-        let reports = check_beside(&read(file)?, &brands);
-        sections.push(describe(
-            file,
-            &reports,
-            "holds no object of broadside.dev: name a file with an AdCampaign, and a brand's files behind --brand",
-        ));
+    let texts: Vec<String> = args.files.iter().map(read).collect::<Result<_, _>>()?;
+    args.prospects.check(&placements(&texts))?;
+    for (file, text) in args.files.iter().zip(&texts) {
+        let reports = check_beside(text, &brands);
+        let forecasts = args.forecasts(text, &reports, &brands, output.width());
+        let nothing = "holds no object of broadside.dev: name a file with an AdCampaign, and a brand's files behind --brand";
+        sections.push(describe(file, &reports, nothing, &forecasts));
     }
     let text: String = sections.iter().map(|(text, _)| text.as_str()).collect();
     let errors: usize = sections.iter().map(|(_, errors)| errors).sum();
-    Output::detect().print(&text)?;
+    output.print(&text)?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The placements of all campaigns that can be read, whether or not they have faults.
+fn placements(texts: &[String]) -> Vec<String> {
+    let campaigns = texts.iter().flat_map(|text| campaigns(text));
+    campaigns.flat_map(|(_, campaign)| campaign.spec.placements).map(|placement| placement.name).collect()
+}
+
+/// What is foretold of a campaign, by the line of its document.
+type Forecasts = BTreeMap<usize, String>;
+
+impl Args {
+    /// Of each campaign that can be carried out, where a forecast was asked for.
+    fn forecasts(&self, text: &str, reports: &[Report], brands: &Brands, width: usize) -> Forecasts {
+        if !self.prospects.is_asked() {
+            return Forecasts::new();
+        }
+        let brands = brands.and(text);
+        let told = |(line, object): (usize, AdCampaign)| {
+            let report = reports.iter().find(|report| report.line == line)?;
+            let said = match Campaign::read(&object, brands.of(&object)) {
+                Ok(campaign) if report.count(Severity::Error) == 0 => self.prospects.tell(&campaign, width),
+                _ => "  no forecast: mend the errors first\n".to_owned(),
+            };
+            Some((line, said))
+        };
+        campaigns(text).into_iter().filter_map(told).collect()
+    }
 }
 
 fn read(file: &PathBuf) -> Result<String, Error> {
@@ -286,9 +337,9 @@ fn read(file: &PathBuf) -> Result<String, Error> {
     text.map_err(|source| Error::Unreadable { file: file.clone(), source })
 }
 
-/// The reports of one file as text, and how many errors they hold. A file without an object of ours is an error too:
-/// most likely it is not the file that was meant.
-fn describe(file: &Path, reports: &[Report], nothing: &str) -> (String, usize) {
+/// The reports of one file as text, each with its forecast, and how many errors they hold. A file without an object of ours
+/// is an error too: most likely it is not the file that was meant.
+fn describe(file: &Path, reports: &[Report], nothing: &str, forecasts: &Forecasts) -> (String, usize) {
     let file = file.display();
     if reports.is_empty() {
         return (format!("{file}: {nothing}\n"), 1);
@@ -306,6 +357,7 @@ fn describe(file: &Path, reports: &[Report], nothing: &str) -> (String, usize) {
         for finding in &report.findings {
             text.push_str(&format!("  {finding}\n"));
         }
+        text.push_str(forecasts.get(&report.line).map_or("", String::as_str));
     }
     (text, reports.iter().map(|report| report.count(Severity::Error)).sum())
 }

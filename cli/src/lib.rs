@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! check     a file ──▶ every fault of its campaigns       with the operator's own code, offline
+//!           and how long their tests will take            by playing them with the operator's own statistics
 //! estimate  totals ──▶ effects, a verdict, a sentence     with the operator's own statistics, offline
 //! allocate  totals ──▶ the shares of the next round       with the operator's own policies, offline
 //! replay    decisions and rewards ──▶ what another policy would have brought, offline

@@ -18,6 +18,7 @@ pub(crate) mod values;
 
 use crate::metric::{Direction, Kind, Metric};
 use crate::totals::{Cell, Totals};
+use curve::Curve;
 use mixture::Mixture;
 use rates::{RateRatio, Split};
 use values::ValueRatio;
@@ -43,6 +44,12 @@ pub(crate) struct Pair {
 /// `multiplicity`, the hypotheses that it answers for.
 pub(crate) fn log_threshold(level: f64, multiplicity: f64) -> f64 {
     (0.5 * (1.0 + multiplicity / level)).ln()
+}
+
+/// The one-sided p-value 1/(2E − 1) of data that lie above.
+pub(crate) fn one_sided(log_e_value: f64) -> f64 {
+    let twice = 2.0 * log_e_value.exp() - 1.0;
+    if twice > 1.0 { 1.0 / twice } else { 1.0 }
 }
 
 /// The evidence about one arm against the control.
@@ -126,6 +133,16 @@ impl AtLeast {
             Ratio::Rates(ratio) => ratio.log_e_below(&self.mixture),
             Ratio::Values(ratio) => ratio.log_e_below(self.border, self.scale),
         }
+    }
+
+    /// The same of rates whose counts are a curve.
+    pub(crate) fn log_e_value_of(&self, curve: &Curve) -> f64 {
+        rates::log_e_below(curve, &self.mixture)
+    }
+
+    /// The log ratio from which on the claim holds.
+    pub(crate) fn border(&self) -> f64 {
+        self.border
     }
 }
 

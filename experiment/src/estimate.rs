@@ -210,6 +210,15 @@ pub fn p_best(cells: &[Cell], design: &Design) -> Vec<f64> {
     Beliefs::new(cells, design, &Spread::new(design.metric().kind, &totals)).p_best
 }
 
+/// Who leads, and the expected loss as a fraction of the leader's own mean: what [`estimate`] says of both.
+pub(crate) fn leader(cells: &[Cell], design: &Design) -> (usize, f64) {
+    let totals: Vec<Totals> = (0..design.arms().len()).map(|arm| sum(cells, arm)).collect();
+    let spread = Spread::new(design.metric().kind, &totals).adjusted(&interval::adjustable(cells));
+    let beliefs = Beliefs::new(cells, design, &spread);
+    let leader = beliefs.leader(design);
+    (leader, beliefs.expected_loss(leader, design.metric().direction) / beliefs.means[leader])
+}
+
 pub(crate) fn check(cells: &[Cell], design: &Design) -> Result<(), EstimateError> {
     let expected = design.arms().len();
     if cells.is_empty() {
@@ -350,8 +359,7 @@ fn one_sided(ratio: &Ratio) -> f64 {
     if !ratio.is_above() {
         return 1.0;
     }
-    let twice = 2.0 * ratio.log_e_value().exp() - 1.0;
-    if twice > 1.0 { 1.0 / twice } else { 1.0 }
+    anytime::one_sided(ratio.log_e_value())
 }
 
 pub(crate) fn is_served(cells: &[Cell], arm: usize) -> bool {

@@ -32,6 +32,7 @@
 //! | [`mod@verdict`] | What may be said? |
 //! | [`mod@delivered`] | What may be said of a network that chose by itself? |
 //! | [`mod@outlook`] | How much traffic is still needed? |
+//! | [`mod@forecast`] | How will it go, before it begins? |
 //! | [`mod@policy`] | What is shown in the next round? |
 //! | [`mod@assignment`] | Which arm does this subject get? |
 //! | [`mod@replay`] | What would another policy have brought? |
@@ -67,6 +68,7 @@ pub mod delivered;
 pub mod design;
 pub mod estimate;
 pub mod evidence;
+pub mod forecast;
 pub mod guardrail;
 pub mod health;
 pub mod interval;

@@ -26,7 +26,7 @@
 
 mod course;
 mod crowd;
-mod draw;
+pub(crate) mod draw;
 mod keenness;
 mod trend;
 mod truth;

@@ -140,6 +140,15 @@ pub struct Guardrail {
 }
 
 impl Placement {
+    /// The question that the experiment answers if all goes well: with people's challengers, and as many variants of the
+    /// worker's as are asked for.
+    #[must_use]
+    pub fn design_when_complete(&self) -> Design {
+        let asked = usize::try_from(self.asked).expect("a definition's bound is small");
+        let arms = vec![Standing::FIRST; 1 + self.challengers.len() + asked];
+        self.design_with(&self.metric, self.direction, arms)
+    }
+
     /// The question that an experiment of these arms answers. One that was withdrawn is retired.
     pub(crate) fn design(&self, arms: &[api::TableVariant]) -> Design {
         self.design_for(&self.metric, self.direction, arms)
@@ -152,10 +161,14 @@ impl Placement {
         direction: Direction,
         arms: &[api::TableVariant],
     ) -> Design {
-        let metric = Metric { kind: kind(metric), direction };
         let standing =
             |arm: &api::TableVariant| Standing { generation: arm.generation.max(1), retired: arm.withdrawn };
-        Design::new(metric, self.stopping, arms.iter().map(standing).collect())
+        self.design_with(metric, direction, arms.iter().map(standing).collect())
+    }
+
+    fn design_with(&self, metric: &api::TableMetric, direction: Direction, arms: Vec<Standing>) -> Design {
+        let metric = Metric { kind: kind(metric), direction };
+        Design::new(metric, self.stopping, arms)
             .expect("there is always a control, and generations are counted from 1")
     }
 }

@@ -122,6 +122,11 @@ pub(crate) fn log_e_value(curve: &Curve) -> f64 {
     GRID.mixture.log_mean(&GRID.mixture.likelihoods(curve))
 }
 
+/// ln E alone against "the log ratio is at least `null`" of a curve of counts.
+pub(crate) fn log_e_below(curve: &Curve, null: &Mixture) -> f64 {
+    null.log_mean(&null.likelihoods(curve)) - curve.series().at(null.border).0
+}
+
 /// Newton's method from outside: tangents lie above a concave function, so no step passes the place where it reaches
 /// `target`, and the steps can end anywhere without leaving an interval too narrow.
 fn reach(at: impl Fn(f64) -> (f64, f64), outside: f64, target: f64) -> f64 {

@@ -9,7 +9,7 @@ use crate::allocation::{Allocation, PartsPerMillion};
 use crate::totals::Totals;
 
 /// How many of `exposures` fall on each arm.
-pub(super) fn divide(random: &mut Xoshiro256PlusPlus, exposures: u64, allocation: &Allocation) -> Vec<u64> {
+pub(crate) fn divide(random: &mut Xoshiro256PlusPlus, exposures: u64, allocation: &Allocation) -> Vec<u64> {
     let (mut left, mut rest) = (exposures, PartsPerMillion::ONE.get());
     let mut counts = Vec::with_capacity(allocation.shares().len());
     for share in allocation.shares() {
@@ -37,7 +37,7 @@ pub(super) fn part(random: &mut Xoshiro256PlusPlus, exposures: u64, shares: &[f6
 }
 
 /// What `exposures` to an arm bring, of which none counts for more than `cap`.
-pub(super) fn respond(random: &mut Xoshiro256PlusPlus, truth: &Truth, cap: f64, exposures: u64) -> Totals {
+pub(crate) fn respond(random: &mut Xoshiro256PlusPlus, truth: &Truth, cap: f64, exposures: u64) -> Totals {
     let rewarded = binomial(random, exposures, truth.rate);
     earn(random, truth.worth, cap, exposures, rewarded)
 }

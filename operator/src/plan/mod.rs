@@ -44,6 +44,7 @@ use crate::objects::winner::{Ended, Gone, holds, winner};
 use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
+pub use rounds::ROUNDS_KEPT;
 pub use withdrawn::{Recall, recall};
 
 /// All that one pass is to do and to say.

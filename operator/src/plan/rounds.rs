@@ -8,7 +8,7 @@ use super::cells;
 
 /// Rounds that a table keeps. With the usual growth of 30 % this many last for a hundred million exposures; beyond it
 /// the last shares stay and the experiment goes on to its verdict.
-const ROUNDS_KEPT: usize = 58;
+pub const ROUNDS_KEPT: usize = 58;
 
 /// Matured exposures of the experiment when the round in force was opened: there can't be fewer now.
 pub(super) fn matured_at_opening(row: &TablePlacement) -> i64 {
