@@ -209,15 +209,13 @@ fn read_campaign(object: &Value) -> serde_json::Result<AdCampaign> {
     serde_json::from_value(object)
 }
 
-/// The campaigns of `text` whose shape can be read, each with the line of its document.
-fn campaigns(text: &str) -> Vec<(usize, AdCampaign)> {
+/// The campaigns of `text`, each with the line of its document.
+fn campaigns(text: &str) -> impl Iterator<Item = (usize, Value)> {
     let campaign = |(line, text): (usize, &str)| match document::read(text) {
-        Ok(Document::Ours(object)) if object["kind"] == "AdCampaign" => {
-            Some((line, read_campaign(&object).ok()?))
-        }
+        Ok(Document::Ours(object)) if object["kind"] == "AdCampaign" => Some((line, object)),
         _ => None,
     };
-    document::split(text).into_iter().filter_map(campaign).collect()
+    document::split(text).into_iter().filter_map(campaign)
 }
 
 fn name(campaign: &AdCampaign) -> Vec<Finding> {
@@ -303,31 +301,36 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The placements of all campaigns that can be read, whether or not they have faults.
+/// The names of the placements of all campaigns, whether or not these have faults.
 fn placements(texts: &[String]) -> Vec<String> {
     let campaigns = texts.iter().flat_map(|text| campaigns(text));
-    campaigns.flat_map(|(_, campaign)| campaign.spec.placements).map(|placement| placement.name).collect()
+    let names = |(_, campaign): (usize, Value)| -> Vec<String> {
+        let placements = campaign["spec"]["placements"].as_array().into_iter().flatten();
+        placements.filter_map(|placement| Some(placement["name"].as_str()?.to_owned())).collect()
+    };
+    campaigns.flat_map(names).collect()
 }
 
 /// What is foretold of a campaign, by the line of its document.
 type Forecasts = BTreeMap<usize, String>;
 
 impl Args {
-    /// Of each campaign that can be carried out, where a forecast was asked for.
+    /// Of each campaign, where a forecast was asked for.
     fn forecasts(&self, text: &str, reports: &[Report], brands: &Brands, width: usize) -> Forecasts {
         if !self.prospects.is_asked() {
             return Forecasts::new();
         }
         let brands = brands.and(text);
-        let told = |(line, object): (usize, AdCampaign)| {
-            let report = reports.iter().find(|report| report.line == line)?;
-            let said = match Campaign::read(&object, brands.of(&object)) {
-                Ok(campaign) if report.count(Severity::Error) == 0 => self.prospects.tell(&campaign, width),
-                _ => "  no forecast: mend the errors first\n".to_owned(),
-            };
-            Some((line, said))
+        let is_right = |line: usize| {
+            reports.iter().any(|report| report.line == line && report.count(Severity::Error) == 0)
         };
-        campaigns(text).into_iter().filter_map(told).collect()
+        let said = |line: usize, object: &Value| {
+            let object = read_campaign(object).ok().filter(|_| is_right(line))?;
+            let campaign = Campaign::read(&object, brands.of(&object)).ok()?;
+            Some(self.prospects.tell(&campaign, width))
+        };
+        let first_mend = || "  no forecast: mend the errors first\n".to_owned();
+        campaigns(text).map(|(line, object)| (line, said(line, &object).unwrap_or_else(first_mend))).collect()
     }
 }
 

@@ -46,8 +46,7 @@ spec:
       stopping: {worthwhileLift: 20%, maximumDuration: 10d}
 ";
 
-const CART: &str = "\
-    - name: cart
+const CART: &str = "    - name: cart
       format: WebBanner
       delivery: {gateway: {}}
       control: {headline: Free returns for 60 days, button: Pay now}
@@ -88,7 +87,7 @@ fn a_forecast_follows_what_was_found() {
 }
 
 /// The lift that is just seen, played as a world by `broadside simulate`, whose rounds and looks are its own: four in five of
-/// them end with the winner, within three standard errors of forty.
+/// them end with the winner, within three standard errors of thirty.
 #[test]
 fn the_lift_that_is_seen_wins_in_four_of_five_simulated_worlds() {
     let lift = seen(&forecast(&["--traffic", "10000/d", "--rate", "5%"], HERO));
@@ -100,7 +99,7 @@ fn the_lift_that_is_seen_wins_in_four_of_five_simulated_worlds() {
         "variants": {"control": {"rate": "5%"}, "a": {"rate": percent(0.05 * (1.0 + lift))}},
         "rounds": {"number": 37, "exposures": 300, "growth": "10%"},
     });
-    let wins = (1..=40).filter(|seed| {
+    let wins = (1..=30).filter(|seed| {
         let seed = seed.to_string();
         let output =
             broadside(&["simulate", "--world", "-", "--output", "json", "--seed", &seed], &world.to_string());
@@ -108,7 +107,7 @@ fn the_lift_that_is_seen_wins_in_four_of_five_simulated_worlds() {
         answer["estimate"]["verdict"] == "Winner"
     });
     let wins = wins.count();
-    assert!((24..=40).contains(&wins), "{wins} of 40 at {lift}");
+    assert!((17..=30).contains(&wins), "{wins} of 30 at {lift}");
 }
 
 #[test]

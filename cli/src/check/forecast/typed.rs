@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_name_goes_before_what_is_for_all() {
-        let all = [rate("4%").unwrap(), rate("hero=2%").unwrap()];
+        let all = ["4%", "hero=2%"].map(|text| rate(text).expect(text));
         assert_eq!([of(&all, "hero"), of(&all, "cart")], [Some(Rate(0.02)), Some(Rate(0.04))]);
         assert_eq!(of(&all[1..], "cart"), None);
     }
@@ -137,21 +137,21 @@ mod tests {
     #[test]
     fn a_placement_is_named_once_and_is_there() {
         let placements = ["hero".to_owned(), "cart".to_owned()];
-        let check = |typed: &[&str], placements: &[String], expected: Option<&str>| {
-            let all: Vec<_> = typed.iter().map(|text| rate(text).unwrap()).collect();
-            let said = super::check("rate", &all, placements).err().map(|error| error.to_string());
+        let told = |typed: &[&str], placements: &[String], expected: Option<&str>| {
+            let all: Vec<_> = typed.iter().map(|text| rate(text).expect(text)).collect();
+            let said = check("rate", &all, placements).err().map(|error| error.to_string());
             assert_eq!(said.as_deref(), expected, "{typed:?}");
         };
-        check(&["4%", "hero=2%", "cart=2%"], &placements, None);
-        check(&["4%", "5%"], &placements, Some("--rate is given twice for all placements: keep one"));
-        check(
+        told(&["4%", "hero=2%", "cart=2%"], &placements, None);
+        told(&["4%", "5%"], &placements, Some("--rate is given twice for all placements: keep one"));
+        told(
             &["cart=4%", "cart=4%"],
             &placements,
             Some("--rate is given twice for the placement cart: keep one"),
         );
         let unknown = "--rate names the placement side, and there is none: use one of hero, cart";
-        check(&["side=4%"], &placements, Some(unknown));
+        told(&["side=4%"], &placements, Some(unknown));
         let nothing = "--rate names the placement side, and there is none: name a file with an AdCampaign";
-        check(&["side=4%"], &[], Some(nothing));
+        told(&["side=4%"], &[], Some(nothing));
     }
 }
