@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const RUNS: u64 = 200;
 
 fn percent(percent: u32) -> PartsPerMillion {
-    PartsPerMillion::new(10_000 * percent).unwrap()
+    PartsPerMillion::new(10_000 * percent).expect("it makes sense")
 }
 
 /// Ten days of 10 000 people.
@@ -29,14 +29,15 @@ fn prospect(rate: f64) -> Prospect {
 }
 
 fn forecast(rule: Rule, variants: usize, control: u32, stopping: Stopping, prospect: Prospect) -> Forecast {
-    let design = Design::new(Metric::CLICKS, stopping, vec![Standing::FIRST; 1 + variants]).unwrap();
+    let design =
+        Design::new(Metric::CLICKS, stopping, vec![Standing::FIRST; 1 + variants]).expect("it makes sense");
     let control = Control::Fixed(percent(control));
-    let policy = Policy::new(rule, 1 + variants, percent(1), control, 100).unwrap();
-    Forecast::new(design, policy, prospect).unwrap()
+    let policy = Policy::new(rule, 1 + variants, percent(1), control, 100).expect("it makes sense");
+    Forecast::new(design, policy, prospect).expect("it makes sense")
 }
 
 fn plain() -> Stopping {
-    Stopping::new(0.95, 0.01).unwrap()
+    Stopping::new(0.95, 0.01).expect("it makes sense")
 }
 
 fn play(forecast: &Forecast, lift: f64) -> Vec<End> {
@@ -58,12 +59,14 @@ fn world(forecast: &Forecast, policy: &Policy, lift: f64) -> Vec<End> {
     let end = |seed| {
         let mut course = Course::new(&world, forecast.design(), policy, 77_000 + seed);
         while course.play() {
-            let verdict = judge(&estimate(course.cells(), forecast.design()).unwrap(), Remaining::Some);
+            let verdict =
+                judge(&estimate(course.cells(), forecast.design()).expect("it makes sense"), Remaining::Some);
             if !matches!(verdict, Verdict::Collecting { .. } | Verdict::Unhealthy(_)) {
                 return End { after: 10 * DAY * course.exposures() as u32 / 100_000, verdict };
             }
         }
-        let verdict = judge(&estimate(course.cells(), forecast.design()).unwrap(), Remaining::Nothing);
+        let verdict =
+            judge(&estimate(course.cells(), forecast.design()).expect("it makes sense"), Remaining::Nothing);
         End { after: 10 * DAY, verdict }
     };
     (1..=RUNS).map(end).collect()
@@ -95,7 +98,8 @@ fn check(name: &str, found: &[End], expected: &[End]) {
 fn check_world(rule: Rule, variants: usize, control: u32, stopping: Stopping, rate: f64, lift: f64) {
     let name = format!("{rule:?}, {variants} variants at {rate}, {lift} better");
     let forecast = forecast(rule, variants, control, stopping, prospect(rate));
-    let policy = Policy::new(rule, 1 + variants, percent(1), Control::Fixed(percent(control)), 100).unwrap();
+    let policy = Policy::new(rule, 1 + variants, percent(1), Control::Fixed(percent(control)), 100)
+        .expect("it makes sense");
     check(&name, &play(&forecast, lift), &world(&forecast, &policy, lift));
 }
 
@@ -112,7 +116,7 @@ fn what_is_foretold_of_a_bandit_is_what_becomes_of_worlds() {
 
 #[test]
 fn what_is_foretold_where_nothing_differs_is_what_becomes_of_worlds() {
-    check_world(Rule::TopTwo, 3, 20, plain().with_worthwhile_lift(0.2).unwrap(), 0.05, 0.0);
+    check_world(Rule::TopTwo, 3, 20, plain().with_worthwhile_lift(0.2).expect("it makes sense"), 0.05, 0.0);
 }
 
 /// `docs/statistics.md`, "How long it takes", measured by `make bench-experiment`: at 2 % and 100 000 people, 91 % of the tests of
@@ -123,7 +127,8 @@ fn it_is_what_the_page_on_statistics_says() {
     let ends = play(&forecast, 0.2);
     let decided = part(&ends, End::is_found);
     assert!((decided - 0.91).abs() < 0.06, "{decided}");
-    let people = decided_after(&ends, 0.5).unwrap().as_secs_f64() * forecast.prospect().people_per_second;
+    let people = decided_after(&ends, 0.5).expect("it makes sense").as_secs_f64()
+        * forecast.prospect().people_per_second;
     assert!((people / 48_000.0).ln().abs() < 0.15, "{people}");
 }
 
@@ -133,12 +138,13 @@ fn smallest(forecast: &Forecast) -> Option<f64> {
 }
 
 fn check_smallest(direction: Direction) {
-    let ending = plain().with_worthwhile_lift(0.1).unwrap();
-    let design =
-        Design::new(Metric { direction, ..Metric::CLICKS }, ending, vec![Standing::FIRST; 4]).unwrap();
-    let policy = Policy::new(Rule::Thompson, 4, percent(1), Control::Fixed(percent(20)), 100).unwrap();
-    let forecast = Forecast::new(design, policy, prospect(0.1)).unwrap();
-    let seen = smallest(&forecast).unwrap();
+    let ending = plain().with_worthwhile_lift(0.1).expect("it makes sense");
+    let design = Design::new(Metric { direction, ..Metric::CLICKS }, ending, vec![Standing::FIRST; 4])
+        .expect("it makes sense");
+    let policy =
+        Policy::new(Rule::Thompson, 4, percent(1), Control::Fixed(percent(20)), 100).expect("it makes sense");
+    let forecast = Forecast::new(design, policy, prospect(0.1)).expect("it makes sense");
+    let seen = smallest(&forecast).expect("it makes sense");
     // By other seeds, since the search has chosen its lift by its own: four standard errors of the difference.
     let found = |lift| {
         let ends: Vec<End> = (5_000..5_000 + RUNS).map(|seed| forecast.play(lift, seed)).collect();
@@ -150,9 +156,9 @@ fn check_smallest(direction: Direction) {
         "less than three quarters of it is seen too seldom: {}",
         found(0.7 * seen)
     );
-    let alone = smallest(&forecast.with_variants(1)).unwrap();
+    let alone = smallest(&forecast.with_variants(1)).expect("it makes sense");
     assert!(alone < seen, "one variant alone is judged sooner: {alone} {seen}");
-    let longer = smallest(&forecast.lasting(40 * DAY).unwrap()).unwrap();
+    let longer = smallest(&forecast.lasting(40 * DAY).expect("it makes sense")).expect("it makes sense");
     assert!(longer < 0.75 * seen, "four times as long: {longer} {seen}");
 }
 
@@ -198,8 +204,9 @@ fn the_same_seed_ends_alike() {
 fn prospects_without_sense_are_refused() {
     let check = |kind, arms, prospect, expected: ForecastError| {
         let metric = Metric { kind, direction: Direction::Maximize };
-        let design = Design::new(metric, plain(), vec![Standing::FIRST; arms]).unwrap();
-        let policy = Policy::new(Rule::Even, 2, percent(1), Control::Fixed(percent(20)), 100).unwrap();
+        let design = Design::new(metric, plain(), vec![Standing::FIRST; arms]).expect("it makes sense");
+        let policy =
+            Policy::new(Rule::Even, 2, percent(1), Control::Fixed(percent(20)), 100).expect("it makes sense");
         assert_eq!(Forecast::new(design, policy, prospect).err(), Some(expected));
     };
     let good = prospect(0.02);
