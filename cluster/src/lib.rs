@@ -53,7 +53,7 @@ pub use image::Image;
 pub use name::Name;
 pub use needs::Error as NeedsError;
 pub use places::Places;
-pub use plane::{ControlPlane, ControlPlaneConfig, Controllers};
+pub use plane::{ControlPlane, ControlPlaneConfig, Controllers, Part};
 pub use progress::Progress;
 pub use running::{Running, State};
 

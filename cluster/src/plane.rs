@@ -1,17 +1,21 @@
 //! A control plane without a node: etcd, the API server and, unless told otherwise, the controllers. No root needed.
 
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::api::Api;
 use crate::binaries::Binary;
 use crate::certificates::Authority;
 use crate::control::{self, Endpoints};
 use crate::fetch::Fetch;
-use crate::guard::{Guard, Lifetime};
+use crate::guard::{self, Guard, Lifetime};
 use crate::layout::Layout;
-use crate::process::{Process, script};
+use crate::process::{Process, script, stop_file};
 use crate::running::{Form, Running};
 use crate::wait::{Wait, has_default_account};
 use crate::{Error, Name, Places, Progress, needs};
@@ -44,6 +48,25 @@ pub enum Controllers {
     Off,
 }
 
+/// A part of a control plane that can be away while the rest goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// etcd.
+    Etcd,
+    /// The API server.
+    ApiServer,
+}
+
+impl Part {
+    /// The name of its program, which is that of its process too.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+        }
+    }
+}
+
 /// A running control plane. Any number can run at once, each on ports of its own.
 ///
 /// Services have no endpoints, pods are never scheduled, and the `kubernetes` service leads nowhere.
@@ -51,6 +74,7 @@ pub enum Controllers {
 pub struct ControlPlane {
     guard: Guard,
     layout: Layout,
+    api: Api,
     server: String,
 }
 
@@ -64,6 +88,9 @@ const ATTEMPTS: u32 = 3;
 
 /// A start takes five seconds on an idle machine; on one that compiles at the same time it has taken thirty.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks whether a process has ended, which a killed one does within milliseconds.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Default for ControlPlaneConfig {
     fn default() -> Self {
@@ -110,6 +137,52 @@ impl ControlPlane {
         self.layout.path("log")
     }
 
+    /// The folder in which etcd keeps all objects. A copy of it that is made while etcd is killed is a backup.
+    pub fn data(&self) -> PathBuf {
+        self.layout.path("etcd")
+    }
+
+    /// Kills a part at once, as a machine does that loses power, and returns when it has ended. The rest goes on.
+    ///
+    /// Errs when the part does not run, or does not end.
+    pub async fn kill(&self, part: Part) -> Result<(), Error> {
+        std::fs::write(self.stop_file(part), "")?;
+        self.signal(part, Signal::SIGKILL)?;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.processes(part)?.is_empty() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other(format!("{} does not end", part.name())).into());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Starts a part that was killed, and returns when the API server is ready, unless that is killed itself.
+    ///
+    /// Errs when a part ends before it is ready.
+    pub async fn start_again(&mut self, part: Part) -> Result<(), Error> {
+        std::fs::remove_file(self.stop_file(part))?;
+        match self.stop_file(Part::ApiServer).exists() {
+            true => Ok(()),
+            false => self.wait(Controllers::Off).await,
+        }
+    }
+
+    /// Stops a part in the midst of whatever it does: it takes connections and answers nothing.
+    ///
+    /// Errs when it does not run.
+    pub fn pause(&self, part: Part) -> Result<(), Error> {
+        self.signal(part, Signal::SIGSTOP)
+    }
+
+    /// Lets a part that was paused go on.
+    ///
+    /// Errs when it does not run.
+    pub fn resume(&self, part: Part) -> Result<(), Error> {
+        self.signal(part, Signal::SIGCONT)
+    }
+
     /// Ends it and returns when no process and no file of it is left. Dropping it does the same, but says no error.
     pub fn stop(mut self) -> Result<(), Error> {
         Ok(self.guard.stop()?)
@@ -119,21 +192,46 @@ impl ControlPlane {
         let run = |new: &Running| launch(config, programs, new);
         let launched = Running::launch(&config.places, &config.name, Form::ControlPlane, run).await?;
         let (running, (guard, api, server)) = launched;
-        let mut plane = Self { guard, layout: running.layout().clone(), server };
-        let ready = plane.wait(&api, config.controllers);
+        let mut plane = Self { guard, layout: running.layout().clone(), api, server };
+        let ready = plane.wait(config.controllers);
         config.progress.during("starting the control plane", ready).await?;
         running.set_ready()?;
         plane.guard.release(config.lifetime)?;
         Ok(plane)
     }
 
-    async fn wait(&mut self, api: &Api, controllers: Controllers) -> Result<(), Error> {
+    async fn wait(&mut self, controllers: Controllers) -> Result<(), Error> {
+        let api = &self.api;
         let mut wait = Wait::new(&self.layout, &mut self.guard, PATIENCE);
         wait.until("kube-apiserver", async || api.is_ready().await).await?;
         if controllers == Controllers::On {
             wait.until("kube-controller-manager", async || has_default_account(api).await).await?;
         }
         Ok(())
+    }
+
+    fn signal(&self, part: Part, signal: Signal) -> Result<(), Error> {
+        let found = self.processes(part)?;
+        if found.is_empty() {
+            return Err(io::Error::other(format!("{} does not run", part.name())).into());
+        }
+        // It may have ended since we looked.
+        for pid in found {
+            let _ = kill(pid, signal);
+        }
+        Ok(())
+    }
+
+    /// Its processes, of this control plane alone.
+    fn processes(&self, part: Part) -> Result<Vec<Pid>, Error> {
+        let mut found = guard::processes(self.layout.root())?;
+        let name = |pid: &Pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        found.retain(|pid| name(pid).trim_end() == part.name());
+        Ok(found)
+    }
+
+    fn stop_file(&self, part: Part) -> PathBuf {
+        self.layout.path(&stop_file(part.name()))
     }
 }
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use cluster::{ControlPlane, ControlPlaneConfig, Controllers};
+use cluster::{ControlPlane, ControlPlaneConfig, Controllers, Part};
 use support::Kubectl;
 
 fn folder(plane: &ControlPlane) -> PathBuf {
@@ -70,4 +70,24 @@ async fn a_name_in_use_is_refused() {
     let error = ControlPlane::start(config).await.unwrap_err();
     assert!(matches!(error, cluster::Error::Exists(_)), "{error}");
     plane.stop().unwrap();
+}
+
+#[tokio::test]
+async fn a_part_may_be_away_and_what_was_stored_is_there_when_it_is_back() {
+    let config = ControlPlaneConfig { controllers: Controllers::Off, ..ControlPlaneConfig::default() };
+    let mut plane = ControlPlane::start(config).await.unwrap();
+    let kubectl = Kubectl::new(plane.kubeconfig()).await;
+    kubectl.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine, namespace: default}\n");
+    let answers = || kubectl.run("get configmap mine --request-timeout=2s").status.success();
+    plane.kill(Part::ApiServer).await.unwrap();
+    assert!(!answers(), "a killed API server answers");
+    plane.kill(Part::Etcd).await.unwrap();
+    plane.start_again(Part::Etcd).await.unwrap();
+    plane.start_again(Part::ApiServer).await.unwrap();
+    assert!(answers(), "what was stored is gone");
+    plane.pause(Part::Etcd).unwrap();
+    assert!(!answers(), "nothing is read from a paused etcd");
+    plane.resume(Part::Etcd).unwrap();
+    kubectl.eventually("get configmap mine -o jsonpath={.metadata.name}", "mine");
+    assert!(plane.kill(Part::Etcd).await.is_ok() && plane.pause(Part::Etcd).is_err(), "it is gone");
 }
