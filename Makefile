@@ -75,9 +75,10 @@ applications:
 	  DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null; } || \
 	  echo "Chromium is missing and can't be installed (root, apt-get, internet): its tests will not run" >&2
 
-test-faults: applications nats-server ## Kill the ledger 200 times under load, and one nats-server of three 20 times (ten minutes)
+test-faults: applications nats-server ## Kill the ledger 200 times under load, one nats-server of three 20 times, and the operator after each of its writes (fifteen minutes)
 	BROADSIDE_TEST_KILLS=200 cargo test --locked --package broadside-gateway --test it what_was_acknowledged
 	BROADSIDE_TEST_KILLS=20 cargo test --locked --package broadside-gateway --test it of_three_servers
+	BROADSIDE_TEST_FAULTS=all cargo test --locked --workspace --test faults
 
 # A Go module: twenty seconds to build, and then it is there; static, so that an image can hold it.
 NATS := v2.15.3

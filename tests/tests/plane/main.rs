@@ -7,6 +7,7 @@ mod gateway;
 mod group;
 mod leader;
 mod outdated;
+mod passes;
 mod quiet;
 mod reviews;
 mod rights;

@@ -12,16 +12,11 @@ use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use operator::clock::Clock;
 use operator::controller::{Context, reconcile};
-use operator::events::Publisher;
 use operator::leader::Leadership;
-use operator::ledger::Ledger;
-use operator::metrics::Metrics;
-use operator::objects::job::{ModelImages, WorkerImage};
-use operator::plan::Settings;
-use operator::world::World;
 use tower::ServiceBuilder;
 
 use crate::gateway::GatewayProcess;
+use crate::passes::reviewed;
 use crate::server::Server;
 
 /// Passes of ten minutes, one each second: far more often than the operator looks.
@@ -125,33 +120,4 @@ pub(crate) fn led(
     leadership: Leadership,
 ) -> anyhow::Result<Arc<Context>> {
     reviewed(client, ledger, clock, leadership, None).map(Arc::new)
-}
-
-/// The same where reviews are held to the policy of that name.
-pub(crate) fn reviewed(
-    client: Client,
-    ledger: &str,
-    clock: Arc<HandClock>,
-    leadership: Leadership,
-    review_policy: Option<String>,
-) -> anyhow::Result<Context> {
-    Ok(Context {
-        world: World::asked(client.clone()),
-        leadership,
-        review_policy,
-        ledger: Ledger::new(ledger.parse()?, None)?,
-        clock,
-        settings: Settings {
-            worker: WorkerImage {
-                reference: "broadside.local/worker:dev".to_owned(),
-                pull_policy: None,
-                model_images: ModelImages::Copied,
-            },
-            figures_interval: std::time::Duration::from_secs(1),
-        },
-        publisher: Publisher::new(client.clone()),
-        metrics: Metrics::new(),
-        failures: Mutex::default(),
-        client,
-    })
 }

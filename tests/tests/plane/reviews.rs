@@ -20,7 +20,8 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use crate::chart;
-use crate::quiet::{HandClock, reviewed};
+use crate::passes::reviewed;
+use crate::quiet::HandClock;
 use crate::server::Server;
 
 const CAMPAIGN: &str = "

@@ -12,13 +12,17 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config};
 
 /// It ends with this value.
-pub(crate) struct Server(ControlPlane);
+pub(crate) struct Server(pub(crate) ControlPlane);
 
 impl Server {
     /// A server that serves our definitions, and nothing that acts on objects.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        Self::start_as(ControlPlaneConfig { controllers: Controllers::Off, ..ControlPlaneConfig::default() })
-            .await
+        Self::with(Controllers::Off).await
+    }
+
+    /// The same, with or without the controllers of Kubernetes.
+    pub(crate) async fn with(controllers: Controllers) -> anyhow::Result<Self> {
+        Self::start_as(ControlPlaneConfig { controllers, ..ControlPlaneConfig::default() }).await
     }
 
     /// The same with a configuration of its own.
