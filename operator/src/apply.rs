@@ -2,6 +2,7 @@
 
 use api::{AdCampaign, AdCampaignStatus, AdReview, AdTable, AdVariant};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -70,8 +71,8 @@ pub async fn apply(
     for variant in variants {
         put(client, namespace, variant).await.step("creating a variant")?;
     }
-    if let Some(generate) = generate {
-        start(client, object, campaign, generate).await?;
+    if let Some(wanted) = generate {
+        self::generate(client, object, campaign, wanted).await?;
     }
     if let Some(pause) = pause {
         set_pause(client, campaign, pause).await.step("suspending or resuming the Job")?;
@@ -118,30 +119,34 @@ async fn say_of_reviews(client: &Client, namespace: &str, reviews: &[Reviewed]) 
 }
 
 /// The worker's account, rights and brief, then its Job.
-async fn start(
+async fn generate(
     client: &Client,
     object: &AdCampaign,
     campaign: &Campaign,
     generate: &Generate,
 ) -> Result<(), Error> {
     let namespace = campaign.namespace.as_str();
-    let account = objects::worker_account::account(campaign);
-    put(client, namespace, &account).await.step("creating the worker's account")?;
-    let binding = objects::worker_account::binding(campaign);
-    put(client, namespace, &binding).await.step("binding the worker's rights")?;
     let brief = objects::brief::brief(campaign, object);
-    put(client, namespace, &brief).await.step("writing the brief")?;
-    let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
-    // A Job's template can't change, and its name is its inputs: what is there is right.
-    match jobs
-        .create(
-            &PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() },
-            &generate.job,
-        )
-        .await
-    {
+    match generate {
+        Generate::Start(job) => {
+            let account = objects::worker_account::account(campaign);
+            put(client, namespace, &account).await.step("creating the worker's account")?;
+            let binding = objects::worker_account::binding(campaign);
+            put(client, namespace, &binding).await.step("binding the worker's rights")?;
+            put(client, namespace, &brief).await.step("writing the brief")?;
+            start(client, namespace, job).await.step("creating the Job")
+        }
+        Generate::Keep => put_if_changed(client, namespace, &brief).await.step("writing the brief"),
+    }
+}
+
+/// A Job's template can't change, and its name is its inputs: what is there is right.
+async fn start(client: &Client, namespace: &str, job: &Job) -> Result<(), kube::Error> {
+    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+    let by_us = PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() };
+    match jobs.create(&by_us, job).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        other => other.map(drop).step("creating the Job"),
+        other => other.map(drop),
     }
 }
 
@@ -225,6 +230,14 @@ where
         .patch(&child.name_any(), &PatchParams::apply(CHILDREN).force(), &Patch::Apply(&patch))
         .await
         .map(drop)
+}
+
+async fn put_if_changed(client: &Client, namespace: &str, wanted: &ConfigMap) -> Result<(), kube::Error> {
+    let configs: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    match configs.get_opt(&wanted.name_any()).await? {
+        Some(live) if objects::winner::holds(&live, wanted) => Ok(()),
+        _ => put(client, namespace, wanted).await,
+    }
 }
 
 /// The child as server-side apply wants it: with its version and kind.

@@ -26,7 +26,7 @@ use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{ReviewPolicy, Seen, Totals};
-use operator::plan::{Plan, Settings, plan, recall};
+use operator::plan::{Generate, Plan, Settings, plan, recall};
 use operator::status::{Pass, report};
 use serde::Deserialize;
 
@@ -504,8 +504,8 @@ impl World {
     fn remember(&mut self, plan: &Plan) {
         self.seen.variants.extend(plan.variants.clone());
         self.seen.table = plan.table.clone().or_else(|| self.seen.table.take());
-        if let Some(generate) = &plan.generate {
-            self.seen.job = Some(Job { status: None, ..generate.job.clone() });
+        if let Some(Generate::Start(job)) = &plan.generate {
+            self.seen.job = Some(Job { status: None, ..Job::clone(job) });
         }
         if let (Some(pause), Some(job)) =
             (&plan.pause, self.seen.job.as_mut().and_then(|job| job.spec.as_mut()))
@@ -651,10 +651,10 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     for variant in &plan.variants {
         writeln!(told, "creates variant {} ({:?})", variant.name_any(), variant.spec.origin).expect("text");
     }
-    if let Some(generate) = &plan.generate {
-        let pods = generate.job.spec.as_ref().and_then(|spec| spec.completions);
+    if let Some(Generate::Start(job)) = &plan.generate {
+        let pods = job.spec.as_ref().and_then(|spec| spec.completions);
         let indexed = pods.map_or_else(String::new, |pods| format!(" of {pods} indexes"));
-        writeln!(told, "creates Job {}{indexed}", generate.job.name_any()).expect("text");
+        writeln!(told, "creates Job {}{indexed}", job.name_any()).expect("text");
     }
     if let Some(pause) = &plan.pause {
         writeln!(told, "sets Job {} to {:?}", pause.job, pause.activity).expect("text");

@@ -10,7 +10,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
-use super::{Answer, Ending, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes};
+use super::{Answer, Ending, Generate, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes};
 use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
 use crate::model::{Embedder, Model, Source};
 use crate::objects;
@@ -22,8 +22,8 @@ pub(super) struct Written {
     pub(super) stage: Stage,
     pub(super) status: Option<GenerationStatus>,
     pub(super) answer: Answer,
-    /// The Job to make.
-    pub(super) job: Option<Job>,
+    /// What is made for a worker.
+    pub(super) generate: Option<Generate>,
     /// Stops the Job or lets it go on.
     pub(super) pause: Option<Pause>,
     pub(super) stalled: Option<Answer>,
@@ -37,7 +37,7 @@ impl Written {
             stage,
             status: None,
             answer,
-            job: None,
+            generate: None,
             pause: None,
             stalled: None,
             notes: Vec::new(),
@@ -155,7 +155,8 @@ impl Look<'_> {
     fn start(&self, models: &Models, settings: &Settings) -> Written {
         let mut written =
             self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
-        written.job = Some(objects::job::job(self.campaign, self.generation, models, &settings.worker));
+        let job = objects::job::job(self.campaign, self.generation, models, &settings.worker);
+        written.generate = Some(Generate::Start(Box::new(job)));
         written.notes.push(Note {
             reason: "GenerationStarted",
             message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
@@ -239,6 +240,7 @@ impl Look<'_> {
     fn running(&self, job: &Job) -> Written {
         let obstacle = self.obstacle().or_else(|| self.no_pod(job)).or_else(|| self.not_mounted());
         let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
+        written.generate = Some(Generate::Keep);
         written.pause = self.pause(job, Activity::Active);
         written.status = written.status.map(|status| self.with_spent_so_far(job, status));
         written

@@ -52,7 +52,7 @@ pub use withdrawn::{Recall, recall};
 pub struct Plan {
     /// Variants of people's copy that do not exist yet.
     pub variants: Vec<AdVariant>,
-    /// What is needed to write variants, when the Job is to be made.
+    /// What a worker needs to write variants, while one is to write.
     pub generate: Option<Generate>,
     /// Stops the Job or lets it go on.
     pub pause: Option<Pause>,
@@ -123,11 +123,13 @@ pub enum Ending {
     Settled,
 }
 
-/// What is made so that a worker can write.
+/// What is made so that a worker can write. Its account, rights and brief come before its Job.
 #[derive(Clone, Debug)]
-pub struct Generate {
-    /// The Job. Its account, rights and brief are made before it.
-    pub job: Job,
+pub enum Generate {
+    /// All of it, and this Job.
+    Start(Box<Job>),
+    /// The brief, where somebody deleted or edited it: the Job's next pod would wait for it in vain.
+    Keep,
 }
 
 /// Whether a Job's pods may run.
@@ -247,7 +249,7 @@ impl Material<'_> {
         let ended = ending(object, campaign);
         Plan {
             variants: accepted.missing(campaign, seen),
-            generate: written.job.map(|job| Generate { job }),
+            generate: written.generate,
             pause: written.pause,
             variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
             approved,

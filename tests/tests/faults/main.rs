@@ -17,6 +17,7 @@ mod ends;
 mod fault;
 #[path = "../plane/gateway.rs"]
 mod gateway;
+mod hands;
 mod kills;
 mod life;
 #[path = "../plane/passes.rs"]
