@@ -144,7 +144,7 @@ async fn generate(
 async fn start(client: &Client, namespace: &str, job: &Job) -> Result<(), kube::Error> {
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
     let by_us = PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() };
-    match jobs.create(&by_us, job).await {
+    match unless_in_conflict(|| jobs.create(&by_us, job)).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         other => other.map(drop),
     }
@@ -207,10 +207,9 @@ where
         "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata, "status": status,
     });
     let name = metadata["name"].as_str().unwrap_or_default();
-    let written =
-        objects.patch_status(name, &PatchParams::apply(STATUS).force(), &Patch::Apply(&patch)).await;
-    match written {
-        // A conflict is one of UIDs: it is another object meanwhile.
+    let (by_us, patch) = (PatchParams::apply(STATUS).force(), Patch::Apply(&patch));
+    match unless_in_conflict(|| objects.patch_status(name, &by_us, &patch)).await {
+        // A conflict that lasts is one of UIDs: it is another object meanwhile.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         other => other.map(drop),
     }
@@ -225,11 +224,21 @@ where
         + std::fmt::Debug,
 {
     let children: Api<K> = Api::namespaced(client.clone(), namespace);
-    let patch = as_patch(child)?;
-    children
-        .patch(&child.name_any(), &PatchParams::apply(CHILDREN).force(), &Patch::Apply(&patch))
-        .await
-        .map(drop)
+    let (by_us, patch) = (PatchParams::apply(CHILDREN).force(), Patch::Apply(as_patch(child)?));
+    let name = child.name_any();
+    unless_in_conflict(|| children.patch(&name, &by_us, &patch)).await.map(drop)
+}
+
+/// Writes, and once more after a conflict: where no version is named, it is one of the moment, with somebody who wrote the same
+/// object. The next pass would come too, but later each time.
+async fn unless_in_conflict<T, F>(write: impl Fn() -> F) -> Result<T, kube::Error>
+where
+    F: Future<Output = Result<T, kube::Error>>,
+{
+    match write().await {
+        Err(kube::Error::Api(status)) if status.is_conflict() => write().await,
+        other => other,
+    }
 }
 
 async fn put_if_changed(client: &Client, namespace: &str, wanted: &ConfigMap) -> Result<(), kube::Error> {

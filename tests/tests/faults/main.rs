@@ -26,4 +26,5 @@ mod passes;
 mod server;
 mod servers;
 mod stale;
+mod storms;
 mod world;
