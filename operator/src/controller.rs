@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::observe::{brand, neighbours, observe, observe_reviews};
 use crate::plan::{Settings, plan, recall};
 use crate::status::{Pass, report};
-use crate::world::{Changes, Kept, World, watch, within};
+use crate::world::{Changes, Kept, Steady, World, watch, within};
 
 /// What passes share.
 pub struct Context {
@@ -263,6 +263,7 @@ async fn follow(
     controller
         .reconcile_on(of)
         .reconcile_all_on(of_all)
+        .trigger_backoff(Steady)
         .graceful_shutdown_on(shutdown)
         .run(reconcile, on_error, context)
         .for_each(|result| async {

@@ -24,7 +24,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::error::{Error, Step};
 use crate::observe::ReviewPolicy;
-pub(crate) use kept::{Changes, Kept, watch};
+pub(crate) use kept::{Changes, Kept, Steady, watch};
 use recent::Recent;
 
 /// How old a brand's ConfigMap may be. It may change at any time, and whoever changes it waits for a pass anyway.

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Namespace};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -10,6 +11,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as follow};
 use kube::{Client, Resource, ResourceExt};
@@ -38,6 +40,24 @@ pub(crate) struct Changes {
     /// The watches, which end with this value.
     pub(crate) watches: JoinSet<()>,
 }
+
+/// Between two attempts to follow changes again: what people change meanwhile is seen within seconds after an API server is
+/// back. Those of kube's own double, up to half a minute, and are shared by all that is followed.
+pub(crate) struct Steady;
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(FOLLOW_AGAIN)
+    }
+}
+
+impl Backoff for Steady {
+    fn reset(&mut self) {}
+}
+
+const FOLLOW_AGAIN: Duration = Duration::from_secs(1);
 
 /// An object of a namespace.
 pub(super) fn at<K>(namespace: &str, name: &str) -> ObjectRef<K>
@@ -114,7 +134,7 @@ where
 {
     let (store, writer) = reflector::store();
     let events = follow(within::<K>(client, namespace), of)
-        .default_backoff()
+        .backoff(Steady)
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer);
     watches.spawn(tell(events, told.clone(), campaigns));
