@@ -226,7 +226,8 @@ impl Material<'_> {
     fn plan(&self, written: generation::Written, steps: Vec<placement::Step>) -> Plan {
         let Self { object, campaign, seen, accepted, approvals, now } = self;
         let rows: Vec<TablePlacement> = steps.iter().map(|step| step.row.clone()).collect();
-        let known = object.status.as_ref().and_then(|status| status.table_number);
+        let told = object.status.as_ref().and_then(|status| status.table_number);
+        let known = told.into_iter().chain(steps.iter().filter_map(|step| step.above)).max();
         let spec = table::spec(campaign, seen.table.as_ref(), known, rows.clone());
         let table_number = spec.number;
         let table = table::next(campaign, seen.table.as_ref(), spec);

@@ -63,6 +63,14 @@ pub(super) struct Step {
     pub(super) evidence: Option<String>,
     /// The moment that it waits for, and for nothing else.
     pub(super) starts_at: Option<Timestamp>,
+    /// A number that no table of the campaign has had yet, where tables were served that are not there any more.
+    pub(super) above: Option<i64>,
+}
+
+/// The newest draw and round under which people were counted, and of which no table tells.
+struct Unknown {
+    seed: i64,
+    round: u32,
 }
 
 /// Why a placement tests nothing.
@@ -107,7 +115,9 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
         Some(Held::Start(start)) if row.variants.len() == 1 => Some(start),
         Some(Held::Start(_) | Held::Writing | Held::Review) | None => None,
     };
-    Step { row, status, notes, again, inconsistent, lacks, evidence, starts_at }
+    // A campaign does not change its table each second, so that counting them has not come as far.
+    let above = situation.unknown_rounds().map(|_| situation.now.as_second());
+    Step { row, status, notes, again, inconsistent, lacks, evidence, starts_at, above }
 }
 
 /// What the numbers say.
@@ -148,9 +158,12 @@ impl Situation<'_> {
     /// The row as it is, the first one, or the one with which the experiment begins.
     ///
     /// It begins under a new seed: people who saw the control while variants were written are drawn anew and counted
-    /// anew, so the experiment owes nothing to the time before. The same where somebody deleted the table: its shares
-    /// are lost, and what was counted under them says nothing any more.
+    /// anew, so the experiment owes nothing to the time before. The same where somebody deleted the table, or put back an
+    /// older one: its shares are lost, and what was counted under them says nothing any more.
     fn experiment(&self) -> TablePlacement {
+        if let Some(Unknown { seed, round }) = self.unknown_rounds() {
+            return self.first_row(seed + 1, round + 1);
+        }
         match (self.served, self.before) {
             // What has ended never begins, though what it waited for be there now.
             (Some(row), Some(before)) if before.verdict.is_some() => row.clone(),
@@ -163,6 +176,19 @@ impl Situation<'_> {
             }
             (Some(row), _) => row.clone(),
         }
+    }
+
+    /// The newest round that was counted, where what is served does not know it: the API server was put back to an older
+    /// backup, and that round's number would be given to other shares.
+    fn unknown_rounds(&self) -> Option<Unknown> {
+        let Counted::Known(counted) = &self.totals else { return None };
+        let last =
+            |counted: &&&PlacementTotals| counted.cells.iter().map(|cell| cell.round).max().unwrap_or(0);
+        let newest = counted.iter().max_by_key(|counted| (counted.seed, last(counted)))?;
+        let (seed, round) = (newest.seed, last(&newest));
+        let known = self.served.map(|row| (row.seed, row.rounds.last().map_or(0, |round| round.number)))?;
+        let decided = self.before.is_some_and(|before| before.verdict.is_some());
+        (!decided && (seed, round) > known).then_some(Unknown { seed, round: round.max(known.1) })
     }
 
     /// Whether a row with the control alone is what the spec asks for now.

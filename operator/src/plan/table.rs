@@ -8,7 +8,7 @@ use crate::campaign::Campaign;
 use crate::objects;
 
 /// What is served for `rows`. Its number grows by one with each change, and goes on from the `known` one where somebody
-/// deleted the table.
+/// deleted the table, or put back an older one.
 pub(super) fn spec(
     campaign: &Campaign,
     served: Option<&AdTable>,
@@ -26,7 +26,7 @@ pub(super) fn spec(
     };
     match served {
         Some(table) if table.spec == same => same,
-        _ => AdTableSpec { number: before.or(known).map_or(1, |number| number + 1), ..same },
+        _ => AdTableSpec { number: before.max(known).map_or(1, |number| number + 1), ..same },
     }
 }
 
@@ -58,11 +58,15 @@ mod tests {
         let again = spec(&campaign, Some(&first), Some(1), Vec::new());
         assert!(next(&campaign, Some(&first), again).is_none());
         assert_eq!(spec(&campaign, None, Some(7), Vec::new()).number, 8, "somebody deleted it");
+        let put_back = spec(&campaign, Some(&first), Some(7), Vec::new());
+        assert_eq!(put_back.number, 1, "it is what is served");
         let holdout = TableHoldout { group: Group("winter".to_owned()), share: 50_000 };
         let changed = Campaign { holdout: Some(holdout.clone()), ..campaign };
         let second = next(&changed, Some(&first), spec(&changed, Some(&first), Some(1), Vec::new()));
         let second = second.expect("it changed");
         assert_eq!((second.spec.number, &second.spec.holdout), (2, &Some(holdout)));
+        let number = spec(&changed, Some(&first), Some(7), Vec::new()).number;
+        assert_eq!(number, 8, "there was a later one");
         let page = LandingPage("https://shop.example/trail".to_owned());
         let moved = Campaign { landing_page: Some(page.clone()), ..changed };
         let third = spec(&moved, Some(&second), Some(2), Vec::new());

@@ -12,6 +12,7 @@
 //! admission policy, decisions without an API server, and who leads, in `tests/plane/`; evicted workers, in `tests/cluster/`; keys
 //! that change, in `gateway/tests/it/`.
 
+mod backup;
 mod clocks;
 mod ends;
 mod fault;
