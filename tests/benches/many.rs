@@ -6,6 +6,7 @@
 
 #[path = "../tests/plane/gateway.rs"]
 mod gateway;
+#[expect(dead_code, reason = "some of it is for tests")]
 #[path = "../tests/plane/server.rs"]
 mod server;
 

@@ -10,7 +10,9 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
-use super::{Answer, Ending, Generate, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes};
+use super::{
+    Answer, Ending, Generate, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes,
+};
 use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
 use crate::model::{Embedder, Model, Source};
 use crate::objects;

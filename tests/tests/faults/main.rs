@@ -23,6 +23,7 @@ mod kills;
 mod life;
 #[path = "../plane/passes.rs"]
 mod passes;
+#[expect(dead_code, reason = "some of it is for other tests")]
 #[path = "../plane/server.rs"]
 mod server;
 mod servers;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::ensure;
+use api::Scope;
 use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -124,7 +125,7 @@ impl World {
     /// An operator that meets `faults`.
     pub(crate) async fn operator(&self, faults: Faults) -> anyhow::Result<Operator> {
         let context = self.context(faults).await?;
-        Ok(Operator(tokio::spawn(run(context, std::future::pending()))))
+        Ok(Operator(tokio::spawn(runs(context))))
     }
 
     /// The same; once it is `killed`, another takes its place, and meets no faults.
@@ -133,16 +134,16 @@ impl World {
         Ok(Operator(tokio::spawn(async move {
             tokio::select! {
                 () = killed.notified() => {}
-                () = run(first, std::future::pending()) => {}
+                () = runs(first) => {}
             }
-            run(second, std::future::pending()).await;
+            runs(second).await;
         })))
     }
 
-    async fn context(&self, faults: Faults) -> anyhow::Result<Arc<Context>> {
+    async fn context(&self, faults: Faults) -> anyhow::Result<Context> {
         let (client, clock) = (client(self.server.config().await?, faults)?, Arc::clone(&self.clock));
         let policy = Some(POLICY.to_owned());
-        reviewed(client, &self.ledger.url, clock, Leadership::alone(), policy).map(Arc::new)
+        reviewed(client, &self.ledger.url, clock, Leadership::alone(), policy)
     }
 
     /// The objects of a kind in the one namespace.
@@ -214,4 +215,9 @@ pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> anyhow::Result<bo
         ensure!(Instant::now() < deadline, "{what}: not within a minute: {found:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// It ends with the task.
+async fn runs(context: Context) {
+    run(context, &Scope::All, std::future::pending()).await;
 }

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::gateway::GatewayProcess;
-use crate::quiet::{HandClock, reviewed};
+use crate::passes::reviewed;
+use crate::quiet::HandClock;
 use crate::server::{Server, until};
 use crate::{away, chart};
 
