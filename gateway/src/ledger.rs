@@ -11,6 +11,10 @@
 //! `[exposure, exposure + window]`, both ends included; all of a unit are summed, and the sum is capped. Events may arrive
 //! in any order.
 //!
+//! **Guardrails**, metrics that are watched for harm, have a unit of their own beside the placement's, with their own window, cap
+//! and rewards. The one record of an exposure opens them with the placement's, unless their own window has closed, and nothing else
+//! does.
+//!
 //! **Decisions** count where they are told: once for each unit, in the cell that was decided first, until copy is seen. From
 //! then on the exposure's cell has them, so that of no cell more people have seen copy than were decided for.
 //!

@@ -600,6 +600,17 @@ mod tests {
         }
     }
 
+    /// Worked out by hand from the forms of before.
+    const FORMER: &[u8] = b"\x02\x00\xd0\x0f\x01\x048c4e\x04hero\x02\x02\x03\x03all\x04warm\x90\xa1\x0f\x03\x00\x00\
+        \x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x14\xc0\xa9\x07\x0e\x80\x80\xb4\xcc\xd4\xdf\xc6\x03\
+        \x01\xff\xff\xb3\xcc\xd4\xdf\xc6\x03";
+
+    #[test]
+    fn an_exposure_without_guardrails_is_written_as_it_was_before_there_were_any() {
+        let [now, _, _, shown, ..] = &sound()[..] else { panic!("there are more") };
+        assert_eq!(message([now, shown]), FORMER);
+    }
+
     #[test]
     fn an_exposure_and_a_reward_of_a_guardrail_fit_the_room_that_is_made_for_each() {
         for entry in watched() {
