@@ -252,7 +252,7 @@ async fn what_is_not_ours_is_passed_over_and_what_a_newer_gateway_wrote_is_waite
     publish(b"{\"not\": \"ours\"}").await;
     expose("bob").await;
     counted(&process, 2).await;
-    publish(&[4, 1, 2, 3]).await;
+    publish(&[5, 1, 2, 3]).await;
     expose("carol").await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while !process.log().contains("a newer gateway") {
