@@ -15,7 +15,7 @@ use crate::control::{self, Endpoints};
 use crate::fetch::Fetch;
 use crate::guard::{self, Guard, Lifetime};
 use crate::layout::Layout;
-use crate::process::{Process, script, stop_file};
+use crate::process::{Process, away_file, script, stop_file};
 use crate::running::{Form, Running};
 use crate::wait::{Wait, has_default_account};
 use crate::{Error, Name, Places, Progress, needs};
@@ -146,10 +146,10 @@ impl ControlPlane {
     ///
     /// Errs when the part does not run, or does not end.
     pub async fn kill(&self, part: Part) -> Result<(), Error> {
-        std::fs::write(self.stop_file(part), "")?;
+        std::fs::write(self.layout.path(&stop_file(part.name())), "")?;
         self.signal(part, Signal::SIGKILL)?;
         let deadline = Instant::now() + PATIENCE;
-        while !self.processes(part)?.is_empty() {
+        while !self.is_away(part) {
             if Instant::now() > deadline {
                 return Err(io::Error::other(format!("{} does not end", part.name())).into());
             }
@@ -162,11 +162,11 @@ impl ControlPlane {
     ///
     /// Errs when a part ends before it is ready.
     pub async fn start_again(&mut self, part: Part) -> Result<(), Error> {
-        std::fs::remove_file(self.stop_file(part))?;
-        match self.stop_file(Part::ApiServer).exists() {
-            true => Ok(()),
-            false => self.wait(Controllers::Off).await,
+        std::fs::remove_file(self.away_file(part))?;
+        if self.is_away(Part::ApiServer) {
+            return Ok(());
         }
+        self.wait(Controllers::Off).await
     }
 
     /// Stops a part in the midst of whatever it does: it takes connections and answers nothing.
@@ -230,8 +230,12 @@ impl ControlPlane {
         Ok(found)
     }
 
-    fn stop_file(&self, part: Part) -> PathBuf {
-        self.layout.path(&stop_file(part.name()))
+    fn is_away(&self, part: Part) -> bool {
+        self.away_file(part).exists()
+    }
+
+    fn away_file(&self, part: Part) -> PathBuf {
+        self.layout.path(&away_file(part.name()))
     }
 }
 

@@ -33,8 +33,8 @@ impl Process {
 }
 
 /// A script for `sh` that runs all `processes` at once until it is killed. The output of each goes to
-/// `log/NAME.log`; when one ends, `run/NAME.exit` appears. One that ends while there is a [`stop_file`] of its name is
-/// started again once that file is gone.
+/// `log/NAME.log`; when one ends, `run/NAME.exit` appears. Where there is a [`stop_file`] of its name then, that becomes its
+/// [`away_file`] instead, and it is started again once that is gone.
 pub(crate) fn script(processes: &[Process]) -> String {
     let mut text = String::from("cd \"$1\" || exit\n");
     for process in processes {
@@ -42,18 +42,24 @@ pub(crate) fn script(processes: &[Process]) -> String {
             std::iter::once(process.program.display().to_string()).chain(process.arguments.iter().cloned());
         let command: Vec<String> = words.map(|word| quoted(&word)).collect();
         let name = &process.name;
-        let (command, stopped) = (command.join(" "), quoted(&stop_file(name)));
+        let (command, [stop, away]) =
+            (command.join(" "), [stop_file(name), away_file(name)].map(|it| quoted(&it)));
         text += &format!(
-            "(while {command} >>log/{name}.log 2>&1; code=$?; [ -e {stopped} ]; do \
-             while [ -e {stopped} ]; do sleep 0.05; done; done; echo $code >run/{name}.exit) &\n"
+            "(while {command} >>log/{name}.log 2>&1; code=$?; mv {stop} {away} 2>/dev/null; do \
+             while [ -e {away} ]; do sleep 0.05; done; done; echo $code >run/{name}.exit) &\n"
         );
     }
     text + "wait\n"
 }
 
-/// The file that says, inside the cluster's folder, that the process of that name is stopped on purpose.
+/// The file, inside the cluster's folder, that says that the process of that name will be ended on purpose.
 pub(crate) fn stop_file(name: &str) -> String {
-    format!("run/{name}.stopped")
+    format!("run/{name}.stop")
+}
+
+/// The file that says that it has ended so.
+pub(crate) fn away_file(name: &str) -> String {
+    format!("run/{name}.away")
 }
 
 /// A word that the shell takes as it is.
