@@ -193,10 +193,13 @@ fn failures(context: &Context) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<Ad
     context.failures.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From one second, doubling to five minutes, plus up to a quarter by `spread`, so that campaigns that failed
-/// together do not come back together.
+/// Short enough, with its quarter, that a minute after the API server is back each campaign was looked at.
+const LONGEST_WAIT: Duration = Duration::from_secs(40);
+
+/// From one second, doubling, plus up to a quarter by `spread`, so that campaigns that failed together do not come back
+/// together.
 fn back_off(failed: u32, spread: u8) -> Duration {
-    let base = Duration::from_secs(1 << failed.saturating_sub(1).min(9)).min(Duration::from_secs(300));
+    let base = Duration::from_secs(1 << failed.saturating_sub(1).min(9)).min(LONGEST_WAIT);
     base + base / 4 * u32::from(spread) / 256
 }
 
@@ -293,7 +296,7 @@ mod tests {
     fn waiting_doubles_and_is_bounded() {
         assert_eq!(back_off(1, 0), Duration::from_secs(1));
         assert_eq!(back_off(4, 0), Duration::from_secs(8));
-        assert_eq!(back_off(u32::MAX, 0), Duration::from_secs(300));
-        assert!(back_off(u32::MAX, 255) < Duration::from_secs(375));
+        assert_eq!(back_off(u32::MAX, 0), Duration::from_secs(40));
+        assert!(back_off(u32::MAX, 255) < Duration::from_secs(50));
     }
 }

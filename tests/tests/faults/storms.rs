@@ -18,8 +18,9 @@ struct Gusts {
     of: usize,
 }
 
-/// Longer than kube tries a request again within a second, and rarer than the reads of a pass, which needs all of them.
-const GUSTS: Gusts = Gusts { hit: 6, of: 80 };
+/// Rarer than the requests of a pass, which needs all of them; and few in a row, as the operator waits longer after each, so
+/// that it would itself make the gust last.
+const GUSTS: Gusts = Gusts { hit: 3, of: 80 };
 
 /// The last of so many.
 const fn every(of: usize) -> Gusts {
