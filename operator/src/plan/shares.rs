@@ -148,6 +148,10 @@ impl Situation<'_> {
     fn without_data(&self, row: &TablePlacement, current: &TableRound) -> Wanted {
         let last = "the last shares: there are no numbers to go by";
         match (rounds::is_alone(current), rounds::last_compared(row)) {
+            // What came since has to be served before there can be numbers of it.
+            _ if rounds::has_newcomer(row) && !rounds::is_full(row) => {
+                Wanted::the(self.exploring(row), experiment::Reason::Exploring.as_str())
+            }
             (false, _) => Wanted::the(None, last),
             (true, Some(shares)) => Wanted::the(Some(withdrawn::without(&shares, row)), last),
             (true, None) => Wanted::the(self.exploring(row), experiment::Reason::Exploring.as_str()),

@@ -60,8 +60,9 @@ async fn an_api_server_that_is_restarted_under_load_loses_no_campaign() -> anyho
 #[tokio::test(flavor = "multi_thread")]
 async fn an_etcd_that_was_away_is_missed_by_nobody_once_it_is_back() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let _operator = world.operator(none()).await?;
     begin(&world, 0..CAMPAIGNS).await?;
+    // All at once, so that it is in the midst of them.
+    let _operator = world.operator(none()).await?;
     until("some run", async || Ok(!world.list::<AdTable>().await?.is_empty())).await?;
     let begun = world.list::<AdTable>().await?.len();
     world.server.0.pause(Part::Etcd)?;
