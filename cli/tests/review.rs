@@ -52,7 +52,7 @@ fn an_edit_changes_some_texts_and_keeps_the_rest() {
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, slots(expected), "{typed:?}"),
             (Err(found), Err(expected)) => {
-                assert!(found.to_string().contains(expected), "{typed:?}: {found}")
+                assert!(found.to_string().contains(expected), "{typed:?}: {found}");
             }
             (found, expected) => panic!("{typed:?}: {found:?}, expected {expected:?}"),
         }

@@ -2,7 +2,7 @@
 //!
 //! `make bench-many`, or with other numbers `make bench-many CAMPAIGNS=200`.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 
 #[path = "../tests/plane/gateway.rs"]
 mod gateway;

@@ -11,7 +11,7 @@ use crate::life::of_people;
 use crate::world::{World, none, until};
 
 /// As many as keep an operator busy while it happens.
-const CAMPAIGNS: usize = 24;
+const CAMPAIGNS: usize = 80;
 
 /// With this variable etcd is away for a minute, which is longer than any request waits; else for a few seconds.
 const ALL: &str = "BROADSIDE_TEST_FAULTS";
