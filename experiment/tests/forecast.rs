@@ -72,10 +72,13 @@ fn world(forecast: &Forecast, policy: &Policy, lift: f64) -> Vec<End> {
     (1..=RUNS).map(end).collect()
 }
 
+/// What may be so of an end.
+type Holds = fn(&End) -> bool;
+
 /// Shares of the same kind of end within four standard errors of their difference, and times within what looks and luck
 /// make of them.
 fn check(name: &str, found: &[End], expected: &[End]) {
-    let holds: [(&str, fn(&End) -> bool); 3] = [
+    let holds: [(&str, Holds); 3] = [
         ("found", End::is_found),
         ("decided", End::is_decided),
         ("none", |end| matches!(end.verdict, Verdict::NoWorthwhileDifference { .. } | Verdict::ControlWins)),
