@@ -109,7 +109,7 @@ bench-many: ## Print what a thousand campaigns cost the operator and its API ser
 	cargo build --locked --workspace --bins
 	cargo build --locked --release --package broadside-operator --bin operator
 	CAMPAIGNS=$(or $(CAMPAIGNS),1000) OPERATOR="$(PROGRAMS:debug=release)/operator" \
-	  cargo bench --locked --profile dev --package broadside-tests --bench many
+	  cargo bench --locked --profile dev --workspace --bench many
 
 bench-stores: ## Print which embedded store suits the ledger (four minutes; docs/design/ledger-store.md)
 	cargo run --locked --release --manifest-path gateway/benches/stores/Cargo.toml --bin stores -- $(or $(ARGS),/var/tmp)

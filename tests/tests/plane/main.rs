@@ -5,6 +5,7 @@ mod brand;
 mod chart;
 mod gateway;
 mod group;
+mod guardrails;
 mod leader;
 mod outdated;
 mod passes;

@@ -1,0 +1,108 @@
+//! From people's events to a variant that is out: a real gateway and ledger, and the operator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use api::{AdCampaign, AdTable, AdVariant, Scope, VariantState};
+use kube::api::{ListParams, PostParams};
+use kube::{Api, ResourceExt};
+use operator::clock::SystemClock;
+use operator::controller::run;
+use operator::leader::Leadership;
+use serde_json::{Value, json};
+
+use crate::gateway::GatewayProcess;
+use crate::passes::reviewed;
+use crate::server::{Server, until};
+
+const CAMPAIGN: &str = "
+apiVersion: broadside.dev/v1alpha1
+kind: AdCampaign
+metadata: {name: trail, namespace: default}
+spec:
+  brief: {product: Aero Trail 3}
+  placements:
+    - name: hero
+      format: WebBanner
+      delivery: {gateway: {}}
+      control: {headline: Meet the Aero Trail 3, button: Shop now}
+      challengers:
+        - {headline: Your trail is waiting, button: Shop now}
+        - {headline: Made for the weekend, button: Shop now}
+      metric: {name: product-view, kind: Binary, window: 1s}
+      guardrails:
+        - {metric: {name: bounce, kind: Binary, window: 1s}, maximumIncrease: 50%}
+";
+
+/// Enough to show that somebody leaves nine times as often, and as many as are asked within seconds.
+const PEOPLE: usize = 400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_drives_people_away_is_out_and_the_rest_goes_on() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let client = server.client().await?;
+    let gateway = GatewayProcess::start("all", &server.kubeconfig()).await?;
+    let context = reviewed(client.clone(), &gateway.url, Arc::new(SystemClock), Leadership::alone(), None)?;
+    let operator = tokio::spawn(async move { run(context, &Scope::All, std::future::pending()).await });
+    let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
+    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    let visitors = Visitors { http: reqwest::Client::new(), gateway: &gateway };
+    until("the experiment", async || Ok(visitors.decide("nobody").await?["token"].is_string())).await?;
+
+    let variants: Api<AdVariant> = Api::namespaced(client.clone(), "default");
+    let all = variants.list(&ListParams::default()).await?.items;
+    let harmful = all.iter().find(|it| it.spec.slots["headline"] == "Your trail is waiting");
+    let harmful = harmful.context("a challenger")?.name_any();
+    for person in 0..PEOPLE {
+        visitors.visit(person, &harmful).await?;
+    }
+
+    let state = async || anyhow::Ok(variants.get(&harmful).await?.status.unwrap_or_default());
+    until("harm", async || Ok(state().await?.state == Some(VariantState::Harmful))).await?;
+    let reason = state().await?.reason.context("a reason")?;
+    ensure!(reason.starts_with("bounce rose by about"), "{reason}");
+    let tables: Api<AdTable> = Api::namespaced(client, "default");
+    let table = tables.list(&ListParams::default()).await?.items.pop().context("a table")?;
+    let row = &table.spec.placements[0];
+    let round = row.rounds.last().context("a round")?;
+    let shares: Vec<(&str, bool)> =
+        row.variants.iter().enumerate().map(|(arm, it)| (it.name.as_str(), round.gives(arm))).collect();
+    ensure!(shares.iter().all(|(name, gives)| *gives != (*name == harmful)), "{shares:?}");
+    operator.abort();
+    Ok(())
+}
+
+/// People at the gateway.
+struct Visitors<'a> {
+    http: reqwest::Client,
+    gateway: &'a GatewayProcess,
+}
+
+impl Visitors<'_> {
+    async fn decide(&self, subject: &str) -> anyhow::Result<Value> {
+        let question =
+            json!({"namespace": "default", "campaign": "trail", "placement": "hero", "subject": subject});
+        self.post("/v1/decide", &question).await
+    }
+
+    /// Sees copy, and leaves: one in ten, and nine in ten where it is that one.
+    async fn visit(&self, person: usize, harmful: &str) -> anyhow::Result<()> {
+        let decision = self.decide(&format!("visitor-{person}")).await?;
+        let leaves = (person % 10 == 0) != (decision["variant"] == *harmful);
+        let token = &decision["token"];
+        let mut events = vec![json!({"id": "seen", "token": token, "type": "exposure"})];
+        if leaves {
+            events.push(json!({"id": "left", "token": token, "type": "reward", "metric": "bounce"}));
+        }
+        let answer = self.post("/v1/events", &json!({ "events": events })).await?;
+        let outcomes = answer["outcomes"].as_array().context("outcomes")?;
+        ensure!(outcomes.iter().all(|it| it["outcome"] == "accepted"), "{answer}");
+        Ok(())
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}{path}", self.gateway.url)).json(body);
+        Ok(request.timeout(Duration::from_secs(10)).send().await?.json().await?)
+    }
+}
