@@ -55,6 +55,10 @@ pub struct Context {
 /// A pass that takes longer has met something that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A thousand passes at once would find an API server that answers none of them in time. As many as these go on while a ledger
+/// lets half a minute's passes over a thousand campaigns wait for two seconds each, so that a person's word finds its turn.
+const PASSES_AT_ONCE: u16 = 64;
+
 /// A pass over an object that has changed meanwhile is worth nothing; the next one is due this much later.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -267,6 +271,7 @@ async fn follow(
         .reconcile_on(of)
         .reconcile_all_on(of_all)
         .trigger_backoff(Steady)
+        .with_config(controller::Config::default().concurrency(PASSES_AT_ONCE))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, on_error, context)
         .for_each(|result| async {
