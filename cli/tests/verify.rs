@@ -1,15 +1,19 @@
 //! Verdicts of the operator's own plan are reached again from their evidence, and what was changed in one is found.
 
 use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals, TotalsResponse};
-use api::{AdCampaign, AdTable, Evidence};
+use api::{
+    AdCampaign, AdReview, AdReviewSpec, AdTable, AdVariant, CampaignIdentity, Decision, Evidence,
+    ReviewedVariant,
+};
 use cli::gitops::{Difference, Record, RecordError, draft, message, records, recount};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
 use operator::objects::job::{ModelImages, WorkerImage};
-use operator::observe::{Seen, Totals};
+use operator::observe::{ReviewPolicy, Seen, Totals};
 use operator::plan::{Plan, Settings, plan};
 use operator::status::{Pass, report};
 
@@ -103,6 +107,30 @@ impl World {
         self.seen.totals =
             Totals::Known(TotalsResponse { campaign: "u".to_owned(), as_of: self.now, placements });
         self.pass()
+    }
+
+    /// A person writes another headline in place of one.
+    fn edit(&mut self, headline: &str, other: &str) {
+        self.seen.review_policy = ReviewPolicy::Since(Timestamp::UNIX_EPOCH);
+        let is_meant = |it: &&AdVariant| it.spec.slots["headline"] == headline;
+        let variant = self.seen.variants.iter().find(is_meant).expect("a variant");
+        let mut texts = variant.spec.slots.clone();
+        texts.insert("headline".to_owned(), other.to_owned());
+        let digest = api::name::copy_digest(&variant.spec.slots);
+        let spec = AdReviewSpec {
+            campaign: CampaignIdentity { name: "trail".to_owned(), uid: "u".to_owned() },
+            variants: vec![ReviewedVariant { name: variant.name_any(), digest }],
+            decision: Decision::Edit,
+            texts: Some(texts),
+            reviewer: "alice".to_owned(),
+            reason: None,
+        };
+        let mut review = AdReview::new("edit", spec);
+        review.metadata.creation_timestamp = Some(Time(self.now));
+        self.seen.reviews.push(review);
+        // It is out, and then the other is in.
+        self.pass();
+        self.pass();
     }
 
     /// The winner's ConfigMap, once the verdict is stored.
@@ -273,6 +301,24 @@ fn a_verdict_is_reached_again_from_its_evidence() {
     late.now += SignedDuration::from_hours(24 * 400);
     let reached = late.count(&[binary(200, 10), binary(400, 22), binary(400, 19)]);
     check(late, &reached, "Inconclusive");
+
+    let mut edited = World::new(VIEWS, "");
+    edited.edit("Trail", "Trails");
+    let reached = edited.count(&[binary(2000, 100), binary(0, 0), binary(4000, 190), binary(4000, 420)]);
+    let served = &edited.object.status.as_ref().expect("a status").placements[0].variants[3];
+    assert_eq!(served.origin, api::Origin::Edited);
+    check(edited, &reached, "Winner");
+
+    let mut enough = World::new(VIEWS, "");
+    enough.object.spec.placements[0].stopping.maximum_exposures = Some(1000);
+    let reached = enough.count(&[binary(200, 10), binary(400, 22), binary(400, 19)]);
+    check(enough, &reached, "Inconclusive");
+
+    let mut over = World::new(VIEWS, "");
+    let ends_at = Some(Time(over.now + SignedDuration::from_hours(12)));
+    over.object.spec.schedule = Some(api::Schedule { starts_at: None, ends_at });
+    let reached = over.count(&[binary(200, 10), binary(400, 22), binary(400, 19)]);
+    check(over, &reached, "Inconclusive");
 }
 
 #[test]
