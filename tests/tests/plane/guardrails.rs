@@ -1,7 +1,6 @@
 //! From people's events to a variant that is out: a real gateway and ledger, and the operator.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use api::{AdCampaign, AdTable, AdVariant, Scope, VariantState};
@@ -10,11 +9,11 @@ use kube::{Api, ResourceExt};
 use operator::clock::SystemClock;
 use operator::controller::run;
 use operator::leader::Leadership;
-use serde_json::{Value, json};
 
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
 use crate::server::{Server, until};
+use crate::visitors::Visitors;
 
 const CAMPAIGN: &str = "
 apiVersion: broadside.dev/v1alpha1
@@ -47,7 +46,7 @@ async fn who_drives_people_away_is_out_and_the_rest_goes_on() -> anyhow::Result<
     let operator = tokio::spawn(async move { run(context, &Scope::All, std::future::pending()).await });
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
     campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
-    let visitors = Visitors { http: reqwest::Client::new(), gateway: &gateway };
+    let visitors = Visitors::at(&gateway);
     until("the experiment", async || Ok(visitors.decide("nobody").await?["token"].is_string())).await?;
 
     let variants: Api<AdVariant> = Api::namespaced(client.clone(), "default");
@@ -55,7 +54,9 @@ async fn who_drives_people_away_is_out_and_the_rest_goes_on() -> anyhow::Result<
     let harmful = all.iter().find(|it| it.spec.slots["headline"] == "Your trail is waiting");
     let harmful = harmful.context("a challenger")?.name_any();
     for person in 0..PEOPLE {
-        visitors.visit(person, &harmful).await?;
+        // One in ten leaves, and nine in ten where it is that one.
+        let leaves = |variant: &str| person.is_multiple_of(10) != (variant == harmful);
+        visitors.visit(person, "bounce", leaves).await?;
     }
 
     let state = async || anyhow::Ok(variants.get(&harmful).await?.status.unwrap_or_default());
@@ -71,38 +72,4 @@ async fn who_drives_people_away_is_out_and_the_rest_goes_on() -> anyhow::Result<
     ensure!(shares.iter().all(|(name, gives)| *gives != (*name == harmful)), "{shares:?}");
     operator.abort();
     Ok(())
-}
-
-/// People at the gateway.
-struct Visitors<'a> {
-    http: reqwest::Client,
-    gateway: &'a GatewayProcess,
-}
-
-impl Visitors<'_> {
-    async fn decide(&self, subject: &str) -> anyhow::Result<Value> {
-        let question =
-            json!({"namespace": "default", "campaign": "trail", "placement": "hero", "subject": subject});
-        self.post("/v1/decide", &question).await
-    }
-
-    /// Sees copy, and leaves: one in ten, and nine in ten where it is that one.
-    async fn visit(&self, person: usize, harmful: &str) -> anyhow::Result<()> {
-        let decision = self.decide(&format!("visitor-{person}")).await?;
-        let leaves = (person % 10 == 0) != (decision["variant"] == *harmful);
-        let token = &decision["token"];
-        let mut events = vec![json!({"id": "seen", "token": token, "type": "exposure"})];
-        if leaves {
-            events.push(json!({"id": "left", "token": token, "type": "reward", "metric": "bounce"}));
-        }
-        let answer = self.post("/v1/events", &json!({ "events": events })).await?;
-        let outcomes = answer["outcomes"].as_array().context("outcomes")?;
-        ensure!(outcomes.iter().all(|it| it["outcome"] == "accepted"), "{answer}");
-        Ok(())
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self.http.post(format!("{}{path}", self.gateway.url)).json(body);
-        Ok(request.timeout(Duration::from_secs(10)).send().await?.json().await?)
-    }
 }

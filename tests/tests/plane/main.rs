@@ -16,3 +16,4 @@ mod schemas;
 mod scope;
 mod server;
 mod transitions;
+mod visitors;
