@@ -1,5 +1,6 @@
 //! `AdCampaign`: the brief, the placements, the rules. Written by people, never by us.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -582,5 +583,10 @@ impl AdCampaignSpec {
     /// The ConfigMap with the brand's own formats and words, where the campaign names one.
     pub fn brand(&self) -> Option<&str> {
         self.rules.as_ref()?.brand.as_deref()
+    }
+
+    /// The moment from which nobody may be promised the offer, where there is one.
+    pub fn offer_ends_at(&self) -> Option<Timestamp> {
+        Some(self.brief.offer.as_ref()?.valid_until.as_ref()?.0)
     }
 }

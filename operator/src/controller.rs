@@ -188,7 +188,7 @@ fn on_error(object: Arc<AdCampaign>, error: &Error, context: Arc<Context>) -> Ac
 
 /// How long until an offer ends that is served though its campaign can't be carried out.
 fn next_turn(object: &AdCampaign, now: Timestamp) -> Option<Duration> {
-    let end = object.spec.brief.offer.as_ref()?.valid_until.as_ref()?.0;
+    let end = object.spec.offer_ends_at()?;
     Duration::try_from(end.duration_since(now)).ok().map(|left| left + Duration::from_millis(1))
 }
 

@@ -60,7 +60,7 @@ impl Faults {
         let schedule = Schedule {
             starts_at: moment(&written.starts_at),
             ends_at: moment(&written.ends_at),
-            offer_ends_at: object.spec.brief.offer.as_ref().and_then(|offer| moment(&offer.valid_until)),
+            offer_ends_at: object.spec.offer_ends_at(),
         };
         // An end may be moved once it has begun.
         let is_new = !has_begun(object);

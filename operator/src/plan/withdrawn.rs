@@ -34,8 +34,8 @@ pub fn recall(object: &AdCampaign, seen: &Seen, now: Timestamp) -> Recall {
     let (controls, others) = (controls.concat(), others.concat());
     let review_statuses =
         approvals.statuses(&others.iter().collect::<Vec<_>>(), &controls.iter().collect::<Vec<_>>());
-    let offer = object.spec.brief.offer.as_ref().and_then(|offer| offer.valid_until.as_ref());
-    let offer = if offer.is_some_and(|end| end.0 <= now) { Offer::Over } else { Offer::Holds };
+    let is_over = object.spec.offer_ends_at().is_some_and(|end| end <= now);
+    let offer = if is_over { Offer::Over } else { Offer::Holds };
     let table = seen.table.as_ref().and_then(|table| without_recalled(table, &approvals, offer, now));
     Recall { table, review_statuses }
 }
