@@ -2,7 +2,7 @@
 //! gateway, the token, and the names that parts agree on.
 //!
 //! ```text
-//! objects   AdCampaign  AdVariant  AdTable  AdModel  AdReview   what `kubectl` sees
+//! objects   AdCampaign  AdVariant  AdTable  AdModel  AdReview  AdPolicy   what `kubectl` sees
 //! wire      decide  ofrep  event  totals  part  token     what applications and the operator send to the gateway
 //! records   evidence                                       what a verdict rests on, for GitOps and its readers
 //! words     amount  condition  figure  landing_page  name  quantity  scope   what all are written with
@@ -25,6 +25,7 @@ pub mod model_files;
 pub mod model_secret;
 pub mod name;
 mod people;
+mod policy;
 mod price;
 mod quantity;
 mod review;
@@ -51,9 +52,15 @@ pub use model::{
     ModelResources, ModelSource, ModelWeights, Price, PullPolicy, PvcSource, SecretReference,
 };
 pub use people::{Exclusion, Group, Holdout, TableExclusion, TableHoldout};
+pub use policy::{
+    AdPolicy, AdPolicySpec, GenerationPolicy, LabelOperator, LabelRequirement, MinimumApproval,
+    NamespaceSelector, PlacementPolicy, RequiredGuardrail,
+};
 pub use price::PriceError;
 pub use quantity::{Duration, DurationError, Percent, PercentError};
-pub use review::{AdReview, AdReviewSpec, AdReviewStatus, Decision, ReviewState, ReviewedVariant};
+pub use review::{
+    AdReview, AdReviewSpec, AdReviewStatus, Decision, Represented, ReviewState, ReviewedVariant,
+};
 pub use scope::{Namespace, NoNamespace, Scope};
 pub use table::{
     AdTable, AdTableSpec, CampaignIdentity, Harm, SegmentAllocation, TableException, TableMetric,
@@ -77,6 +84,13 @@ pub const GROUP: &str = "broadside.dev";
 
 /// The custom resource definitions of all kinds, in the order in which `crds/` lists them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let derived = [AdCampaign::crd(), AdVariant::crd(), AdTable::crd(), AdModel::crd(), AdReview::crd()];
+    let derived = [
+        AdCampaign::crd(),
+        AdVariant::crd(),
+        AdTable::crd(),
+        AdModel::crd(),
+        AdReview::crd(),
+        AdPolicy::crd(),
+    ];
     derived.into_iter().map(schema::known_formats).collect()
 }

@@ -39,6 +39,7 @@ use crate::{CampaignIdentity, Slots, schema};
     printcolumn(name = "Campaign", type_ = "string", json_path = ".spec.campaign.name"),
     printcolumn(name = "Decision", type_ = "string", json_path = ".spec.decision"),
     printcolumn(name = "Reviewer", type_ = "string", json_path = ".spec.reviewer"),
+    printcolumn(name = "For", type_ = "string", json_path = ".spec.onBehalfOf.person", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".spec.reason", priority = 1),
     printcolumn(name = "Told", type_ = "string", json_path = ".status.message", priority = 1),
@@ -61,6 +62,9 @@ pub struct AdReviewSpec {
     /// Who says it: the user that creates the review, as the API server knows them.
     #[schemars(length(min = 1, max = 320))]
     pub reviewer: String,
+    /// Whose word it is, where that is another's: a pipeline's account writes what somebody said in Git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Represented>,
     /// Why, for whoever reads it later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 500))]
@@ -79,6 +83,18 @@ pub struct ReviewedVariant {
     pub digest: String,
 }
 
+/// Whom a pipeline writes for. The chart's admission policy asks for the right to represent that person.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Represented {
+    /// The person, by the name that they have as a reviewer.
+    #[schemars(length(min = 1, max = 320))]
+    pub person: String,
+    /// The commit with which they said it.
+    #[schemars(length(min = 7, max = 64), regex(pattern = "^[0-9a-f]*$"))]
+    pub commit: String,
+}
+
 /// What a review says.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Decision {
@@ -89,6 +105,13 @@ pub enum Decision {
     /// Other texts are served in place of it: those are approved, and it is rejected. Where an experiment goes on, the new
     /// variant joins it.
     Edit,
+}
+
+impl AdReviewSpec {
+    /// The person whose word it is: of two reviews of the same person one counts where two people have to agree.
+    pub fn person(&self) -> &str {
+        self.on_behalf_of.as_ref().map_or(&self.reviewer, |represented| &represented.person)
+    }
 }
 
 /// What the operator says of a review.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use api::{AdCampaign, AdTable, AdVariant, Decision, Phase};
+use api::{AdCampaign, AdTable, AdVariant, Decision, Phase, Represented};
 use kube::ResourceExt;
 
 use crate::campaign::{self, Source, Target};
@@ -30,6 +30,7 @@ pub use word::{Word, WordError, find};
 /// With `--output csv` every variant is a row; whoever reads it writes `approve` or `reject` into the column `decision`, and a
 /// reason where there is one. With `--from` such a file becomes reviews. Rows without a decision say nothing.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("on_behalf_of", |arg| arg.requires("from")))]
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
@@ -39,6 +40,19 @@ pub(crate) struct Args {
     /// The spreadsheet with decisions, as CSV.
     #[arg(long, value_name = "FILE", conflicts_with = "output")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    behalf: Behalf,
+}
+
+/// Whose word it is, where that is another's than yours.
+#[derive(Debug, clap::Args)]
+struct Behalf {
+    /// Write it for somebody who said so in Git, as a pipeline does. You need the right to represent them.
+    #[arg(long, value_name = "PERSON", requires = "commit")]
+    on_behalf_of: Option<String>,
+    /// The commit with which they said so.
+    #[arg(long, value_name = "HASH", requires = "on_behalf_of", value_parser = commit)]
+    commit: Option<String>,
 }
 
 /// How variants are printed.
@@ -66,6 +80,8 @@ pub(crate) struct ApproveArgs {
     /// Why, for whoever reads it later.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    behalf: Behalf,
 }
 
 /// Reject variants: they are not served, and taken out where they are.
@@ -79,6 +95,8 @@ pub(crate) struct RejectArgs {
     /// Why, for whoever reads it later.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    behalf: Behalf,
 }
 
 /// Edit a variant: other texts are served in its place.
@@ -99,6 +117,8 @@ pub(crate) struct EditArgs {
     /// Why, for whoever reads it later.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    behalf: Behalf,
 }
 
 /// Reject variants that are served, and wait until the table is without them.
@@ -109,6 +129,23 @@ pub(crate) struct RecallArgs {
     /// How many seconds to wait.
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     timeout: u64,
+}
+
+impl Behalf {
+    fn represented(self) -> Option<Represented> {
+        let (person, commit) = self.on_behalf_of.zip(self.commit)?;
+        Some(Represented { person, commit })
+    }
+}
+
+/// The hash of a commit, as Git prints it.
+fn commit(typed: &str) -> Result<String, String> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if (7..=64).contains(&typed.len()) && typed.bytes().all(is_digit) {
+        Ok(typed.to_owned())
+    } else {
+        Err("write the hash as `git rev-parse HEAD` prints it".to_owned())
+    }
 }
 
 /// Why nothing was said, or what was said does not count.
@@ -159,7 +196,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Error> {
             let bytes =
                 std::fs::read(&path).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
             let words = read_sheet(&bytes, &variants).map_err(|source| Error::Sheet { path, source })?;
-            say(&source, &campaign, &words, output).await?;
+            say(&source, &campaign, &words, args.behalf, output).await?;
         }
         None => output.print(&match args.output {
             Form::Table => screen(&campaign, &variants, output.width()),
@@ -175,7 +212,7 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<ExitCode, Error> {
     let (campaign, variants) = source.look().await?;
     let meant = if args.all { waiting(&campaign, &variants)? } else { find(&variants, &args.variants)? };
     let words = Word::new(Decision::Approve, &meant, args.reason.as_deref())?;
-    say(&source, &campaign, &words, Output::detect()).await?;
+    say(&source, &campaign, &words, args.behalf, Output::detect()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -192,7 +229,7 @@ pub(crate) async fn edit(args: EditArgs) -> Result<ExitCode, Error> {
     let meant = find(&variants, std::slice::from_ref(&args.variant))?;
     let edited = meant.first().expect("one name finds one variant, or an error");
     let words = Word::edit(edited, &args.texts, args.reason.as_deref())?;
-    say(&source, &campaign, &words, Output::detect()).await?;
+    say(&source, &campaign, &words, args.behalf, Output::detect()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -214,7 +251,7 @@ async fn rejected(args: RejectArgs, output: Output) -> Result<(Source, AdCampaig
     let meant = find(&variants, &args.variants)?;
     let names = meant.iter().map(|variant| variant.name_any()).collect();
     let words = Word::new(Decision::Reject, &meant, args.reason.as_deref())?;
-    say(&source, &campaign, &words, output).await?;
+    say(&source, &campaign, &words, args.behalf, output).await?;
     Ok((source, campaign, names))
 }
 
@@ -232,11 +269,12 @@ async fn say(
     source: &Source,
     campaign: &AdCampaign,
     words: &[Word<'_>],
+    behalf: Behalf,
     output: Output,
 ) -> Result<(), Error> {
-    let reviewer = write::whoami(source).await?;
+    let author = write::Author { reviewer: write::whoami(source).await?, on_behalf_of: behalf.represented() };
     for word in words {
-        let written = write::write(source, campaign, word, &reviewer).await?;
+        let written = write::write(source, campaign, word, &author).await?;
         output.print(&written.to_string())?;
     }
     Ok(())

@@ -123,6 +123,7 @@ impl World {
             decision: Decision::Edit,
             texts: Some(texts),
             reviewer: "alice".to_owned(),
+            on_behalf_of: None,
             reason: None,
         };
         let mut review = AdReview::new("edit", spec);

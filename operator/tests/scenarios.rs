@@ -13,7 +13,7 @@ use api::wire::report::Report;
 use api::wire::totals::{CellTotals, GuardrailTotals, LateTotals, PlacementTotals, TotalsResponse};
 use api::{
     AdCampaign, AdModel, AdModelSpec, AdReview, AdReviewSpec, AdTable, AdVariant, AdVariantSpec,
-    CampaignIdentity, Decision, Origin, Provenance, ReviewedVariant, Slots, TableVariant,
+    CampaignIdentity, Decision, Origin, Provenance, Represented, ReviewedVariant, Slots, TableVariant,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
@@ -173,9 +173,10 @@ struct Happens {
 
 /// One person's word on the variants with these headlines.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Reviewed {
     by: String,
+    on_behalf_of: Option<Represented>,
     says: Decision,
     of: Vec<String>,
     reason: Option<String>,
@@ -308,7 +309,7 @@ impl World {
     }
 
     fn review(&mut self, reviews: Vec<Reviewed>) {
-        for Reviewed { by, says, of, reason, texts } in reviews {
+        for Reviewed { by, on_behalf_of, says, of, reason, texts } in reviews {
             let is_meant = |variant: &&AdVariant| of.contains(&variant.spec.slots["headline"]);
             let variants = self.seen.variants.iter().filter(is_meant).map(|variant| ReviewedVariant {
                 name: variant.name_any(),
@@ -323,6 +324,7 @@ impl World {
                 decision: says,
                 texts,
                 reviewer: by,
+                on_behalf_of,
                 reason,
             };
             let mut review = AdReview::new(&format!("review-{}", self.seen.reviews.len() + 1), spec);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use api::{
-    AdCampaign, AdReview, AdReviewSpec, AdReviewStatus, CampaignIdentity, Decision, ReviewState,
+    AdCampaign, AdReview, AdReviewSpec, AdReviewStatus, CampaignIdentity, Decision, Represented, ReviewState,
     ReviewedVariant,
 };
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -36,11 +36,31 @@ pub enum Error {
     },
 }
 
+/// Who writes a review, and for whom.
+#[derive(Clone, Debug)]
+pub(super) struct Author {
+    /// Whoever asks, by the name that the API server knows.
+    pub(super) reviewer: String,
+    /// Whose word it is, where that is another's.
+    pub(super) on_behalf_of: Option<Represented>,
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.on_behalf_of {
+            None => f.write_str(&self.reviewer),
+            Some(Represented { person, commit }) => {
+                write!(f, "{person}, by {} with commit {commit},", self.reviewer)
+            }
+        }
+    }
+}
+
 /// A review that was taken.
 pub(super) struct Written {
     name: String,
     decision: Decision,
-    reviewer: String,
+    author: Author,
     variants: Vec<String>,
     status: Option<AdReviewStatus>,
 }
@@ -52,7 +72,7 @@ impl fmt::Display for Written {
             Decision::Reject => "rejects",
             Decision::Edit => "edits",
         };
-        writeln!(f, "{} {said} {} (adreview {})", self.reviewer, self.variants.join(", "), self.name)?;
+        writeln!(f, "{} {said} {} (adreview {})", self.author, self.variants.join(", "), self.name)?;
         match &self.status {
             None => writeln!(
                 f,
@@ -79,23 +99,24 @@ pub(super) async fn write(
     source: &Source,
     campaign: &AdCampaign,
     word: &Word<'_>,
-    reviewer: &str,
+    author: &Author,
 ) -> Result<Written, Error> {
     let reviews: Api<AdReview> = Api::namespaced(source.client.clone(), &source.namespace);
     let refused = |error| Error::Refused(Box::new(error));
-    let review = review(campaign, word, reviewer);
+    let review = review(campaign, word, author);
     let name = reviews.create(&PostParams::default(), &review).await.map_err(refused)?.name_any();
     let status = answer(&reviews, &name).await.map_err(refused)?;
     if let Some(AdReviewStatus { state: Some(ReviewState::NotHonored), message }) = status {
         return Err(Error::NotHonored { name, why: message.unwrap_or_default() });
     }
     let variants = word.variants.iter().map(|variant| variant.name_any()).collect();
-    Ok(Written { name, decision: word.decision, reviewer: reviewer.to_owned(), variants, status })
+    Ok(Written { name, decision: word.decision, author: author.clone(), variants, status })
 }
 
 /// It goes with its campaign.
-fn review(campaign: &AdCampaign, word: &Word<'_>, reviewer: &str) -> AdReview {
+fn review(campaign: &AdCampaign, word: &Word<'_>, author: &Author) -> AdReview {
     let Word { decision, variants, texts, reason } = word;
+    let Author { reviewer, on_behalf_of } = author.clone();
     let (name, uid) = (campaign.name_any(), campaign.uid().unwrap_or_default());
     let read = variants.iter().map(|variant| ReviewedVariant {
         name: variant.name_any(),
@@ -106,7 +127,8 @@ fn review(campaign: &AdCampaign, word: &Word<'_>, reviewer: &str) -> AdReview {
         variants: read.collect(),
         decision: *decision,
         texts: texts.clone(),
-        reviewer: reviewer.to_owned(),
+        reviewer,
+        on_behalf_of,
         reason: reason.clone(),
     };
     let owners = campaign.owner_ref(&()).map(|owner| vec![owner]);

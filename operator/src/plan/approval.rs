@@ -145,14 +145,14 @@ impl<'a> Approvals<'a> {
         let mut approving = BTreeSet::new();
         let mut rejected = None;
         for review in &self.honored {
-            let reviewer = review.spec.reviewer.as_str();
+            let person = review.spec.person();
             match self.says(review, meant) {
                 Some(Says::No(reason)) => {
                     approving.clear();
-                    rejected = Some((reviewer.to_owned(), reason));
+                    rejected = Some((person.to_owned(), reason));
                 }
                 Some(Says::Yes) => {
-                    approving.insert(reviewer);
+                    approving.insert(person);
                     // Where nobody has to agree, one still has to before what was rejected comes back.
                     rejected = rejected.filter(|_| approving.len() < needed.max(1));
                 }
@@ -194,7 +194,7 @@ impl<'a> Approvals<'a> {
         let approving = self.honored.iter().filter(|review| {
             self.says(review, &meant) == Some(Says::Yes) && created(review).is_some_and(|at| at > moment)
         });
-        let people: BTreeSet<&str> = approving.map(|review| review.spec.reviewer.as_str()).collect();
+        let people: BTreeSet<&str> = approving.map(|review| review.spec.person()).collect();
         people.len() >= needed(self.matter.approval).max(1)
     }
 

@@ -64,7 +64,7 @@ pub(super) fn known(campaign: &str, rows: &[TablePlacement], honored: &[&AdRevie
             (Some(ReviewState::Honored), Some(row)) => {
                 let copy =
                     Copy { name: api::name::variant(campaign, &row.name, texts), slots: texts.clone() };
-                let edit = VariantEdit { of: of.clone(), by: review.spec.reviewer.clone() };
+                let edit = VariantEdit { of: of.clone(), by: review.spec.person().to_owned() };
                 edits.made.push(Edit { review: review.name_any(), placement: row.name.clone(), edit, copy });
             }
             _ => drop(edits.refused.insert(review.name_any(), said(review).unwrap_or(NOT_YET.to_owned()))),
@@ -103,7 +103,7 @@ impl Reader<'_> {
         if !self.exists(placement, &copy) {
             self.check(placement, &copy)?;
         }
-        let edit = VariantEdit { of: meant.name.clone(), by: self.review.spec.reviewer.clone() };
+        let edit = VariantEdit { of: meant.name.clone(), by: self.review.spec.person().to_owned() };
         Ok(Edit { review: self.review.name_any(), placement: placement.name.clone(), edit, copy })
     }
 

@@ -9,6 +9,7 @@ mod guardrails;
 mod leader;
 mod outdated;
 mod passes;
+mod policies;
 mod promote;
 mod quiet;
 mod reviews;

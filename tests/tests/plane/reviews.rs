@@ -42,6 +42,10 @@ spec:
       metric: {name: product-view, kind: Binary, window: 1m}
 ";
 
+/// The account of a pipeline, and a commit.
+const PIPELINE: &str = "system:serviceaccount:ci:promoter";
+const COMMIT: &str = "4f2c1d9e0b7a8c6d5e4f3a2b1c0d9e8f7a6b5c4d";
+
 const POLICY: &str = "broadside-reviews.broadside.dev";
 
 /// A cluster with the chart's policy and rights of reviews, and an operator that acts.
@@ -83,9 +87,13 @@ impl Stage {
 
     /// Lets a person do in the namespace what the role says.
     async fn grant(&self, person: &str, role: &str) -> anyhow::Result<()> {
+        self.grant_as(&person.replace(':', "-"), person, role).await
+    }
+
+    async fn grant_as(&self, name: &str, person: &str, role: &str) -> anyhow::Result<()> {
         self.apply(&json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": person, "namespace": "default"},
+            "metadata": {"name": name, "namespace": "default"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role.split('/').next(), "name": role.split('/').nth(1)},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": person}],
         }))
@@ -231,7 +239,42 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
 
     let edited = edited(&stage, &trail).await?;
     through_a_spreadsheet(&stage, &edited).await?;
+    for_others(&stage, &edited).await?;
     without_the_policy(&stage, &edited).await
+}
+
+/// A pipeline writes for alice, whom it may represent, and for nobody else.
+async fn for_others(stage: &Stage, variant: &str) -> anyhow::Result<()> {
+    stage.grant(PIPELINE, "ClusterRole/broadside-approver").await?;
+    let approve = async |person: &str| {
+        let word = ["approve", "trail", variant, "--on-behalf-of", person, "--commit", COMMIT];
+        stage.broadside(PIPELINE, &word).await
+    };
+    approve("alice").await?.refused("may not write reviews for alice: ask for the verb represent")?;
+    stage
+        .apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": "for-alice", "namespace": "default"},
+            "rules": [{
+                "apiGroups": ["broadside.dev"], "resources": ["reviewers"], "verbs": ["represent"], "resourceNames": ["alice"],
+            }],
+        }))
+        .await?;
+    stage.grant_as("for-alice", PIPELINE, "Role/for-alice").await?;
+    approve("bob").await?.refused("may not write reviews for bob")?;
+    let unknown = ["approve", "trail", variant, "--on-behalf-of", "alice", "--commit", "main"];
+    stage.broadside(PIPELINE, &unknown).await?.refused("git rev-parse HEAD")?;
+    stage.until("the right", async || Ok(matches!(approve("alice").await?, Said::Done(_)))).await?;
+    stage.until("what alice approved", async || Ok(stage.served().await? == [variant])).await?;
+    let said = stage
+        .broadside(PIPELINE, &["reject", "trail", variant, "--on-behalf-of", "alice", "--commit", COMMIT])
+        .await?
+        .done()?;
+    ensure!(
+        said.starts_with(&format!("alice, by {PIPELINE} with commit {COMMIT}, rejects {variant}")),
+        "{said}"
+    );
+    stage.until("what alice rejected", async || Ok(stage.served().await?.is_empty())).await
 }
 
 /// One word more, while the experiment goes on. The name of what is served then.
@@ -317,7 +360,7 @@ async fn without_the_policy(stage: &Stage, variant: &str) -> anyhow::Result<()> 
     let honored = |review: &&AdReview| {
         review.status.as_ref().and_then(|status| status.state) == Some(ReviewState::Honored)
     };
-    ensure!(all.iter().filter(honored).count() == 5, "{all:?}");
+    ensure!(all.iter().filter(honored).count() == 7, "{all:?}");
     let unknown = async || {
         let status = stage.campaign().await?.status.context("a status")?;
         let approved = status.conditions.iter().find(|condition| condition.type_ == "Approved");
