@@ -1,0 +1,3 @@
+//! What `examples/gitops` gives to GitOps controllers, without them and without a cluster.
+
+mod health;
