@@ -92,5 +92,5 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         AdReview::crd(),
         AdPolicy::crd(),
     ];
-    derived.into_iter().map(schema::known_formats).collect()
+    derived.into_iter().map(schema::unobserved).map(schema::known_formats).collect()
 }

@@ -1,8 +1,8 @@
 //! Schemas that derive can't write: bounded maps and lists of bounded strings.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Copy: at most 32 slots, each named like a label, each text at most 4096 characters.
 ///
@@ -32,6 +32,21 @@ pub(crate) fn short_strings(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 16,
         "additionalProperties": { "type": "string", "maxLength": 253 }
     })
+}
+
+/// The definition with a status for objects that have none yet, where a status tells which generation it is about.
+///
+/// Helm and Flux wait by kstatus, which takes an object without a status for a finished one: what was just applied would be
+/// ready before the operator has seen it.
+pub(crate) fn unobserved(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    let fields = schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()?.properties.as_mut());
+    for status in fields.filter_map(|fields| fields.get_mut("status")) {
+        if status.properties.as_ref().is_some_and(|fields| fields.contains_key("observedGeneration")) {
+            status.default = Some(JSON(json!({ "observedGeneration": -1 })));
+        }
+    }
+    definition
 }
 
 /// The definition without the formats of unsigned integers: API servers don't know them and warn at each install. What

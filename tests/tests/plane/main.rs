@@ -3,6 +3,7 @@
 mod away;
 mod brand;
 mod chart;
+mod drift;
 mod gateway;
 mod group;
 mod guardrails;
@@ -19,3 +20,4 @@ mod scope;
 mod server;
 mod transitions;
 mod visitors;
+mod waits;

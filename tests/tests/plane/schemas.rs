@@ -168,7 +168,7 @@ async fn carried_out(server: &Server, client: &Client) -> anyhow::Result<()> {
     let variants: Api<AdVariant> = Api::namespaced(client.clone(), "default");
     let tables: Api<AdTable> = Api::namespaced(client.clone(), "default");
     let made = (variants.list(&all).await?.items.len(), tables.list(&all).await?.items.len());
-    let status = campaigns.get("quiet").await?.status;
-    ensure!(made == (2, 1) && status.is_some(), "{made:?} variants and tables: {status:?}");
+    let status = campaigns.get("quiet").await?.status.context("a status")?;
+    ensure!(made == (2, 1) && status.phase.is_some(), "{made:?} variants and tables: {status:?}");
     Ok(())
 }
