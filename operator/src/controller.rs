@@ -22,9 +22,10 @@ use crate::error::{Error, Retry, Step, chain};
 use crate::events::Publisher;
 use crate::leader::Leadership;
 use crate::ledger::Ledger;
+use crate::looks::{share, until_next};
 use crate::metrics::Metrics;
 use crate::observe::{brand, neighbours, observe, observe_reviews};
-use crate::plan::{Settings, plan, recall};
+use crate::plan::{Again, Settings, plan, recall};
 use crate::status::{Pass, report};
 use crate::world::{Changes, Kept, Steady, World, watch, within};
 
@@ -111,7 +112,13 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
     if let (Ok(()), Some(plan)) = (&result, &pass.plan) {
         context.publisher.publish(object, &plan.notes).await;
     }
-    result.map(|()| pass.plan.map_or_else(Action::await_change, |plan| Action::requeue(plan.again)))
+    result.map(|()| pass.plan.map_or_else(Action::await_change, |plan| next(object, &plan.again, now)))
+}
+
+/// When the campaign is looked at again: at a moment of its own, and no later than at its next turn.
+fn next(object: &AdCampaign, again: &Again, now: Timestamp) -> Action {
+    let look = until_next(again.within, &object.uid().unwrap_or_default(), now);
+    Action::requeue(again.turn.map_or(look, |turn| turn.min(look)))
 }
 
 async fn advance(
@@ -176,13 +183,13 @@ fn on_error(object: Arc<AdCampaign>, error: &Error, context: Arc<Context>) -> Ac
         // A ConfigMap is not watched, since a watch would see all of them, and another campaign starts no pass of this
         // one: nobody tells when it is mended.
         Retry::OnChange if object.spec.brand().is_some() || object.spec.exclusion.is_some() => {
-            Action::requeue(LOOK_AROUND)
+            Action::requeue(until_next(LOOK_AROUND, &object.uid().unwrap_or_default(), context.clock.now()))
         }
         Retry::OnChange => match next_turn(&object, context.clock.now()) {
             Some(turn) => Action::requeue(turn),
             None => Action::await_change(),
         },
-        Retry::BackOff => Action::requeue(back_off(failed, spread(&object))),
+        Retry::BackOff => Action::requeue(back_off(failed, share(&object.uid().unwrap_or_default()))),
     }
 }
 
@@ -200,16 +207,11 @@ fn failures(context: &Context) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<Ad
 /// Short enough, with its quarter, that a minute after the API server is back each campaign was looked at.
 const LONGEST_WAIT: Duration = Duration::from_secs(40);
 
-/// From one second, doubling, plus up to a quarter by `spread`, so that campaigns that failed together do not come back
+/// From one second, doubling, plus up to a quarter by `share`, so that campaigns that failed together do not come back
 /// together.
-fn back_off(failed: u32, spread: u8) -> Duration {
+fn back_off(failed: u32, share: u8) -> Duration {
     let base = Duration::from_secs(1 << failed.saturating_sub(1).min(9)).min(LONGEST_WAIT);
-    base + base / 4 * u32::from(spread) / 256
-}
-
-/// A number of the campaign's own.
-fn spread(object: &AdCampaign) -> u8 {
-    object.uid().unwrap_or_default().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+    base + base / 4 * u32::from(share) / 256
 }
 
 /// Looks whether campaigns and reviews can be read wherever they are watched: whether the definitions are there, of this version

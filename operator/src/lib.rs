@@ -22,6 +22,7 @@ pub mod events;
 pub mod key;
 pub mod leader;
 pub mod ledger;
+mod looks;
 pub mod metrics;
 pub mod model;
 pub mod objects;

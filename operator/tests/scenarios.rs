@@ -26,7 +26,7 @@ use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{ReviewPolicy, Seen, Totals};
-use operator::plan::{Generate, Plan, Settings, plan, recall};
+use operator::plan::{Again, Generate, Plan, Settings, plan, recall};
 use operator::status::{Pass, report};
 use serde::Deserialize;
 
@@ -684,7 +684,8 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     for note in &plan.notes {
         writeln!(told, "event {}: {}", note.reason, note.message).expect("text");
     }
-    writeln!(told, "again in {:?}", plan.again).expect("text");
+    let Again { within, turn } = plan.again;
+    writeln!(told, "again in {:?}", turn.map_or(within, |turn| turn.min(within))).expect("text");
 }
 
 fn tell_table(table: &AdTable, told: &mut String) {

@@ -89,7 +89,16 @@ pub struct Plan {
     /// What changed, for people who follow the events.
     pub notes: Vec<Note>,
     /// When to look again.
-    pub again: Duration,
+    pub again: Again,
+}
+
+/// When a campaign is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// After so long at the latest, at whichever moment; numbers and ConfigMaps change without telling.
+    pub within: Duration,
+    /// Exactly then, unless it is looked at before: a day of its schedule begins or ends.
+    pub turn: Option<Duration>,
 }
 
 /// The answer to one of the questions that conditions ask.
@@ -275,12 +284,14 @@ impl Material<'_> {
     }
 
     /// When to look again: what the steps ask for, or sooner.
-    fn again(&self, approved: &Answer, steps: impl Iterator<Item = Duration>) -> Duration {
+    fn again(&self, approved: &Answer, steps: impl Iterator<Item = Duration>) -> Again {
         // Nobody tells when the policy is there again.
         let policy = (approved.reason == Reason::PolicyMissing).then_some(LOOK_FOR_POLICY);
         let deferred = matches!(self.seen.totals, Totals::Deferred).then_some(SOON);
-        let turn = self.campaign.schedule.next_turn(self.now).map(|turn| until(turn, self.now));
-        steps.chain(policy).chain(deferred).chain(turn).min().unwrap_or(AT_LEAST_EVERY)
+        Again {
+            within: steps.chain(policy).chain(deferred).min().unwrap_or(AT_LEAST_EVERY),
+            turn: self.campaign.schedule.next_turn(self.now).map(|turn| until(turn, self.now)),
+        }
     }
 }
 

@@ -407,7 +407,9 @@ impl Situation<'_> {
         round: &TableRound,
         verdict: Option<&VerdictStatus>,
     ) -> bool {
-        let age = before.figures_at.as_ref().map(|at| self.now.duration_since(at.0));
+        // Looks come at the same moments of each minute, now a little sooner and now a little later, and status holds whole seconds.
+        let now = self.now.round(jiff::Unit::Second).unwrap_or(self.now);
+        let age = before.figures_at.as_ref().map(|at| now.duration_since(at.0));
         let interval = SignedDuration::try_from(self.figures_interval).unwrap_or(SignedDuration::MAX);
         before.round.number != i64::from(round.number)
             || before.verdict.as_ref() != verdict
