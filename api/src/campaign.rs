@@ -35,6 +35,10 @@ use crate::{AdCampaignStatus, Amount, Duration, Exclusion, Holdout, LandingPage,
         .message("the campaign is decided and does not reopen: leave schedule as it is, and apply the new test under a new name")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec.schedule"),
+    validation = Rule::new("self.spec.dryRun == oldSelf.spec.dryRun")
+        .message("a dry run stays one, and a launch never becomes one: apply the other under a new name")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".spec.dryRun"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where the campaign stands"),
     printcolumn(name = "Leader", type_ = "string", json_path = ".status.summary.leader", description = "The variant that leads"),
     printcolumn(name = "Lift", type_ = "string", json_path = ".status.summary.lift", description = "The leader's lift over the control, as an interval that holds at every look"),
@@ -90,6 +94,10 @@ pub struct AdCampaignSpec {
     /// When its experiments begin, and when they end at the latest. Without it they begin as soon as the copy is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+
+    /// Draws and counts as ever, and shows everybody the control: to try the wiring before a launch. Nothing of it is handed on.
+    #[serde(default)]
+    pub dry_run: bool,
 
     /// Stops generation and serves the control alone until it is false again. Nothing is lost.
     #[serde(default)]

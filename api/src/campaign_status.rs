@@ -54,6 +54,8 @@ pub enum Phase {
     Scheduled,
     /// Traffic is split and counted.
     Running,
+    /// The same, while everybody sees the control.
+    DryRun,
     /// People suspended it; the control is served.
     Suspended,
     /// Every placement has ended.
@@ -300,7 +302,8 @@ pub struct VerdictStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub winner: Option<String>,
-    /// The variant that is served from then on: the winner, the leader of that moment, or the control.
+    /// The variant that is served from then on: the winner, the leader of that moment, or the control; after a dry run the
+    /// control.
     #[schemars(length(max = 63))]
     pub served: String,
     /// When it was reached.

@@ -110,6 +110,8 @@ pub enum Reason {
     Inconclusive,
     /// `Decided=True`: the placements ended differently; `status.placements` has each.
     Mixed,
+    /// `Decided=True`: a dry run has ended, in whatever way; there is nothing to hand on.
+    DryRun,
 }
 
 impl fmt::Display for Type {

@@ -22,6 +22,9 @@ pub struct Evidence {
     pub format: String,
     /// The seed of the assignment that was counted.
     pub seed: i64,
+    /// Whether everybody saw the control, whatever was drawn: then the texts of every variant are its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The verdict, without its own `evidence`.
     pub verdict: VerdictStatus,
     /// The copy, the control first.
@@ -59,6 +62,9 @@ pub struct EvidenceVariant {
     pub digest: String,
     /// Its texts, by slot.
     pub slots: Slots,
+    /// In a dry run: the digest of the variant's own copy, which nobody saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<String>,
     /// Who wrote it.
     pub origin: Origin,
     /// What made it, for generated copy.

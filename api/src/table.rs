@@ -45,6 +45,9 @@ pub struct AdTableSpec {
     /// Where the redirect leads, for every decision of the campaign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub landing_page: Option<LandingPage>,
+    /// Whether everybody is shown the control, whatever is drawn: then no other texts stand here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// What is served, by placement.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 4))]
@@ -163,6 +166,10 @@ pub struct TableVariant {
     /// Its texts, by slot.
     #[schemars(schema_with = "schema::slots")]
     pub slots: Slots,
+    /// In a dry run: the digest of the variant's own copy, in place of which the control's stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 64, max = 64))]
+    pub stands_for: Option<String>,
     /// Whether its approval was taken back, or it does harm: it has no share and keeps its place, and not even a preview shows
     /// it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -86,6 +86,8 @@ impl Source {
         let rows = table.iter().flat_map(|table| &table.spec.placements);
         let served = rows.flat_map(|row| row.variants.iter().skip(1).map(|variant| (&row.name, variant)));
         let unknown = served
+            // Of what a dry run draws the table has no texts.
+            .filter(|(_, served)| served.stands_for.is_none())
             .filter(|(_, served)| variants.iter().all(|known| known.name_any() != served.name))
             .map(|(placement, served)| {
                 let spec = AdVariantSpec {

@@ -195,7 +195,8 @@ fn check_campaign(object: &Value, brands: &Brands, has_right_shape: bool) -> Vec
     match read_campaign(object) {
         Ok(campaign) => {
             let brand = brands.of(&campaign);
-            [name(&campaign), meaning(&campaign, brand), copy(&campaign, brand)].concat()
+            let findings = [name(&campaign), meaning(&campaign, brand), copy(&campaign, brand)].concat();
+            findings.into_iter().chain(dry_run(&campaign)).collect()
         }
         Err(error) if has_right_shape => vec![Finding::error("", error)],
         Err(_) => Vec::new(),
@@ -264,6 +265,11 @@ fn copy(campaign: &AdCampaign, brand: Option<&ConfigMap>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn dry_run(campaign: &AdCampaign) -> Option<Finding> {
+    let what = "everybody sees the control, and nothing is handed on; a launch is a campaign of another name";
+    campaign.spec.dry_run.then(|| Finding::note("spec.dryRun", what))
 }
 
 /// How texts with variables read where no value is known.

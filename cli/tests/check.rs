@@ -75,6 +75,20 @@ spec:
     );
 }
 
+#[test]
+fn a_dry_run_is_named_as_one() {
+    let file = repository().join("examples/cart-and-hero.yaml");
+    let launch = std::fs::read_to_string(file).expect("readable");
+    let notes = |text: &str| -> Vec<String> {
+        let found = check(text).into_iter().flat_map(|report| report.findings);
+        found.filter(|it| it.field == "spec.dryRun").map(|it| it.to_string()).collect()
+    };
+    assert_eq!(notes(&launch), Vec::<String>::new());
+    let dry = launch.replace("\nspec:\n  brief:", "\nspec:\n  dryRun: true\n  brief:");
+    let so = "note    spec.dryRun: everybody sees the control, and nothing is handed on; a launch is a campaign of another name";
+    assert_eq!(notes(&dry), [so]);
+}
+
 const TILE: &str = "\
 apiVersion: broadside.dev/v1alpha1
 kind: AdCampaign

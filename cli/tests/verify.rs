@@ -28,10 +28,10 @@ struct World {
 type Counted = (u64, f64, f64, Option<f64>);
 
 impl World {
-    fn new(metric: &str, segments: &str) -> Self {
+    fn new(metric: &str, more: &str) -> Self {
         let yaml = format!(
             "{{apiVersion: broadside.dev/v1alpha1, kind: AdCampaign, metadata: {{name: trail, namespace: shop, uid: u, \
-             generation: 1}}, spec: {{brief: {{product: Aero}}, {segments} placements: [{{name: hero, format: WebBanner, \
+             generation: 1}}, spec: {{brief: {{product: Aero}}, {more} placements: [{{name: hero, format: WebBanner, \
              delivery: {{gateway: {{}}}}, control: {{headline: Aero, button: Go}}, challengers: [{{headline: Trail, button: Go}}, \
              {{headline: Run, button: Go}}], metric: {metric}, \
              stopping: {{maximumDuration: 7d, worthwhileLift: 5%}}}}]}}}}"
@@ -239,7 +239,11 @@ fn binary(exposures: u64, rewarded: u64) -> Counted {
 const VIEWS: &str = "{name: view, kind: Binary, window: 30m}";
 
 fn winner() -> (World, Plan) {
-    let mut world = World::new(VIEWS, "");
+    winner_of("")
+}
+
+fn winner_of(more: &str) -> (World, Plan) {
+    let mut world = World::new(VIEWS, more);
     let reached = world.count(&[binary(2000, 100), binary(4000, 420), binary(4000, 190)]);
     (world, reached)
 }
@@ -259,6 +263,9 @@ fn a_verdict_is_reached_again_from_its_evidence() {
         assert_eq!(recount(&read(&alone)[0]).differences, []);
     };
     let (world, reached) = winner();
+    check(world, &reached, "Winner");
+
+    let (world, reached) = winner_of("dryRun: true,");
     check(world, &reached, "Winner");
 
     let mut rounds = World::new(VIEWS, "");
@@ -370,6 +377,45 @@ fn what_was_changed_is_found() {
         handed_on.slots.insert("headline".to_owned(), "Free shoes".to_owned());
     };
     check(&other, &|found| matches!(found, Difference::Texts(_)));
+}
+
+#[test]
+fn a_dry_run_hands_on_the_control_alone_and_is_never_promoted() {
+    let (mut world, reached) = winner_of("dryRun: true,");
+    let config = world.handed_on(&reached);
+    let data = config.data.as_ref().expect("data");
+    assert_eq!(data["hero.headline"], "Aero");
+    assert!(!data.values().any(|text| text.contains("Trail")), "no text but the control's: {data:?}");
+    let check = |change: &dyn Fn(&mut Record), expected: &dyn Fn(&Difference) -> bool| {
+        let mut found = read(&yaml(&config)).remove(0);
+        change(&mut found);
+        let differences = recount(&found).differences;
+        assert!(differences.iter().any(expected), "{differences:?}");
+    };
+    check(&|it| it.evidence.dry_run = false, &|found| *found == Difference::HandedOn);
+    check(&|it| it.evidence.dry_run = false, &|found| matches!(found, Difference::Shown(_)));
+    check(&|it| it.handed_on.as_mut().expect("it is").dry_run = false, &|found| {
+        *found == Difference::HandedOn
+    });
+    check(&|it| it.evidence.variants[1].stands_for = None, &|found| matches!(found, Difference::Shown(_)));
+    let other = |it: &mut Record| {
+        let variant = &mut it.evidence.variants[1];
+        variant.slots.insert("headline".to_owned(), "Trail".to_owned());
+        variant.digest = api::name::copy_digest(&variant.slots);
+    };
+    check(&other, &|found| matches!(found, Difference::Shown(_)));
+    let winner = |it: &mut Record| {
+        it.evidence.verdict.served = it.evidence.verdict.winner.clone().expect("a winner");
+    };
+    check(&winner, &|found| matches!(found, Difference::Figure { name: "what is served", .. }));
+
+    let promotion = api::Promotion { file: "home.yaml".to_owned(), at: "hero".to_owned() };
+    world.object.spec.placements[0].promotion = Some(promotion);
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("home.yaml"), "hero: {headline: Old, button: Old}\n").expect("a file");
+    let found = records_of(&yaml(&config));
+    let refused = draft(&world.object, &found, folder.path()).expect_err("it is a dry run").to_string();
+    assert!(refused.contains("trail is a dry run"), "{refused}");
 }
 
 #[test]

@@ -68,6 +68,9 @@ pub struct Answer<'t> {
     /// The round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
+    /// Whether the texts are the control's, whatever was drawn.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Until when the answer may be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -92,6 +95,16 @@ pub fn decide<'t>(
 
 /// Decides in a placement of `table`.
 pub fn decide_in<'t>(
+    table: &'t Table,
+    placement: &'t Placement,
+    keys: &Keys,
+    question: &Question<'_>,
+    now: Timestamp,
+) -> Answer<'t> {
+    Answer { dry_run: table.dry_run, ..answer(table, placement, keys, question, now) }
+}
+
+fn answer<'t>(
     table: &'t Table,
     placement: &'t Placement,
     keys: &Keys,
@@ -178,6 +191,7 @@ impl<'t> Answer<'t> {
             token: None,
             probability: None,
             round: None,
+            dry_run: false,
             expires_at: None,
         }
     }
@@ -224,6 +238,8 @@ fn whole_seconds(now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
     use crate::samples::{SAMPLE, START, Sample, keys, variant};
     use crate::tables::Index;
     use DecideReason::{
@@ -335,6 +351,39 @@ mod tests {
         check(TWO_SEGMENTS, &segment("all"), UnknownSegment, Some("control"));
         check(TWO_SEGMENTS, &|_| {}, UnknownSegment, Some("control"));
         check(TWO_SEGMENTS, &refuse, NoConsent, Some("control"));
+    }
+
+    #[test]
+    fn a_dry_run_draws_and_counts_as_ever_and_shows_everybody_the_control() {
+        let all: Allocations<'_> = &[(&["all"], &[300_000, 500_000, 200_000])];
+        let (live, object) = (snapshot(all), Sample { allocations: all, dry_run: true, ..SAMPLE }.object());
+        let mut index = Index::default();
+        index.offer(&object).expect("the sample is right");
+        let dry = index.snapshot();
+        let control = &object.spec.placements[0].variants[0].slots;
+        let mut drawn = BTreeSet::new();
+        for person in 0..100 {
+            let request = DecideRequest { subject: Some(format!("person-{person}")), ..request() };
+            let (live, dry) = (ask(&live, &request), ask(&dry, &request));
+            assert_eq!(dry.slots.as_ref(), Some(control), "{request:?}");
+            let token = keys().verify(dry.token.as_ref().expect("it counts")).expect("it is ours");
+            assert_eq!(Some(&token.variant), dry.variant.as_ref());
+            let as_ever = DecideResponse { dry_run: true, slots: dry.slots.clone(), ..live };
+            assert_eq!(dry, as_ever, "variant, token, probability and round");
+            drawn.extend(dry.variant);
+        }
+        assert_eq!(drawn.len(), 3, "{drawn:?}");
+        let shown = |change: &dyn Fn(&mut DecideRequest)| {
+            let mut request = request();
+            change(&mut request);
+            let answer = ask(&dry, &request);
+            assert!(answer.dry_run && answer.slots.as_ref() == Some(control), "{answer:?}");
+            answer.reason
+        };
+        assert_eq!(shown(&|it| it.preview = Some("warm".to_owned())), Preview);
+        assert_eq!(shown(&|it| it.eligible = Some(vec!["warm".to_owned()])), Subset);
+        assert_eq!(shown(&|it| it.consent.measurement = false), NoConsent);
+        assert!(!ask(&live, &request()).dry_run);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use api::{
-    AdTable, Group, LandingPage, LandingPageError, TableExclusion, TableHoldout, TablePlacement, TableRound,
-    TableVariant,
+    AdTable, AdTableSpec, Group, LandingPage, LandingPageError, TableExclusion, TableHoldout, TablePlacement,
+    TableRound, TableVariant,
 };
 use experiment::{AssignmentKey, PartsPerMillion};
 use jiff::Timestamp;
@@ -36,6 +36,8 @@ pub struct Table {
     pub holdout: Option<Part>,
     /// Where the redirect leads.
     pub landing_page: Option<LandingPage>,
+    /// Whether everybody is shown the control.
+    pub dry_run: bool,
     /// At most four, so a search is a scan.
     placements: Vec<Placement>,
 }
@@ -162,7 +164,7 @@ impl TryFrom<&AdTable> for Table {
     type Error = TableError;
 
     /// Checks that the object is named by its campaign, its landing page is an address of the web, names are unique, those of
-    /// a placement's metrics too, every
+    /// a placement's metrics too, a dry run has no texts but the control's, every
     /// placement has variants and rounds in rising order, shares belong to variants and sum to one million, none of the round
     /// in force is for a variant that was withdrawn, each digest is that of its texts, and no text breaks a hard rule of a
     /// format that we know or that the table tells. Words of the brand are not in a table: the operator held them.
@@ -180,6 +182,7 @@ impl TryFrom<&AdTable> for Table {
             exclusion: exclusion(object)?,
             holdout: holdout(object)?,
             landing_page: landing_page(object)?,
+            dry_run: dry_run(spec)?,
             placements: spec.placements.iter().map(placement).collect::<Result<_, _>>()?,
         })
     }
@@ -303,6 +306,22 @@ fn holdout(object: &AdTable) -> Result<Option<Part>, TableError> {
 fn landing_page(object: &AdTable) -> Result<Option<LandingPage>, TableError> {
     let page = object.spec.landing_page.as_ref();
     page.map(|page| page.check().map(|()| page.clone())).transpose().map_err(TableError::LandingPage)
+}
+
+/// A dry run can show nothing but the control, since its table has nothing else.
+fn dry_run(spec: &AdTableSpec) -> Result<bool, TableError> {
+    for placement in spec.placements.iter().filter(|_| spec.dry_run) {
+        let mut texts = placement.variants.iter().chain(&placement.in_review).map(|variant| &variant.slots);
+        let control = texts.next();
+        if texts.any(|it| Some(it) != control) {
+            let place = format!("placement {}", placement.name);
+            return Err(shape(
+                &place,
+                "a dry run has other texts than the control's: let the operator write them",
+            ));
+        }
+    }
+    Ok(spec.dry_run)
 }
 
 fn part(object: &AdTable, place: &str, group: &Group, numbers: Range<u32>) -> Result<Part, TableError> {
@@ -491,19 +510,23 @@ mod tests {
             |t| {
                 let long = [("headline".to_owned(), "long ".repeat(40))].into();
                 let digest = api::name::copy_digest(&long);
-                let one = TableVariant {
-                    name: "new".to_owned(),
-                    digest,
-                    slots: long,
-                    withdrawn: false,
-                    generation: 1,
-                    edit_of: None,
-                    harms: Vec::new(),
-                };
+                let one = TableVariant { digest, slots: long, ..variant("new") };
                 t.spec.placements[0].in_review.push(one);
             },
             Some("breaks a hard rule"),
         );
+        check(
+            "a dry run that shows variants",
+            |t| t.spec.dry_run = true,
+            Some("other texts than the control's"),
+        );
+        let dry = || Sample { dry_run: true, ..SAMPLE }.object();
+        check("a dry run", |t| *t = dry(), None);
+        let written = |t: &mut AdTable| {
+            *t = dry();
+            t.spec.placements[0].in_review.push(variant("new"));
+        };
+        check("a dry run that previews others", written, Some("other texts than the control's"));
         check("too many", |t| shares(t, &[1_000_000, 0, 0, 0]), Some("more shares than variants"));
     }
 

@@ -56,8 +56,27 @@ pub struct Campaign {
     pub approval: Approval,
     /// When its experiments begin and end.
     pub schedule: Schedule,
+    /// Whether anybody sees what is drawn.
+    pub mode: Mode,
     /// Whether people stopped it.
     pub activity: Activity,
+}
+
+/// Whether anybody sees what is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everybody sees what was drawn for them.
+    Live,
+    /// Everybody sees the control.
+    DryRun,
+}
+
+impl Mode {
+    /// That of a campaign, whether or not it can be carried out.
+    #[must_use]
+    pub fn of(object: &AdCampaign) -> Self {
+        if object.spec.dry_run { Self::DryRun } else { Self::Live }
+    }
 }
 
 /// Whether people stopped a campaign.
@@ -187,6 +206,17 @@ pub struct Copy {
     pub name: String,
     /// The texts.
     pub slots: Slots,
+    /// Their digest.
+    pub digest: String,
+}
+
+impl Copy {
+    /// A piece of copy.
+    #[must_use]
+    pub fn new(name: String, slots: Slots) -> Self {
+        let digest = api::name::copy_digest(&slots);
+        Self { name, slots, digest }
+    }
 }
 
 /// When a round may close.
@@ -296,6 +326,7 @@ impl Faults {
             placements,
             approval: spec.approval,
             schedule,
+            mode: Mode::of(object),
             activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
             name,
         })

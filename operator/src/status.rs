@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::apply::Applied;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, Mode};
 use crate::error::{Error, chain};
 use crate::plan::{Answer, Ending, Plan, State, is_suspended};
 
@@ -37,6 +37,7 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
         }
         _ => (before.generation, before.table_number, before.placements),
     };
+    let mode = Mode::of(object);
     // Without a plan it is as it was.
     let reviewing =
         pass.plan.as_ref().map_or(before.phase == Some(Phase::Reviewing), |plan| plan.awaited > 0);
@@ -45,6 +46,7 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
     let phase = match phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome)) {
         Phase::Running if reviewing => Phase::Reviewing,
         Phase::Running if scheduled => Phase::Scheduled,
+        Phase::Running if mode == Mode::DryRun => Phase::DryRun,
         phase => phase,
     };
     AdCampaignStatus {
@@ -53,7 +55,7 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
             false => before.observed_generation,
         },
         phase: Some(phase),
-        summary: Some(summary(&placements, phase, &conditions)),
+        summary: Some(summary(&placements, mode, phase, &conditions)),
         conditions,
         generation,
         table_number,
@@ -73,7 +75,7 @@ fn conditions(
     before: &AdCampaignStatus,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let known = answers(pass, error, before);
+    let known = answers(Mode::of(object), pass, error, before);
     let all = [
         Type::Ready,
         Type::Reconciling,
@@ -128,10 +130,10 @@ fn find(status: &AdCampaignStatus, type_: Type) -> Option<&Condition> {
 }
 
 /// The answers that this pass has.
-fn answers(pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec<(Type, Answer)> {
+fn answers(mode: Mode, pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec<(Type, Answer)> {
     let mut answers = Vec::new();
     match error {
-        None => answers.extend(ready()),
+        None => answers.extend(ready(mode)),
         Some(error) => answers.extend(failed(error, before)),
     }
     if let Some(plan) = &pass.plan {
@@ -142,14 +144,18 @@ fn answers(pass: &Pass, error: Option<&Error>, before: &AdCampaignStatus) -> Vec
         answers.extend(plan.data.clone().map(|data| (Type::DataFresh, data)));
     }
     if !is_decided(before) {
-        answers.extend(decided(pass).map(|answer| (Type::Decided, answer)));
+        answers.extend(decided(mode, pass).map(|answer| (Type::Decided, answer)));
     }
     answers
 }
 
-fn ready() -> [(Type, Answer); 2] {
+fn ready(mode: Mode) -> [(Type, Answer); 2] {
+    let serving = match mode {
+        Mode::Live => "the table is published; gateways serve it",
+        Mode::DryRun => "a dry run: gateways draw and count by the table, and show everybody the control",
+    };
     [
-        (Type::Ready, answer(State::True, Reason::Serving, "the table is published; gateways serve it")),
+        (Type::Ready, answer(State::True, Reason::Serving, serving)),
         (Type::Reconciling, answer(State::False, Reason::SetUp, "there is nothing left to set up")),
     ]
 }
@@ -177,10 +183,10 @@ fn is_decided(before: &AdCampaignStatus) -> bool {
 }
 
 /// Decided once every verdict is stored and what follows from it is done.
-fn decided(pass: &Pass) -> Option<Answer> {
+fn decided(mode: Mode, pass: &Pass) -> Option<Answer> {
     let (plan, _) = (pass.plan.as_ref()?, pass.applied?);
     if plan.ended == Ending::Settled {
-        return Some(end(&plan.placements));
+        return Some(end(mode, &plan.placements));
     }
     let suspended = pass.campaign.as_ref().is_some_and(is_suspended);
     let (reason, message) = match plan.starts_at {
@@ -196,9 +202,11 @@ fn decided(pass: &Pass) -> Option<Answer> {
     Some(answer(State::False, reason, &message))
 }
 
-fn end(placements: &[PlacementStatus]) -> Answer {
+fn end(mode: Mode, placements: &[PlacementStatus]) -> Answer {
     let reasons: Vec<VerdictReason> = placements.iter().filter_map(verdict).collect();
     let reason = match reasons.first() {
+        // A pipeline that waits for a winner must not take one of these for it.
+        _ if mode == Mode::DryRun => Reason::DryRun,
         Some(first) if reasons.iter().all(|reason| reason == first) => match first {
             VerdictReason::Winner => Reason::Winner,
             VerdictReason::ControlWins => Reason::ControlWins,
@@ -237,7 +245,7 @@ fn phase(pass: &Pass, conditions: &[Condition], generation: Option<GenerationOut
 }
 
 /// The columns: of the first undecided placement, else of the first.
-fn summary(placements: &[PlacementStatus], phase: Phase, conditions: &[Condition]) -> Summary {
+fn summary(placements: &[PlacementStatus], mode: Mode, phase: Phase, conditions: &[Condition]) -> Summary {
     let reason = Some(telling(phase, conditions));
     let shown = placements.iter().find(|placement| placement.verdict.is_none()).or(placements.first());
     let Some(shown) = shown else {
@@ -248,7 +256,11 @@ fn summary(placements: &[PlacementStatus], phase: Phase, conditions: &[Condition
         1 => String::new(),
         count => format!(" +{}", count - 1),
     };
-    let verdict = verdict(shown).map_or_else(|| "Collecting".to_owned(), |reason| format!("{reason:?}"));
+    let verdict = match (verdict(shown), mode) {
+        (None, _) => "Collecting".to_owned(),
+        (Some(reason), Mode::Live) => format!("{reason:?}"),
+        (Some(reason), Mode::DryRun) => format!("{reason:?} (dry run)"),
+    };
     Summary {
         leader: leader.map(|leader| format!("{}{others}", leader.name)),
         lift: leader
@@ -267,7 +279,9 @@ fn telling(phase: Phase, conditions: &[Condition]) -> String {
         Phase::Stalled => Type::Stalled,
         Phase::Generating => Type::VariantsReady,
         Phase::Reviewing => Type::Approved,
-        Phase::Scheduled | Phase::Running | Phase::Suspended | Phase::Decided => Type::Decided,
+        Phase::Scheduled | Phase::Running | Phase::DryRun | Phase::Suspended | Phase::Decided => {
+            Type::Decided
+        }
     };
     let told = conditions.iter().find(|condition| condition.type_ == type_.to_string());
     told.map(|condition| condition.reason.clone()).unwrap_or_default()

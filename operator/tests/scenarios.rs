@@ -694,7 +694,10 @@ fn tell_table(table: &AdTable, told: &mut String) {
         let shares = &row.rounds.last().expect("a round").allocations[0].shares;
         let served = row.variants.iter().zip(shares).filter(|(_, share)| **share > 0);
         served.for_each(|(variant, _)| assert!(!variant.withdrawn, "gateways refuse it: {row:?}"));
-        writeln!(told, "table {}: {} seed {}", table.spec.number, row.name, row.seed).expect("text");
+        let dry = if table.spec.dry_run { ", a dry run" } else { "" };
+        writeln!(told, "table {}: {} seed {}{dry}", table.spec.number, row.name, row.seed).expect("text");
+        let mut texts = row.variants.iter().chain(&row.in_review).map(|variant| &variant.slots);
+        assert!(!table.spec.dry_run || texts.all(|it| *it == row.variants[0].slots), "{row:?}");
         if let Some(rules) = &row.rules {
             let rules = serde_json::to_string(rules).expect("rules are plain data");
             writeln!(told, "  judged by {rules}").expect("text");

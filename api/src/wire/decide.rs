@@ -101,6 +101,9 @@ pub struct DecideResponse {
     /// The round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
+    /// Whether the campaign is a dry run: the texts are the control's, whatever variant was drawn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Until when the answer may be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("format" = "date-time"))]

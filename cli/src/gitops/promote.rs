@@ -16,7 +16,7 @@ use super::record::{HandedOn, Record, RecordError, records};
 use super::recount::recount;
 use crate::campaign::{self, Target};
 use crate::results::is_decided;
-use crate::terminal::Output;
+use crate::terminal::{Output, note};
 
 /// Write what a campaign ended with into a work tree, and print a message for the commit.
 ///
@@ -24,7 +24,7 @@ use crate::terminal::Output;
 /// already is left alone. The verdict is reached again from its evidence first, and nothing is written where it differs.
 ///
 /// Exits with 0 when the files are as the verdict says, with 3 while the campaign is not decided; with `--if-decided` that is 0
-/// too, and nothing is written.
+/// too, and nothing is written. Of a dry run nothing is ever written, and it exits with 4.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PromoteArgs {
     #[command(flatten)]
@@ -43,6 +43,9 @@ pub(crate) struct PromoteArgs {
 /// The exit status while a campaign is not decided.
 const UNDECIDED: u8 = 3;
 
+/// The exit status of a dry run.
+const DRY_RUN: u8 = 4;
+
 /// Why nothing was promoted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,6 +57,11 @@ pub enum Error {
         "{0} names no place: write promotion: {{file: .., at: ..}} into a placement of its spec, under a new name once it has begun"
     )]
     NoPlace(String),
+    /// Nobody saw anything but the control.
+    #[error(
+        "{0} is a dry run, in which everybody sees the control: there is nothing to promote; apply the launch under a new name, without spec.dryRun"
+    )]
+    DryRun(String),
     /// The winner is not handed on yet, or somebody deleted it.
     #[error(
         "there is no ConfigMap {0}: the operator writes it within seconds after the verdict, and again within half an hour"
@@ -113,9 +121,15 @@ pub struct Promoted<'a> {
 pub(crate) async fn promote(args: PromoteArgs) -> Result<ExitCode, super::Error> {
     let source = args.target.source().await.map_err(Error::Campaign)?;
     let (campaign, _) = source.look().await.map_err(Error::Campaign)?;
-    if !is_decided(&campaign) {
+    if campaign.spec.dry_run || !is_decided(&campaign) {
         // One of an earlier run must not be taken for this one's.
         args.message.iter().try_for_each(|file| tell(file, ""))?;
+    }
+    if campaign.spec.dry_run {
+        note(&format!("{}; nothing was written", Error::DryRun(campaign.name_any())));
+        return Ok(ExitCode::from(DRY_RUN));
+    }
+    if !is_decided(&campaign) {
         return Ok(if args.if_decided { ExitCode::SUCCESS } else { ExitCode::from(UNDECIDED) });
     }
     let configs: Api<ConfigMap> = Api::namespaced(source.client.clone(), &source.namespace);
@@ -163,7 +177,7 @@ impl Draft<'_> {
 /// Writes what is handed on into drafts of the files that the campaign names, below `into`: of all placements, or of none.
 ///
 /// # Errors
-/// When a verdict is not the campaign's own, or not what its evidence gives, or a file can't be read, changed or written.
+/// When the campaign is a dry run, a verdict is not the campaign's own, or not what its evidence gives, or a file can't be read, changed or written.
 pub fn draft<'a>(
     campaign: &'a AdCampaign,
     records: &'a [Result<Record, RecordError>],
@@ -173,6 +187,9 @@ pub fn draft<'a>(
         campaign.spec.placements.iter().filter_map(|it| Some((it, it.promotion.as_ref()?))).collect();
     if places.is_empty() {
         return Err(Error::NoPlace(campaign.name_any()));
+    }
+    if campaign.spec.dry_run {
+        return Err(Error::DryRun(campaign.name_any()));
     }
     let mut texts: BTreeMap<PathBuf, (String, String)> = BTreeMap::new();
     let mut promoted = Vec::new();

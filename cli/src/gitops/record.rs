@@ -19,6 +19,7 @@ pub struct Record {
 
 /// What a pipeline reads of a placement.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HandedOn {
     /// The variant.
     pub variant: String,
@@ -26,6 +27,9 @@ pub struct HandedOn {
     pub slots: Slots,
     /// The verdict.
     pub verdict: VerdictStatus,
+    /// Whether it is of a dry run, and so the control.
+    #[serde(default)]
+    pub dry_run: bool,
     /// The variant that the verdict names, where its approval was taken back.
     #[serde(default)]
     pub withdrawn: Option<String>,

@@ -27,6 +27,8 @@ pub enum Difference {
     Name(String),
     /// A variant's digest is not that of its texts.
     Digest(String),
+    /// A variant of a dry run has other texts than the control.
+    Shown(String),
     /// The totals make no sense.
     Totals(String),
     /// A figure differs.
@@ -51,6 +53,9 @@ impl fmt::Display for Difference {
         match self {
             Self::Name(name) => write!(f, "{name} is not the name of its texts"),
             Self::Digest(name) => write!(f, "the digest of {name} is not that of its texts"),
+            Self::Shown(name) => {
+                write!(f, "{name} is not as variants of a dry run are, in which everybody saw the control")
+            }
             Self::Totals(why) => write!(f, "the totals can't be estimated from: {why}"),
             Self::Figure { name, recorded, found } => {
                 write!(f, "{name} is {found}, and the record says {recorded}")
@@ -76,18 +81,26 @@ pub fn recount(record: &Record) -> Recount {
 fn copy(evidence: &Evidence, variant: &EvidenceVariant) -> Vec<Difference> {
     let name = api::name::variant(&evidence.campaign.name, &evidence.placement, &variant.slots);
     let digest = api::name::copy_digest(&variant.slots);
-    let name = (name != variant.name).then(|| Difference::Name(variant.name.clone()));
     let digest = (digest != variant.digest).then(|| Difference::Digest(variant.name.clone()));
+    // The name is that of copy that nobody saw, and that is not in the record.
+    let control = evidence.variants.first().filter(|_| variant.stands_for.is_some());
+    let name = match (control, evidence.dry_run) {
+        (Some(control), true) if control.slots == variant.slots => None,
+        (None, false) => (name != variant.name).then(|| Difference::Name(variant.name.clone())),
+        _ => Some(Difference::Shown(variant.name.clone())),
+    };
     name.into_iter().chain(digest).collect()
 }
 
 fn handed(evidence: &Evidence, digest: &str, handed_on: &HandedOn) -> Vec<Difference> {
-    let HandedOn { variant, slots, verdict, withdrawn, expired } = handed_on;
+    let HandedOn { variant, slots, verdict, dry_run, withdrawn, expired } = handed_on;
     let mut differences = Vec::new();
     if verdict.evidence.as_deref() != Some(digest) {
         differences.push(Difference::Record);
     }
-    if (VerdictStatus { evidence: None, ..verdict.clone() }) != evidence.verdict {
+    if (VerdictStatus { evidence: None, ..verdict.clone() }) != evidence.verdict
+        || *dry_run != evidence.dry_run
+    {
         differences.push(Difference::HandedOn);
     }
     // What was withdrawn, or promises what is over, is handed on no more: the control is.
@@ -123,7 +136,7 @@ fn totals(evidence: &Evidence) -> Recount {
         }
     };
     compare("the verdict", format!("{:?}", recorded.reason), said(&verdict));
-    compare("what is served", recorded.served.clone(), served(recorded, &question, &verdict));
+    compare("what is served", recorded.served.clone(), served(evidence, &question, &verdict));
     if let (Verdict::Winner { arm, evidence: shown }, VerdictReason::Winner) = (&verdict, recorded.reason) {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let lift = LiftStatus {
@@ -141,9 +154,12 @@ fn totals(evidence: &Evidence) -> Recount {
     Recount { people: i64::try_from(people).unwrap_or(i64::MAX), rounds: question.rounds(), differences }
 }
 
-/// What the verdict lets be served: its winner; else the control, or, where time was up, also the one that leads.
-fn served(recorded: &VerdictStatus, question: &Question, verdict: &Verdict) -> String {
+/// What the verdict lets be served: its winner; else the control, or, where time was up, also the one that leads. After a dry run
+/// the control.
+fn served(evidence: &Evidence, question: &Question, verdict: &Verdict) -> String {
+    let recorded = &evidence.verdict;
     let arm = match verdict {
+        _ if evidence.dry_run => 0,
         Verdict::Winner { arm, .. } => *arm,
         Verdict::Inconclusive { leader, .. } if recorded.served == question.name(*leader) => *leader,
         _ => 0,

@@ -31,6 +31,10 @@ fn header(campaign: &AdCampaign, status: &AdCampaignStatus, width: usize) -> Vec
     let phase =
         status.phase.map_or_else(|| "not seen by the operator yet".to_owned(), |phase| format!("{phase:?}"));
     let mut lines = vec![format!("{namespace}/{}: {phase}", campaign.name_any())];
+    if campaign.spec.dry_run {
+        let so = "dry run: everybody sees the control, whatever is drawn for them; what differs all the same is chance, or wiring";
+        lines.push(wrap(so, width, "  "));
+    }
     if let Some(generation) = &status.generation {
         let (delivered, asked) = (generation.delivered, generation.asked);
         lines.push(format!(
@@ -153,12 +157,18 @@ impl Section<'_> {
 
     /// The winner, else the leader.
     fn mark(&self, name: &str) -> &'static str {
-        let winner = self.placement.verdict.as_ref().and_then(|verdict| verdict.winner.as_deref());
+        let winner = self.winner();
         match (winner, self.placement.leader.as_deref()) {
             (Some(winner), _) if winner == name => "★",
             (None, Some(leader)) if leader == name => "▸",
             _ => " ",
         }
+    }
+
+    /// None of a dry run, in which nobody saw it.
+    fn winner(&self) -> Option<&str> {
+        let verdict = self.placement.verdict.as_ref().filter(|_| !self.campaign.spec.dry_run)?;
+        verdict.winner.as_deref()
     }
 
     /// What is left of a variant's name without campaign and placement, which stand above.
@@ -201,7 +211,7 @@ impl Section<'_> {
 
     fn verdict(&self, verdict: &VerdictStatus) -> Vec<String> {
         let head = format!("{:?}: {}", verdict.reason, verdict.sentence);
-        let copy = verdict.winner.as_deref().and_then(|name| self.copy(name));
+        let copy = self.winner().and_then(|name| self.copy(name));
         let copy = copy.map(|copy| wrap(&copy, self.width, "  "));
         std::iter::once(wrap(&head, self.width, "  ")).chain(copy).collect()
     }

@@ -55,6 +55,8 @@ struct Metadata<'t> {
     probability: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     /// The variables as JSON in a text.
@@ -143,9 +145,11 @@ fn all(
 
 impl<'t> Evaluation<'t> {
     fn new(key: String, answer: Answer<'t>) -> Self {
-        let Answer { reason, variant, slots, variables, token, probability, round, expires_at } = answer;
+        let Answer { reason, variant, slots, variables, token, probability, round, dry_run, expires_at } =
+            answer;
         let variables = variables.map(RawValue::get);
-        let metadata = Metadata { decision: reason, token, probability, round, expires_at, variables };
+        let metadata =
+            Metadata { decision: reason, token, probability, round, dry_run, expires_at, variables };
         Self { key, reason: reason.into(), variant, value: slots, metadata }
     }
 }

@@ -33,6 +33,17 @@ async fn a_flag_is_a_placement_and_its_value_the_texts() {
 }
 
 #[tokio::test]
+async fn a_dry_run_names_what_was_drawn_and_has_the_controls_texts() {
+    let all: &[(&[&str], &[u32])] = &[(&["all"], &[0, 1_000_000])];
+    let world = World::new(Sample { dry_run: true, allocations: all, ..SAMPLE });
+    let (_, flag) = post(&world.decide, FLAG, alice().to_string()).await;
+    assert_eq!((&flag["variant"], &flag["metadata"]["dryRun"]), (&json!("warm"), &json!(true)));
+    assert_eq!(flag["value"]["headline"], json!("Run further: control"));
+    let token = flag["metadata"]["token"].as_str().unwrap();
+    assert_eq!(world.send(&[exposure("1", token)]).await, [api::wire::event::Outcome::Accepted]);
+}
+
+#[tokio::test]
 async fn who_may_not_be_measured_gets_the_control_as_a_default() {
     let world = World::new(SAMPLE);
     let mut body = alice();

@@ -18,6 +18,7 @@ pub(crate) struct Sample<'s> {
     pub(crate) window_seconds: u32,
     pub(crate) kind: MetricKind,
     pub(crate) cap_millionths: Option<i64>,
+    pub(crate) dry_run: bool,
     /// Name, kind, and window in seconds.
     pub(crate) guardrails: &'s [(&'s str, MetricKind, u32)],
     /// Segments and their shares.
@@ -33,6 +34,7 @@ pub(crate) const SAMPLE: Sample<'static> = Sample {
     window_seconds: 1800,
     kind: MetricKind::Binary,
     cap_millionths: None,
+    dry_run: false,
     guardrails: &[],
     allocations: &[(&["all"], &[500_000, 500_000])],
 };
@@ -51,6 +53,7 @@ impl Sample<'_> {
             exclusion: None,
             holdout: None,
             landing_page: Some(LandingPage(LANDING_PAGE.to_owned())),
+            dry_run: self.dry_run,
             placements: vec![self.placement()],
         }
     }
@@ -68,10 +71,20 @@ impl Sample<'_> {
                 window_seconds: self.window_seconds,
             },
             guardrails: self.guardrails.iter().map(guardrail).collect(),
-            variants: ["control", "warm", "retired"].map(variant).to_vec(),
+            variants: ["control", "warm", "retired"].map(|name| self.variant(name)).to_vec(),
             in_review: Vec::new(),
             rounds: vec![self.round()],
         }
+    }
+
+    /// In a dry run the control's texts stand for those of all.
+    fn variant(&self, name: &str) -> TableVariant {
+        let own = variant(name);
+        if !self.dry_run {
+            return own;
+        }
+        let TableVariant { digest, slots, .. } = variant("control");
+        TableVariant { digest, slots, stands_for: Some(own.digest), ..own }
     }
 
     fn round(&self) -> TableRound {
@@ -108,6 +121,7 @@ pub(crate) fn variant(name: &str) -> TableVariant {
         name: name.to_owned(),
         digest: api::name::copy_digest(&slots),
         slots,
+        stands_for: None,
         withdrawn: false,
         generation: 1,
         edit_of: None,

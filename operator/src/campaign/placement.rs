@@ -260,7 +260,7 @@ impl Reader<'_> {
 
     fn copy(&self, slots: &Slots) -> Copy {
         let name = api::name::variant(self.campaign, &self.placement.name, slots);
-        Copy { name, slots: slots.clone() }
+        Copy::new(name, slots.clone())
     }
 
     fn check(&self, faults: &mut Faults, field: &str, format: &Format, judges: &Judges, copy: &Copy) {

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Map, Value, json};
 
 use super::metadata;
-use crate::campaign::{Campaign, Placement};
+use crate::campaign::{Campaign, Mode, Placement};
 
 /// What was counted in one round and segment.
 #[derive(Clone, Debug)]
@@ -55,6 +55,7 @@ pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
             name: variant.name.clone(),
             digest: variant.digest.clone(),
             slots: variant.slots.clone(),
+            stands_for: variant.stands_for.clone(),
             origin,
             provenance,
             harms: variant.harms.clone(),
@@ -70,6 +71,7 @@ pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
         placement: placement.name.clone(),
         format: row.format.clone(),
         seed: row.seed,
+        dry_run: campaign.mode == Mode::DryRun,
         verdict: VerdictStatus { evidence: None, ..verdict.clone() },
         variants: row.variants.iter().map(variant).collect(),
         totals: totals(grounds),

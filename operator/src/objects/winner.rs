@@ -6,7 +6,7 @@ use api::{Slots, VerdictStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::metadata;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, Mode};
 
 /// What is handed on of one placement.
 pub struct Ended<'a> {
@@ -38,6 +38,9 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
     let (mut data, mut size) = (BTreeMap::new(), 0);
     for Ended { placement, verdict, served: (variant, slots), gone, evidence } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
+        if campaign.mode == Mode::DryRun {
+            json["dryRun"] = true.into();
+        }
         if let Some(gone) = gone.filter(|_| *variant != verdict.served) {
             let key = if gone == Gone::Expired { "expired" } else { "withdrawn" };
             json[key] = verdict.served.as_str().into();

@@ -264,7 +264,7 @@ impl<'a> Approvals<'a> {
 
 /// A piece of copy as reviews name it.
 fn meant(copy: &Copy) -> ReviewedVariant {
-    ReviewedVariant { name: copy.name.clone(), digest: api::name::copy_digest(&copy.slots) }
+    ReviewedVariant { name: copy.name.clone(), digest: copy.digest.clone() }
 }
 
 fn needed(approval: Approval) -> usize {
@@ -302,7 +302,7 @@ fn refusal(matter: &Matter, review: &AdReview, policy: ReviewPolicy) -> Option<S
 /// What of an honored review changes nothing.
 fn beside_the_point(review: &AdReview, copies: &[&Copy], controls: &[&Copy]) -> Option<String> {
     let digests = |copies: &[&Copy]| -> BTreeMap<String, String> {
-        copies.iter().map(|copy| (copy.name.clone(), api::name::copy_digest(&copy.slots))).collect()
+        copies.iter().map(|copy| (copy.name.clone(), copy.digest.clone())).collect()
     };
     let (variants, controls) = (digests(copies), digests(controls));
     let what = review.spec.variants.iter().filter_map(|ReviewedVariant { name, digest }| {

@@ -62,8 +62,7 @@ pub(super) fn known(campaign: &str, rows: &[TablePlacement], honored: &[&AdRevie
         let row = rows.iter().find(|row| row.variants.iter().any(|variant| variant.name == *of));
         match (review.status.as_ref().and_then(|status| status.state), row) {
             (Some(ReviewState::Honored), Some(row)) => {
-                let copy =
-                    Copy { name: api::name::variant(campaign, &row.name, texts), slots: texts.clone() };
+                let copy = Copy::new(api::name::variant(campaign, &row.name, texts), texts.clone());
                 let edit = VariantEdit { of: of.clone(), by: review.spec.person().to_owned() };
                 edits.made.push(Edit { review: review.name_any(), placement: row.name.clone(), edit, copy });
             }
@@ -98,7 +97,7 @@ impl Reader<'_> {
     fn read(&self) -> Result<Edit, String> {
         let (meant, placement) = self.meant()?;
         let name = api::name::variant(&self.campaign.name, &placement.name, self.texts);
-        let copy = Copy { name, slots: self.texts.clone() };
+        let copy = Copy::new(name, self.texts.clone());
         self.differs(meant, &copy)?;
         if !self.exists(placement, &copy) {
             self.check(placement, &copy)?;
@@ -119,8 +118,7 @@ impl Reader<'_> {
             return Err(format!("{} is a control, which is always served", meant.name));
         }
         let known = |placement: &&Placement| {
-            let is_it =
-                |copy: &Copy| copy.name == meant.name && api::name::copy_digest(&copy.slots) == meant.digest;
+            let is_it = |copy: &Copy| copy.name == meant.name && copy.digest == meant.digest;
             self.accepted.to_be_approved(placement).any(is_it)
                 || self.made.iter().any(|edit| edit.placement == placement.name && is_it(&edit.copy))
                 || self

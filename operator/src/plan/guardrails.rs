@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::cells::{self, TotalsError};
 use super::{Note, approval::Approvals, variants};
-use crate::campaign::{Guardrail, Placement};
+use crate::campaign::{Guardrail, Mode, Placement};
 
 /// A guardrail, and what its numbers say.
 pub(super) struct Watched<'a> {
@@ -74,6 +74,7 @@ fn of(metric: &str, totals: &PlacementTotals) -> Option<PlacementTotals> {
 pub(super) fn take_down(
     row: &mut TablePlacement,
     watched: &[Result<Watched<'_>, TotalsError>],
+    mode: Mode,
     now: Timestamp,
 ) -> Vec<Note> {
     let mut notes = Vec::new();
@@ -85,7 +86,11 @@ pub(super) fn take_down(
             {
                 continue;
             }
-            let sentence = watched.sentence(arm);
+            let alarm = match mode {
+                Mode::Live => "",
+                Mode::DryRun => "; a false alarm, since everybody sees the control in this dry run",
+            };
+            let sentence = watched.sentence(arm) + alarm;
             let message = format!("{}: {}: {sentence}", row.name, variant.name);
             notes.push(Note { reason: "GuardrailHarm", message });
             variant.harms.push(Harm { metric: metric.clone(), shown_at: Time(now), sentence });

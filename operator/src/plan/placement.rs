@@ -18,7 +18,7 @@ use super::edits::MOST_VARIANTS;
 use super::guardrails::Watched;
 use super::variants::{Arms, Held};
 use super::{AT_LEAST_EVERY, Note, cells, guardrails, is_suspended, rounds, variants, withdrawn, words};
-use crate::campaign::{Campaign, Copy, Placement};
+use crate::campaign::{Campaign, Copy, Mode, Placement};
 use crate::error::chain;
 use crate::objects::evidence::{self, Grounds};
 use crate::sentence::Ended;
@@ -135,7 +135,7 @@ impl Situation<'_> {
         withdrawn::mark(&mut row, self.approvals);
         let in_table = |copy: &&Copy| row.variants.iter().any(|variant| variant.name == copy.name);
         row.in_review =
-            self.arms.in_review.iter().filter(|copy| !in_table(copy)).map(variants::table_variant).collect();
+            self.arms.in_review.iter().filter(|copy| !in_table(copy)).map(|it| self.variant(it)).collect();
         row
     }
 
@@ -149,7 +149,7 @@ impl Situation<'_> {
             if let Some(known) = known {
                 row.variants[known].edit_of = Some(of.clone());
             } else if goes_on && row.variants.len() < MOST_VARIANTS {
-                let variant = variants::table_variant(copy);
+                let variant = self.variant(copy);
                 row.variants.push(TableVariant { generation, edit_of: Some(of.clone()), ..variant });
             }
         }
@@ -205,6 +205,10 @@ impl Situation<'_> {
             && row.rules == self.campaign.table_rules(self.placement)
     }
 
+    fn variant(&self, copy: &Copy) -> TableVariant {
+        variants::table_variant(copy, self.placement, self.campaign.mode)
+    }
+
     fn table_guardrails(&self) -> Vec<api::TableMetric> {
         self.placement.guardrails.iter().map(|guardrail| guardrail.metric.clone()).collect()
     }
@@ -218,7 +222,7 @@ impl Situation<'_> {
             seed,
             metric: self.placement.metric.clone(),
             guardrails: self.table_guardrails(),
-            variants: self.arms.shown.iter().map(variants::table_variant).collect(),
+            variants: self.arms.shown.iter().map(|copy| self.variant(copy)).collect(),
             in_review: Vec::new(),
             rounds: vec![self.round(number, 0, &control)],
         }
@@ -248,7 +252,7 @@ impl Situation<'_> {
     /// Takes out what guardrails show to do harm, and tells of it.
     fn take_down(&self, row: &mut TablePlacement, known: Option<&Known<'_>>) -> Vec<Note> {
         let Some(known) = known else { return Vec::new() };
-        let harm = guardrails::take_down(row, &known.watched, self.now);
+        let harm = guardrails::take_down(row, &known.watched, self.campaign.mode, self.now);
         withdrawn::mark(row, self.approvals);
         harm
     }
@@ -286,6 +290,10 @@ impl Situation<'_> {
         }
         let Some(reached) = estimate.and_then(|estimate| self.reached(row, estimate)) else {
             return (None, None);
+        };
+        let reached = match self.campaign.mode {
+            Mode::Live => reached,
+            Mode::DryRun => words::rehearsed(self.placement, reached),
         };
         let record = self.evidence(row, &reached);
         let evidence = record.as_deref().map(api::name::text_digest);
@@ -459,6 +467,7 @@ impl Situation<'_> {
         let stored = self.before.is_some_and(|before| before.verdict.is_some());
         let reached = verdict.filter(|_| !stored).map(|verdict| Note {
             reason: match verdict.reason {
+                _ if self.campaign.mode == Mode::DryRun => "DryRun",
                 VerdictReason::Winner => "Winner",
                 VerdictReason::ControlWins => "ControlWins",
                 VerdictReason::NoWorthwhileDifference => "NoWorthwhileDifference",

@@ -4,7 +4,7 @@ use api::{AdTable, AdTableSpec, CampaignIdentity, TablePlacement};
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
 
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, Mode};
 use crate::objects;
 
 /// What is served for `rows`. Its number grows by one with each change, and goes on from the `known` one where somebody
@@ -22,6 +22,7 @@ pub(super) fn spec(
         exclusion: campaign.exclusion.clone(),
         holdout: campaign.holdout.clone(),
         landing_page: campaign.landing_page.clone(),
+        dry_run: campaign.mode == Mode::DryRun,
         placements: rows,
     };
     match served {

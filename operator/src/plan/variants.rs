@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::approval::{Approvals, Word};
 use super::edits::{Edit, Edits};
 use super::guardrails;
-use crate::campaign::{Campaign, Copy, Placement};
+use crate::campaign::{Campaign, Copy, Mode, Placement};
 use crate::objects;
 use crate::observe::Seen;
 
@@ -79,7 +79,7 @@ pub(super) fn sort_out(campaign: &Campaign, seen: &Seen) -> SortedOut {
     let mut sorted = SortedOut { generated: Vec::new(), edited: Vec::new() };
     for variant in generated {
         let judgment = sorted.judge(campaign, variant);
-        let copy = Copy { name: variant.name_any(), slots: variant.spec.slots.clone() };
+        let copy = Copy::new(variant.name_any(), variant.spec.slots.clone());
         sorted.generated.push(Generated { placement: variant.spec.placement.clone(), copy, judgment });
     }
     sorted
@@ -210,7 +210,7 @@ pub(super) fn statuses(
         let word = match variant.spec.origin {
             Origin::Control => Word::Approved,
             Origin::Challenger | Origin::Generated | Origin::Edited => {
-                approvals.word(&Copy { name: name.clone(), slots: variant.spec.slots.clone() })
+                approvals.word(&Copy::new(name.clone(), variant.spec.slots.clone()))
             }
         };
         let harm = rows
@@ -270,12 +270,18 @@ pub(super) fn share(row: &TablePlacement, name: &str) -> Option<u32> {
     Some(shares.get(arm).copied().unwrap_or(0))
 }
 
-/// A variant as the table has it.
-pub(super) fn table_variant(copy: &Copy) -> TableVariant {
+/// A variant as the table has it. That of a dry run has no texts but those of the control, so that no gateway of any version can
+/// show others.
+pub(super) fn table_variant(copy: &Copy, placement: &Placement, mode: Mode) -> TableVariant {
+    let (shown, stands_for) = match mode {
+        Mode::Live => (copy, None),
+        Mode::DryRun => (&placement.control, Some(copy.digest.clone())),
+    };
     TableVariant {
         name: copy.name.clone(),
-        digest: api::name::copy_digest(&copy.slots),
-        slots: copy.slots.clone(),
+        digest: shown.digest.clone(),
+        slots: shown.slots.clone(),
+        stands_for,
         withdrawn: false,
         generation: 1,
         edit_of: None,
@@ -283,7 +289,8 @@ pub(super) fn table_variant(copy: &Copy) -> TableVariant {
     }
 }
 
-/// The copy of a variant of a table.
+/// A variant of a table as people speak of it: by the digest of its own copy, whatever texts stand there.
 pub(super) fn copy(variant: &TableVariant) -> Copy {
-    Copy { name: variant.name.clone(), slots: variant.slots.clone() }
+    let digest = variant.stands_for.as_ref().unwrap_or(&variant.digest);
+    Copy { name: variant.name.clone(), slots: variant.slots.clone(), digest: digest.clone() }
 }

@@ -151,6 +151,24 @@ pub(super) fn nothing_tested(placement: &Placement, now: Timestamp) -> VerdictSt
     }
 }
 
+/// The same verdict of a dry run: what everybody saw was the control, so that stays, and whatever differs from it is a false
+/// alarm.
+pub(super) fn rehearsed(placement: &Placement, verdict: VerdictStatus) -> VerdictStatus {
+    let so = match verdict.reason {
+        VerdictReason::Winner | VerdictReason::ControlWins => {
+            "a false alarm, since everybody saw the control in this dry run: see that events are reported alike for all variants"
+        }
+        VerdictReason::NoWorthwhileDifference | VerdictReason::Inconclusive => {
+            "the dry run is over, and everybody saw the control"
+        }
+    };
+    VerdictStatus {
+        served: placement.control.name.clone(),
+        sentence: format!("{so}; of a launch with these numbers one would say: {}", verdict.sentence),
+        ..verdict
+    }
+}
+
 /// What is said of one placement's estimate.
 pub(super) struct Said<'a> {
     pub(super) placement: &'a Placement,

@@ -4,6 +4,7 @@ mod away;
 mod brand;
 mod chart;
 mod drift;
+mod dry_run;
 mod gateway;
 mod group;
 mod guardrails;

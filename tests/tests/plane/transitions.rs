@@ -103,6 +103,16 @@ async fn a_campaign_may_be_mended_until_it_begins_and_only_suspended_or_ended_af
     let campaigns: Objects<AdCampaign> = Objects::of(&server).await?;
     campaigns.check("the first", &campaign("Meet it", false), None).await?;
     campaigns.check("mended before it begins", &campaign("Meet it now", false), None).await?;
+    let mut dry = campaign("Meet it now", false);
+    dry["spec"]["dryRun"] = true.into();
+    let stays = Some("a launch never becomes one");
+    campaigns.check("a launch becomes a dry run before it begins", &dry, stays).await?;
+    dry["metadata"]["name"] = "dry".into();
+    campaigns.check("a dry run", &dry, None).await?;
+    dry["spec"]["dryRun"] = false.into();
+    campaigns.check("a dry run becomes a launch before it begins", &dry, stays).await?;
+    dry["spec"].as_object_mut().context("a spec")?.remove("dryRun");
+    campaigns.check("the same by leaving it out", &dry, stays).await?;
     campaigns.0.patch_status("trail", &PatchParams::default(), &Patch::Merge(&begun())).await?;
     campaigns.check("suspended", &campaign("Meet it now", true), None).await?;
     campaigns.check("resumed", &campaign("Meet it now", false), None).await?;

@@ -102,6 +102,7 @@ impl Schemas {
                 "token": {"type": "string"},
                 "probability": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
                 "round": {"type": "integer", "minimum": 0},
+                "dryRun": {"type": "boolean"},
                 "expiresAt": {"type": "string", "format": "date-time"},
                 "variables": {"type": "string", "description": "The variables as JSON in a text."},
             },
