@@ -12,6 +12,7 @@ use operator::controller::run;
 use operator::leader::Leadership;
 use stage::Kubectl;
 
+use crate::chart;
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
 use crate::server::Server;
@@ -94,6 +95,20 @@ async fn stays(way: &str) -> anyhow::Result<()> {
     }
     operator.abort();
     Ok(())
+}
+
+/// So no GitOps controller has to be told of differences to ignore.
+#[tokio::test]
+async fn the_chart_is_as_it_was_applied() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let kubectl = Kubectl::new(cluster::tools::kubectl().await?, server.kubeconfig());
+    let folder = tempfile::tempdir()?;
+    for (number, object) in chart::rendered(&[]).await?.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{number}.json")), serde_json::to_vec(object)?)?;
+    }
+    let way = "--server-side=true";
+    kubectl.run(&format!("apply {way} --force-conflicts -f {}", folder.path().display())).await?;
+    is_as_applied(&kubectl, way, folder.path()).await
 }
 
 /// What `kubectl diff` finds between files and the objects that were made of them: nothing.

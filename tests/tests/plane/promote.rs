@@ -94,12 +94,14 @@ async fn what_won_is_proposed_once_and_a_revert_stays() -> anyhow::Result<()> {
 async fn the_examples_are_taken_by_the_api_server() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let client = server.client().await?;
-    let text = std::fs::read_to_string(programs::repository().join("examples/gitops/cronjob.yaml"))?;
     let strictly = PatchParams::apply("test").dry_run().validation_strict();
-    for document in text.split("\n---\n") {
-        let mut object: DynamicObject = serde_saphyr::from_str(document)?;
-        object.metadata.namespace = Some("default".to_owned());
-        chart::apply(&client, &object, &strictly).await?;
+    for file in ["cronjob.yaml", "campaigns/trail.yaml", "argo-cd/health.yaml"] {
+        let text = std::fs::read_to_string(programs::repository().join("examples/gitops").join(file))?;
+        for document in text.split("\n---\n") {
+            let mut object: DynamicObject = serde_saphyr::from_str(document)?;
+            object.metadata.namespace = Some("default".to_owned());
+            chart::apply(&client, &object, &strictly).await.context(file)?;
+        }
     }
     Ok(())
 }
