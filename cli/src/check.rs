@@ -35,7 +35,8 @@ use forecast::Prospects;
 ///
 /// Prints every fault with its field and a remedy. Warnings are soft limits: copy that is served, and worth a look.
 /// Notes show copy with variables as it reads where no value is known.
-/// With --traffic and --rate, a forecast follows for each placement of each campaign without errors.
+/// With --traffic and --rate, a forecast follows for each placement of each campaign without errors; metrics of kind Value need
+/// --mean and --deviation too, and each guardrail a --guardrail-rate.
 /// Exits with 1 when there is an error, with 0 when there are only warnings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -294,7 +295,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
         sections.push(describe(file, &brand::check(&text), nothing, &Forecasts::new()));
     }
     let texts: Vec<String> = args.files.iter().map(read).collect::<Result<_, _>>()?;
-    args.prospects.check(&placements(&texts))?;
+    let names = named(&texts);
+    args.prospects.check(&names.placements, &names.guardrails)?;
     for (file, text) in args.files.iter().zip(&texts) {
         let reports = check_beside(text, &brands);
         let forecasts = args.forecasts(text, &reports, &brands, output.width());
@@ -307,14 +309,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Error> {
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The names of the placements of all campaigns, whether or not these have faults.
-fn placements(texts: &[String]) -> Vec<String> {
-    let campaigns = texts.iter().flat_map(|text| campaigns(text));
-    let names = |(_, campaign): (usize, Value)| -> Vec<String> {
-        let placements = campaign["spec"]["placements"].as_array().into_iter().flatten();
-        placements.filter_map(|placement| Some(placement["name"].as_str()?.to_owned())).collect()
-    };
-    campaigns.flat_map(names).collect()
+/// What a flag of the forecast may name.
+#[derive(Default)]
+struct Names {
+    placements: Vec<String>,
+    /// Each by itself and behind its placement, as in `hero/bounce`.
+    guardrails: Vec<String>,
+}
+
+/// The placements and guardrails of all campaigns, whether or not these have faults.
+fn named(texts: &[String]) -> Names {
+    let mut names = Names::default();
+    for (_, campaign) in texts.iter().flat_map(|text| campaigns(text)) {
+        for placement in campaign["spec"]["placements"].as_array().into_iter().flatten() {
+            let Some(name) = placement["name"].as_str() else { continue };
+            names.placements.push(name.to_owned());
+            let guardrails = placement["guardrails"].as_array().into_iter().flatten();
+            for metric in guardrails.filter_map(|guardrail| guardrail["metric"]["name"].as_str()) {
+                names.guardrails.extend([metric.to_owned(), format!("{name}/{metric}")]);
+            }
+        }
+    }
+    names
 }
 
 /// What is foretold of a campaign, by the line of its document.

@@ -122,14 +122,57 @@ fn people_of_other_campaigns_are_taken_off() {
 }
 
 #[test]
-fn each_placement_has_people_of_its_own_and_values_are_played_elsewhere() {
+fn each_placement_has_people_of_its_own_and_values_are_told_by_mean_and_deviation() {
     let both = format!("{HERO}{CART}");
     let said = in_a_line(&forecast(&["--traffic", "hero=70000/w", "--rate", "5%"], &both));
     assert!(said.contains("10 000 people a day, 5% of whom"), "{said}");
-    assert!(said.contains("no forecast of cart: add --traffic cart=60000/d"), "{said}");
-    let said = in_a_line(&forecast(&["--traffic", "10000/d", "--rate", "5%", "--rate", "hero=6%"], &both));
+    let missing =
+        "no forecast of cart: add --traffic cart=60000/d and --mean cart=42 and --deviation cart=60";
+    assert!(said.contains(missing), "{said}");
+    let people = ["--traffic", "10000/d", "--rate", "5%", "--rate", "hero=6%"];
+    let said = in_a_line(&forecast(&[&people[..], &["--mean", "42"]].concat(), &both));
     assert!(said.contains("6% of whom act on the control"), "{said}");
-    assert!(said.contains("no forecast of cart: its metric is of kind Value"), "{said}");
+    assert!(said.contains("no forecast of cart: add --deviation cart=60"), "{said}");
+}
+
+#[test]
+fn what_spreads_more_is_seen_later() {
+    let campaign = HERO.split_once("    - name: hero").expect("a placement").0.to_owned() + CART;
+    let said = |deviation: &str| {
+        let people = ["--traffic", "10000/d", "--rate", "5%", "--mean", "cart=42", "--deviation", deviation];
+        forecast(&people, &campaign)
+    };
+    let (narrow, wide) = (said("20"), said("150"));
+    let told = "5% of whom act on the control, each for 42 on average, with a standard deviation of 20";
+    assert!(in_a_line(&narrow).contains(told), "{narrow}");
+    assert!(in_a_line(&narrow).contains("Amounts are log-normal"), "{narrow}");
+    assert!(seen(&wide) > 1.2 * seen(&narrow), "{} {}", seen(&wide), seen(&narrow));
+}
+
+#[test]
+fn each_guardrail_has_the_harm_that_it_shows() {
+    let guardrails = "      guardrails:
+        - {metric: {name: bounce, kind: Binary, window: 5m}, maximumIncrease: 10%}
+        - {metric: {name: complaint, kind: Binary, window: 1d}, maximumIncrease: 50%}
+        - {metric: {name: leave, kind: Binary, window: 5m}, maximumIncrease: 50%}
+        - {metric: {name: refund, kind: Value, window: 1d}, maximumIncrease: 50%}
+";
+    let campaign = format!("{HERO}{guardrails}");
+    let people = ["--traffic", "10000/d", "--rate", "5%"];
+    let rates = ["--guardrail-rate", "70%", "--guardrail-rate", "hero/bounce=40%"];
+    let rare = ["--guardrail-rate", "complaint=0.01%"];
+    let said = in_a_line(&forecast(&[&people[..], &rates, &rare].concat(), &campaign));
+    let (_, shown) = said.split_once("Guardrail bounce: it shows +").expect("harm");
+    let (least, rest) = shown.split_once('%').expect("a percentage");
+    let least: f64 = least.parse().expect("a number");
+    assert!((10.0..30.0).contains(&least), "{said}");
+    assert!(rest.starts_with(" or more, from 40% on the control with 10% allowed: a variant that rises so is out in 80% of tests before they end, in half of them within "), "{said}");
+    assert!(said.contains("Guardrail complaint: it shows nothing, from 0.01% on the control with 50% allowed: not even a variant at +300% is out"), "{said}");
+    let never = "Guardrail leave: it never shows harm: from 70% on the control it can't rise by more than 42.86%, and 50% is allowed; lower maximumIncrease.";
+    assert!(said.contains(never), "{said}");
+    assert!(said.contains("Guardrail refund: no forecast, since it is of kind Value"), "{said}");
+    let said = in_a_line(&forecast(&people, &campaign));
+    assert!(said.contains("Guardrail bounce: add --guardrail-rate bounce=40% to foretell"), "{said}");
 }
 
 #[test]
@@ -170,14 +213,19 @@ fn what_is_typed_wrongly_names_the_flag_and_the_remedy() {
         assert!(error.contains(expected), "{flags:?}: {error}");
     };
     check(&["--traffic", "many", "--rate", "5%"], "--traffic <[PLACEMENT=]PEOPLE/d>': write it like 60000/d");
-    check(
-        &["--traffic", "10000/d", "--rate", "0%"],
-        "0% is not above 0% and below 100%: write what the control has",
-    );
+    check(&["--traffic", "10000/d", "--rate", "0%"], "0% is not above 0%: write what the control has");
+    let people = ["--traffic", "10000/d", "--rate"];
     check(&["--traffic", "10000/d"], "--rate");
     check(&["--rate", "5%"], "--traffic");
     let unknown = "--traffic names the placement side, and there is none: use one of hero";
     check(&["--traffic", "side=10000/d", "--rate", "5%"], unknown);
+    let none = "--guardrail-rate names the guardrail bounce, and there is none: write spec.placements[].guardrails, or leave it out";
+    check(&[&people[..], &["5%", "--guardrail-rate", "bounce=4%"]].concat(), none);
+    check(&[&people[..], &["5%", "--mean", "0"]].concat(), "0 is no amount above 0 and at most a billion");
+    check(
+        &[&people[..], &["5%", "--deviation", "side=4"]].concat(),
+        "--deviation names the placement side, and",
+    );
     let twice = "--rate is given twice for all placements: keep one";
     check(&["--traffic", "10000/d", "--rate", "5%", "--rate", "6%"], twice);
 }

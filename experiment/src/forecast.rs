@@ -3,11 +3,13 @@
 //! A formula for a sample of fixed size promises too much: here the shares move, several variants answer for one chance of
 //! error, the verdict may be looked at whenever one likes, and a winner has to lose little against the best arm. So the
 //! experiment is played, again and again, by what decides it later: [`crate::allocate()`] at every round, [`crate::judge()`]
-//! at every look. One variant is better by a lift that is taken for true, all others are as good as the control.
+//! at every look. One variant is better by a lift that is taken for true, all others are as good as the control. Of values it is
+//! each value that is larger by the lift, before a cap cuts it.
 //!
 //! ```text
 //! Design, Policy, Prospect ──▶ Forecast ── play(lift, seed) ──▶ End: after how long, with which verdict
-//!                                  └────── smallest_lift ─────▶ the least lift that is found often enough
+//!                                  ├────── smallest_lift ─────▶ the least lift that is found often enough
+//!                                  └────── smallest_harm ─────▶ the least harm that a guardrail shows often enough
 //! ```
 //!
 //! Time is that of the campaign: an exposure counts once its window has passed, a round closes once its least time has
@@ -16,7 +18,9 @@
 //! at most, and by half of it on average.
 
 mod evidence;
+mod harm;
 mod run;
+mod search;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -24,9 +28,12 @@ use std::time::Duration;
 use crate::design::{Design, Standing};
 use crate::metric::{Direction, Kind};
 use crate::policy::Policy;
+use crate::simulation::{Truth, Worth};
 use crate::stopping::StoppingError;
 use crate::verdict::Verdict;
+pub use harm::{Course, Harm, Watch};
 use run::Run;
+use search::Search;
 
 /// The arm that is better than the control.
 const BETTER: usize = 1;
@@ -46,19 +53,13 @@ const LARGEST_FALL: f64 = 0.95;
 /// Below this a lift is told as none.
 const SMALLEST: f64 = 0.002;
 
-/// How near a smallest lift is found by few experiments, as a fraction of itself, before as many are played as were asked
-/// for.
-const NEAR: f64 = 0.12;
-
-/// Experiments by which a lift is judged on the way, and how many of them are played before it is asked whether all are needed.
-const FEW: u64 = 80;
-const BATCH: u64 = 40;
-
 /// What is known of the people before the first one comes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prospect {
-    /// The control's rate.
+    /// The part of the people who act, of those who are shown the control.
     pub rate: f64,
+    /// What one of them is worth: 1 where the metric is of 0 and 1.
+    pub worth: Worth,
     /// People of the experiment in a second, each counted once.
     pub people_per_second: f64,
     /// How long after an exposure a reward still counts.
@@ -83,9 +84,9 @@ pub struct Rounds {
 /// Why nothing can be foretold.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum ForecastError {
-    /// How values spread is not told by their mean.
-    #[error("a forecast is for metrics of 0 and 1")]
-    Values,
+    /// How values spread is not told by how many act, and 0 and 1 do not spread.
+    #[error("values need a mean and a deviation, and a metric of 0 and 1 has neither")]
+    Worth,
     /// There is nothing to be found.
     #[error("a forecast needs a variant beside the control")]
     NoVariants,
@@ -106,6 +107,7 @@ pub enum ForecastError {
 /// use std::time::Duration;
 ///
 /// use experiment::forecast::{Forecast, Prospect, Rounds};
+/// use experiment::simulation::Worth;
 /// use experiment::{Control, Design, Metric, PartsPerMillion, Policy, Rule, Standing, Stopping, Verdict};
 ///
 /// let percent = |p: u32| PartsPerMillion::new(p * 10_000).expect("below 100 %");
@@ -114,6 +116,7 @@ pub enum ForecastError {
 /// let day = Duration::from_secs(86_400);
 /// let prospect = Prospect {
 ///     rate: 0.04,
+///     worth: Worth::One,
 ///     people_per_second: 60_000.0 / 86_400.0,
 ///     window: Duration::from_secs(1_800),
 ///     longest: 28 * day,
@@ -178,7 +181,7 @@ pub fn decided_after(ends: &[End], part: f64) -> Option<Duration> {
 
 /// The part of `ends` for which `holds`; NaN of none.
 #[must_use]
-pub fn part(ends: &[End], holds: impl Fn(&End) -> bool) -> f64 {
+pub fn part<T>(ends: &[T], holds: impl Fn(&T) -> bool) -> f64 {
     ends.iter().filter(|end| holds(end)).count() as f64 / ends.len() as f64
 }
 
@@ -186,13 +189,17 @@ impl Forecast {
     /// An experiment of these arms under this policy.
     ///
     /// # Errors
-    /// Where `prospect` makes no sense, where there is no variant, or where the metric is of values.
+    /// Where `prospect` makes no sense or does not fit the metric, or where there is no variant.
     pub fn new(design: Design, policy: Policy, prospect: Prospect) -> Result<Self, ForecastError> {
-        let Prospect { rate, people_per_second: people, window, longest, .. } = prospect;
+        let Prospect { rate, worth, people_per_second: people, window, longest, .. } = prospect;
+        let is_binary = design.metric().kind == Kind::Binary;
         match () {
-            () if design.metric().kind != Kind::Binary => Err(ForecastError::Values),
+            () if is_binary != (worth == Worth::One) => Err(ForecastError::Worth),
             () if design.arms().len() < 2 => Err(ForecastError::NoVariants),
-            () if !(rate > 0.0 && rate < 1.0) => Err(ForecastError::Rate(rate)),
+            // Everybody may be worth something.
+            () if !(rate > 0.0 && rate <= 1.0 && (rate < 1.0 || !is_binary)) => {
+                Err(ForecastError::Rate(rate))
+            }
             () if !(people > 0.0 && people.is_finite()) => Err(ForecastError::People(people)),
             () if longest <= window => Err(ForecastError::TooShort),
             () => Ok(Self { design, policy, prospect }),
@@ -237,12 +244,13 @@ impl Forecast {
         Ok(Self { design: design.expect("the same arms"), ..self.clone() })
     }
 
-    /// The largest lift that a variant can have and that can be told, as a fraction of the control's rate.
+    /// The largest lift that a variant can have and that can be told, as a fraction of the control's mean.
     #[must_use]
     pub fn largest_lift(&self) -> f64 {
-        match self.design.metric().direction {
-            Direction::Maximize => LARGEST_RISE.min(self.prospect.rate.recip() - 1.0),
-            Direction::Minimize => LARGEST_FALL,
+        match (self.design.metric().direction, self.design.metric().kind) {
+            (Direction::Maximize, Kind::Binary) => largest_rise(self.prospect.rate),
+            (Direction::Maximize, Kind::Value { .. }) => LARGEST_RISE,
+            (Direction::Minimize, _) => LARGEST_FALL,
         }
     }
 
@@ -250,16 +258,23 @@ impl Forecast {
     /// less where less is better. A lift of 0 is a world without any difference.
     #[must_use]
     pub fn play(&self, lift: f64, seed: u64) -> End {
-        let mut run = Run::new(self, &self.rates(lift), seed);
-        let looks = self.looks();
-        for &matured in &looks {
+        match self.run(lift, seed) {
+            (run, Some(verdict)) => End { after: self.at(run.matured()), verdict },
+            (run, None) => End { after: self.prospect.longest, verdict: run.last_verdict() },
+        }
+    }
+
+    /// The experiment until something can be said, or its time is up.
+    fn run(&self, lift: f64, seed: u64) -> (Run<'_>, Option<Verdict>) {
+        let mut run = Run::new(self, self.truths(lift), seed);
+        for &matured in &self.looks() {
             run.mature(matured);
             if let Some(verdict) = run.verdict() {
-                return End { after: self.at(matured), verdict };
+                return (run, Some(verdict));
             }
             run.turn();
         }
-        End { after: self.prospect.longest, verdict: run.last_verdict() }
+        (run, None)
     }
 
     /// The smallest lift with which the better variant is found in a part of at least `chance` of so many `experiments`, as
@@ -274,34 +289,28 @@ impl Forecast {
         experiments: u64,
         mut play: impl FnMut(f64, Range<u64>) -> Vec<End>,
     ) -> Option<Seen> {
-        let too_small = self.hardly_seen(|lift| is_enough(chance, |seeds| play(lift, seeds)))?;
-        let lifts = std::iter::successors(Some(rounded_up(too_small)), |lift| Some(rounded_up(1.001 * lift)));
-        let seen = lifts.map(|lift| lift.min(self.largest_lift())).find_map(|lift| {
-            let ends = play(lift, 1..1 + experiments);
-            let is_seen = part(&ends, End::is_found) >= chance || lift >= self.largest_lift();
-            is_seen.then_some(Seen { lift, ends })
-        });
-        Some(seen.expect("the lifts rise until the largest"))
-    }
-
-    /// A lift that is a little too small, as far as few experiments tell; `None` where all are.
-    fn hardly_seen(&self, mut is_seen: impl FnMut(f64) -> bool) -> Option<f64> {
-        let (mut too_small, mut enough) = (SMALLEST, self.largest_lift());
-        if !is_seen(enough) {
-            return None;
-        }
-        while enough > too_small * (1.0 + NEAR) {
-            let middle = (too_small * enough).sqrt();
-            if is_seen(middle) { enough = middle } else { too_small = middle }
-        }
-        Some(too_small)
+        let search = Search { chance, experiments, above: SMALLEST, largest: self.largest_lift() };
+        let (lift, ends) = search.smallest(End::is_found, &mut play)?;
+        Some(Seen { lift, ends })
     }
 
     /// By arm.
-    fn rates(&self, lift: f64) -> Vec<f64> {
-        let better = self.prospect.rate * (1.0 + self.design.metric().direction.sign() * lift);
-        let rate = |arm: usize| if arm == BETTER { better.clamp(0.0, 1.0) } else { self.prospect.rate };
-        (0..self.design.arms().len()).map(rate).collect()
+    fn truths(&self, lift: f64) -> Vec<Truth> {
+        let better = self.truth(1.0 + self.design.metric().direction.sign() * lift);
+        let truth = |arm: usize| if arm == BETTER { better } else { self.truth(1.0) };
+        (0..self.design.arms().len()).map(truth).collect()
+    }
+
+    /// Of an arm whose mean is that of the control times a factor.
+    fn truth(&self, factor: f64) -> Truth {
+        let Prospect { rate, worth, .. } = self.prospect;
+        match worth {
+            Worth::One => Truth::rate((rate * factor).clamp(0.0, 1.0)),
+            Worth::LogNormal { location, spread } => Truth {
+                worth: Worth::LogNormal { location: location + factor.ln(), spread },
+                ..Truth::rate(rate)
+            },
+        }
     }
 
     /// How much time has matured at each look, in seconds; the last look is when the time is up.
@@ -312,46 +321,24 @@ impl Forecast {
         looks.take_while(|look| *look < last).chain([last]).collect()
     }
 
+    /// How many were exposed until then, in seconds.
+    fn people(&self, until: f64) -> u64 {
+        (self.prospect.people_per_second * until) as u64
+    }
+
     fn at(&self, matured: f64) -> Duration {
         self.prospect.window + Duration::from_secs_f64(matured)
     }
 }
 
-/// Whether at least a part of `chance` is found, by as many of few experiments as it takes to tell.
-fn is_enough(chance: f64, mut play: impl FnMut(Range<u64>) -> Vec<End>) -> bool {
-    let mut ends: Vec<End> = Vec::new();
-    for first in (1..=FEW).step_by(BATCH as usize) {
-        ends.extend(play(first..first + BATCH));
-        let error = (chance * (1.0 - chance) / ends.len() as f64).sqrt();
-        if (part(&ends, End::is_found) - chance).abs() > 2.0 * error {
-            break;
-        }
-    }
-    part(&ends, End::is_found) >= chance
-}
-
-/// In two digits.
-fn rounded_up(lift: f64) -> f64 {
-    let unit = 10_f64.powi(lift.log10().floor() as i32 - 1);
-    (lift / unit - 1e-9).ceil() * unit
+/// How much more often than with `rate` something can happen, and be told.
+fn largest_rise(rate: f64) -> f64 {
+    LARGEST_RISE.min(rate.recip() - 1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lifts_are_told_in_two_digits() {
-        let check = |lift: f64, expected: f64| {
-            assert!((rounded_up(lift) - expected).abs() < 1e-12, "{lift}: {}", rounded_up(lift));
-        };
-        check(0.05231, 0.053);
-        check(0.053, 0.053);
-        check(1.001 * 0.053, 0.054);
-        check(1.001 * 0.099, 0.1);
-        check(1.001 * 0.1, 0.11);
-        check(1.31, 1.4);
-    }
 
     #[test]
     fn an_end_comes_after_the_part_that_was_asked() {

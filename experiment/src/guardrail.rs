@@ -70,6 +70,26 @@ impl Guardrail {
         Ok(Self { metric, maximum_increase, alpha: 1.0 - confidence })
     }
 
+    /// By how much the metric may rise, as 0.5 for half.
+    #[must_use]
+    pub fn maximum_increase(&self) -> f64 {
+        self.maximum_increase
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// What the evidence about an arm has to reach at least, ln E: among several it may be more.
+    pub(crate) fn enough(&self) -> f64 {
+        -self.alpha.ln()
+    }
+
+    /// "Within the limit": in the direction of improvement that is "at least minus the limit".
+    pub(crate) fn within(&self) -> AtLeast {
+        AtLeast::new(-self.log_limit(), self.log_limit())
+    }
+
     fn log_limit(&self) -> f64 {
         self.maximum_increase.ln_1p()
     }
@@ -89,11 +109,26 @@ pub fn guard(
     let design = Design::new(guardrail.metric, design.stopping(), design.arms().to_vec())
         .expect("a design's arms make one");
     check(cells, &design)?;
+    let guarded = harms(cells, &design, guardrail).into_iter().enumerate().map(|(arm, harm)| {
+        let watch = Watch { cells, design: &design, guardrail, arm };
+        harm.map(|Harm { log_e_harm, is_harmful }| watch.guarded(log_e_harm, is_harmful))
+    });
+    Ok(guarded.collect())
+}
+
+/// What shows an arm's harm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Harm {
+    log_e_harm: f64,
+    pub(crate) is_harmful: bool,
+}
+
+/// The harm of each arm but the control that was ever served, among all of its generation.
+pub(crate) fn harms(cells: &[Cell], design: &Design, guardrail: &Guardrail) -> Vec<Option<Harm>> {
     let arms = design.arms().len();
     let served: Vec<usize> = (1..arms).filter(|&arm| is_served(cells, arm)).collect();
-    // In the direction of improvement "within the limit" is "at least minus the limit".
-    let within = AtLeast::new(-guardrail.log_limit(), guardrail.log_limit());
-    let mut guarded = vec![None; arms];
+    let within = guardrail.within();
+    let mut known = vec![None; arms];
     for generation in design.generations() {
         let joined = |arm: &&usize| design.arms()[**arm].generation == generation;
         let served: Vec<usize> = served.iter().filter(joined).copied().collect();
@@ -102,12 +137,10 @@ pub fn guard(
         let p_values: Vec<f64> = harms.iter().map(|log_e| (-log_e).exp().min(1.0)).collect();
         let steps = holm::steps(&p_values, guardrail.alpha);
         for ((&arm, log_e_harm), step) in served.iter().zip(harms).zip(steps) {
-            let is_harmful = step.adjusted <= guardrail.alpha;
-            let watch = Watch { cells, design: &design, guardrail, arm };
-            guarded[arm] = Some(watch.guarded(log_e_harm, is_harmful));
+            known[arm] = Some(Harm { log_e_harm, is_harmful: step.adjusted <= guardrail.alpha });
         }
     }
-    Ok(guarded)
+    known
 }
 
 impl Design {
@@ -137,12 +170,12 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn guarded(&self, log_e_harm: f64, is_harmful: bool) -> Guarded {
-        let Guardrail { metric, alpha, .. } = *self.guardrail;
+        let metric = self.guardrail.metric;
         // Turned around, so that more is up, "at the limit or beyond" is a claim of at least the limit.
         let rising = Metric { direction: Direction::Maximize, ..metric };
         let beyond = AtLeast::new(self.guardrail.log_limit(), self.guardrail.log_limit());
         let log_e_safe = beyond.log_e_value(&Ratio::new(self.cells, self.arm, rising));
-        let enough = -alpha.ln();
+        let enough = self.guardrail.enough();
         let safety = if is_harmful {
             Safety::Harmful
         } else if log_e_safe >= enough {

@@ -34,5 +34,6 @@ mod world;
 
 pub use course::Course;
 pub use trend::Trend;
+pub(crate) use truth::cap;
 pub use truth::{Truth, Worth};
 pub use world::{Counted, People, Segment, World};

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use experiment::forecast::{End, Forecast, ForecastError, Prospect, Rounds, decided_after, part};
-use experiment::simulation::{Course, World};
+use experiment::forecast::{End, Forecast, ForecastError, Prospect, Rounds, Watch, decided_after, part};
+use experiment::simulation::{Course, Truth, World, Worth};
 use experiment::{
-    Control, Design, Direction, Kind, Metric, PartsPerMillion, Policy, Remaining, Rule, Standing, Stopping,
-    Verdict, estimate, judge,
+    Control, Design, Direction, Guardrail, Kind, Metric, PartsPerMillion, Policy, Remaining, Rule, Safety,
+    Standing, Stopping, Verdict, estimate, guard, judge,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,6 +21,7 @@ fn percent(percent: u32) -> PartsPerMillion {
 fn prospect(rate: f64) -> Prospect {
     Prospect {
         rate,
+        worth: Worth::One,
         people_per_second: 10_000.0 / DAY.as_secs_f64(),
         window: Duration::from_secs(1),
         longest: 10 * DAY,
@@ -45,17 +46,32 @@ fn play(forecast: &Forecast, lift: f64) -> Vec<End> {
 }
 
 /// The same people in rounds that grow by a twentieth, each with new shares.
-fn world(forecast: &Forecast, policy: &Policy, lift: f64) -> Vec<End> {
-    let arms = forecast.design().arms().len();
-    let rate = forecast.prospect().rate;
-    let rates: Vec<f64> = (0..arms).map(|arm| if arm == 1 { rate * (1.0 + lift) } else { rate }).collect();
+fn steady(arms: Vec<Truth>) -> World {
     let ends = std::iter::successors(Some(200.0), |end| Some(end * 1.05)).take_while(|end| *end < 1e5);
     let ends: Vec<u64> = ends.map(|end: f64| end as u64).chain([100_000]).collect();
     let before = [0].iter().chain(&ends);
-    let world = World {
+    World {
+        arms,
         rounds: ends.iter().zip(before).map(|(end, before)| end - before).collect(),
-        ..World::steady(&rates, 0, 0)
-    };
+        ..World::default()
+    }
+}
+
+/// People of whom a `rate` acts, each worth so many times as much.
+fn truth(prospect: Prospect, factor: f64) -> Truth {
+    match prospect.worth {
+        Worth::One => Truth::rate(prospect.rate * factor),
+        Worth::LogNormal { location, spread } => Truth {
+            worth: Worth::LogNormal { location: location + factor.ln(), spread },
+            ..Truth::rate(prospect.rate)
+        },
+    }
+}
+
+fn world(forecast: &Forecast, policy: &Policy, lift: f64) -> Vec<End> {
+    let arms = 0..forecast.design().arms().len();
+    let truth = |arm: usize| truth(forecast.prospect(), if arm == 1 { 1.0 + lift } else { 1.0 });
+    let world = steady(arms.map(truth).collect());
     let end = |seed| {
         let mut course = Course::new(&world, forecast.design(), policy, 77_000 + seed);
         while course.play() {
@@ -120,6 +136,89 @@ fn what_is_foretold_of_a_bandit_is_what_becomes_of_worlds() {
 #[test]
 fn what_is_foretold_where_nothing_differs_is_what_becomes_of_worlds() {
     check_world(Rule::TopTwo, 3, 20, plain().with_worthwhile_lift(0.2).expect("it makes sense"), 0.05, 0.0);
+}
+
+/// One in twenty buys, for 40 on average, of which 120 count at most.
+#[test]
+fn what_is_foretold_of_values_is_what_becomes_of_worlds() {
+    let metric = Metric { kind: Kind::Value { cap: Some(120.0) }, direction: Direction::Maximize };
+    for (stopping, lift) in
+        [(plain(), 0.4), (plain().with_worthwhile_lift(0.2).expect("it makes sense"), 0.0)]
+    {
+        let design = Design::new(metric, stopping, vec![Standing::FIRST; 3]).expect("it makes sense");
+        let policy = Policy::new(Rule::Thompson, 3, percent(1), Control::Fixed(percent(20)), 100);
+        let policy = policy.expect("it makes sense");
+        let prospect = Prospect { worth: Worth::log_normal(40.0, 30.0), ..prospect(0.05) };
+        let forecast = Forecast::new(design, policy, prospect).expect("it makes sense");
+        check(&format!("values, {lift} better"), &play(&forecast, lift), &world(&forecast, &policy, lift));
+    }
+}
+
+/// The part of worlds in which what happens to 20 % of people, and so much more often to those of one variant, is shown to be harm.
+fn harmful(forecast: &Forecast, guardrail: &Guardrail, increase: f64) -> f64 {
+    let arms = forecast.design().arms().len();
+    let rate = |arm: usize| Truth::rate(if arm == 1 { 0.2 * (1.0 + increase) } else { 0.2 });
+    let world = steady((0..arms).map(rate).collect());
+    let even = Policy::new(Rule::Even, arms, percent(1), Control::Fixed(percent(50)), 100);
+    let even = even.expect("it makes sense");
+    let is_shown = |seed| {
+        let mut course = Course::new(&world, forecast.design(), &even, 99_000 + seed);
+        while course.play() {
+            let guarded = guard(course.cells(), forecast.design(), guardrail).expect("it makes sense");
+            if guarded[1].is_some_and(|known| known.safety == Safety::Harmful) {
+                return true;
+            }
+        }
+        false
+    };
+    // Asking for all that a guardrail knows is dear.
+    part(&(1..=RUNS / 4).map(is_shown).collect::<Vec<bool>>(), |shown| *shown)
+}
+
+#[test]
+fn the_smallest_harm_is_shown_as_often_as_was_asked() {
+    // With equal shares whatever it finds, and no end of its own, as the worlds beside it.
+    let forecast =
+        forecast(Rule::Even, 1, 50, Stopping::new(0.999_999, 1e-9).expect("it makes sense"), prospect(0.02));
+    let guardrail = Guardrail::new(Kind::Binary, 0.1, 0.95).expect("it makes sense");
+    let watch = Watch::new(guardrail, 0.2, Duration::from_secs(1)).expect("it makes sense");
+    let courses: Vec<_> = (1..=RUNS).map(|seed| forecast.course(seed)).collect();
+    let shown = |watch: &Watch| {
+        watch.smallest_harm(0.8, RUNS, |increase, seeds| {
+            let course = |seed: u64| &courses[seed as usize - 1];
+            seeds.map(|seed| forecast.harm_after(course(seed), watch, increase, seed)).collect()
+        })
+    };
+    let harm = shown(&watch).expect("it is shown");
+    assert!(harm.increase > 0.1 && part(&harm.after, Option::is_some) >= 0.8, "{harm:?}");
+    let found = harmful(&forecast, &guardrail, harm.increase);
+    assert!((found - 0.8).abs() < 0.2, "{}: {found}", harm.increase);
+    assert!(harmful(&forecast, &guardrail, 0.1) < 0.15, "what is allowed is no harm");
+    let late = Watch::new(guardrail, 0.2, Duration::from_secs(9 * 86_400)).expect("it makes sense");
+    let late = shown(&late).expect("it is shown");
+    assert!(
+        late.increase > 1.5 * harm.increase,
+        "its window is waited for: {} {}",
+        late.increase,
+        harm.increase
+    );
+    assert!(late.after.iter().flatten().all(|after| *after > 9 * DAY));
+}
+
+#[test]
+fn harm_that_can_not_be_is_not_shown() {
+    let forecast = forecast(Rule::Even, 1, 50, plain(), prospect(0.02));
+    let guardrail = Guardrail::new(Kind::Binary, 0.5, 0.95).expect("it makes sense");
+    let watch = Watch::new(guardrail, 0.7, Duration::from_secs(1)).expect("it makes sense");
+    assert!(watch.largest_increase() < 0.43);
+    let course = forecast.course(1);
+    let shown = watch.smallest_harm(0.8, 1, |increase, seeds| {
+        seeds.map(|seed| forecast.harm_after(&course, &watch, increase, seed)).collect()
+    });
+    assert_eq!(shown, None);
+    let values = Guardrail::new(Kind::Value { cap: None }, 0.5, 0.95).expect("it makes sense");
+    assert_eq!(Watch::new(values, 0.2, DAY).err(), Some(ForecastError::Worth));
+    assert_eq!(Watch::new(guardrail, 1.0, DAY).err(), Some(ForecastError::Rate(1.0)));
 }
 
 /// `docs/statistics.md`, "How long it takes", measured by `make bench-experiment`: at 2 % and 100 000 people, 91 % of the tests of
@@ -213,7 +312,10 @@ fn prospects_without_sense_are_refused() {
         assert_eq!(Forecast::new(design, policy, prospect).err(), Some(expected));
     };
     let good = prospect(0.02);
-    check(Kind::Value { cap: None }, 2, good, ForecastError::Values);
+    check(Kind::Value { cap: None }, 2, good, ForecastError::Worth);
+    let worth = Worth::log_normal(40.0, 30.0);
+    check(Kind::Binary, 2, Prospect { worth, ..good }, ForecastError::Worth);
+    check(Kind::Value { cap: None }, 2, Prospect { worth, ..prospect(1.1) }, ForecastError::Rate(1.1));
     check(Kind::Binary, 1, good, ForecastError::NoVariants);
     check(Kind::Binary, 2, prospect(0.0), ForecastError::Rate(0.0));
     check(Kind::Binary, 2, prospect(1.0), ForecastError::Rate(1.0));

@@ -5,10 +5,12 @@
 //! --traffic, --rate ─typed▶ Prospects ┐
 //!                                     ├──▶ Forecast ─outlook▶ Outlook ─words▶ text, with a picture
 //! Campaign ─────────────── placement ─┘       experiments are played on all cores
+//!                                                └─▶ guardrails: the harm that each shows
 //! ```
 //!
 //! Each question has a place of its own in [`outlook`], which finds the figures, and in [`words`], which says them.
 
+mod guardrails;
 mod outlook;
 mod picture;
 mod typed;
@@ -16,14 +18,17 @@ mod words;
 
 use std::time::Duration;
 
+use api::MetricKind;
 use experiment::forecast::{Forecast, ForecastError, Prospect, Rounds};
+use experiment::simulation::Worth;
 use jiff::SignedDuration;
 use operator::Campaign;
 use operator::campaign::Placement;
 use operator::plan::ROUNDS_KEPT;
 
-use outlook::Outlook;
-use typed::{Given, Rate, Traffic};
+use guardrails::Guardrails;
+use outlook::{Outlook, Stage};
+use typed::{Amount, Given, Named, Rate, Traffic};
 use words::{Crowd, Words};
 
 /// What is known of the people before launch.
@@ -39,6 +44,19 @@ pub(super) struct Prospects {
     /// times, for one placement each, such as hero=4%.
     #[arg(long, value_name = "[PLACEMENT=]PERCENT", requires = "traffic", value_parser = typed::rate)]
     rate: Vec<Given<Rate>>,
+
+    /// For metrics of kind Value: what one of those who act is worth on average, such as 42.
+    #[arg(long, value_name = "[PLACEMENT=]AMOUNT", requires = "traffic", value_parser = typed::amount)]
+    mean: Vec<Given<Amount>>,
+
+    /// For metrics of kind Value: how far that spreads, as a standard deviation, such as 60.
+    #[arg(long, value_name = "[PLACEMENT=]AMOUNT", requires = "traffic", value_parser = typed::amount)]
+    deviation: Vec<Given<Amount>>,
+
+    /// Foretell the smallest harm that a guardrail shows: the part of the people shown the control to whom it happens, such as
+    /// 40%. May be given several times, for one guardrail each, such as bounce=40% or hero/bounce=40%.
+    #[arg(long, value_name = "[GUARDRAIL=]PERCENT", requires = "traffic", value_parser = typed::rate)]
+    guardrail_rate: Vec<Given<Rate>>,
 }
 
 /// What was typed can't be meant.
@@ -53,11 +71,13 @@ pub enum Error {
         what: String,
     },
     /// Most likely a typing error.
-    #[error("--{flag} names the placement {name}, and there is none: {remedy}")]
-    UnknownPlacement {
+    #[error("--{flag} names the {kind} {name}, and there is none: {remedy}")]
+    Unknown {
         /// The flag.
         flag: &'static str,
-        /// The placement.
+        /// What it names, in a word.
+        kind: &'static str,
+        /// The name.
         name: String,
         /// Names to choose from.
         remedy: String,
@@ -70,10 +90,15 @@ impl Prospects {
         !self.traffic.is_empty()
     }
 
-    /// That each flag is given once for each of the placements that there are.
-    pub(super) fn check(&self, placements: &[String]) -> Result<(), Error> {
+    /// That each flag is given once for each of the placements, and guardrails, that there are.
+    pub(super) fn check(&self, placements: &[String], guardrails: &[String]) -> Result<(), Error> {
+        let placements = Named { kind: "placement", names: placements };
         typed::check("traffic", &self.traffic, placements)?;
-        typed::check("rate", &self.rate, placements)
+        typed::check("rate", &self.rate, placements)?;
+        typed::check("mean", &self.mean, placements)?;
+        typed::check("deviation", &self.deviation, placements)?;
+        let guardrails = Named { kind: "guardrail", names: guardrails };
+        typed::check("guardrail-rate", &self.guardrail_rate, guardrails)
     }
 
     /// What there is to say about each placement of `campaign`, in lines of at most `width` columns.
@@ -85,23 +110,54 @@ impl Prospects {
 
     fn tell_of(&self, campaign: &Campaign, placement: &Placement, width: usize) -> String {
         let name = &placement.name;
-        let (traffic, rate) = (typed::of(&self.traffic, name), typed::of(&self.rate, name));
-        let (Some(traffic), Some(rate)) = (traffic, rate) else {
-            let flags = [("traffic", traffic.is_none(), "60000/d"), ("rate", rate.is_none(), "4%")];
-            return words::nothing_given(name, &flags, width);
+        let (traffic, rate, worth) = match self.known(placement) {
+            Ok(known) => known,
+            Err(missing) => return words::nothing_given(name, &missing, width),
         };
         let crowd = Crowd {
             coming: traffic.per_second,
             excluded: campaign.exclusion.as_ref().map_or(0.0, |part| 1.0 - fraction(part.share)),
             held_out: campaign.holdout.as_ref().map_or(0.0, |part| fraction(part.share)),
         };
-        match forecast(placement, crowd.counted(), rate.0) {
-            Ok(forecast) => {
-                let outlook = Outlook::of(&forecast, &mut outlook::Stage::new(name));
-                Words { placement: name, crowd, forecast: &forecast, width }.text(&outlook)
+        let forecast = match forecast(placement, crowd.counted(), rate, worth) {
+            Ok(forecast) => forecast,
+            Err(fault) => return words::refused(name, fault, width),
+        };
+        let mut stage = Stage::new(name);
+        let outlook = Outlook::of(&forecast, &mut stage);
+        let words = Words { placement: name, crowd, forecast: &forecast, width };
+        let guardrails = Guardrails { forecast: &forecast, placement, rates: &self.guardrail_rate, width };
+        words.text(&outlook) + &guardrails.text(&mut stage)
+    }
+
+    /// What is known of the people of a placement, or the flags that are missing.
+    fn known(&self, placement: &Placement) -> Result<(Traffic, Rate, Worth), Vec<Missing>> {
+        let name = &placement.name;
+        let (traffic, rate) = (typed::of(&self.traffic, name), typed::of(&self.rate, name));
+        let worth = match placement.metric.kind {
+            MetricKind::Binary => Ok(Worth::One),
+            MetricKind::Value => worth(typed::of(&self.mean, name), typed::of(&self.deviation, name)),
+        };
+        match (traffic, rate, worth) {
+            (Some(traffic), Some(rate), Ok(worth)) => Ok((traffic, rate, worth)),
+            (traffic, rate, worth) => {
+                let traffic = traffic.is_none().then_some(("traffic", "60000/d"));
+                let rate = rate.is_none().then_some(("rate", "4%"));
+                Err(traffic.into_iter().chain(rate).chain(worth.err().into_iter().flatten()).collect())
             }
-            Err(ForecastError::Values) => words::values(name, width),
-            Err(fault) => words::refused(name, fault, width),
+        }
+    }
+}
+
+/// A flag, and an example of what it says.
+type Missing = (&'static str, &'static str);
+
+fn worth(mean: Option<Amount>, deviation: Option<Amount>) -> Result<Worth, Vec<Missing>> {
+    match (mean, deviation) {
+        (Some(Amount(mean)), Some(Amount(deviation))) => Ok(Worth::log_normal(mean, deviation)),
+        (mean, deviation) => {
+            let mean = mean.is_none().then_some(("mean", "42"));
+            Err(mean.into_iter().chain(deviation.is_none().then_some(("deviation", "60"))).collect())
         }
     }
 }
@@ -110,7 +166,12 @@ fn fraction(parts_per_million: u32) -> f64 {
     f64::from(parts_per_million) / 1e6
 }
 
-fn forecast(placement: &Placement, people_per_second: f64, rate: f64) -> Result<Forecast, ForecastError> {
+fn forecast(
+    placement: &Placement,
+    people_per_second: f64,
+    Rate(rate): Rate,
+    worth: Worth,
+) -> Result<Forecast, ForecastError> {
     let rounds = Rounds {
         minimum: unsigned(placement.round.minimum),
         growth: fraction(placement.round.growth),
@@ -118,6 +179,7 @@ fn forecast(placement: &Placement, people_per_second: f64, rate: f64) -> Result<
     };
     let prospect = Prospect {
         rate,
+        worth,
         people_per_second,
         window: Duration::from_secs(placement.metric.window_seconds.into()),
         longest: unsigned(placement.maximum_duration),

@@ -8,7 +8,7 @@ use super::{Forecast, Rounds};
 use crate::allocation::Allocation;
 use crate::estimate::estimate;
 use crate::policy::allocate;
-use crate::simulation::{Truth, draw};
+use crate::simulation::{Truth, cap, draw};
 use crate::totals::{Cell, Totals, as_f64};
 use crate::verdict::{Remaining, Verdict, judge};
 
@@ -54,14 +54,14 @@ fn cell(allocation: &Allocation, totals: Vec<Totals>) -> Cell {
 }
 
 impl<'a> Run<'a> {
-    /// The experiment whose arms have these rates, at its first exposure.
-    pub(super) fn new(forecast: &'a Forecast, rates: &[f64], seed: u64) -> Self {
-        let even = Allocation::even(rates.len()).expect("there are arms");
+    /// The experiment whose arms are of these truths, at its first exposure.
+    pub(super) fn new(forecast: &'a Forecast, truths: Vec<Truth>, seed: u64) -> Self {
+        let even = Allocation::even(truths.len()).expect("there are arms");
         let nothing = Round::new(0.0, 0, even).cell();
         let first = allocate(&[nothing], &forecast.design, &forecast.policy).allocation;
         Self {
             forecast,
-            truths: rates.iter().map(|&rate| Truth::rate(rate)).collect(),
+            truths,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             rounds: vec![Round::new(0.0, 0, first)],
             evidence: Evidence::new(&forecast.design),
@@ -81,9 +81,8 @@ impl<'a> Run<'a> {
         self.matured = until;
     }
 
-    /// How many were exposed until then.
     fn people(&self, until: f64) -> u64 {
-        (self.forecast.prospect.people_per_second * until) as u64
+        self.forecast.people(until)
     }
 
     fn count(&mut self, round: usize, exposures: u64) {
@@ -91,7 +90,8 @@ impl<'a> Run<'a> {
         let counts = draw::divide(&mut self.random, exposures, &round.allocation);
         let arms = self.truths.iter().zip(counts);
         let random = &mut self.random;
-        let totals = arms.map(|(truth, count)| draw::respond(random, truth, f64::INFINITY, count)).collect();
+        let most = cap(self.forecast.design.metric().kind);
+        let totals = arms.map(|(truth, count)| draw::respond(random, truth, most, count)).collect();
         let more = cell(&round.allocation, totals);
         round.add(more.totals());
         self.evidence.add(&more);
@@ -118,6 +118,16 @@ impl<'a> Run<'a> {
 
     fn cells(&self) -> Vec<Cell> {
         self.rounds.iter().map(Round::cell).collect()
+    }
+
+    /// Who was exposed until then, in seconds, has matured.
+    pub(super) fn matured(&self) -> f64 {
+        self.matured
+    }
+
+    /// What was served so far, and from when on.
+    pub(super) fn served(&self) -> Vec<(f64, Allocation)> {
+        self.rounds.iter().map(|round| (round.opened, round.allocation.clone())).collect()
     }
 
     /// Opens a round where one may open and has other shares.
@@ -156,19 +166,21 @@ mod tests {
 
     use super::*;
     use crate::forecast::Prospect;
+    use crate::metric::Kind;
+    use crate::simulation::Worth;
     use crate::{Control, Design, Direction, Metric, PartsPerMillion, Policy, Rule, Standing, Stopping};
 
     fn percent(percent: u32) -> PartsPerMillion {
         PartsPerMillion::new(10_000 * percent).unwrap()
     }
 
-    fn forecast(variants: usize, direction: Direction, stopping: Stopping) -> Forecast {
-        let metric = Metric { direction, ..Metric::CLICKS };
+    fn forecast(variants: usize, metric: Metric, worth: Worth, stopping: Stopping) -> Forecast {
         let design = Design::new(metric, stopping, vec![Standing::FIRST; 1 + variants]).unwrap();
         let policy =
             Policy::new(Rule::Thompson, 1 + variants, percent(1), Control::Fixed(percent(20)), 100).unwrap();
         let prospect = Prospect {
             rate: 0.05,
+            worth,
             people_per_second: 0.2,
             window: Duration::from_secs(3_600),
             longest: Duration::from_secs(14 * 86_400),
@@ -183,44 +195,55 @@ mod tests {
     fn no_end_is_passed_over() {
         let plain = Stopping::new(0.95, 0.01).unwrap();
         let ending = plain.with_worthwhile_lift(0.2).unwrap();
-        let mut ends = [0; 3];
-        for (variants, direction, stopping, better, others) in [
-            (1, Direction::Maximize, plain, 0.065, 0.05),
-            (1, Direction::Maximize, ending, 0.05, 0.05),
-            (3, Direction::Maximize, ending, 0.05, 0.05),
-            (3, Direction::Minimize, ending, 0.04, 0.05),
-            (2, Direction::Maximize, plain, 0.035, 0.03),
-            (2, Direction::Minimize, plain, 0.07, 0.075),
-        ] {
-            let forecast = forecast(variants, direction, stopping);
-            let rates: Vec<f64> = (0..=variants).map(|arm| [0.05, better, others][arm.min(2)]).collect();
-            for seed in 1..=12 {
-                let mut run = Run::new(&forecast, &rates, seed);
-                for matured in forecast.looks() {
-                    run.mature(matured);
-                    let (found, expected) = (run.verdict(), run.judge(Remaining::Some));
-                    match expected {
-                        Verdict::Collecting { .. } | Verdict::Unhealthy(_) => assert_eq!(found, None),
-                        end => {
-                            ends[match end {
-                                Verdict::Winner { .. } => 0,
-                                Verdict::ControlWins => 1,
-                                _ => 2,
-                            }] += 1;
-                            assert_eq!(found, Some(end), "{variants} {direction:?} {seed}");
-                        }
+        let values = Kind::Value { cap: Some(60.0) };
+        for (kind, worth) in [(Kind::Binary, Worth::One), (values, Worth::log_normal(40.0, 20.0))] {
+            let mut ends = [0; 3];
+            for (variants, direction, stopping, better, others) in [
+                (1, Direction::Maximize, plain, 0.065, 0.05),
+                (1, Direction::Maximize, ending, 0.05, 0.05),
+                (3, Direction::Maximize, ending, 0.05, 0.05),
+                (3, Direction::Minimize, ending, 0.04, 0.05),
+                (2, Direction::Maximize, plain, 0.035, 0.03),
+                (2, Direction::Minimize, plain, 0.07, 0.075),
+            ] {
+                let forecast = forecast(variants, Metric { kind, direction }, worth, stopping);
+                let rates = (0..=variants).map(|arm| [0.05, better, others][arm.min(2)]);
+                let truths = rates.map(|rate| Truth { worth, ..Truth::rate(rate) });
+                check_looks(&forecast, &truths.collect::<Vec<_>>(), &mut ends);
+            }
+            assert!(
+                ends.iter().all(|&seen| seen > 100),
+                "each kind of end has to be seen: {kind:?} {ends:?}"
+            );
+        }
+    }
+
+    fn check_looks(forecast: &Forecast, truths: &[Truth], ends: &mut [u32; 3]) {
+        for seed in 1..=12 {
+            let mut run = Run::new(forecast, truths.to_vec(), seed);
+            for matured in forecast.looks() {
+                run.mature(matured);
+                let (found, expected) = (run.verdict(), run.judge(Remaining::Some));
+                match expected {
+                    Verdict::Collecting { .. } | Verdict::Unhealthy(_) => assert_eq!(found, None),
+                    end => {
+                        ends[match end {
+                            Verdict::Winner { .. } => 0,
+                            Verdict::ControlWins => 1,
+                            _ => 2,
+                        }] += 1;
+                        assert_eq!(found, Some(end), "{truths:?} {seed}");
                     }
-                    run.turn();
                 }
+                run.turn();
             }
         }
-        assert!(ends.iter().all(|&seen| seen > 100), "each kind of end has to be seen: {ends:?}");
     }
 
     #[test]
     fn exposures_fall_into_the_rounds_in_which_they_were_made() {
-        let forecast = forecast(2, Direction::Maximize, Stopping::new(0.95, 0.01).unwrap());
-        let mut run = Run::new(&forecast, &forecast.rates(0.1), 1);
+        let forecast = forecast(2, Metric::CLICKS, Worth::One, Stopping::new(0.95, 0.01).unwrap());
+        let mut run = Run::new(&forecast, forecast.truths(0.1), 1);
         for matured in forecast.looks() {
             run.mature(matured);
             run.turn();

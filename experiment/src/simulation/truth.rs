@@ -63,6 +63,18 @@ impl Worth {
         Self::LogNormal { location: mean.ln() - 0.5 * variance, spread: variance.sqrt() }
     }
 
+    /// Its mean and its standard deviation.
+    #[must_use]
+    pub fn moments(self) -> (f64, f64) {
+        match self {
+            Self::One => (1.0, 0.0),
+            Self::LogNormal { spread, .. } => {
+                let mean = self.mean(f64::INFINITY);
+                (mean, mean * (spread * spread).exp_m1().sqrt())
+            }
+        }
+    }
+
     /// The mean of what counts where no more than `cap` does: of min(X, c) for X log-normal.
     fn mean(self, cap: f64) -> f64 {
         match self {
@@ -78,7 +90,7 @@ impl Worth {
 }
 
 /// The most that one exposure counts for.
-pub(super) fn cap(kind: Kind) -> f64 {
+pub(crate) fn cap(kind: Kind) -> f64 {
     match kind {
         Kind::Value { cap: Some(cap) } => cap,
         Kind::Binary | Kind::Value { cap: None } => f64::INFINITY,
@@ -103,5 +115,7 @@ mod tests {
         assert!((worth.mean(50.0) - sum * 50.0 / f64::from(steps)).abs() < 1e-6);
         assert_eq!(Worth::log_normal(40.0, 0.0).mean(30.0), 30.0);
         assert_eq!(Worth::One.mean(f64::INFINITY), 1.0);
+        let (mean, deviation) = worth.moments();
+        assert!((mean - 40.0).abs() < 1e-9 && (deviation - 30.0).abs() < 1e-9, "{mean} {deviation}");
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use experiment::forecast::{End, Forecast, Seen, decided_after, part};
+use experiment::forecast::{Course, End, Forecast, Harm, Seen, Watch, decided_after, part};
 
 use crate::terminal::note;
 use crate::text::thousands;
@@ -140,11 +140,13 @@ pub(super) struct Stage<'a> {
     placement: &'a str,
     played: u64,
     told: Instant,
+    /// What experiments serve in which nothing differs, once a guardrail asks.
+    courses: Vec<Course>,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(placement: &'a str) -> Self {
-        Self { placement, played: 0, told: Instant::now() }
+        Self { placement, played: 0, told: Instant::now(), courses: Vec::new() }
     }
 
     fn smallest(&mut self, forecast: &Forecast) -> Option<Seen> {
@@ -153,6 +155,17 @@ impl<'a> Stage<'a> {
 
     fn case(&mut self, forecast: &Forecast, lift: f64) -> Case {
         Case { lift, ends: self.play(forecast, lift, 1..1 + EXPERIMENTS) }
+    }
+
+    /// The smallest harm that a guardrail shows, of experiments in which nothing else differs.
+    pub(super) fn smallest_harm(&mut self, forecast: &Forecast, watch: &Watch) -> Option<Harm> {
+        if self.courses.is_empty() {
+            self.courses = in_parallel(1..1 + EXPERIMENTS, |seed| forecast.course(seed));
+        }
+        let course = |seed: u64| &self.courses[seed as usize - 1];
+        watch.smallest_harm(SEEN, EXPERIMENTS, |increase, seeds| {
+            in_parallel(seeds, |seed| forecast.harm_after(course(seed), watch, increase, seed))
+        })
     }
 
     fn play(&mut self, forecast: &Forecast, lift: f64, seeds: Range<u64>) -> Vec<End> {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use api::figure::percent;
 use experiment::forecast::{End, Forecast, ForecastError, decided_after, part};
+use experiment::simulation::Worth;
 
 use super::outlook::{Case, Change, EXPERIMENTS, Outlook, Remedy, SEEN, wanted};
 use super::picture::{Axis, Spread};
 use crate::text::{left, plural, right, thousands, wrap};
 
-const INDENT: &str = "    ";
+pub(super) const INDENT: &str = "    ";
 
 /// Columns before the picture.
 const COLUMNS: usize = 52;
@@ -40,22 +41,11 @@ pub(super) struct Words<'a> {
     pub(super) width: usize,
 }
 
-/// What is missing: each flag, whether it is, and an example.
-pub(super) fn nothing_given(placement: &str, flags: &[(&str, bool, &str)], width: usize) -> String {
-    let missing: Vec<String> = flags
-        .iter()
-        .filter(|(_, is_missing, _)| *is_missing)
-        .map(|(flag, _, example)| format!("--{flag} {placement}={example}"))
-        .collect();
-    line(&format!("no forecast of {placement}: add {}", missing.join(" and ")), width, "  ")
-}
-
-/// How values spread is not told by a rate.
-pub(super) fn values(placement: &str, width: usize) -> String {
-    let said = format!(
-        "no forecast of {placement}: its metric is of kind Value, and how long that takes hangs on how values spread: describe them in a file and play it with `broadside simulate --world FILE` (docs/simulate.md)"
-    );
-    line(&said, width, "  ")
+/// What is missing: each flag, and an example.
+pub(super) fn nothing_given(placement: &str, flags: &[(&str, &str)], width: usize) -> String {
+    let missing = flags.iter().map(|(flag, example)| format!("--{flag} {placement}={example}"));
+    let missing = missing.collect::<Vec<_>>().join(" and ");
+    line(&format!("no forecast of {placement}: add {missing}"), width, "  ")
 }
 
 /// What the command's own checks let through.
@@ -63,7 +53,7 @@ pub(super) fn refused(placement: &str, fault: ForecastError, width: usize) -> St
     line(&format!("no forecast of {placement}: {fault}; change --traffic or --rate"), width, "  ")
 }
 
-fn line(text: &str, width: usize, indent: &str) -> String {
+pub(super) fn line(text: &str, width: usize, indent: &str) -> String {
     format!("{}\n", wrap(text, width, indent))
 }
 
@@ -83,11 +73,24 @@ impl Words<'_> {
         let variants = self.variants();
         let (people, rate) = (daily(self.crowd.counted()), percent(self.forecast.prospect().rate));
         format!(
-            "forecast of {}: {} beside the control, {people} people a day{}, {rate} of whom act on the control",
+            "forecast of {}: {} beside the control, {people} people a day{}, {rate} of whom act on the control{}",
             self.placement,
             plural(variants, "variant"),
             self.left_out(),
+            self.worth(),
         )
+    }
+
+    /// What those who act bring, where that is more than that they do.
+    fn worth(&self) -> String {
+        match self.forecast.prospect().worth {
+            Worth::One => String::new(),
+            worth @ Worth::LogNormal { .. } => {
+                let (mean, deviation) = worth.moments();
+                let (mean, deviation) = (amount(mean), amount(deviation));
+                format!(", each for {mean} on average, with a standard deviation of {deviation}")
+            }
+        }
     }
 
     /// Who is not counted, where that is anybody.
@@ -210,8 +213,14 @@ impl Words<'_> {
 
     fn basis(&self) -> String {
         let confidence = self.forecast.design().stopping().confidence();
+        let values = match self.forecast.prospect().worth {
+            Worth::One => "",
+            Worth::LogNormal { .. } => {
+                " Amounts are log-normal, and what differs is each of them, before any cap."
+            }
+        };
         format!(
-            "Each line is {EXPERIMENTS} experiments, played with this placement's policy, rounds and end: one variant differs by so much all the time, the others not at all, and people come evenly. What wins where nothing differs is a false winner, {} at most. Time begins when variants are served. docs/statistics.md has more.",
+            "Each line is {EXPERIMENTS} experiments, played with this placement's policy, rounds and end: one variant differs by so much all the time, the others not at all, and people come evenly.{values} What wins where nothing differs is a false winner, {} at most. Time begins when variants are served. docs/statistics.md has more.",
             percent(1.0 - confidence),
         )
     }
@@ -221,8 +230,13 @@ fn row([lift, wins, half, most]: [String; 4], picture: &str) -> String {
     format!("{}{}{}{}   {picture}", left(&lift, 14), right(&wins, 12), right(&half, 12), right(&most, 11))
 }
 
+/// As it was typed, but for what reckoning did to the last digits.
+fn amount(amount: f64) -> f64 {
+    (1e4 * amount).round() / 1e4
+}
+
 /// A share of simulated tests, in whole percent.
-fn share(share: f64) -> String {
+pub(super) fn share(share: f64) -> String {
     match (100.0 * share).round() {
         none if none < 1.0 && share > 0.0 => "<1%".to_owned(),
         all if all > 99.0 && share < 1.0 => ">99%".to_owned(),
@@ -235,7 +249,7 @@ fn time_or_none(after: Option<Duration>) -> String {
 }
 
 /// A time as exact as it is known: `14 d`, `2.5 d`, `14 h`, `25 min`, rounded up.
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let in_units = |unit: f64| (seconds / unit - 1e-9).ceil();
     match seconds {
