@@ -12,8 +12,10 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// The types of condition, in the order in which status lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Type {
     /// True once this generation of the spec is served, at least its control.
     Ready,
@@ -32,7 +34,7 @@ pub enum Type {
 }
 
 /// The reasons. Each belongs to the types that its comment names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Reason {
     /// `Ready=True`: the table is published.
     Serving,

@@ -80,9 +80,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let Config { role, listen, source, key_file, origins, visitors, api_keys, tls, stream, decisions } =
         config;
     let keyring = keys(&key_file)?;
-    let transport = tls.map_or(Ok(Transport::Plain), transport)?;
-    let access = api_keys.map_or(Ok(Access::Open), access)?;
     let mut registry = Registry::default();
+    let transport = tls.map_or(Ok(Transport::Plain), |files| transport(files, &mut registry))?;
+    let access = api_keys.map_or(Ok(Access::Open), access)?;
     let (keeper, tables) = Keeper::new(&mut registry);
     let follower = follow(source, keeper).await?;
     let (told, tokens) = match decisions {
@@ -252,8 +252,9 @@ fn access(files: ApiKeyFiles) -> Result<Access, ApiKeyFileError> {
 }
 
 /// Encrypted connections. Their certificate is read again for as long as the process runs.
-fn transport(files: CertificateFiles) -> Result<Transport, TlsError> {
+fn transport(files: CertificateFiles, registry: &mut Registry) -> Result<Transport, TlsError> {
     let certificate = files.open()?;
+    registry.register_collector(Box::new(certificate.clone()));
     tokio::spawn(files.watch(certificate.clone()));
     Ok(Transport::Tls(certificate))
 }

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -16,6 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// How often the files are looked at. A changed Secret reaches its volume within a minute or two.
 const EVERY: Duration = Duration::from_secs(30);
@@ -50,6 +55,8 @@ struct InForce {
     tls: Arc<ServerConfig>,
     /// Of both files, to know a change.
     digest: [u8; 32],
+    /// The second from which clients refuse it, since 1970.
+    ends: i64,
 }
 
 /// What both files hold.
@@ -122,6 +129,15 @@ impl Certificate {
     }
 }
 
+/// Tells when it ends: whoever renews it, or should, is late long before that.
+impl Collector for Certificate {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let (name, ends) = ("broadside_tls_certificate_ends_timestamp", ConstGauge::new(self.0.load().ends));
+        let help = "When the certificate in force ends, since 1970";
+        ends.encode(encoder.encode_descriptor(name, help, Some(&Unit::Seconds), ends.metric_type())?)
+    }
+}
+
 impl CertificateFiles {
     /// The certificate as it stands.
     ///
@@ -164,12 +180,14 @@ impl CertificateFiles {
         let chain = self.chain(&content.certificate)?;
         let key = PrivateKeyDer::from_pem_slice(&content.key)
             .map_err(|source| empty(KEY, &self.key, "private key", source))?;
+        let ends = ends(&chain);
         let tls = server(chain, key).map_err(|source| TlsError::Unfit {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             source,
         })?;
-        Ok(InForce { tls: Arc::new(tls), digest: content.digest() })
+        // A server that rustls makes of it has one that can be read.
+        Ok(InForce { tls: Arc::new(tls), digest: content.digest(), ends: ends.unwrap_or(i64::MAX) })
     }
 
     fn chain(&self, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -199,6 +217,12 @@ fn server(
     let mut tls = tls.with_single_cert(chain, key)?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+/// When the first of them, the server's own, ends.
+fn ends(chain: &[CertificateDer<'_>]) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -246,6 +246,7 @@ pub async fn run(
     };
     let mut begun = Vec::new();
     for (namespace, (controller, kept, changes)) in scope.watches().into_iter().zip(watched) {
+        context.metrics.tell_of(controller.store());
         context.world.keep(namespace, kept);
         begun.push((controller, changes));
     }

@@ -1,8 +1,12 @@
 //! What Prometheus reads.
 
+mod conditions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::AdCampaign;
+use kube::runtime::reflector::Store;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::Error;
+use conditions::Conditions;
 
 /// Counts passes.
 #[derive(Clone, Debug)]
@@ -20,6 +25,7 @@ pub struct Metrics {
     seconds: Histogram,
     leading: Gauge,
     requests: Family<RequestLabels, Counter>,
+    conditions: Conditions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -79,12 +85,19 @@ impl Metrics {
         let requests = Family::default();
         let of_passes = "Requests of passes and watches to the API server, the repeated ones too";
         registry.register("api_requests", of_passes, requests.clone());
-        Self { registry: Arc::new(registry), passes, seconds, leading, requests }
+        let conditions = Conditions::default();
+        registry.register_collector(Box::new(conditions.clone()));
+        Self { registry: Arc::new(registry), passes, seconds, leading, requests, conditions }
     }
 
     /// This process acts from now on.
     pub fn lead(&self) {
         self.leading.set(1);
+    }
+
+    /// Tells from now on how the campaigns of a watch stand.
+    pub(crate) fn tell_of(&self, campaigns: Store<AdCampaign>) {
+        self.conditions.add(campaigns);
     }
 
     /// Counts one request to the API server.

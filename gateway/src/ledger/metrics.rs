@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::wire::event::Outcome;
 use jiff::Timestamp;
+use nix::sys::statvfs::statvfs;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,6 +21,9 @@ pub(super) struct LedgerMetrics {
     units: Gauge,
     written: Counter,
     full: Gauge,
+    until: Gauge,
+    free: Gauge,
+    size: Gauge,
 }
 
 impl LedgerMetrics {
@@ -41,7 +45,22 @@ impl LedgerMetrics {
         registry.register_with_unit("broadside_ledger_log", help, Unit::Bytes, written.clone());
         let full = Gauge::default();
         registry.register("broadside_ledger_full", "1 while the volume has no room for events", full.clone());
-        Self { matured, commits, units, written, full }
+        let until = Gauge::default();
+        let help = "Up to when all that happened is known, since 1970; 0 before anything is";
+        registry.register_with_unit("broadside_ledger_until_timestamp", help, Unit::Seconds, until.clone());
+        let (free, size) = (Gauge::default(), Gauge::default());
+        let help = "Room that the volume still has";
+        registry.register_with_unit("broadside_ledger_volume_free", help, Unit::Bytes, free.clone());
+        let help = "Room of the volume, what is taken of it included";
+        registry.register_with_unit("broadside_ledger_volume_size", help, Unit::Bytes, size.clone());
+        Self { matured, commits, units, written, full, until, free, size }
+    }
+
+    /// What happened by then is known; a ledger that is behind its stream says an older moment, or none.
+    pub(super) fn is_known(&self, until: Option<Timestamp>) {
+        if let Some(until) = until {
+            self.until.set(until.as_second());
+        }
     }
 
     pub(super) fn has_room(&self) {
@@ -62,6 +81,12 @@ impl LedgerMetrics {
     pub(super) fn store(&self, store: &Store) {
         self.units.set(i64::try_from(store.units()).unwrap_or(i64::MAX));
         self.written.inc_by(store.written() - self.written.get());
+        // What can't be asked stays as it was.
+        if let Ok(volume) = statvfs(store.folder()) {
+            let bytes = |blocks| i64::try_from(blocks * volume.fragment_size()).unwrap_or(i64::MAX);
+            self.free.set(bytes(volume.blocks_available()));
+            self.size.set(bytes(volume.blocks()));
+        }
     }
 
     pub(super) fn committed(&self, took: Duration) {

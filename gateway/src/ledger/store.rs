@@ -186,6 +186,11 @@ impl Store {
         self.state.source()
     }
 
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// How many bytes were written to the log since the ledger was opened.
     pub fn written(&self) -> u64 {
         self.written

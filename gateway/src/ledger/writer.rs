@@ -394,6 +394,7 @@ impl LedgerMetrics {
         match command {
             Command::Sweep { at } => {
                 self.sweep(group, time.at(at));
+                self.is_known(time.at(at));
                 Ok(None)
             }
             Command::Totals { campaign, at, reply } => {

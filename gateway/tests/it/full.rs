@@ -81,6 +81,8 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
     assert_eq!(refused, LedgerError::Full);
     assert!(acknowledged > 10_000, "only {acknowledged}");
     assert_eq!(full(&registry), 1);
+    let (free, size) = room(&registry);
+    assert!(size == 8 << 20 && free < size / 8, "{free} of {size}");
     assert!(ledger.is_running(), "it waits for room");
 
     volume.grow();
@@ -88,6 +90,8 @@ async fn a_full_volume_takes_no_event_loses_none_and_goes_on_once_there_is_room(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(full(&registry), 0);
+    let (free, size) = room(&registry);
+    assert!(size == 400 << 20 && free > size / 8 * 7, "{free} of {size}");
     drop(ledger);
     writer.await.unwrap().unwrap();
     let (ledger, _writer) =
@@ -203,9 +207,19 @@ fn passing(number: i64, at: Millis) -> Arrival {
     Arrival { what, ..arrival(u128::from(number.unsigned_abs())) }
 }
 
-fn full(registry: &Registry) -> u8 {
+fn full(registry: &Registry) -> u64 {
+    told(registry, "broadside_ledger_full ")
+}
+
+/// What is free of the volume, and its size.
+fn room(registry: &Registry) -> (u64, u64) {
+    let bytes = |of: &str| told(registry, &format!("broadside_ledger_volume_{of}_bytes "));
+    (bytes("free"), bytes("size"))
+}
+
+fn told(registry: &Registry, name: &str) -> u64 {
     let mut text = String::new();
     encode(&mut text, registry).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("broadside_ledger_full "));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap().parse().unwrap()
 }

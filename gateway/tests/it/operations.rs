@@ -9,9 +9,11 @@ use gateway::ledger::{Ledger, LedgerError, QUEUE_LIMIT};
 use gateway::refusal::Refusal;
 use gateway::serve::operations;
 use gateway::tables::{Index, Keeper};
+use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use crate::clock::HandClock;
 use crate::model::SMALL;
@@ -63,6 +65,36 @@ async fn metrics_count_outcomes_and_reasons() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
+}
+
+#[tokio::test]
+async fn up_to_when_a_ledger_knows_what_happened_is_told() {
+    let folder = || tempfile::tempdir().unwrap();
+    let told = async |registry: &Registry, moment: i64| {
+        let line = format!("broadside_ledger_until_timestamp_seconds {moment}\n");
+        let mut text = String::new();
+        while !text.contains(&line) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            text.clear();
+            encode(&mut text, registry).unwrap();
+        }
+    };
+    let now = START.as_second();
+    let (alone, clock, mut registry) = (folder(), Arc::new(HandClock::new()), Registry::default());
+    let _ledger = Ledger::start(Store::open(alone.path(), SMALL).unwrap(), clock.clone(), &mut registry);
+    told(&registry, now).await;
+    clock.advance(5_000);
+    told(&registry, now + 5).await;
+
+    let (behind, mut registry) = (folder(), Registry::default());
+    let store = Store::open(behind.path(), SMALL).unwrap();
+    let (ledger, _writer) = Ledger::start_behind_stream(store, clock.clone(), &mut registry);
+    told(&registry, 0).await;
+    ledger.caught_up(START).unwrap();
+    told(&registry, now).await;
+    clock.advance(3_600_000);
+    ledger.caught_up(START + Duration::from_secs(9)).unwrap();
+    told(&registry, now + 9).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use gateway::serve::{self, HANDSHAKE_WITHIN, HEAD_WITHIN, Transport};
 use gateway::tls::CertificateFiles;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -30,11 +32,18 @@ impl Pair {
 
     /// Another certificate with another key. Returns the certificate in PEM.
     fn renew(&self) -> String {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let files = self.files();
-        std::fs::write(files.certificate, made.cert.pem()).unwrap();
-        std::fs::write(files.key, made.signing_key.serialize_pem()).unwrap();
-        made.cert.pem()
+        self.renew_until(2050)
+    }
+
+    /// The same, which ends with the year before.
+    fn renew_until(&self, year: i32) -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut made = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        made.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let (files, pem) = (self.files(), made.self_signed(&key).unwrap().pem());
+        std::fs::write(files.certificate, &pem).unwrap();
+        std::fs::write(files.key, key.serialize_pem()).unwrap();
+        pem
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -123,6 +132,27 @@ async fn a_changed_certificate_is_taken_and_a_broken_one_is_not() {
     std::fs::remove_file(pair.files().certificate).unwrap();
     turn().await;
     assert!(answers(&second).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_certificate_in_force_ends_is_told() {
+    let pair = Pair::new();
+    let certificate = pair.files().open().unwrap();
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(certificate.clone()));
+    tokio::spawn(pair.files().watch(certificate));
+    let check = async |end: &str| {
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let line = format!("broadside_tls_certificate_ends_timestamp_seconds {end}\n");
+        assert!(text.contains(&line), "{text}");
+    };
+    check("2524608000").await;
+    pair.renew_until(2030);
+    check("1893456000").await;
+    std::fs::write(pair.files().certificate, "none").unwrap();
+    check("1893456000").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,6 +38,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::campaign::{Activity, Campaign, Copy};
+use serde::Deserialize;
 use crate::objects::evidence;
 use crate::objects::job::WorkerImage;
 use crate::objects::winner::{Ended, Gone, holds, winner};
@@ -113,7 +114,7 @@ pub struct Answer {
 }
 
 /// The state of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum State {
     /// Yes.
     True,

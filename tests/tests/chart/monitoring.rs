@@ -100,6 +100,7 @@ async fn alerts_and_panels_ask_for_metrics_that_there_are() -> Result {
         ["docs/gateway.md", "docs/runbooks.md"].map(|page| std::fs::read_to_string(repository.join(page)));
     let pages = pages.into_iter().collect::<std::io::Result<String>>()?;
     let mut sources = std::fs::read_to_string(repository.join("operator/src/metrics.rs"))?;
+    read_all(&repository.join("operator/src/metrics"), &mut sources)?;
     read_all(&repository.join("gateway/src"), &mut sources)?;
     let names = metrics(&asked);
     assert!(names.len() > 15, "{names:?}");

@@ -64,6 +64,16 @@ with nothing too, since a rate does not see where they begin. */}}
   for: 1m
   severity: critical
   summary: A ledger's volume is full; it records nothing until there is room.
+- alert: BroadsideLedgerFilling
+  expr: broadside_ledger_volume_free_bytes / broadside_ledger_volume_size_bytes < 0.1
+  for: 15m
+  severity: warning
+  summary: A ledger's volume is nearly full.
+- alert: BroadsideLedgerBehind
+  expr: time() - broadside_ledger_until_timestamp_seconds > 120
+  for: 10m
+  severity: warning
+  summary: A ledger is behind its stream; what it counts is of before.
 - alert: BroadsideLedgerBusy
   expr: sum by (job, instance) (rate(broadside_events_busy_total[5m])) > 0
   for: 10m
@@ -79,6 +89,11 @@ with nothing too, since a rate does not see where they begin. */}}
   for: 30m
   severity: warning
   summary: An export by schedule fails again and again.
+- alert: BroadsideCertificateEnds
+  expr: min by (job) (broadside_tls_certificate_ends_timestamp_seconds) - time() < 7 * 24 * 3600
+  for: 1h
+  severity: warning
+  summary: A certificate ends within a week; after that nobody takes an answer.
 - alert: BroadsideNoOperatorActs
   expr: absent(broadside_operator_leading == 1)
   for: 5m
@@ -96,4 +111,14 @@ with nothing too, since a rate does not see where they begin. */}}
   for: 15m
   severity: warning
   summary: The operator can't do what it wants to with the API server.
+- alert: BroadsideCampaignStalled
+  expr: sum by (reason) (broadside_operator_campaign_conditions{condition="Stalled",status="True"}) > 0
+  for: 15m
+  severity: warning
+  summary: A campaign waits for a person to mend it.
+- alert: BroadsideNumbersStale
+  expr: sum by (reason) (broadside_operator_campaign_conditions{condition="DataFresh",status="False"}) > 0
+  for: 10m
+  severity: warning
+  summary: The operator can't use what the ledger counted; shares stay as they are, and nothing is decided.
 {{- end }}
