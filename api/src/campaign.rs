@@ -237,8 +237,8 @@ pub struct Generation {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.gpuSeconds) || has(self.duration)")
-        .message("a budget bounds something: write gpuSeconds or duration, or leave it out")
+    validation = Rule::new("has(self.gpuSeconds) || has(self.duration) || has(self.tokens)")
+        .message("a budget bounds something: write gpuSeconds, duration or tokens, or leave it out")
         .reason(Reason::FieldValueInvalid)
 )]
 pub struct Budget {
@@ -249,6 +249,11 @@ pub struct Budget {
     /// How long the Job may run, those times included in which a pod waits for a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
+    /// Tokens that the model may write, those of refused copy and of thinking included. Pods that share the placements
+    /// share them by the variants that they write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens: Option<u32>,
 }
 
 /// A model that tells what copy means. It bears on which drafts are taken, never on what they hold.

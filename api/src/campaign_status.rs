@@ -113,8 +113,8 @@ pub struct GenerationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
-    /// Tokens that the model wrote, those of refused copy included. This and all below is said once, when the Job has
-    /// ended, and only of what is known.
+    /// Tokens that the model wrote, those of refused copy and of pods that failed included. This and all below is said once,
+    /// when the Job has ended, and only of what is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<i64>,
     /// Seconds of writing, those of all workers added, without loading the model.

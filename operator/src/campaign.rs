@@ -112,6 +112,8 @@ pub struct Budget {
     pub gpu_seconds: Option<u64>,
     /// How long the Job runs.
     pub duration: Option<SignedDuration>,
+    /// Tokens that are written.
+    pub tokens: Option<u64>,
 }
 
 /// One experiment.
@@ -381,13 +383,17 @@ impl Faults {
     }
 
     fn read_budget(&mut self, generation: &api::Generation) -> Budget {
-        let Some(api::Budget { gpu_seconds, duration }) = &generation.budget else {
+        let Some(api::Budget { gpu_seconds, duration, tokens }) = &generation.budget else {
             return Budget::default();
         };
         let seconds =
             duration.as_ref().and_then(|it| self.keep("spec.generation.budget.duration", it.seconds()));
         let seconds = seconds.map(|it| i64::try_from(it).expect("a duration is at most 366 days"));
-        Budget { gpu_seconds: gpu_seconds.map(u64::from), duration: seconds.map(SignedDuration::from_secs) }
+        Budget {
+            gpu_seconds: gpu_seconds.map(u64::from),
+            duration: seconds.map(SignedDuration::from_secs),
+            tokens: tokens.map(u64::from),
+        }
     }
 
     fn read_embedder(&mut self, generation: &api::Generation) -> Option<String> {

@@ -418,10 +418,10 @@ impl World {
         let Some(type_) = end else { return };
         let condition = JobCondition { type_, status: "True".to_owned(), ..JobCondition::default() };
         let job = self.seen.job.as_mut().expect("a Job runs");
-        job.status = Some(JobStatus { conditions: Some(vec![condition]), ..JobStatus::default() });
         if !pods.is_empty() {
             self.seen.pods = pods;
         }
+        job.status = Some(JobStatus { conditions: Some(vec![condition]), ..JobStatus::default() });
     }
 
     fn pass(&mut self, told: &mut String) {

@@ -6,6 +6,7 @@ use api::Drawing;
 
 use crate::draft::{Draft, Task};
 use crate::endpoint::EndpointError;
+use crate::meter::Meter;
 use crate::model::ModelError;
 
 /// Hears of each draft as soon as it is finished, by the place of its task; whoever has heard enough breaks off.
@@ -26,13 +27,17 @@ pub trait Author {
     /// How it draws tokens; nothing where it does not know all of it.
     fn drawing(&self) -> Option<Drawing>;
 
+    /// Counts the tokens that it writes, those of drafts that came to nothing included.
+    fn meter(&self) -> &Meter;
+
     /// SHA-256, in hexadecimal, of everything that the model is told for a task, as the trace of its draft has it.
     ///
     /// # Errors
     /// When no prompt can be made of it.
     fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError>;
 
-    /// Writes one draft for each task, in any order, and gives each to `done` once.
+    /// Writes one draft for each task, in any order, and gives each to `done` once. Where the meter has no room for more, the
+    /// later ones are left out.
     ///
     /// # Errors
     /// When no draft can be written any more. Drafts that were given to `done` before stay given.

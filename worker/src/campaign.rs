@@ -11,6 +11,7 @@ use rules::{
 };
 
 use crate::brief::Brief;
+use crate::share::Share;
 
 /// A campaign as far as it is written by a model.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Campaign {
     pub rules_version: String,
     /// What is to be written, one for each placement that asks for variants.
     pub assignments: Vec<Assignment>,
+    /// Tokens that may be written for all of them.
+    pub tokens: Option<u64>,
     /// From which cosine two pieces of copy say the same, where there is an embedder.
     pub same_meaning: MeaningThreshold,
     /// Where the object lives, if it comes from a cluster.
@@ -138,6 +141,18 @@ pub enum CampaignError {
 }
 
 impl Campaign {
+    /// The part of one of several workers: its placements, and of the tokens as much as is theirs by their variants, so that
+    /// all workers together keep to what there is.
+    #[must_use]
+    pub fn shared(self, share: Share) -> Self {
+        let asked =
+            |assignments: &[Assignment]| assignments.iter().map(|it| u64::from(it.variants)).sum::<u64>();
+        let all = asked(&self.assignments);
+        let assignments = share.of(self.assignments);
+        let tokens = self.tokens.map(|tokens| tokens * asked(&assignments) / all.max(1));
+        Self { assignments, tokens, ..self }
+    }
+
     /// Reads the first `AdCampaign` of a YAML file, which may hold other objects beside it: the ConfigMap of the brand
     /// that the campaign names is one.
     ///
@@ -186,6 +201,7 @@ impl Campaign {
                 .filter(|it| it.variants > 0)
                 .map(|placement| assignment(placement, brand.formats()))
                 .collect::<Result<_, _>>()?,
+            tokens: spec.generation.as_ref().and_then(|it| it.budget.as_ref()?.tokens).map(u64::from),
             same_meaning: same_meaning(spec)?,
             home: home(object),
         })

@@ -38,10 +38,11 @@ pub use self::patience::Patience;
 
 use self::answer::Completion;
 use self::client::{Client, Fault};
-use self::request::{Form, Messages, Offer, Request};
+use self::request::{Form, Messages, Offer, Request, most_tokens};
 use crate::author::{Author, AuthorError, Done};
 use crate::draft::{Draft, Task};
 use crate::message;
+use crate::meter::Meter;
 
 /// How drafts are asked for.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub struct Endpoint {
     client: Client,
     settings: Settings,
     digest: String,
+    /// How many tokens may be written.
+    pub meter: Meter,
     /// What the server was found to take; it is asked for less, never for more again.
     offer: Cell<Offer>,
     /// Whether it has ever answered as an endpoint does.
@@ -183,11 +186,25 @@ impl Endpoint {
         let client = Client::new(access, &settings.patience).map_err(EndpointError::Client)?;
         let digest = format!("endpoint:{}", settings.model);
         let (offer, is_known) = (Cell::new(Offer::everything()), Cell::new(false));
-        Ok(Self { runtime, client, settings, digest, offer, is_known })
+        Ok(Self { runtime, client, settings, digest, meter: Meter::default(), offer, is_known })
     }
 
-    /// Asks until there is an answer, or no hope of one.
-    async fn draft(&self, mut task: Task<'_>) -> Result<Draft, EndpointError> {
+    /// A draft, where the meter has room for the longest answer.
+    async fn metered(&self, task: Task<'_>) -> Result<Option<Draft>, EndpointError> {
+        let most = most_tokens(task.format, self.offer.get());
+        let room = most as u64;
+        if !self.meter.reserve(room) {
+            return Ok(None);
+        }
+        let (draft, told) = self.draft(task, most).await.inspect_err(|_| self.meter.settle(room, 0))?;
+        // What an engine does not tell may have been as much as it was allowed, and a budget is to hold.
+        let unknown = if self.meter.most().is_some() { room } else { 0 };
+        self.meter.settle(room, told.map_or(unknown, u64::from));
+        Ok(Some(draft))
+    }
+
+    /// Asks until there is an answer, or no hope of one: a draft of at most so many tokens, and how many it has.
+    async fn draft(&self, mut task: Task<'_>, most: usize) -> Result<(Draft, Option<u32>), EndpointError> {
         let user = message::user(&task);
         // Engines take 32 bits; half of them, since some take them as signed.
         let seed = task.random.below(1 << 31);
@@ -195,10 +212,13 @@ impl Endpoint {
         loop {
             let offer = self.offer.get();
             let messages = Messages::new(message::SYSTEM, &user);
-            let request = Request::new(&self.settings, messages, task.format, seed, offer);
+            let request = Request::new(&self.settings, messages, task.format, seed, (offer, most));
             tries += 1;
             match self.client.complete(&request).await.map_err(|fault| self.weighed(fault)) {
-                Ok(completion) => return Ok(self.read(completion, offer.form, &task, &user)),
+                Ok(completion) => {
+                    let told = completion.tokens();
+                    return Ok((self.read(completion, offer.form, &task, &user), told));
+                }
                 Err(Fault::Refused { status, said }) => self.ask_less(offer, status, said)?,
                 Err(Fault::Passing { source, retry_after }) => {
                     let dice = task.random.unit();
@@ -267,20 +287,28 @@ impl Author for Endpoint {
         None
     }
 
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError> {
         Ok(prompt_digest(&message::user(task)))
     }
 
     fn write(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), AuthorError> {
+        let has_room = Cell::new(true);
+        let has_room = &has_room;
         let drafts = tasks.into_iter().enumerate().map(|(place, task)| async move {
-            let draft = self.draft(task).await;
-            draft.map(|draft| (place, draft))
+            // Drafts are judged in their order: behind one that was left out none could be.
+            let draft = if has_room.get() { self.metered(task).await? } else { None };
+            has_room.set(has_room.get() && draft.is_some());
+            Ok::<_, EndpointError>(draft.map(|draft| (place, draft)))
         });
         let mut drafts = pin!(stream::iter(drafts).buffer_unordered(self.settings.concurrency.get()));
         // `done` is called between two turns of the runtime, not within one: a destination may have a runtime of its
         // own, and none starts within another. Meanwhile answers wait in the system's buffers.
         while let Some(written) = self.runtime.block_on(drafts.next()) {
-            let (place, draft) = written?;
+            let Some((place, draft)) = written? else { continue };
             if done(place, draft).is_break() {
                 break;
             }

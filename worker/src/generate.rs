@@ -47,7 +47,7 @@ pub enum GenerateError {
     Embedder(#[from] EmbedderError),
 }
 
-/// Writes what is missing, delivers each variant as soon as it is taken, and reports. With an embedder, drafts are held
+/// Writes what is missing, or as much of it as the author's meter has room for, delivers each variant as soon as it is taken, and reports. With an embedder, drafts are held
 /// against each other and people's copy by what they mean too; what a draft holds does not depend on it.
 ///
 /// # Errors
@@ -64,9 +64,10 @@ pub fn generate(
     let asked = campaign.assignments.iter().map(|it| it.variants).sum();
     let pools = campaign.assignments.iter().map(|it| pool(campaign, it, &existing, embedder));
     let pools = pools.collect::<Result<_, _>>()?;
-    let mut run = Run { author, embedder, campaign, pools, progress: Progress::begin(asked) };
+    let meter = author.meter();
+    let mut run = Run { author, embedder, campaign, pools, progress: Progress::begin(asked, meter) };
     run.pools.iter().for_each(|pool| run.progress.found(pool.report.existing));
-    for attempt in 0..attempts {
+    for attempt in (0..attempts).take_while(|_| !meter.is_used_up()) {
         run.write(attempt, destination).or_else(|error| run.save(error, destination))?;
     }
     for place in 0..run.pools.len() {
@@ -83,7 +84,11 @@ pub fn generate(
     }
     let effort = run.progress.effort();
     let reports = run.pools.into_iter().map(|pool| pool.report).collect();
-    Ok(Report::of_run(author.model_digest(), effort, reports))
+    let report = Report::of_run(author.model_digest(), effort, reports);
+    Ok(match meter.most().filter(|_| meter.is_used_up()) {
+        Some(most) => report.out_of_tokens(most),
+        None => report,
+    })
 }
 
 fn pool<'a>(
@@ -118,7 +123,7 @@ struct Run<'a> {
     embedder: Option<&'a dyn Embed>,
     campaign: &'a Campaign,
     pools: Vec<Pool<'a>>,
-    progress: Progress,
+    progress: Progress<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -180,7 +185,6 @@ impl<'a> Run<'a> {
         draft: Draft,
         prompt: &Prompt,
     ) -> Result<(), GenerateError> {
-        self.progress.wrote(draft.trace.tokens);
         let pool = &mut self.pools[place];
         let gists = Gist::of(std::iter::once(&draft.slots), &pool.assignment.format, self.embedder)?;
         let gist = gists.into_iter().next().expect("one for each piece of copy");
@@ -284,6 +288,7 @@ mod tests {
     use crate::brief::Brief;
     use crate::choose::UNFINISHED;
     use crate::draft::Trace;
+    use crate::meter::Meter;
     use crate::model::{Model, ModelError};
     use crate::write::Writer;
 
@@ -316,6 +321,7 @@ mod tests {
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
             rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
+            tokens: None,
             same_meaning: MeaningThreshold::default(),
             home: None,
         }
@@ -326,7 +332,7 @@ mod tests {
     }
 
     /// Writes one draft that holds, and can't go on.
-    struct Cut(Option<Drawing>);
+    struct Cut(Option<Drawing>, Meter);
 
     impl Author for Cut {
         fn model_digest(&self) -> &str {
@@ -343,6 +349,10 @@ mod tests {
 
         fn drawing(&self) -> Option<Drawing> {
             self.0.clone()
+        }
+
+        fn meter(&self) -> &Meter {
+            &self.1
         }
 
         fn prompt_digest(&self, _task: &Task<'_>) -> Result<String, AuthorError> {
@@ -376,7 +386,8 @@ mod tests {
         let check = |drawing: Option<Drawing>, kept: u32| {
             let mut taken = Taken::default();
             let campaign = campaign("Terms".into());
-            generate(&Cut(drawing), None, &campaign, 1, &mut taken).expect_err("it can't go on");
+            generate(&Cut(drawing, Meter::default()), None, &campaign, 1, &mut taken)
+                .expect_err("it can't go on");
             assert_eq!(taken.0, kept);
         };
         check(None, 1);

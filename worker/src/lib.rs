@@ -41,6 +41,7 @@ pub mod grammar;
 mod http;
 pub mod likeness;
 pub mod message;
+pub mod meter;
 pub mod model;
 pub mod plan;
 mod pool;

@@ -166,6 +166,7 @@ mod tests {
             brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
             rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
+            tokens: None,
             same_meaning: MeaningThreshold::default(),
             home: None,
         }

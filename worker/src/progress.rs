@@ -5,20 +5,22 @@ use std::time::Instant;
 use api::wire::report::Effort;
 use tracing::info;
 
+use crate::meter::Meter;
+
 /// A run while it writes.
 #[derive(Clone, Debug)]
-pub struct Progress {
+pub struct Progress<'a> {
     began: Instant,
     asked: u32,
     there: u32,
-    tokens: u64,
+    meter: &'a Meter,
 }
 
-impl Progress {
-    /// Begins now, with variants asked for over all placements.
+impl<'a> Progress<'a> {
+    /// Begins now, with variants asked for over all placements, of an author with that meter.
     #[must_use]
-    pub fn begin(asked: u32) -> Self {
-        Self { began: Instant::now(), asked, there: 0, tokens: 0 }
+    pub fn begin(asked: u32, meter: &'a Meter) -> Self {
+        Self { began: Instant::now(), asked, there: 0, meter }
     }
 
     /// Counts variants that an earlier run delivered.
@@ -26,18 +28,14 @@ impl Progress {
         self.there += existing;
     }
 
-    /// Counts a draft, whatever becomes of it.
-    pub fn wrote(&mut self, tokens: u32) {
-        self.tokens += u64::from(tokens);
-    }
-
     /// Counts a draft that can become one of the variants that are asked for, and says so where it is the first of
     /// another tenth.
     pub fn held(&mut self) {
         self.there += 1;
         if begins_tenth(self.there, self.asked) {
-            let tokens_per_second = self.effort().tokens_per_second();
-            info!(held = self.there, asked = self.asked, tokens = self.tokens, tokens_per_second, "writing");
+            let effort = self.effort();
+            let (tokens, tokens_per_second) = (effort.tokens, effort.tokens_per_second());
+            info!(held = self.there, asked = self.asked, tokens, tokens_per_second, "writing");
         }
     }
 
@@ -45,7 +43,7 @@ impl Progress {
     #[must_use]
     pub fn effort(&self) -> Effort {
         let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Effort { tokens: self.tokens, milliseconds }
+        Effort { tokens: self.meter.written(), milliseconds }
     }
 }
 
@@ -73,10 +71,11 @@ mod tests {
 
     #[test]
     fn refused_drafts_count_as_tokens_alone() {
-        let mut progress = Progress::begin(4);
+        let meter = Meter::default();
+        let mut progress = Progress::begin(4, &meter);
         progress.found(1);
-        progress.wrote(30);
-        progress.wrote(12);
+        meter.settle(0, 30);
+        meter.settle(0, 12);
         progress.held();
         assert_eq!((progress.there, progress.effort().tokens), (2, 42));
     }

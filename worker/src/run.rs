@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use api::wire::report::{Outcome, Report};
+use api::wire::report::{Effort, Outcome, Report};
 use engine::{Place, Sampling};
 use thiserror::Error;
 use tracing::{error, info};
@@ -56,7 +56,7 @@ enum RunError {
     #[error("the cluster cannot be used")]
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
-    Generate(#[from] GenerateError),
+    Generate { source: GenerateError, effort: Effort },
     #[error("the variant cannot be written again")]
     Regenerate(#[from] RegenerateError),
     #[error("the prompt is empty: give --prompt TEXT, or - and a text on standard input")]
@@ -176,7 +176,8 @@ fn trained(arguments: &TrainArguments) -> Result<(), RunError> {
 fn failure(error: &RunError) -> Report {
     let chain = chain(error);
     error!(error = %chain, "the run ended early");
-    Report::of_failure(error.outcome(), error.failure(), &chain)
+    let report = Report::of_failure(error.outcome(), error.failure(), &chain);
+    Report { effort: error.effort(), ..report }
 }
 
 fn write_report(path: &Path, report: &Report) -> std::io::Result<()> {

@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use crate::author::{Author, AuthorError, Done};
 use crate::draft::Task;
 use crate::form::Form;
+use crate::meter::Meter;
 use crate::model::{Model, ModelError};
 use row::Row;
 
@@ -33,6 +34,8 @@ pub struct Writer<'m> {
     form: Form,
     /// How tokens are drawn.
     pub sampling: Sampling,
+    /// How many tokens may be written.
+    pub meter: Meter,
     /// The most rows at once.
     rows: usize,
 }
@@ -43,7 +46,8 @@ impl<'m> Writer<'m> {
     /// # Errors
     /// When there is no form in which the model can be asked.
     pub fn new(model: &'m Model, rows: usize) -> Result<Self, ModelError> {
-        Ok(Self { model, form: model.form()?, sampling: model.sampling(), rows: rows.max(1) })
+        let (form, sampling, meter) = (model.form()?, model.sampling(), Meter::default());
+        Ok(Self { model, form, sampling, meter, rows: rows.max(1) })
     }
 
     fn write_rows(&self, tasks: Vec<Task<'_>>, done: &mut Done<'_>) -> Result<(), ModelError> {
@@ -52,10 +56,14 @@ impl<'m> Writer<'m> {
         loop {
             let free = self.rows - rows.len();
             rows.extend(waiting.drain(..free.min(waiting.len())));
-            if rows.is_empty() {
+            // Each draws a token at most.
+            let most = rows.len() as u64;
+            if rows.is_empty() || !self.meter.reserve(most) {
                 return Ok(());
             }
+            let before = written(&rows);
             self.step(&mut rows)?;
+            self.meter.settle(most, written(&rows) - before);
             for row in rows.extract_if(.., |row| row.is_done()) {
                 if done(row.place(), row.finish()).is_break() {
                     return Ok(());
@@ -91,6 +99,11 @@ impl<'m> Writer<'m> {
     }
 }
 
+/// The tokens of all drafts.
+fn written(rows: &[Row<'_>]) -> u64 {
+    rows.iter().map(|row| u64::from(row.tokens())).sum()
+}
+
 impl Author for Writer<'_> {
     fn model_digest(&self) -> &str {
         self.model.digest()
@@ -106,6 +119,10 @@ impl Author for Writer<'_> {
 
     fn drawing(&self) -> Option<Drawing> {
         Some(drawing(&self.sampling))
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError> {

@@ -155,6 +155,48 @@ fn copy_that_cannot_hold_is_a_shortfall_that_names_the_rule() {
     );
 }
 
+#[test]
+fn a_run_stops_before_it_has_written_more_tokens_than_it_may_and_keeps_what_it_wrote() {
+    let within = |tokens: u64| {
+        Place::new(&CAMPAIGN.replace("seed: 7", &format!("seed: 7, budget: {{tokens: {tokens}}}")))
+    };
+    let (outcome, whole) = within(100_000).generate(&[]);
+    let spent = whole.effort.expect("it wrote").tokens;
+    assert_eq!((outcome, whole.failure), (Outcome::Complete, None), "{spent} tokens");
+
+    let most = spent / 2;
+    let place = within(most);
+    // One draft at a time: the first ones are whole when there is no room for more.
+    let (outcome, report) = place.generate(&["--rows", "1"]);
+    let wrote = report.effort.expect("it wrote").tokens;
+    assert_eq!((outcome, report.failure), (Outcome::Shortfall, Some(GenerationFailure::BudgetSpent)));
+    assert_eq!(wrote, most, "it stops in the midst of a draft, and counts what is lost with it");
+    let delivered = report.placements[0].delivered;
+    assert!((1..3).contains(&delivered), "{delivered}");
+    assert_eq!(place.manifests().len(), delivered as usize);
+    let message = report.message.expect("a message");
+    assert!(message.contains(&format!("{wrote} of the {most} tokens")), "{message}");
+}
+
+#[test]
+fn workers_that_share_the_placements_share_the_tokens() {
+    let second =
+        CAMPAIGN.split_once("    - name: hero").expect("a placement").1.replace("variants: 3", "variants: 1");
+    let two =
+        format!("{CAMPAIGN}    - name: side{second}").replace("seed: 7", "seed: 7, budget: {tokens: 8}");
+    let place = Place::new(&two);
+    let reports: Vec<Report> = ["0/2", "1/2"].map(|share| place.generate(&["--share", share]).1).into();
+    for (report, most) in reports.iter().zip([6, 2]) {
+        assert!(
+            report.message.as_ref().is_some_and(|it| it.contains(&format!("of the {most} tokens"))),
+            "{report:?}"
+        );
+    }
+    let sum = Report::of_all(reports).expect("two reports");
+    assert_eq!((sum.outcome, sum.failure), (Outcome::Shortfall, Some(GenerationFailure::BudgetSpent)));
+    assert!(sum.effort.is_some_and(|effort| effort.tokens <= 8), "{sum:?}");
+}
+
 /// Runs `worker regenerate` on a manifest and returns its exit code.
 fn regenerate(place: &Place, variant: &str, more: &[&str]) -> u8 {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/handbill");

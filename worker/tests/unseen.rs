@@ -20,6 +20,7 @@ use worker::choose::{INVENTED_FIGURE, MISSPELLED_NAME};
 use worker::destination::{Destination, DestinationError};
 use worker::draft::{Draft, Task};
 use worker::generate::generate;
+use worker::meter::Meter;
 use worker::model::Model;
 use worker::prompt::Prompt;
 use worker::random::Random;
@@ -82,6 +83,10 @@ impl Author for Recorder<'_> {
         self.writer.drawing()
     }
 
+    fn meter(&self) -> &Meter {
+        self.writer.meter()
+    }
+
     fn prompt_digest(&self, task: &Task<'_>) -> Result<String, AuthorError> {
         self.writer.prompt_digest(task)
     }
@@ -122,6 +127,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
         brand: BrandRules::new(&[], &[]).expect("no words break no bound"),
         rules_version: rules::VERSION.to_owned(),
         assignments: vec![assignment("hero", "WebBanner"), assignment("mail", "Email")],
+        tokens: None,
         same_meaning: MeaningThreshold::default(),
         home: None,
     }

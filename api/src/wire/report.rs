@@ -62,7 +62,7 @@ pub struct Report {
     /// Why it failed, where that is one of the known ways.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<GenerationFailure>,
-    /// What the writing took, unless it ended early.
+    /// What the writing took, where it had begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<Effort>,
     /// SHA-256 of the model's weights, in hexadecimal.
@@ -140,6 +140,19 @@ impl Report {
         Self { outcome, message, failure: None, effort, model_digest, placements }
     }
 
+    /// The same of a run that found no room for more tokens: what is missing is missing for want of them.
+    #[must_use]
+    pub fn out_of_tokens(self, most: u64) -> Self {
+        if self.outcome != Outcome::Shortfall {
+            return self;
+        }
+        let written = self.effort.map_or(0, |effort| effort.tokens);
+        let message = format!(
+            "{written} of the {most} tokens are written that generation.budget.tokens leaves to the worker"
+        );
+        Self { failure: Some(GenerationFailure::BudgetSpent), message: Some(message), ..self }
+    }
+
     /// The report of a run that ended early.
     #[must_use]
     pub fn of_failure(outcome: Outcome, failure: Option<GenerationFailure>, message: &str) -> Self {
@@ -164,7 +177,9 @@ impl Report {
         let told: BTreeSet<&str> = ended_so().filter_map(|it| it.message.as_deref()).collect();
         let told = (!told.is_empty()).then(|| told.into_iter().collect::<Vec<_>>().join("; "));
         // A report that was too large has no placements: then its own words are all there is.
-        let counted = worst == Outcome::Shortfall && reports.iter().all(|it| !it.placements.is_empty());
+        let counted = worst == Outcome::Shortfall
+            && failure.is_none()
+            && reports.iter().all(|it| !it.placements.is_empty());
         let efforts: Vec<Effort> = reports.iter().filter_map(|it| it.effort).collect();
         let effort = (!efforts.is_empty()).then(|| efforts.into_iter().sum());
         let placements: Vec<_> = reports.into_iter().flat_map(|it| it.placements).collect();

@@ -225,6 +225,10 @@ impl Look<'_> {
             }
             () if complete => self.status(GenerationOutcome::Complete, None),
             () if pods::ran_out_of_memory(pods) => self.out_of_memory(job),
+            // Whoever stopped by itself says by which budget.
+            () if report.as_ref().is_some_and(|it| it.failure == Some(GenerationFailure::BudgetSpent)) => {
+                self.failed(job, report.as_ref())
+            }
             () if has(job, "Complete") || shortfall => {
                 let message = report.as_ref().and_then(|report| report.message.clone());
                 self.status(GenerationOutcome::Shortfall, message)
@@ -232,7 +236,7 @@ impl Look<'_> {
             () => self.failed(job, report.as_ref()),
         };
         let price = self.price();
-        self.over(spent::with_spent(status, job, pods, report.as_ref(), price))
+        self.over(spent::with_spent(status, job, pods, price))
     }
 
     fn price(&self) -> Option<&Price> {
@@ -250,7 +254,8 @@ impl Look<'_> {
 
     fn overspent_by(&self, job: &Job, why: String) -> Written {
         let status = self.with_spent_so_far(job, self.status(GenerationOutcome::Failed, Some(why)));
-        self.over(GenerationStatus { failure: Some(GenerationFailure::BudgetSpent), ..status })
+        let tokens = spent::tokens(&self.seen.pods);
+        self.over(GenerationStatus { failure: Some(GenerationFailure::BudgetSpent), tokens, ..status })
     }
 
     fn with_spent_so_far(&self, job: &Job, status: GenerationStatus) -> GenerationStatus {
@@ -259,7 +264,7 @@ impl Look<'_> {
 
     /// What a Job that runs took more of than it may.
     fn overspent(&self, job: &Job) -> Option<String> {
-        let Budget { gpu_seconds, duration } = self.generation.budget;
+        let Budget { gpu_seconds, duration, tokens } = self.generation.budget;
         let held = spent::gpu_seconds_so_far(job, &self.seen.pods, self.now).unwrap_or(0);
         if let Some(most) = gpu_seconds.filter(|most| held >= *most) {
             return Some(format!(
@@ -267,6 +272,11 @@ impl Look<'_> {
             ));
         }
         let started = job.status.as_ref()?.start_time.as_ref()?.0;
+        // A pod stops by itself; one that comes after others that failed does not know what they wrote.
+        let wrote = pods::effort(&self.seen.pods).map_or(0, |effort| effort.tokens);
+        if let Some(most) = tokens.filter(|most| wrote >= *most) {
+            return Some(format!("the model wrote {wrote} of the {most} tokens that budget.tokens allows"));
+        }
         let ran = self.now.duration_since(started);
         duration.filter(|most| ran >= *most).map(|most| {
             format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::condition::Reason;
-use api::wire::report::Report;
+use api::wire::report::{Effort, Report};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt;
@@ -54,6 +54,12 @@ fn waiting(pod: &Pod) -> Option<(Reason, String)> {
 /// What the workers said at their end, all together; nothing where none came so far.
 pub(super) fn report(pods: &[Pod]) -> Option<Report> {
     Report::of_all(newest(pods).filter_map(spoken).collect())
+}
+
+/// What writing took of all pods that have said it, those that failed included; nothing where none has.
+pub(super) fn effort(pods: &[Pod]) -> Option<Effort> {
+    let known: Vec<Effort> = pods.iter().filter_map(|pod| spoken(pod)?.effort).collect();
+    (!known.is_empty()).then(|| known.into_iter().sum())
 }
 
 /// What brings a model speaks only when it failed, and then no worker ran.

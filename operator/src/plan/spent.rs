@@ -1,6 +1,6 @@
 //! What writing took: tokens, time, GPU time and money.
 
-use api::wire::report::{Effort, Report};
+use api::wire::report::Effort;
 use api::{GenerationStatus, Price};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -13,14 +13,12 @@ pub(super) fn with_spent(
     status: GenerationStatus,
     job: &Job,
     pods: &[Pod],
-    report: Option<&Report>,
     price: Option<&Price>,
 ) -> GenerationStatus {
-    let effort = report.and_then(|report| report.effort);
+    let effort = pods::effort(pods);
     let gpu_seconds = gpu_seconds(job, pods);
-    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     GenerationStatus {
-        tokens: effort.map(|effort| whole(effort.tokens)),
+        tokens: tokens(pods),
         seconds: effort.map(|effort| whole(effort.milliseconds.div_ceil(1_000))),
         tokens_per_second: effort.and_then(Effort::tokens_per_second).map(whole),
         gpu_seconds: gpu_seconds.map(whole),
@@ -28,6 +26,15 @@ pub(super) fn with_spent(
         cost: gpu_seconds.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
         ..status
     }
+}
+
+/// Tokens that pods say they wrote.
+pub(super) fn tokens(pods: &[Pod]) -> Option<i64> {
+    pods::effort(pods).map(|effort| whole(effort.tokens))
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The status of a Job that runs, with what it took so far: whole minutes, so that status does not move with each look.
@@ -40,7 +47,7 @@ pub(super) fn with_spent_so_far(
 ) -> GenerationStatus {
     let minutes = gpu_seconds_so_far(job, pods, now).map(|seconds| seconds / 60 * 60).filter(|it| *it > 0);
     GenerationStatus {
-        gpu_seconds: minutes.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
+        gpu_seconds: minutes.map(whole),
         cost: minutes.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
         ..status
     }

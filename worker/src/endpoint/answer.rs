@@ -42,6 +42,11 @@ struct Usage {
 }
 
 impl Completion {
+    /// Tokens that the engine says it wrote.
+    pub(super) fn tokens(&self) -> Option<u32> {
+        self.usage.as_ref()?.completion_tokens
+    }
+
     /// Whether the answer was cut off and a part of it was thinking.
     pub(super) fn thought_too_long(&self) -> bool {
         self.choices.first().is_some_and(|Choice { message, finish_reason, .. }| {
@@ -56,17 +61,14 @@ impl Completion {
     /// An engine that holds its model to a schema cuts a text off at the longest, and says that it has come to its end.
     /// So a text that is as long as that is taken for one that was cut off.
     pub(super) fn into_draft(self, format: &Format, form: Form) -> Draft {
-        let Self { choices, usage } = self;
+        let tokens = self.tokens().unwrap_or_default();
+        let Self { choices, usage: _ } = self;
         let Choice { message, finish_reason, logprobs } = choices.into_iter().next().unwrap_or_default();
         let slots = message.content.as_deref().and_then(object).map(|it| slots(&it, format));
         let slots = slots.unwrap_or_default();
         // An engine that says nothing of the end has come to it.
         let ended = finish_reason.is_none_or(|reason| reason == "stop");
-        let trace = Trace {
-            tokens: usage.and_then(|it| it.completion_tokens).unwrap_or_default(),
-            log_probability: mean_log_probability(&logprobs),
-            ..Trace::default()
-        };
+        let trace = Trace { tokens, log_probability: mean_log_probability(&logprobs), ..Trace::default() };
         let cut_off = format.slots().iter().any(|slot| {
             let length = slots.get(&slot.name).map_or(0, |text| text.chars().count());
             form.longest(slot).is_some_and(|longest| length >= longest)

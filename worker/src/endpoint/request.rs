@@ -34,13 +34,13 @@ impl<'a> Request<'a> {
         messages: Messages<'a>,
         format: &'a Format,
         seed: usize,
-        offer: Offer,
+        (offer, most): (Offer, usize),
     ) -> Self {
         Self {
             model: &settings.model,
             messages,
             seed,
-            max_tokens: longest(format) + if offer.thinking { THINKING } else { 0 },
+            max_tokens: most,
             temperature: settings.temperature,
             top_p: settings.top_p,
             logprobs: offer.logprobs.then_some(true),
@@ -54,7 +54,12 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The most tokens of an answer. A letter is a token at most in the vocabularies that are about; an escape or a rare
+/// The most tokens of an answer to what is asked, thinking included.
+pub(super) fn most_tokens(format: &Format, offer: Offer) -> usize {
+    longest(format) + if offer.thinking { THINKING } else { 0 }
+}
+
+/// The most tokens of copy. A letter is a token at most in the vocabularies that are about; an escape or a rare
 /// letter takes more, and few texts fill every slot.
 fn longest(format: &Format) -> usize {
     format.slots().iter().map(|slot| slot.letters() + slot.name.len() + FRAME).sum()
@@ -179,7 +184,8 @@ mod tests {
             patience: Patience::default(),
         };
         let format = rules::format(format).expect("a format of ours");
-        let request = Request::new(&settings, Messages::new("system", "user"), format, 7, offer);
+        let most = most_tokens(format, offer);
+        let request = Request::new(&settings, Messages::new("system", "user"), format, 7, (offer, most));
         serde_json::to_value(request).expect("JSON")
     }
 

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use api::GenerationFailure;
-use api::wire::report::Outcome;
+use api::wire::report::{Effort, Outcome};
 use engine::EngineError;
 
 use super::RunError;
@@ -24,7 +24,7 @@ impl RunError {
             Self::Campaign(_)
             | Self::Model(_)
             | Self::Embedder(_)
-            | Self::Generate(GenerateError::Embedder(_))
+            | Self::Generate { source: GenerateError::Embedder(_), .. }
             | Self::Language { .. }
             | Self::Access(_)
             | Self::Origin(_)
@@ -33,7 +33,8 @@ impl RunError {
             | Self::Grammar(_)
             | Self::Recipe(_)
             | Self::Plan(_) => Outcome::Misconfigured,
-            Self::Endpoint(error) | Self::Generate(GenerateError::Author(AuthorError::Endpoint(error)))
+            Self::Endpoint(error)
+            | Self::Generate { source: GenerateError::Author(AuthorError::Endpoint(error)), .. }
                 if error.is_lasting() =>
             {
                 Outcome::Misconfigured
@@ -42,27 +43,40 @@ impl RunError {
             Self::Train(TrainError::Save(_) | TrainError::Arithmetic(_)) => Outcome::Failed,
             Self::Train(_) => Outcome::Misconfigured,
             Self::Cluster(ClusterError::NotFromCluster) => Outcome::Misconfigured,
-            Self::Generate(GenerateError::Author(AuthorError::Model(error))) if is_lasting(error) => {
+            Self::Generate { source: GenerateError::Author(AuthorError::Model(error)), .. }
+                if is_lasting(error) =>
+            {
                 Outcome::Misconfigured
             }
-            Self::Generate(GenerateError::Destination(error)) if error.is_lasting() => Outcome::Misconfigured,
+            Self::Generate { source: GenerateError::Destination(error), .. } if error.is_lasting() => {
+                Outcome::Misconfigured
+            }
             Self::Runtime(_)
             | Self::Endpoint(_)
             | Self::Output(_)
             | Self::Cluster(_)
-            | Self::Generate(_)
+            | Self::Generate { .. }
             | Self::Stream(_) => Outcome::Failed,
+        }
+    }
+
+    /// What writing took until then, where it had begun.
+    pub(super) fn effort(&self) -> Option<Effort> {
+        match self {
+            Self::Generate { effort, .. } => Some(*effort),
+            _ => None,
         }
     }
 
     /// The known way in which it failed, if it is one.
     pub(super) fn failure(&self) -> Option<GenerationFailure> {
         match self {
-            Self::Model(error) | Self::Generate(GenerateError::Author(AuthorError::Model(error))) => {
+            Self::Model(error)
+            | Self::Generate { source: GenerateError::Author(AuthorError::Model(error)), .. } => {
                 failure_of(error)
             }
             Self::Embedder(EmbedderError::Model(error)) if is_of_machine(error) => None,
-            Self::Embedder(_) | Self::Generate(GenerateError::Embedder(_)) => {
+            Self::Embedder(_) | Self::Generate { source: GenerateError::Embedder(_), .. } => {
                 Some(GenerationFailure::EmbedderUnfit)
             }
             _ => None,
@@ -122,6 +136,13 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    impl From<GenerateError> for RunError {
+        fn from(source: GenerateError) -> Self {
+            Self::Generate { source, effort: Effort::default() }
+        }
+    }
+
     use crate::destination::DestinationError;
 
     fn read(kind: ErrorKind) -> ModelError {

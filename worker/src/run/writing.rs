@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Instant;
 
 use api::wire::report::{Effort, Report};
 use engine::Sampling;
@@ -16,6 +17,7 @@ use crate::destination::{Destination, Folder};
 use crate::embedding::{Embed, Embedder, EmbedderError};
 use crate::endpoint::{Access, Endpoint, Patience, Settings};
 use crate::generate::generate;
+use crate::meter::Meter;
 use crate::model::Model;
 use crate::prompt;
 use crate::write::Writer;
@@ -24,8 +26,7 @@ use crate::write::Writer;
 pub(super) fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
     let same_meaning = arguments.embedder_threshold.unwrap_or(campaign.same_meaning);
-    let assignments = arguments.share.of(campaign.assignments);
-    let campaign = Campaign { assignments, same_meaning, ..campaign };
+    let campaign = Campaign { same_meaning, ..campaign.shared(arguments.share) };
     let embedder = arguments.embedder.as_deref().map(|folder| embedder(folder, &campaign)).transpose()?;
     let run = Run { arguments, campaign: &campaign, embedder: embedder.as_ref().map(|it| it as &dyn Embed) };
     let report = match &arguments.endpoint {
@@ -60,6 +61,7 @@ impl Run<'_> {
         check_language(&model, campaign)?;
         let mut writer = Writer::new(&model, arguments.rows as usize)?;
         writer.sampling = sampling(arguments, writer.sampling);
+        writer.meter = Meter::new(campaign.tokens);
         let (weights_bytes, sampling) = (model.decoder().bytes(), writer.sampling);
         info!(
             campaign = campaign.name,
@@ -86,7 +88,9 @@ impl Run<'_> {
         };
         let (host, model, concurrency) = (access.host(), &settings.model, settings.concurrency);
         info!(campaign = campaign.name, host, model, concurrency, "writing begins");
-        self.deliver(&Endpoint::new(access, settings)?)
+        let mut endpoint = Endpoint::new(access, settings)?;
+        endpoint.meter = Meter::new(campaign.tokens);
+        self.deliver(&endpoint)
     }
 
     fn deliver(self, author: &dyn Author) -> Result<Report, RunError> {
@@ -99,7 +103,11 @@ impl Run<'_> {
             }
             None => Box::new(Cluster::connect(campaign.home.as_ref())?),
         };
-        Ok(generate(author, embedder, campaign, arguments.attempts, &mut *destination)?)
+        let began = Instant::now();
+        generate(author, embedder, campaign, arguments.attempts, &mut *destination).map_err(|source| {
+            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            RunError::Generate { source, effort: Effort { tokens: author.meter().written(), milliseconds } }
+        })
     }
 }
 

@@ -98,6 +98,11 @@ impl<'t> Row<'t> {
         self.place
     }
 
+    /// Tokens that were written of it.
+    pub(super) fn tokens(&self) -> u32 {
+        self.totals.tokens
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.slot == self.task.format.slots().len()
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use axum::response::Response;
 use serde_json::json;
 use tokio::sync::{Barrier, Notify};
 use worker::author::Author;
+use worker::meter::Meter;
 
 use crate::mock::{Mock, copy, ok, says};
 use crate::{KEY, endpoint, endpoint_named, write, write_until};
@@ -108,6 +110,29 @@ fn whoever_has_heard_enough_has_no_more_requests_made() {
     let mock = Mock::new(|_, _| copy());
     write_until(&endpoint(&mock.url, 2), 50, &mut |_, _| ControlFlow::Break(())).expect("written");
     assert!(mock.seen().len() <= 3, "{}", mock.seen().len());
+}
+
+#[test]
+fn no_request_is_made_for_which_the_budget_may_not_have_room() {
+    let asked = |answer: fn() -> Response, tokens: u64, concurrency: usize| {
+        let mock = Mock::new(move |_, _| answer());
+        let mut endpoint = endpoint(&mock.url, concurrency);
+        endpoint.meter = Meter::new(Some(tokens));
+        let drafts = write(&endpoint, 10).expect("written");
+        let places: BTreeSet<usize> = drafts.iter().map(|(place, _)| *place).collect();
+        // Drafts are judged in their order, so none may be missing before another.
+        assert_eq!(places, (0..drafts.len()).collect());
+        assert!(endpoint.meter().written() <= tokens, "{}", endpoint.meter().written());
+        (mock.seen().len(), endpoint.meter().written(), endpoint.meter().is_used_up())
+    };
+    // An answer has nine tokens, and may have 290.
+    assert_eq!(asked(copy, 289, 1), (0, 0, true));
+    assert_eq!(asked(copy, 300, 1), (2, 18, true));
+    assert_eq!(asked(copy, 300, 4), (1, 9, false), "the others had to wait for the first, which took less");
+    assert_eq!(asked(copy, 5 * 290, 4).0, 10);
+    // Who does not say how many it wrote may have written all that it was allowed.
+    let silent = || ok(&json!({"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}]}));
+    assert_eq!(asked(silent, 1000, 1), (3, 870, true));
 }
 
 #[test]
