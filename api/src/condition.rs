@@ -58,9 +58,21 @@ pub enum Reason {
     NotAsked,
     /// `VariantsReady=False`: the Job runs.
     Generating,
+    /// `VariantsReady=False`: the API server refuses the Job; the message has its words, and those of who keeps the policy.
+    JobRefused,
+    /// `VariantsReady=False`: somebody else suspended the Job, as a queue does until there is room.
+    Queued,
+    /// `VariantsReady=False`: the namespace's quota has no room for the Job's pod.
+    QuotaExceeded,
+    /// `VariantsReady=False`: the API server refuses the Job's pod for another reason, such as a policy; the message has its words.
+    PodRefused,
     /// `VariantsReady=False`: no node takes the Job's pod; the message has the scheduler's words.
     Unschedulable,
-    /// `VariantsReady=False`: the Job's pod can't start on its node; the message has the kubelet's words.
+    /// `VariantsReady=False`: a claim, Secret or ConfigMap that the Job's pod mounts is missing; the message names it.
+    VolumeMissing,
+    /// `VariantsReady=False`: an image of the Job's pod can't be pulled; the message has the kubelet's words.
+    ImageNotPulled,
+    /// `VariantsReady=False`: the Job's pod can't start on its node, or was not made; the message has the kubelet's words.
     PodNotStarted,
     /// `VariantsReady=True`: all exist.
     Complete,

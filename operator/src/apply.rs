@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::campaign::{Activity, Campaign};
 use crate::error::{Error, Step};
 use crate::objects;
+use crate::objects::job::SUSPENDED_BY_US;
 use crate::plan::{Generate, Pause, Plan, Recall, Reviewed};
 
 /// Owns what we say of children.
@@ -20,9 +21,12 @@ const CHILDREN: &str = "broadside";
 /// Owns what we say of the status of campaigns, variants and reviews.
 const STATUS: &str = "broadside-status";
 
-/// What was done; there is nothing to tell but that it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied;
+/// What was done: all of it, but what was refused for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Why the API server takes no such Job: a policy or a quota is in the way, and the rest of a campaign goes on without.
+    pub job_refused: Option<String>,
+}
 
 /// Carries out a plan. Every step may be repeated.
 ///
@@ -71,8 +75,9 @@ pub async fn apply(
     for variant in variants {
         put(client, namespace, variant).await.step("creating a variant")?;
     }
+    let mut applied = Applied::default();
     if let Some(wanted) = generate {
-        self::generate(client, object, campaign, wanted).await?;
+        applied.job_refused = self::generate(client, object, campaign, wanted).await?;
     }
     if let Some(pause) = pause {
         set_pause(client, campaign, pause).await.step("suspending or resuming the Job")?;
@@ -86,7 +91,7 @@ pub async fn apply(
     if let Some(winner) = winner {
         put(client, namespace, winner).await.step("writing the winner's ConfigMap")?;
     }
-    Ok(Applied)
+    Ok(applied)
 }
 
 /// Takes out what is not approved any more, of a campaign that can't be carried out.
@@ -118,13 +123,13 @@ async fn say_of_reviews(client: &Client, namespace: &str, reviews: &[Reviewed]) 
     Ok(())
 }
 
-/// The worker's account, rights and brief, then its Job.
+/// The worker's account, rights and brief, then its Job, or why that is refused.
 async fn generate(
     client: &Client,
     object: &AdCampaign,
     campaign: &Campaign,
     generate: &Generate,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let namespace = campaign.namespace.as_str();
     let brief = objects::brief::brief(campaign, object);
     match generate {
@@ -136,23 +141,33 @@ async fn generate(
             put(client, namespace, &brief).await.step("writing the brief")?;
             start(client, namespace, job).await.step("creating the Job")
         }
-        Generate::Keep => put_if_changed(client, namespace, &brief).await.step("writing the brief"),
+        Generate::Keep => {
+            put_if_changed(client, namespace, &brief).await.step("writing the brief")?;
+            Ok(None)
+        }
     }
 }
 
 /// A Job's template can't change, and its name is its inputs: what is there is right.
-async fn start(client: &Client, namespace: &str, job: &Job) -> Result<(), kube::Error> {
+async fn start(client: &Client, namespace: &str, job: &Job) -> Result<Option<String>, kube::Error> {
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
     let by_us = PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() };
     match unless_in_conflict(|| jobs.create(&by_us, job)).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        other => other.map(drop),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
+        Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_invalid() => {
+            Ok(Some(status.message))
+        }
+        other => other.map(|_| None),
     }
 }
 
 async fn set_pause(client: &Client, campaign: &Campaign, pause: &Pause) -> Result<(), kube::Error> {
     let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
-    let patch = json!({ "spec": { "suspend": pause.activity == Activity::Suspended } });
+    let suspended = pause.activity == Activity::Suspended;
+    let mark = suspended.then_some("true");
+    let patch = json!({
+        "metadata": { "annotations": { SUSPENDED_BY_US: mark } }, "spec": { "suspend": suspended },
+    });
     jobs.patch(&pause.job, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
 }
 

@@ -26,7 +26,7 @@ use crate::looks::{share, until_next};
 use crate::metrics::Metrics;
 use crate::observe::{brand, neighbours, observe, observe_reviews};
 use crate::plan::{Again, Settings, plan, recall};
-use crate::status::{Pass, report};
+use crate::status::{Pass, notes, report};
 use crate::world::{Changes, Kept, Steady, World, watch, within};
 
 /// What passes share.
@@ -104,14 +104,13 @@ async fn pass(object: &AdCampaign, context: &Context) -> Result<Action, Error> {
     }
     // Both roads end in a status: a failure that the user can't see is a failure that we hid.
     let status = report(object, &pass, result.as_ref().err(), now);
+    let notes = notes(object, &pass, &status);
     let told = apply::status(&context.client, object, status).await?;
     if told == Told::Outdated {
         // A change is on its way to us; should it be lost, we look again anyway.
         return Ok(Action::requeue(LOOK_AGAIN));
     }
-    if let (Ok(()), Some(plan)) = (&result, &pass.plan) {
-        context.publisher.publish(object, &plan.notes).await;
-    }
+    context.publisher.publish(object, &notes).await;
     result.map(|()| pass.plan.map_or_else(Action::await_change, |plan| next(object, &plan.again, now)))
 }
 

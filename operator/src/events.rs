@@ -4,7 +4,7 @@ use api::AdCampaign;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
-use crate::plan::Note;
+use crate::plan::{Note, Tone};
 
 /// Publishes events. Made once, since it remembers what it said.
 #[derive(Clone)]
@@ -21,10 +21,13 @@ impl Publisher {
 
     /// Publishes `notes` about `object`. An event that can't be published is no failure of the pass.
     pub async fn publish(&self, object: &AdCampaign, notes: &[Note]) {
-        for Note { reason, message } in notes {
+        for Note { tone, reason, message } in notes {
             let event = Event {
-                type_: EventType::Normal,
-                reason: (*reason).to_owned(),
+                type_: match tone {
+                    Tone::News => EventType::Normal,
+                    Tone::Warning => EventType::Warning,
+                },
+                reason: reason.clone(),
                 note: Some(cut(message)),
                 action: "Reconcile".to_owned(),
                 secondary: None,

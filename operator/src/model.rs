@@ -8,6 +8,7 @@ use api::{
     ModelSource, ModelWeights, PvcSource,
 };
 use k8s_openapi::api::core::v1::Toleration;
+use kube::ResourceExt;
 
 use crate::campaign::Fault;
 
@@ -26,7 +27,12 @@ pub struct Model {
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints that the worker's pod tolerates.
     pub tolerations: Option<Vec<Toleration>>,
+    /// The queue in which its Jobs wait for their turn.
+    pub queue: Option<String>,
 }
+
+/// On an `AdModel` and on its Jobs: the queue of [Kueue](https://kueue.sigs.k8s.io) in which these wait.
+pub const QUEUE_LABEL: &str = "kueue.x-k8s.io/queue-name";
 
 /// Where a model lies: one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +67,8 @@ impl TryFrom<&AdModel> for Model {
         }
         let adapter = adapter.map(|adapter| adapter_folder(adapter, &source)).transpose()?;
         let weights = weights.unwrap_or(ModelWeights::AsStored);
-        Ok(Self { source, adapter, weights, resources, node_selector, tolerations })
+        let queue = object.labels().get(QUEUE_LABEL).cloned();
+        Ok(Self { source, adapter, weights, resources, node_selector, tolerations, queue })
     }
 }
 

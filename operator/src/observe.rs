@@ -10,6 +10,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::events::v1::Event;
 use kube::api::ObjectMeta;
 use kube::{Api, Client, ResourceExt};
 
@@ -17,7 +18,7 @@ use crate::campaign::{Campaign, has_begun};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::objects::evidence::KEY;
-use crate::plan::{Ending, ending};
+use crate::plan::{Ending, ending, unexplained};
 use crate::world::{Age, World};
 
 /// The world as one pass sees it.
@@ -35,6 +36,8 @@ pub struct Seen {
     pub job: Option<Job>,
     /// The Job's pods.
     pub pods: Vec<Pod>,
+    /// Of what a Job without a pod, or a pod without its volumes, was warned.
+    pub warnings: Vec<Event>,
     /// What people said of variants, by campaigns of this name.
     pub reviews: Vec<AdReview>,
     /// Whether somebody sees to it that reviews are written by whom they name.
@@ -156,6 +159,9 @@ pub async fn observe(
         if is_written(object) {
             age = Age::Now;
             seen.pods = world.pods(namespace, &generation.job).await?;
+            if let Some(uid) = seen.job.as_ref().and_then(|job| unexplained(job, &seen.pods)) {
+                seen.warnings = world.warnings(namespace, &uid).await?;
+            }
         }
     }
     // After the Job: what a finished Job has made is then among them.

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::apply::Applied;
 use crate::campaign::{Campaign, Mode};
 use crate::error::{Error, chain};
-use crate::plan::{Answer, Ending, Plan, State, is_suspended};
+use crate::plan::{Answer, Ending, Note, Plan, STARTED, State, is_suspended};
 
 /// One pass, as far as it came.
 #[derive(Debug, Default)]
@@ -30,12 +30,12 @@ const MESSAGE_CHARACTERS: usize = 2_000;
 pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Timestamp) -> AdCampaignStatus {
     let before = object.status.clone().unwrap_or_default();
     let conditions = conditions(object, pass, error, &before, now);
-    let (generation, table_number, placements) = match &pass.plan {
+    let (asked, table_number, placements) = match &pass.plan {
         // A plan that was not carried out is not told: its rounds are not in force.
         Some(plan) if pass.applied.is_some() => {
             (plan.generation.clone(), Some(plan.table_number), plan.placements.clone())
         }
-        _ => (before.generation, before.table_number, before.placements),
+        _ => (before.generation.clone(), before.table_number, before.placements),
     };
     let mode = Mode::of(object);
     // Without a plan it is as it was.
@@ -43,7 +43,7 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
         pass.plan.as_ref().map_or(before.phase == Some(Phase::Reviewing), |plan| plan.awaited > 0);
     let scheduled =
         pass.plan.as_ref().map_or(before.phase == Some(Phase::Scheduled), |plan| plan.starts_at.is_some());
-    let phase = match phase(pass, &conditions, generation.as_ref().map(|generation| generation.outcome)) {
+    let phase = match phase(pass, &conditions, asked.as_ref().map(|generation| generation.outcome)) {
         Phase::Running if reviewing => Phase::Reviewing,
         Phase::Running if scheduled => Phase::Scheduled,
         Phase::Running if mode == Mode::DryRun => Phase::DryRun,
@@ -57,11 +57,50 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
         phase: Some(phase),
         summary: Some(summary(&placements, mode, phase, &conditions)),
         conditions,
-        generation,
+        // Without its Job nothing has begun, and the spec may still be changed.
+        generation: if job_refused(pass).is_some() { before.generation } else { asked },
         table_number,
         placements,
     }
 }
+
+fn job_refused(pass: &Pass) -> Option<&str> {
+    pass.applied.as_ref()?.job_refused.as_deref()
+}
+
+/// What is to be told as events once that status is written: what the plan changed, and what has begun to be in the way.
+pub fn notes(object: &AdCampaign, pass: &Pass, status: &AdCampaignStatus) -> Vec<Note> {
+    let planned = pass.plan.iter().filter(|_| pass.applied.is_some()).flat_map(|plan| &plan.notes);
+    let happened = planned.filter(|note| note.reason != STARTED || job_refused(pass).is_none()).cloned();
+    let was = |now: &Condition| {
+        let before = object.status.as_ref()?.conditions.iter().find(|it| it.type_ == now.type_)?;
+        Some(&before.reason)
+    };
+    let hindrances = status.conditions.iter().filter(|it| is_hindrance(it) && was(it) != Some(&it.reason));
+    happened.chain(hindrances.map(|it| Note::warning(&it.reason, it.message.clone()))).collect()
+}
+
+/// Whether a condition says what keeps a campaign from going on. That writing has failed is told when it does.
+fn is_hindrance(condition: &Condition) -> bool {
+    let is_one_of = |reasons: &[Reason]| reasons.iter().any(|reason| reason.to_string() == condition.reason);
+    match condition.type_.as_str() {
+        "Stalled" => condition.status == "True",
+        "VariantsReady" => is_one_of(&HINDRANCES),
+        _ => false,
+    }
+}
+
+/// What keeps a Job from writing.
+const HINDRANCES: [Reason; 8] = [
+    Reason::JobRefused,
+    Reason::Queued,
+    Reason::QuotaExceeded,
+    Reason::PodRefused,
+    Reason::Unschedulable,
+    Reason::VolumeMissing,
+    Reason::ImageNotPulled,
+    Reason::PodNotStarted,
+];
 
 /// Whether the object's generation was carried out, or can't be: only then somebody who waits for it may go on.
 fn is_seen_to(pass: &Pass, error: Option<&Error>) -> bool {
@@ -139,7 +178,7 @@ fn answers(mode: Mode, pass: &Pass, error: Option<&Error>, before: &AdCampaignSt
     if let Some(plan) = &pass.plan {
         let healthy = answer(State::False, Reason::Healthy, "nothing needs a person");
         answers.push((Type::Stalled, plan.stalled.clone().unwrap_or(healthy)));
-        answers.push((Type::VariantsReady, plan.writing.clone()));
+        answers.push((Type::VariantsReady, job_refused(pass).map_or_else(|| plan.writing.clone(), refused)));
         answers.push((Type::Approved, plan.approved.clone()));
         answers.extend(plan.data.clone().map(|data| (Type::DataFresh, data)));
     }
@@ -147,6 +186,13 @@ fn answers(mode: Mode, pass: &Pass, error: Option<&Error>, before: &AdCampaignSt
         answers.extend(decided(mode, pass).map(|answer| (Type::Decided, answer)));
     }
     answers
+}
+
+fn refused(words: &str) -> Answer {
+    let message = format!(
+        "the API server refuses the worker's Job: {words}; ask whoever keeps that rule to let it pass: it is tried again every few seconds"
+    );
+    answer(State::False, Reason::JobRefused, &message)
 }
 
 fn ready(mode: Mode) -> [(Type, Answer); 2] {
@@ -184,7 +230,7 @@ fn is_decided(before: &AdCampaignStatus) -> bool {
 
 /// Decided once every verdict is stored and what follows from it is done.
 fn decided(mode: Mode, pass: &Pass) -> Option<Answer> {
-    let (plan, _) = (pass.plan.as_ref()?, pass.applied?);
+    let (plan, _) = (pass.plan.as_ref()?, pass.applied.as_ref()?);
     if plan.ended == Ending::Settled {
         return Some(end(mode, &plan.placements));
     }
@@ -275,14 +321,17 @@ fn summary(placements: &[PlacementStatus], mode: Mode, phase: Phase, conditions:
 
 /// The reason of the condition that matters most in a phase.
 fn telling(phase: Phase, conditions: &[Condition]) -> String {
-    let type_ = match phase {
-        Phase::Stalled => Type::Stalled,
-        Phase::Generating => Type::VariantsReady,
-        Phase::Reviewing => Type::Approved,
-        Phase::Scheduled | Phase::Running | Phase::DryRun | Phase::Suspended | Phase::Decided => {
-            Type::Decided
+    let of = |type_: Type| conditions.iter().find(|condition| condition.type_ == type_.to_string());
+    let wrong = |type_| of(type_).filter(|condition| condition.status == "False");
+    let told = match phase {
+        Phase::Stalled => of(Type::Stalled),
+        Phase::Generating => of(Type::VariantsReady),
+        Phase::Reviewing => of(Type::Approved),
+        // That no verdict is reached yet is seen beside it.
+        Phase::Running | Phase::DryRun => {
+            wrong(Type::DataFresh).or_else(|| wrong(Type::VariantsReady)).or_else(|| of(Type::Decided))
         }
+        Phase::Scheduled | Phase::Suspended | Phase::Decided => of(Type::Decided),
     };
-    let told = conditions.iter().find(|condition| condition.type_ == type_.to_string());
     told.map(|condition| condition.reason.clone()).unwrap_or_default()
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use api::{AdModel, AdReview, AdTable, AdVariant, Namespace};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -165,6 +166,14 @@ impl World {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
         Ok(pods.list(&of_job).await.step("listing the worker's pods")?.items)
+    }
+
+    /// What an object was warned of, by its UID: one of the same name before it had warnings of its own. Few are asked for, and
+    /// a watch would see those of the whole namespace.
+    pub(crate) async fn warnings(&self, namespace: &str, uid: &str) -> Result<Vec<Event>, Error> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let of_object = ListParams::default().fields(&format!("regarding.uid={uid},type=Warning"));
+        Ok(events.list(&of_object).await.step("listing the worker's events")?.items)
     }
 
     /// A ConfigMap. They are not watched: a watch would see all of them.

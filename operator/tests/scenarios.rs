@@ -18,6 +18,7 @@ use api::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use operator::Campaign;
@@ -26,8 +27,8 @@ use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{ReviewPolicy, Seen, Totals};
-use operator::plan::{Again, Generate, Plan, Settings, plan, recall};
-use operator::status::{Pass, report};
+use operator::plan::{Again, Generate, Note, Plan, Settings, Tone, plan, recall};
+use operator::status::{Pass, notes, report};
 use serde::Deserialize;
 
 const REFRESH: &str = "UPDATE=1 cargo test -p broadside-operator --test scenarios";
@@ -129,7 +130,7 @@ struct Happens {
     table_is_deleted: bool,
     /// The Job's end.
     job: Option<String>,
-    /// What the worker says at its end.
+    /// What the worker says at its end; its Job goes on, unless that has ended too.
     report: Option<Report>,
     /// What the workers of several pods say at their end.
     reports: Vec<Report>,
@@ -167,6 +168,12 @@ struct Happens {
     embedder_spec: Option<AdModelSpec>,
     /// The worker's pod has its node, and waits for its volumes.
     waits_for_volumes: bool,
+    /// The reason and words of the last warning about a Job without a pod, or a pod without its volumes.
+    warned: Option<(String, String)>,
+    /// Why the API server refuses the Job.
+    job_refused: Option<String>,
+    /// Somebody else suspends the Job, or lets it go on.
+    job_held: Option<bool>,
     /// Passes that follow.
     passes: Option<usize>,
 }
@@ -203,6 +210,7 @@ struct World {
     totals: TotalsResponse,
     ledger: Answers,
     api_server: Answers,
+    job_refused: Option<String>,
     now: Timestamp,
     /// Whether the pass was one that could but recall.
     recalled: bool,
@@ -241,6 +249,7 @@ impl World {
             totals,
             ledger: Answers::Up,
             api_server: Answers::Up,
+            job_refused: None,
             now,
             recalled: false,
         }
@@ -306,6 +315,12 @@ impl World {
         self.seen.pods.extend(step.unscheduled.as_deref().map(unscheduled));
         self.seen.pods.extend(step.waiting.as_ref().map(|(reason, words)| waiting(reason, words)));
         self.seen.pods.extend(step.waits_for_volumes.then(|| waits_for_volumes(self.now)));
+        self.seen.warnings =
+            step.warned.as_ref().map(|(reason, words)| warning(reason, words)).into_iter().collect();
+        self.job_refused = step.job_refused;
+        if let (Some(held), Some(job)) = (step.job_held, &mut self.seen.job) {
+            job.spec.get_or_insert_default().suspend = Some(held);
+        }
     }
 
     fn review(&mut self, reviews: Vec<Reviewed>) {
@@ -415,25 +430,30 @@ impl World {
     }
 
     fn end_job(&mut self, end: Option<String>, pods: Vec<Pod>) {
-        let Some(type_) = end else { return };
-        let condition = JobCondition { type_, status: "True".to_owned(), ..JobCondition::default() };
-        let job = self.seen.job.as_mut().expect("a Job runs");
         if !pods.is_empty() {
             self.seen.pods = pods;
         }
+        let Some(type_) = end else { return };
+        let condition = JobCondition { type_, status: "True".to_owned(), ..JobCondition::default() };
+        let job = self.seen.job.as_mut().expect("a Job runs");
         job.status = Some(JobStatus { conditions: Some(vec![condition]), ..JobStatus::default() });
     }
 
     fn pass(&mut self, told: &mut String) {
         let (pass, error) = self.think();
-        if let (Some(plan), Some(Applied)) = (&pass.plan, pass.applied) {
-            self.remember(plan);
+        if let (Some(plan), Some(applied)) = (&pass.plan, &pass.applied) {
+            self.remember(plan, applied);
         }
         let status = report(&self.object, &pass, error.as_ref(), self.now);
         writeln!(told, "--- {}", self.now).expect("text");
         let served = self.seen.table.as_ref().filter(|_| std::mem::take(&mut self.recalled));
         if let Some(plan) = &pass.plan {
             tell_plan(plan, told);
+        }
+        tell_notes(&notes(&self.object, &pass, &status), told);
+        if let Some(plan) = &pass.plan {
+            let Again { within, turn } = plan.again;
+            writeln!(told, "again in {:?}", turn.map_or(within, |turn| turn.min(within))).expect("text");
         }
         served.into_iter().for_each(|table| tell_table(table, told));
         if self.object.status.as_ref() == Some(&status) {
@@ -473,7 +493,7 @@ impl World {
         let pass = Pass {
             campaign: Some(campaign),
             plan: Some(plan),
-            applied: self.api_server.is_up().then_some(Applied),
+            applied: self.api_server.is_up().then(|| Applied { job_refused: self.job_refused.clone() }),
         };
         let refused = || Error::Api {
             step: "publishing the table",
@@ -503,16 +523,18 @@ impl World {
     }
 
     /// What `apply` would do to the cluster.
-    fn remember(&mut self, plan: &Plan) {
+    fn remember(&mut self, plan: &Plan, applied: &Applied) {
         self.seen.variants.extend(plan.variants.clone());
         self.seen.table = plan.table.clone().or_else(|| self.seen.table.take());
-        if let Some(Generate::Start(job)) = &plan.generate {
+        if let (Some(Generate::Start(job)), None) = (&plan.generate, &applied.job_refused) {
             self.seen.job = Some(Job { status: None, ..Job::clone(job) });
         }
-        if let (Some(pause), Some(job)) =
-            (&plan.pause, self.seen.job.as_mut().and_then(|job| job.spec.as_mut()))
-        {
-            job.suspend = Some(pause.activity == Activity::Suspended);
+        if let (Some(pause), Some(job)) = (&plan.pause, &mut self.seen.job) {
+            job.spec.get_or_insert_default().suspend = Some(pause.activity == Activity::Suspended);
+            match pause.activity {
+                Activity::Suspended => job.annotations_mut().insert(SUSPENDED.to_owned(), "true".to_owned()),
+                Activity::Active => job.annotations_mut().remove(SUSPENDED),
+            };
         }
         self.seen.winner = plan.winner.clone().or_else(|| self.seen.winner.take());
         for record in &plan.evidence {
@@ -593,6 +615,18 @@ fn written(campaign: &AdCampaign, slots: Slots, index: usize) -> AdVariant {
     AdVariant::new(&name, spec)
 }
 
+/// On a Job while the operator has it suspended.
+const SUSPENDED: &str = "broadside.dev/suspended";
+
+fn warning(reason: &str, note: &str) -> Event {
+    Event {
+        reason: Some(reason.to_owned()),
+        note: Some(note.to_owned()),
+        type_: Some("Warning".to_owned()),
+        ..Event::default()
+    }
+}
+
 fn unscheduled(message: &str) -> Pod {
     serde_json::from_value(serde_json::json!({
         "metadata": { "name": "worker-1" },
@@ -633,13 +667,14 @@ fn waiting(reason: &str, words: &str) -> Pod {
 fn ended(index: usize, mut terminated: serde_json::Value, now: Timestamp, held: u64) -> Pod {
     let held = SignedDuration::from_secs(i64::try_from(held).expect("few seconds"));
     terminated["finishedAt"] = now.to_string().into();
+    let phase = if terminated["exitCode"] == 0 { "Succeeded" } else { "Failed" };
     serde_json::from_value(serde_json::json!({
         "metadata": {
             "name": format!("worker-{}", index + 1),
             "labels": { "batch.kubernetes.io/job-completion-index": index.to_string() },
         },
         "status": {
-            "startTime": (now - held).to_string(),
+            "phase": phase, "startTime": (now - held).to_string(),
             "containerStatuses": [{
                 "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
                 "state": { "terminated": terminated },
@@ -681,11 +716,13 @@ fn tell_plan(plan: &Plan, told: &mut String) {
         let texts: Vec<_> = winner.data.iter().flatten().filter(|(key, _)| !key.ends_with("json")).collect();
         writeln!(told, "hands on {texts:?}").expect("text");
     }
-    for note in &plan.notes {
-        writeln!(told, "event {}: {}", note.reason, note.message).expect("text");
+}
+
+fn tell_notes(notes: &[Note], told: &mut String) {
+    for Note { tone, reason, message } in notes {
+        let tone = if *tone == Tone::Warning { "warning" } else { "event" };
+        writeln!(told, "{tone} {reason}: {message}").expect("text");
     }
-    let Again { within, turn } = plan.again;
-    writeln!(told, "again in {:?}", turn.map_or(within, |turn| turn.min(within))).expect("text");
 }
 
 fn tell_table(table: &AdTable, told: &mut String) {

@@ -18,7 +18,7 @@ use api::ModelWeights;
 use super::spread::spread;
 use super::{brief, labels, metadata};
 use crate::campaign::{Campaign, Generation};
-use crate::model::{Embedder, Model};
+use crate::model::{Embedder, Model, QUEUE_LABEL};
 use supply::{Files, Role, Supply};
 
 /// The worker's image, as the chart gives it.
@@ -93,8 +93,14 @@ pub fn job(campaign: &Campaign, generation: &Generation, models: &Models, image:
         ..JobSpec::default()
     };
     let spec = spread(spec, generation.pods);
-    Job { metadata: metadata(campaign, generation.job.clone()), spec: Some(spec), status: None }
+    let mut metadata = metadata(campaign, generation.job.clone());
+    let queue = writer.queue.iter().map(|queue| (QUEUE_LABEL.to_owned(), queue.clone()));
+    metadata.labels.get_or_insert_default().extend(queue);
+    Job { metadata, spec: Some(spec), status: None }
 }
+
+/// On a Job while we have it suspended: one that is suspended without it waits for somebody else, such as a queue.
+pub(crate) const SUSPENDED_BY_US: &str = "broadside.dev/suspended";
 
 fn failure_policy(supply: &Supply) -> PodFailurePolicy {
     let disruption = PodFailurePolicyRule {
@@ -124,7 +130,7 @@ fn final_exit(container: &str, statuses: &[i32]) -> PodFailurePolicyRule {
 }
 
 fn pod(campaign: &Campaign, writer: &Model, image: &WorkerImage, supply: Supply) -> PodSpec {
-    let Model { source: _, adapter, weights, resources, node_selector, tolerations } = writer;
+    let Model { source: _, adapter, weights, resources, node_selector, tolerations, queue: _ } = writer;
     let Supply { init, volumes, mounts, mut arguments } = supply;
     arguments.extend(adapter.as_ref().map(|path| format!("--adapter={path}")));
     arguments.extend((*weights == ModelWeights::Q8).then(|| "--weights=q8".to_owned()));

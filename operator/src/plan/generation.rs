@@ -1,22 +1,23 @@
 //! Is a Job needed, how does it stand, and what keeps it?
 
+mod obstacle;
+
 use std::time::Duration;
 
 use api::condition::Reason;
 use api::wire::report::{Outcome, Report};
 use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationStatus, Price};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
 use super::{
-    Answer, Ending, Generate, Note, Pause, Settings, State, ending, is_suspended, pods, spent, volumes,
+    Answer, Ending, Generate, Note, Pause, STARTED, Settings, State, ending, is_suspended, pods, spent,
 };
 use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
-use crate::model::{Embedder, Model, Source};
 use crate::objects;
-use crate::objects::job::Models;
+use crate::objects::job::{Models, SUSPENDED_BY_US};
 use crate::observe::Seen;
 
 /// How the generation of a campaign stands.
@@ -50,9 +51,6 @@ impl Written {
 
 /// While a Job runs, its pod is looked at this often: what keeps a pod from starting raises no event on the Job.
 const POD_INTERVAL: Duration = Duration::from_secs(5);
-
-/// A Job has its pod within this time, unless something refuses it.
-const POD_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The longest words of others that status takes, below the bound of its definition.
 const MESSAGE_CHARACTERS: usize = 1_000;
@@ -92,8 +90,18 @@ fn has(job: &Job, type_: &str) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
-fn has_ended(job: &Job) -> bool {
+pub(super) fn has_ended(job: &Job) -> bool {
     has(job, "Complete") || has(job, "Failed")
+}
+
+/// Whether its pods may not run.
+pub(super) fn is_stopped(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+/// Whether we suspended it; what another does with it afterwards is theirs.
+fn is_ours(job: &Job) -> bool {
+    job.annotations().contains_key(SUSPENDED_BY_US)
 }
 
 struct Look<'a> {
@@ -159,10 +167,8 @@ impl Look<'_> {
             self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
         let job = objects::job::job(self.campaign, self.generation, models, &settings.worker);
         written.generate = Some(Generate::Start(Box::new(job)));
-        written.notes.push(Note {
-            reason: "GenerationStarted",
-            message: format!("asking {} for {} variants", self.generation.model, self.generation.asked),
-        });
+        let message = format!("asking {} for {} variants", self.generation.model, self.generation.asked);
+        written.notes.push(Note::news(STARTED, message));
         written
     }
 
@@ -176,10 +182,13 @@ impl Look<'_> {
         written
     }
 
+    /// What another suspended is not ours to resume, and what another resumed, as a queue does, is not suspended against them.
     fn pause(&self, job: &Job, activity: Activity) -> Option<Pause> {
-        let stopped = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
-        let differs = stopped != (activity == Activity::Suspended);
-        differs.then(|| Pause { job: self.job_name(), activity })
+        let is_due = match activity {
+            Activity::Active => is_ours(job),
+            Activity::Suspended => !is_stopped(job) && !is_ours(job),
+        };
+        is_due.then(|| Pause { job: self.job_name(), activity })
     }
 
     fn stalled(&self, stalled: Answer) -> Written {
@@ -220,6 +229,7 @@ impl Look<'_> {
             () if !has_ended(job) => {
                 return match self.overspent(job) {
                     Some(why) => self.overspent_by(job, why),
+                    None if !complete && self.is_doomed(job) => self.without_memory(job),
                     None => self.running(job),
                 };
             }
@@ -244,8 +254,7 @@ impl Look<'_> {
     }
 
     fn running(&self, job: &Job) -> Written {
-        let obstacle = self.obstacle().or_else(|| self.no_pod(job)).or_else(|| self.not_mounted());
-        let mut written = self.writing(obstacle.unwrap_or_else(|| self.progress()));
+        let mut written = self.writing(self.obstacle(job).unwrap_or_else(|| self.progress()));
         written.generate = Some(Generate::Keep);
         written.pause = self.pause(job, Activity::Active);
         written.status = written.status.map(|status| self.with_spent_so_far(job, status));
@@ -256,6 +265,17 @@ impl Look<'_> {
         let status = self.with_spent_so_far(job, self.status(GenerationOutcome::Failed, Some(why)));
         let tokens = spent::tokens(&self.seen.pods);
         self.over(GenerationStatus { failure: Some(GenerationFailure::BudgetSpent), tokens, ..status })
+    }
+
+    /// Whether each further pod would end as the last one: it used all the memory that it may, and would use it again.
+    fn is_doomed(&self, job: &Job) -> bool {
+        let pods = &self.seen.pods;
+        pods::ran_out_of_memory(pods) && !pods::any_runs(pods) && memory_limit(job).is_some()
+    }
+
+    fn without_memory(&self, job: &Job) -> Written {
+        let status = self.with_spent_so_far(job, self.out_of_memory(job));
+        self.over(status)
     }
 
     fn with_spent_so_far(&self, job: &Job, status: GenerationStatus) -> GenerationStatus {
@@ -290,45 +310,22 @@ impl Look<'_> {
     /// The Job is stopped once it is recorded why: who reads it later finds the pods gone, and with them what they took.
     fn recorded_and_stopped(&self, recorded: &GenerationStatus) -> Written {
         let mut written = self.over(recorded.clone());
-        let spent = recorded.failure == Some(GenerationFailure::BudgetSpent);
-        let job = self.seen.job.as_ref().filter(|job| spent && !has_ended(job));
+        let ends_it =
+            matches!(recorded.failure, Some(GenerationFailure::BudgetSpent | GenerationFailure::OutOfMemory));
+        let job = self.seen.job.as_ref().filter(|job| ends_it && !has_ended(job));
         written.pause = job.and_then(|job| self.pause(job, Activity::Suspended));
         written
     }
 
     fn progress(&self) -> Answer {
-        let message = format!("{} of {} variants are written", self.delivered, self.generation.asked);
-        answer(State::False, Reason::Generating, &message)
-    }
-
-    /// What keeps a worker's pod from starting, and what helps.
-    fn obstacle(&self) -> Option<Answer> {
-        let pods::Obstacle { pod, reason, words } = pods::obstacle(&self.seen.pods)?;
-        let message = match reason {
-            Reason::Unschedulable => format!(
-                "no node takes the worker's pod: {words}; add such a node or wait for one, or change resources, nodeSelector or tolerations of AdModel {}: see kubectl describe pod {pod}",
-                self.generation.model
-            ),
-            _ => format!("the worker's pod can't start: {words}; see kubectl describe pod {pod}"),
+        let so_far = format!("{} of {} variants are written", self.delivered, self.generation.asked);
+        // Of a Job that has not ended: it starts another pod, or is about to end.
+        let failed = pods::report(&self.seen.pods).and_then(|report| report.message);
+        let message = match failed {
+            Some(why) => format!("{so_far}; a pod ended ({why}), and another goes on"),
+            None => so_far,
         };
-        Some(answer(State::False, reason, &message))
-    }
-
-    /// A Job whose pods are refused, by a quota or a policy, has none; what refused them is told on the Job.
-    fn no_pod(&self, job: &Job) -> Option<Answer> {
-        let started = job.status.as_ref()?.start_time.as_ref()?;
-        let waits = self.seen.pods.is_empty() && self.now.duration_since(started.0) > POD_WITHIN;
-        let message = format!("no pod was made for the worker: see kubectl describe job {}", job.name_any());
-        waits.then(|| answer(State::False, Reason::PodNotStarted, &message))
-    }
-
-    /// A pod whose Secret or claim is missing waits for it, and only its events say so. What it waits for is known here.
-    fn not_mounted(&self) -> Option<Answer> {
-        let writer = self.seen.model.as_ref().and_then(|it| Model::try_from(it).ok()).map(|it| it.source);
-        let embedder = self.seen.embedder.as_ref().and_then(|it| Embedder::try_from(it).ok());
-        let sources: Vec<Source> = writer.into_iter().chain(embedder.map(|it| it.source)).collect();
-        let message = volumes::missing(&self.seen.pods, &sources, self.now)?;
-        Some(answer(State::False, Reason::PodNotStarted, &message))
+        answer(State::False, Reason::Generating, &message)
     }
 
     fn out_of_memory(&self, job: &Job) -> GenerationStatus {
@@ -356,19 +353,22 @@ impl Look<'_> {
         let so_far = format!("{} of {} variants are written", status.delivered, status.asked);
         let refused = "some of it was refused: see the reasons in kubectl get advariants -o wide";
         let why = status.message.clone().unwrap_or_else(|| refused.to_owned());
-        let (answer, reason) = match status.outcome {
+        let (answer, note): (_, fn(String) -> Note) = match status.outcome {
             GenerationOutcome::Running | GenerationOutcome::Complete => {
-                (answer(State::True, Reason::Complete, &so_far), "GenerationComplete")
+                (answer(State::True, Reason::Complete, &so_far), |it| Note::news("GenerationComplete", it))
             }
             GenerationOutcome::Shortfall => {
                 let message = format!("{so_far}: {why}; a new attempt needs a new name");
-                (answer(State::False, Reason::Shortfall, &message), "GenerationShortfall")
+                let answer = answer(State::False, Reason::Shortfall, &message);
+                (answer, |it| Note::warning("GenerationShortfall", it))
             }
-            GenerationOutcome::Failed => (self.failure(&status, &so_far, &why), "GenerationFailed"),
+            GenerationOutcome::Failed => {
+                (self.failure(&status, &so_far, &why), |it| Note::warning("GenerationFailed", it))
+            }
         };
         let mut written = Written::new(Stage::Over, answer);
         if self.recorded().is_none() {
-            written.notes.push(Note { reason, message: written.answer.message.clone() });
+            written.notes.push(note(written.answer.message.clone()));
         }
         written.status = Some(status);
         written

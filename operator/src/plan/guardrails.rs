@@ -92,7 +92,7 @@ pub(super) fn take_down(
             };
             let sentence = watched.sentence(arm) + alarm;
             let message = format!("{}: {}: {sentence}", row.name, variant.name);
-            notes.push(Note { reason: "GuardrailHarm", message });
+            notes.push(Note::warning("GuardrailHarm", message));
             variant.harms.push(Harm { metric: metric.clone(), shown_at: Time(now), sentence });
         }
     }

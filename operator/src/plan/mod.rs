@@ -8,6 +8,7 @@
 //! table       the placements as one numbered table          words        figures as people read them
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
 //! guardrails  arms that do harm, by another metric          edits        other texts in place of a variant's
+//! volumes     what a pod waits for before it starts         warnings     what events say where nothing else does
 //! ```
 
 mod approval;
@@ -23,6 +24,7 @@ mod spent;
 mod table;
 mod variants;
 mod volumes;
+mod warnings;
 mod withdrawn;
 mod words;
 
@@ -46,6 +48,7 @@ use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
 pub use rounds::ROUNDS_KEPT;
+pub(crate) use warnings::unexplained;
 pub use withdrawn::{Recall, recall};
 
 /// All that one pass is to do and to say.
@@ -165,11 +168,35 @@ pub struct Reviewed {
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
+    /// Whether something is wrong.
+    pub tone: Tone,
     /// The fixed word for it.
-    pub reason: &'static str,
+    pub reason: String,
     /// What happened.
     pub message: String,
 }
+
+/// How an event is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It went on.
+    News,
+    /// It does not go on as it was meant to.
+    Warning,
+}
+
+impl Note {
+    pub(crate) fn news(reason: &str, message: String) -> Self {
+        Self { tone: Tone::News, reason: reason.to_owned(), message }
+    }
+
+    pub(crate) fn warning(reason: &str, message: String) -> Self {
+        Self { tone: Tone::Warning, reason: reason.to_owned(), message }
+    }
+}
+
+/// The event of a Job that was made.
+pub(crate) const STARTED: &str = "GenerationStarted";
 
 /// What a plan depends on beside the campaign and the world.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::wire::totals::PlacementTotals;
 use api::{
     AdVariant, OnUndecided, PlacementStatus, Provenance, RoundStatus, SegmentAllocation, TablePlacement,
-    TableRound, TableVariant, VerdictReason, VerdictStatus,
+    TableRound, TableVariant, VerdictStatus,
 };
 use experiment::{Allocation, Cell, Estimate, Remaining, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -460,20 +460,18 @@ impl Situation<'_> {
     fn notes(&self, row: &TablePlacement, why: &str, verdict: Option<&VerdictStatus>) -> Vec<Note> {
         let round = row.rounds.last().expect("a row has rounds");
         let was = self.served.and_then(|row| row.rounds.last()).map(|round| round.number);
-        let opened = (was != Some(round.number)).then(|| Note {
-            reason: "RoundOpened",
-            message: format!("{}: round {}, {why}", self.placement.name, round.number),
+        let opened = (was != Some(round.number)).then(|| {
+            let message = format!("{}: round {}, {why}", self.placement.name, round.number);
+            Note::news("RoundOpened", message)
         });
         let stored = self.before.is_some_and(|before| before.verdict.is_some());
-        let reached = verdict.filter(|_| !stored).map(|verdict| Note {
-            reason: match verdict.reason {
-                _ if self.campaign.mode == Mode::DryRun => "DryRun",
-                VerdictReason::Winner => "Winner",
-                VerdictReason::ControlWins => "ControlWins",
-                VerdictReason::NoWorthwhileDifference => "NoWorthwhileDifference",
-                VerdictReason::Inconclusive => "Inconclusive",
-            },
-            message: format!("{}: {}", self.placement.name, verdict.sentence),
+        let reached = verdict.filter(|_| !stored).map(|verdict| {
+            let message = format!("{}: {}", self.placement.name, verdict.sentence);
+            let reason = match self.campaign.mode {
+                Mode::DryRun => "DryRun".to_owned(),
+                Mode::Live => format!("{:?}", verdict.reason),
+            };
+            Note::news(&reason, message)
         });
         opened.into_iter().chain(reached).collect()
     }

@@ -13,6 +13,16 @@ use crate::objects::job::{EMBEDDER, MODEL, WORKER};
 /// Why a container waits when nothing is wrong.
 const STARTING: [&str; 3] = ["", "PodInitializing", "ContainerCreating"];
 
+/// Why a container waits whose image can't be pulled, in the words of the kubelet.
+const WITHOUT_IMAGE: [&str; 6] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "ImageInspectError",
+    "RegistryUnavailable",
+];
+
 /// What the kubelet says of a container that used more memory than it may.
 const OUT_OF_MEMORY: &str = "OOMKilled";
 
@@ -39,16 +49,23 @@ pub(super) fn obstacle(pods: &[Pod]) -> Option<Obstacle> {
 fn unscheduled(pod: &Pod) -> Option<(Reason, String)> {
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let refused = conditions.into_iter().find(|it| it.type_ == "PodScheduled" && it.status == "False")?;
-    Some((Reason::Unschedulable, refused.message.clone().unwrap_or_default()))
+    let words = refused.message.clone().unwrap_or_default();
+    let reason = match words.to_lowercase().contains("persistentvolumeclaim") {
+        true => Reason::VolumeMissing,
+        false => Reason::Unschedulable,
+    };
+    Some((reason, words))
 }
 
 fn waiting(pod: &Pod) -> Option<(Reason, String)> {
     let waiting = states(pod).find_map(|(_, state)| state.waiting.as_ref())?;
     let reason = waiting.reason.clone().unwrap_or_default();
-    let is_wrong = !STARTING.contains(&reason.as_str());
-    is_wrong.then(|| {
-        (Reason::PodNotStarted, format!("{reason}: {}", waiting.message.clone().unwrap_or_default()))
-    })
+    let words = || format!("{reason}: {}", waiting.message.clone().unwrap_or_default());
+    match reason.as_str() {
+        starting if STARTING.contains(&starting) => None,
+        pulling if WITHOUT_IMAGE.contains(&pulling) => Some((Reason::ImageNotPulled, words())),
+        _ => Some((Reason::PodNotStarted, words())),
+    }
 }
 
 /// What the workers said at their end, all together; nothing where none came so far.
@@ -68,6 +85,11 @@ fn spoken(pod: &Pod) -> Option<Report> {
     let speaks = states(pod).filter(|(container, _)| ours.contains(&container.name.as_str()));
     let mut messages = speaks.filter_map(|(_, state)| state.terminated.as_ref()?.message.as_ref());
     messages.find_map(|message| serde_json::from_str(message).ok())
+}
+
+/// Whether a pod may still write.
+pub(super) fn any_runs(pods: &[Pod]) -> bool {
+    newest(pods).any(is_running)
 }
 
 /// Whether a worker was killed for the memory that it used, and no other came after it.

@@ -2,6 +2,7 @@
 //!
 //! The tests share one cluster, each in a namespace of its own; it ends with this process.
 
+mod causes;
 mod models;
 mod rights;
 #[path = "../support/mod.rs"]
