@@ -23,7 +23,7 @@ mod schema;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::Drawing;
 use api::model_secret::endpoint::{CA, KEY, URL};
@@ -73,6 +73,9 @@ pub struct Endpoint {
     is_known: Cell<bool>,
 }
 
+/// How often it is looked whether a Secret has another key.
+const LOOK_AT_KEY: Duration = Duration::from_millis(200);
+
 /// Why an endpoint wrote no more.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
@@ -101,6 +104,9 @@ pub enum EndpointError {
         /// What it said.
         said: String,
     },
+    /// It wants another key, and the Secret has another one by now.
+    #[error("the endpoint's key was changed while copy was written: the next pod has the new one")]
+    NewKey,
     /// It serves other models.
     #[error("the endpoint has no model {model:?}: name one of {offered} in the AdModel")]
     UnknownModel {
@@ -169,7 +175,7 @@ impl EndpointError {
     /// Whether the same inputs would fail again.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        !matches!(self, Self::Runtime(_) | Self::Unavailable { .. })
+        !matches!(self, Self::Runtime(_) | Self::Unavailable { .. } | Self::NewKey)
     }
 }
 
@@ -228,9 +234,30 @@ impl Endpoint {
                     tokio::time::sleep(wait).await;
                 }
                 Err(Fault::Odd { what }) => return Err(EndpointError::NotAnEndpoint { what }),
+                Err(Fault::Lasting(error @ EndpointError::Unauthorized { .. })) => {
+                    return Err(if self.is_another_key_there().await {
+                        EndpointError::NewKey
+                    } else {
+                        error
+                    });
+                }
                 Err(Fault::Lasting(error)) => return Err(error),
             }
         }
+    }
+
+    /// Whether the key that is refused was changed: whoever changes one may revoke the old one before the new one is mounted, so
+    /// that is waited for where the old one was good.
+    async fn is_another_key_there(&self) -> bool {
+        let waits = if self.is_known.get() { self.settings.patience.key } else { Duration::ZERO };
+        let until = Instant::now() + waits;
+        while !self.client.key_has_changed() {
+            if Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(LOOK_AT_KEY).await;
+        }
+        true
     }
 
     /// An odd answer says that the address is wrong only as long as none was right.

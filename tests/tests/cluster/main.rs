@@ -3,6 +3,8 @@
 //! The tests share one cluster, each in a namespace of its own; it ends with this process.
 
 mod causes;
+mod engine;
+mod losses;
 mod models;
 mod rights;
 #[path = "../support/mod.rs"]

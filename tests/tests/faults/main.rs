@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Some are tested elsewhere: a brand's ConfigMap that is gone, people's words beside a ledger that hangs, reviews without their
-//! admission policy, decisions without an API server, and who leads, in `tests/plane/`; evicted workers, in `tests/cluster/`; keys
-//! that change, in `gateway/tests/it/`.
+//! admission policy, decisions without an API server, and who leads, in `tests/plane/`; workers that lose their key, their node or
+//! their pod, in `tests/cluster/`; a gateway's keys that change, in `gateway/tests/it/`.
 
 mod backup;
 mod clocks;

@@ -17,6 +17,8 @@ use crate::http::authorities;
 /// What is needed to reach an endpoint. No form of it shows the key.
 #[derive(Debug)]
 pub struct Access {
+    /// Where the Secret is mounted.
+    pub(super) folder: PathBuf,
     /// The address, up to and with `/v1`.
     pub(super) base: Url,
     pub(super) key: Option<Key>,
@@ -57,11 +59,10 @@ impl Access {
     pub fn open(folder: &Path) -> Result<Self, AccessError> {
         let url = read(folder, URL)?.ok_or_else(|| unread(folder, URL, io::ErrorKind::NotFound.into()))?;
         let base = parsed(folder, URL, base(&url))?;
-        // A Secret has the key in any case, so one without content says that none is wanted.
-        let key = read(folder, KEY)?.filter(|text| !text.trim().is_empty());
-        let key = key.map(|text| parsed(folder, KEY, Key::new(&text))).transpose()?;
+        let key = key(folder)?;
         let bundle = read(folder, CA)?.map(|text| parsed(folder, CA, authorities::bundle(&text)));
-        Ok(Self { base, key, authorities: bundle.transpose()?.unwrap_or_default() })
+        let authorities = bundle.transpose()?.unwrap_or_default();
+        Ok(Self { folder: folder.to_owned(), base, key, authorities })
     }
 
     /// The host, for the log.
@@ -71,7 +72,14 @@ impl Access {
     }
 }
 
+/// A Secret has the key in any case, so one without content says that none is wanted.
+pub(super) fn key(folder: &Path) -> Result<Option<Key>, AccessError> {
+    let key = read(folder, KEY)?.filter(|text| !text.trim().is_empty());
+    key.map(|text| parsed(folder, KEY, Key::new(&text))).transpose()
+}
+
 /// What is sent with every request, and shown nowhere.
+#[derive(PartialEq, Eq)]
 pub(super) struct Key(String);
 
 impl Key {

@@ -1,5 +1,6 @@
 //! One request at a time over HTTP: what is sent, how much is read, and what an answer's status means.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
@@ -8,7 +9,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::access::{Access, Key};
+use super::access::{self, Access, Key};
 use super::answer::Completion;
 use super::patience::Patience;
 use super::request::{Offer, Request};
@@ -44,13 +45,14 @@ pub(super) enum Fault {
 
 pub(super) struct Client {
     http: reqwest::Client,
+    folder: PathBuf,
     base: Url,
     key: Option<Key>,
 }
 
 impl Client {
     pub(super) fn new(access: Access, patience: &Patience) -> reqwest::Result<Self> {
-        let Access { base, key, authorities } = access;
+        let Access { folder, base, key, authorities } = access;
         // The process talks to few servers; where tests have set a provider already, theirs will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authorization = key.iter().map(|key| (AUTHORIZATION, key.header()));
@@ -66,7 +68,13 @@ impl Client {
             _ if !authorities.is_empty() => builder.tls_certs_only(authorities),
             _ => builder.tls_certs_merge(authorities::known()),
         };
-        Ok(Self { http: builder.build()?, base, key })
+        Ok(Self { http: builder.build()?, folder, base, key })
+    }
+
+    /// Whether the mounted Secret has another key by now than the one that is sent.
+    pub(super) fn key_has_changed(&self) -> bool {
+        // While it is being written it may be unreadable or away, and then it is read again.
+        access::key(&self.folder).is_ok_and(|key| key.is_some() && key != self.key)
     }
 
     /// Asks for one completion.

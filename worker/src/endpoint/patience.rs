@@ -17,6 +17,8 @@ pub struct Patience {
     pub draft: Duration,
     /// Tries of one draft.
     pub tries: u32,
+    /// For another key, where one that was good is refused.
+    pub key: Duration,
 }
 
 impl Default for Patience {
@@ -28,6 +30,8 @@ impl Default for Patience {
             backoff: Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(30) },
             draft: Duration::from_secs(600),
             tries: 10,
+            // The kubelet looks at its Secrets once a minute, and asks for what it has not heard of for as long.
+            key: Duration::from_secs(150),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What goes wrong at an endpoint, and what comes of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use worker::endpoint::EndpointError;
 
 use crate::mock::{Mock, copy, cut_off, error, ok, says, with};
-use crate::{KEY, chain, endpoint, write};
+use crate::{KEY, chain, endpoint, endpoint_of, mounted, write};
 
 #[test]
 fn what_passes_is_tried_again() {
@@ -109,6 +111,43 @@ fn what_lasts_is_said_with_its_remedy_and_without_the_key() {
         &["no OpenAI-compatible endpoint", "`url` (`broadside-endpoint-url` of the Secret)"],
     );
     check("no end", |_| says(&"x".repeat(5 << 20)), &["larger than 4 MiB"]);
+}
+
+#[test]
+fn a_key_that_is_changed_is_left_to_the_next_pod() {
+    /// Writes with a key that is refused from that request on, while another key is mounted or not.
+    fn refused(from: usize, changes: fn(&Path)) -> EndpointError {
+        let secret = mounted(&[("key", KEY)]);
+        let key = secret.path().join("key");
+        let mock = Mock::new(move |number, _| {
+            if number < from {
+                return copy();
+            }
+            changes(&key);
+            error(401, "no such key")
+        });
+        std::fs::write(secret.path().join("url"), &mock.url).expect("written");
+        write(&endpoint_of(&secret, 1), 2).expect_err("no key is good any more")
+    }
+    let new = |key: &Path| std::fs::write(key, "another-Key").expect("written");
+    for from in [0, 1] {
+        let error = refused(from, new);
+        assert!(matches!(error, EndpointError::NewKey) && !error.is_lasting(), "{from}: {error}");
+    }
+    let late = |key: &Path| {
+        let key = key.to_owned();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            // Who did not wait for it is gone by then, and the folder too.
+            let _gone = std::fs::write(key, "another-Key");
+        });
+    };
+    let error = refused(1, late);
+    assert!(matches!(error, EndpointError::NewKey), "where it was good, another is waited for: {error}");
+    for (from, changes) in [(0, late as fn(&Path)), (1, |_: &Path| {})] {
+        let error = refused(from, changes);
+        assert!(error.is_lasting(), "{from}: {error}");
+    }
 }
 
 #[test]

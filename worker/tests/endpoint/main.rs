@@ -30,6 +30,7 @@ const QUICK: Patience = Patience {
     backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(5) },
     draft: Duration::from_secs(20),
     tries: 4,
+    key: Duration::from_millis(500),
 };
 
 /// A mounted Secret.
