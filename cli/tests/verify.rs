@@ -56,7 +56,8 @@ impl World {
         let made = plan(&self.object, &campaign, &self.seen, &settings, self.now);
         self.seen.variants.extend(made.variants.clone());
         self.seen.table = made.table.clone().or_else(|| self.seen.table.take());
-        let pass = Pass { campaign: Some(campaign), plan: Some(made.clone()), applied: Some(Applied) };
+        let pass =
+            Pass { campaign: Some(campaign), plan: Some(made.clone()), applied: Some(Applied::default()) };
         self.object.status = Some(report(&self.object, &pass, None, self.now));
         made
     }

@@ -136,7 +136,7 @@ impl Online {
         let plan = plan(&self.object, &campaign, &self.seen, &settings, self.now);
         self.seen.variants.extend(plan.variants.clone());
         self.seen.table = plan.table.clone().or_else(|| self.seen.table.take());
-        let pass = Pass { campaign: Some(campaign), plan: Some(plan), applied: Some(Applied) };
+        let pass = Pass { campaign: Some(campaign), plan: Some(plan), applied: Some(Applied::default()) };
         let status = report(&self.object, &pass, None, self.now);
         let placement = status.placements[0].clone();
         self.object.status = Some(status);

@@ -40,7 +40,6 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::campaign::{Activity, Campaign, Copy};
-use serde::Deserialize;
 use crate::objects::evidence;
 use crate::objects::job::WorkerImage;
 use crate::objects::winner::{Ended, Gone, holds, winner};
@@ -48,6 +47,7 @@ use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
 pub use rounds::ROUNDS_KEPT;
+use serde::Deserialize;
 pub(crate) use warnings::unexplained;
 pub use withdrawn::{Recall, recall};
 

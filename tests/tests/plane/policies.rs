@@ -180,6 +180,7 @@ async fn a_campaign_that_asks_for_less_than_a_policy_is_refused_with_field_and_r
         )
         .await?;
     budgets(&stage).await?;
+    tokens(&stage).await?;
     each_placement(&stage).await
 }
 
@@ -206,6 +207,22 @@ async fn budgets(stage: &Stage) -> anyhow::Result<()> {
                 takes("all of it", generation(&json!({"gpuSeconds": 3600, "duration": "36h"}))),
                 takes("less", generation(&json!({"gpuSeconds": 9, "duration": "1d45s"}))),
                 takes("no model, no budget", json!({})),
+            ],
+        )
+        .await
+}
+
+async fn tokens(stage: &Stage) -> anyhow::Result<()> {
+    let policy = json!({"generation": {"maximumBudget": {"tokens": 50_000}}});
+    let most =
+        "spec.generation.budget.tokens is 50001, and AdPolicy platform asks for 50000 at most: write that";
+    stage
+        .check(
+            &policy,
+            &[
+                refuses("no bound", generation(&json!({"gpuSeconds": 9})), "budget.tokens is not set, and"),
+                refuses("a higher one", generation(&json!({"tokens": 50_001})), most),
+                takes("the bound", generation(&json!({"tokens": 50_000}))),
             ],
         )
         .await
