@@ -20,5 +20,6 @@ mod schemas;
 mod scope;
 mod server;
 mod transitions;
+mod upgrade;
 mod visitors;
 mod waits;

@@ -1,5 +1,6 @@
 //! An API server of one test's own, with our definitions.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,11 +28,16 @@ impl Server {
 
     /// The same with a configuration of its own.
     pub(crate) async fn start_as(config: ControlPlaneConfig) -> anyhow::Result<Self> {
-        // Whoever installed one before was a test of ours.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let server = Self(ControlPlane::start(config).await?);
+        let server = Self::bare(config).await?;
         define(&server.client().await?).await?;
         Ok(server)
+    }
+
+    /// A server that knows nothing of ours.
+    pub(crate) async fn bare(config: ControlPlaneConfig) -> anyhow::Result<Self> {
+        // Whoever installed one before was a test of ours.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self(ControlPlane::start(config).await?))
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -54,11 +60,14 @@ impl Server {
         Ok(Client::try_from(config)?)
     }
 
-    /// A kubeconfig of another user, in that folder.
+    /// A kubeconfig of another user, in that folder, which speaks as from a pod.
     pub(crate) fn kubeconfig_of(&self, user: &str, folder: &Path) -> anyhow::Result<PathBuf> {
         let mut config = Kubeconfig::read_from(self.kubeconfig())?;
         for named in &mut config.auth_infos {
-            named.auth_info.get_or_insert_default().impersonate = Some(user.to_owned());
+            let user_info = named.auth_info.get_or_insert_default();
+            user_info.impersonate = Some(user.to_owned());
+            let pod = ("authentication.kubernetes.io/pod-name".to_owned(), vec!["pod".to_owned()]);
+            user_info.impersonate_user_extra = Some(HashMap::from([pod]));
         }
         // A colon would part two files in KUBECONFIG.
         let path = folder.join(user.replace(':', "-"));
