@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Harm, Origin, Provenance, Slots, VerdictStatus};
+use crate::{Harm, Origin, Provenance, Safety, Slots, VerdictStatus};
 
 /// The record of one placement's verdict: the totals of that moment, and the copy that they are about.
 ///
@@ -73,6 +73,39 @@ pub struct EvidenceVariant {
     /// What guardrails had shown of it by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub harms: Vec<Harm>,
+    /// How strong the evidence about it was; nothing of the control, and in records of before it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_values: Option<EValues>,
+    /// The same of its harm, for each guardrail whose sums could be trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailEValues>,
+}
+
+/// The evidence about a variant at the look that decided: natural logarithms of e-values, in decimals.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EValues {
+    /// Against "it is as good as the control".
+    pub log_e: String,
+    /// What that had to reach, among all variants of its generation.
+    pub log_threshold: String,
+    /// Against "it is better by the worthwhile lift", where one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_e_not_worthwhile: Option<String>,
+}
+
+/// The evidence about a variant's harm, by one guardrail.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardrailEValues {
+    /// The guardrail's metric.
+    pub metric: String,
+    /// What could be said.
+    pub safety: Safety,
+    /// Against "within the limit".
+    pub log_e_harm: String,
+    /// Against "at the limit or beyond".
+    pub log_e_safe: String,
 }
 
 impl Evidence {

@@ -45,7 +45,7 @@ pub use campaign_status::{
     AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, GuardrailFigures, LiftStatus,
     Phase, PlacementStatus, RoundStatus, Safety, Summary, VariantFigures, VerdictReason, VerdictStatus,
 };
-pub use evidence::{Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant};
+pub use evidence::{EValues, Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, GuardrailEValues};
 pub use landing_page::{LandingPage, LandingPageError};
 pub use model::{
     AdModel, AdModelSpec, EndpointSource, HuggingFaceSource, ImageSource, ModelAdapter, ModelCache,

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! record    a ConfigMap ──▶ evidence, and what is handed on       recount   evidence ──▶ the verdict, or where it differs
+//! strength  evidence ──▶ its e-values, or where they differ
 //! edit      a file, a place in it, a text ──▶ the file            promote   what is handed on ──▶ files and a message
 //! ```
 
@@ -10,6 +11,7 @@ mod edit;
 mod promote;
 mod record;
 mod recount;
+mod strength;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ pub use promote::{Draft, Promoted, draft, message};
 pub(crate) use promote::{PromoteArgs, promote};
 pub use record::{HandedOn, Record, RecordError, records};
 pub use recount::{Difference, Recount, recount};
+pub use strength::Lack;
 
 /// Reach a verdict again from its evidence, without a cluster.
 ///
@@ -93,6 +96,9 @@ fn tell(evidence: &Evidence, found: &Recount) -> String {
     text.push_str(&format!("  {}\n", verdict.sentence));
     for difference in &found.differences {
         text.push_str(&format!("  DIFFERS: {difference}\n"));
+    }
+    for lack in &found.lacks {
+        text.push_str(&format!("  it lacks {lack}: that was not recounted\n"));
     }
     if found.differences.is_empty() {
         text.push_str(&format!(

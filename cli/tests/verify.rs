@@ -1,11 +1,13 @@
 //! Verdicts of the operator's own plan are reached again from their evidence, and what was changed in one is found.
 
-use api::wire::totals::{CellTotals, CovariateTotals, LateTotals, PlacementTotals, TotalsResponse};
+use api::wire::totals::{
+    CellTotals, CovariateTotals, GuardrailTotals, LateTotals, PlacementTotals, TotalsResponse,
+};
 use api::{
     AdCampaign, AdReview, AdReviewSpec, AdTable, AdVariant, CampaignIdentity, Decision, Evidence,
-    ReviewedVariant,
+    ReviewedVariant, Safety, TablePlacement, TableVariant,
 };
-use cli::gitops::{Difference, Record, RecordError, draft, message, records, recount};
+use cli::gitops::{Difference, Lack, Record, RecordError, draft, message, records, recount};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -64,13 +66,104 @@ impl World {
 
     /// Counts this much of each arm in every segment, and looks a day later.
     fn count(&mut self, counted: &[Counted]) -> Plan {
+        self.count_watched(counted, &[])
+    }
+
+    /// The same, and of guardrails.
+    fn count_watched(&mut self, counted: &[Counted], watched: &[(&str, &[Counted])]) -> Plan {
         let table: &AdTable = self.seen.table.as_ref().expect("a table");
         let row = &table.spec.placements[0];
-        let round = row.rounds.last().expect("a round");
-        let segments = round.allocations.iter().flat_map(|allocation| &allocation.segments);
-        let cells = segments.flat_map(|segment| {
-            row.variants.iter().zip(counted).map(
-                |(variant, &(exposures, rewards, squared_rewards, before))| CellTotals {
+        let of_guardrail = |(metric, counted): &(&str, &[Counted])| GuardrailTotals {
+            metric: (*metric).to_owned(),
+            pending_exposures: 0,
+            cells: cells(row, counted),
+        };
+        let counted = PlacementTotals {
+            name: row.name.clone(),
+            seed: row.seed,
+            pending_exposures: 0,
+            cells: cells(row, counted),
+            guardrails: watched.iter().map(of_guardrail).collect(),
+        };
+        let mut placements = match std::mem::take(&mut self.seen.totals) {
+            Totals::Known(known) => known.placements,
+            Totals::NotAsked | Totals::Deferred | Totals::Unreachable(_) => Vec::new(),
+        };
+        match placements.first_mut() {
+            Some(known) => {
+                known.cells.extend(counted.cells);
+                for (known, counted) in known.guardrails.iter_mut().zip(counted.guardrails) {
+                    known.cells.extend(counted.cells);
+                }
+            }
+            None => placements.push(counted),
+        }
+        self.now += SignedDuration::from_hours(24);
+        self.seen.totals =
+            Totals::Known(TotalsResponse { campaign: "u".to_owned(), as_of: self.now, placements });
+        self.pass()
+    }
+
+    /// A person writes another headline in place of one.
+    fn edit(&mut self, headline: &str, other: &str) {
+        let texts = |slots: &api::Slots| {
+            let mut texts = slots.clone();
+            texts.insert("headline".to_owned(), other.to_owned());
+            texts
+        };
+        self.review(headline, Decision::Edit, Some(&texts));
+        // It is out, and then the other is in.
+        self.pass();
+        self.pass();
+    }
+
+    /// A person approves a variant, whatever guardrails showed before.
+    fn approve(&mut self, headline: &str) -> Plan {
+        self.now += SignedDuration::from_secs(1);
+        self.review(headline, Decision::Approve, None);
+        self.pass()
+    }
+
+    fn review(
+        &mut self,
+        headline: &str,
+        decision: Decision,
+        texts: Option<&dyn Fn(&api::Slots) -> api::Slots>,
+    ) {
+        self.seen.review_policy = ReviewPolicy::Since(Timestamp::UNIX_EPOCH);
+        let is_meant = |it: &&AdVariant| it.spec.slots["headline"] == headline;
+        let variant = self.seen.variants.iter().find(is_meant).expect("a variant");
+        let digest = api::name::copy_digest(&variant.spec.slots);
+        let spec = AdReviewSpec {
+            campaign: CampaignIdentity { name: "trail".to_owned(), uid: "u".to_owned() },
+            variants: vec![ReviewedVariant { name: variant.name_any(), digest }],
+            decision,
+            texts: texts.map(|texts| texts(&variant.spec.slots)),
+            reviewer: "alice".to_owned(),
+            on_behalf_of: None,
+            reason: None,
+        };
+        let mut review = AdReview::new(&format!("{decision:?}"), spec);
+        review.metadata.creation_timestamp = Some(Time(self.now));
+        self.seen.reviews.push(review);
+    }
+
+    /// The winner's ConfigMap, once the verdict is stored.
+    fn handed_on(&mut self, reached: &Plan) -> ConfigMap {
+        let record = reached.evidence.first().expect("a verdict").data.clone().expect("a record");
+        self.seen.evidence.insert("hero".to_owned(), record["evidence.json"].clone());
+        self.pass().winner.expect("it is settled")
+    }
+}
+
+/// So much of each arm in every segment of the round in force.
+fn cells(row: &TablePlacement, counted: &[Counted]) -> Vec<CellTotals> {
+    let round = row.rounds.last().expect("a round");
+    let segments = round.allocations.iter().flat_map(|allocation| &allocation.segments);
+    let of_segment = |segment: &String| {
+        let of_arm =
+            |(variant, &(exposures, rewards, squared_rewards, before)): (&TableVariant, &Counted)| {
+                CellTotals {
                     round: round.number,
                     segment: segment.clone(),
                     variant: variant.name.clone(),
@@ -86,61 +179,11 @@ impl World {
                     }),
                     late: LateTotals::default(),
                     unconfirmed_clicks: 0,
-                },
-            )
-        });
-        let counted = PlacementTotals {
-            name: row.name.clone(),
-            seed: row.seed,
-            pending_exposures: 0,
-            cells: cells.collect(),
-            guardrails: Vec::new(),
-        };
-        let mut placements = match std::mem::take(&mut self.seen.totals) {
-            Totals::Known(known) => known.placements,
-            Totals::NotAsked | Totals::Deferred | Totals::Unreachable(_) => Vec::new(),
-        };
-        match placements.first_mut() {
-            Some(known) => known.cells.extend(counted.cells),
-            None => placements.push(counted),
-        }
-        self.now += SignedDuration::from_hours(24);
-        self.seen.totals =
-            Totals::Known(TotalsResponse { campaign: "u".to_owned(), as_of: self.now, placements });
-        self.pass()
-    }
-
-    /// A person writes another headline in place of one.
-    fn edit(&mut self, headline: &str, other: &str) {
-        self.seen.review_policy = ReviewPolicy::Since(Timestamp::UNIX_EPOCH);
-        let is_meant = |it: &&AdVariant| it.spec.slots["headline"] == headline;
-        let variant = self.seen.variants.iter().find(is_meant).expect("a variant");
-        let mut texts = variant.spec.slots.clone();
-        texts.insert("headline".to_owned(), other.to_owned());
-        let digest = api::name::copy_digest(&variant.spec.slots);
-        let spec = AdReviewSpec {
-            campaign: CampaignIdentity { name: "trail".to_owned(), uid: "u".to_owned() },
-            variants: vec![ReviewedVariant { name: variant.name_any(), digest }],
-            decision: Decision::Edit,
-            texts: Some(texts),
-            reviewer: "alice".to_owned(),
-            on_behalf_of: None,
-            reason: None,
-        };
-        let mut review = AdReview::new("edit", spec);
-        review.metadata.creation_timestamp = Some(Time(self.now));
-        self.seen.reviews.push(review);
-        // It is out, and then the other is in.
-        self.pass();
-        self.pass();
-    }
-
-    /// The winner's ConfigMap, once the verdict is stored.
-    fn handed_on(&mut self, reached: &Plan) -> ConfigMap {
-        let record = reached.evidence.first().expect("a verdict").data.clone().expect("a record");
-        self.seen.evidence.insert("hero".to_owned(), record["evidence.json"].clone());
-        self.pass().winner.expect("it is settled")
-    }
+                }
+            };
+        row.variants.iter().zip(counted).map(of_arm).collect::<Vec<_>>()
+    };
+    segments.flat_map(of_segment).collect()
 }
 
 fn yaml(config: &ConfigMap) -> String {
@@ -257,7 +300,7 @@ fn a_verdict_is_reached_again_from_its_evidence() {
         let [record] = &found[..] else { panic!("one placement, {found:?}") };
         assert_eq!(format!("{:?}", record.evidence.verdict.reason), expected);
         let recounted = recount(record);
-        assert_eq!(recounted.differences, [], "{config}");
+        assert_eq!((&recounted.differences[..], &recounted.lacks[..]), (&[][..], &[][..]), "{config}");
         assert!(recounted.people > 0 && recounted.rounds > 0);
         // The file of evidence alone, as it may be committed.
         let alone = record.evidence.to_text();
@@ -378,6 +421,116 @@ fn what_was_changed_is_found() {
         handed_on.slots.insert("headline".to_owned(), "Free shoes".to_owned());
     };
     check(&other, &|found| matches!(found, Difference::Texts(_)));
+}
+
+/// A metric, and two guardrails with windows of their own.
+const GUARDED: &str = "{name: view, kind: Binary, window: 30m}, guardrails: [\
+    {metric: {name: bounce, kind: Binary, window: 5m}, maximumIncrease: 50%}, \
+    {metric: {name: refund, kind: Value, cap: \"80\", window: 1d}, maximumIncrease: 100%}]";
+
+/// The second challenger drives people away, and the first one wins.
+fn guarded() -> (World, Plan) {
+    let mut world = World::new(GUARDED, "");
+    let refunds = [(1900, 800.0, 9000.0, None), (3800, 1600.0, 18000.0, None), (3800, 1610.0, 18100.0, None)];
+    let bounces = [binary(2000, 200), binary(4000, 404), binary(4000, 1200)];
+    let views = [binary(2000, 100), binary(4000, 420), binary(4000, 190)];
+    let reached = world.count_watched(&views, &[("bounce", &bounces), ("refund", &refunds)]);
+    (world, reached)
+}
+
+#[test]
+fn harm_and_the_strength_of_all_evidence_are_reached_again_and_what_was_changed_is_found() {
+    let (mut world, reached) = guarded();
+    let config = world.handed_on(&reached);
+    let [record] = &read(&yaml(&config))[..] else { panic!("one placement") };
+    let recounted = recount(record);
+    assert_eq!((&recounted.differences[..], &recounted.lacks[..]), (&[][..], &[][..]), "{config:?}");
+    let [control, won, harmful] = &record.evidence.variants[..] else { panic!("three variants") };
+    assert!(control.e_values.is_none() && won.e_values.is_some());
+    assert_eq!([won, harmful].map(|it| it.guardrails[0].safety), [Safety::Safe, Safety::Harmful]);
+    assert_eq!((harmful.harms.len(), harmful.guardrails.len()), (1, 2));
+
+    let check = |change: &dyn Fn(&mut Evidence), expected: &dyn Fn(&Difference) -> bool| {
+        let mut changed = record.clone();
+        change(&mut changed.evidence);
+        changed.handed_on = None;
+        let differences = recount(&changed).differences;
+        assert!(differences.iter().any(expected), "{differences:?}");
+    };
+    let of = |expected: &'static str| move |found: &Difference| matches!(found, Difference::Variant { figure, .. } if figure == expected);
+    let e_values = |it: &mut Evidence| it.variants[1].e_values.clone().expect("it is not the control");
+    let more = |text: &str| format!("{}9", &text[..text.len() - 1]);
+    check(
+        &|it| it.variants[1].e_values = Some(api::EValues { log_e: more("1.234"), ..e_values(it) }),
+        &of("ln e"),
+    );
+    let reach = |it: &mut Evidence| {
+        it.variants[2].e_values = Some(api::EValues { log_threshold: "0.100".to_owned(), ..e_values(it) });
+    };
+    check(&reach, &of("what ln e has to reach"));
+    let worthwhile = |it: &mut Evidence| {
+        it.variants[1].e_values = Some(api::EValues { log_e_not_worthwhile: None, ..e_values(it) });
+    };
+    check(&worthwhile, &of("ln e against the worthwhile lift"));
+    check(&|it| it.variants[2].e_values = None, &of("ln e"));
+    check(&|it| it.variants[2].guardrails[0].log_e_harm = "1.000".to_owned(), &of("harm by bounce"));
+    check(&|it| it.variants[1].guardrails[1].safety = Safety::Harmful, &of("harm by refund"));
+    check(&|it| it.variants[1].guardrails.clear(), &of("harm by refund"));
+    let harm = |found: Safety| move |it: &Difference| matches!(it, Difference::Harm { metric, found: of, .. } if metric == "bounce" && *of == found);
+    check(&|it| it.variants[2].harms.clear(), &harm(Safety::Harmful));
+    let slandered = |it: &mut Evidence| it.variants[1].harms = it.variants[2].harms.clone();
+    check(&slandered, &harm(Safety::Safe));
+    let bounces = |it: &mut Evidence, sum: &str| {
+        let name = it.variants[2].name.clone();
+        let bounces = &mut it.totals["rounds"][0]["totals"][&name]["guardrails"]["bounce"];
+        assert_eq!(bounces["sum"], "1200");
+        (bounces["sum"], bounces["sumSquares"]) = (sum.into(), sum.into());
+    };
+    check(&|it| bounces(it, "1201"), &of("harm by bounce"));
+    check(&|it| bounces(it, "400"), &harm(Safety::Safe));
+    check(&|it| bounces(it, "5000"), &|found| matches!(found, Difference::Totals(_)));
+    let limit = |it: &mut Evidence| it.totals["guardrails"][0]["maximumIncrease"] = "60%".into();
+    check(&limit, &of("harm by bounce"));
+}
+
+/// Records of operators that wrote down neither e-values nor what guardrails counted.
+#[test]
+fn a_record_of_before_is_reached_again_and_what_it_lacks_is_told() {
+    let (mut world, reached) = guarded();
+    let mut record = read(&yaml(&world.handed_on(&reached))).remove(0);
+    record.handed_on = None;
+    let evidence = &mut record.evidence;
+    evidence.totals.as_object_mut().expect("totals").remove("guardrails");
+    for round in evidence.totals["rounds"].as_array_mut().expect("rounds") {
+        for sums in round["totals"].as_object_mut().expect("totals").values_mut() {
+            sums.as_object_mut().expect("sums").remove("guardrails");
+        }
+    }
+    for variant in &mut evidence.variants {
+        (variant.e_values, variant.guardrails) = (None, Vec::new());
+    }
+    let recounted = recount(&record);
+    assert_eq!(recounted.differences, []);
+    assert_eq!(recounted.lacks, [Lack::EValues, Lack::Guardrail("bounce".to_owned())]);
+}
+
+/// What people brought back in spite of its harm may win, and its harm stays in the record.
+#[test]
+fn a_winner_that_was_brought_back_is_reached_again() {
+    let mut world = World::new(GUARDED, "");
+    // The first challenger brings views, and drives people away.
+    let part = |parts: [u64; 3]| {
+        [0, 1, 2].map(|arm| binary([4000, 8000, 8000][arm], [4000, 8000, 8000][arm] / parts[arm]))
+    };
+    let watched = [("bounce", &part([10, 2, 10])[..]), ("refund", &part([50, 50, 50])[..])];
+    let taken_out = world.count_watched(&part([20, 12, 20]), &watched);
+    assert!(taken_out.evidence.is_empty(), "who is out can't win");
+    let reached = world.approve("Trail");
+    let [record] = &read(&yaml(&world.handed_on(&reached)))[..] else { panic!("one placement") };
+    let won = record.evidence.variants.iter().find(|it| it.slots["headline"] == "Trail").expect("a variant");
+    assert_eq!(record.evidence.verdict.winner.as_ref(), Some(&won.name));
+    assert!(won.harms.len() == 1 && won.guardrails[0].safety == Safety::Harmful, "{won:?}");
+    assert_eq!(recount(record).differences, []);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use api::figure::{loss, signed};
-use api::{Evidence, EvidenceVariant, LiftStatus, VerdictReason, VerdictStatus};
+use api::{Evidence, EvidenceVariant, LiftStatus, Safety, VerdictReason, VerdictStatus};
 use experiment::Verdict;
 
 use super::record::{HandedOn, Record};
+use super::strength::{self, Lack};
 use crate::offline::Question;
 
 /// What came of it.
@@ -18,6 +19,8 @@ pub struct Recount {
     pub rounds: usize,
     /// Where record and recount differ.
     pub differences: Vec<Difference>,
+    /// What the record does not have, so that nothing could be held against it.
+    pub lacks: Vec<Lack>,
 }
 
 /// What is not as the record says.
@@ -40,6 +43,26 @@ pub enum Difference {
         /// What was found.
         found: String,
     },
+    /// A figure of a variant differs.
+    Variant {
+        /// The variant.
+        name: String,
+        /// Which figure.
+        figure: String,
+        /// What the record says.
+        recorded: String,
+        /// What was found.
+        found: String,
+    },
+    /// The harm of a variant is not what its guardrail's sums show.
+    Harm {
+        /// The variant.
+        name: String,
+        /// The guardrail's metric.
+        metric: String,
+        /// What they show.
+        found: Safety,
+    },
     /// The verdict that is handed on is not the record's.
     HandedOn,
     /// The digest that the verdict names is not that of the record.
@@ -59,6 +82,12 @@ impl fmt::Display for Difference {
             Self::Totals(why) => write!(f, "the totals can't be estimated from: {why}"),
             Self::Figure { name, recorded, found } => {
                 write!(f, "{name} is {found}, and the record says {recorded}")
+            }
+            Self::Variant { name, figure, recorded, found } => {
+                write!(f, "{figure} of {name} is {found}, and the record says {recorded}")
+            }
+            Self::Harm { name, metric, found } => {
+                write!(f, "by {metric} {name} is {found:?}, and the record's harms say otherwise")
             }
             Self::HandedOn => f.write_str("the verdict that is handed on is another one than the record's"),
             Self::Record => f.write_str("the verdict names another record: this one was changed"),
@@ -138,20 +167,33 @@ fn totals(evidence: &Evidence) -> Recount {
     compare("the verdict", format!("{:?}", recorded.reason), said(&verdict));
     compare("what is served", recorded.served.clone(), served(evidence, &question, &verdict));
     if let (Verdict::Winner { arm, evidence: shown }, VerdictReason::Winner) = (&verdict, recorded.reason) {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let lift = LiftStatus {
             shrunken: signed(shown.lift_shrunken),
             lower: signed(shown.lift_anytime.low),
             upper: signed(shown.lift_anytime.high),
         };
-        compare("the winner", text(&recorded.winner), question.name(*arm).to_owned());
+        compare("the winner", text(recorded.winner.as_ref()), question.name(*arm).to_owned());
         let shown_people = shown.exposures + shown.control_exposures;
         compare("the people", recorded.samples.to_string(), shown_people.to_string());
-        compare("the p-value", text(&recorded.p_value), format!("{:.1e}", shown.adjusted_p_value));
+        compare("the p-value", text(recorded.p_value.as_ref()), format!("{:.1e}", shown.adjusted_p_value));
         compare("the lift", recorded.lift.as_ref().map(lifted).unwrap_or_default(), lifted(&lift));
-        compare("the expected loss", text(&recorded.expected_loss), loss(shown.relative_loss));
+        compare("the expected loss", text(recorded.expected_loss.as_ref()), loss(shown.relative_loss));
     }
-    Recount { people: i64::try_from(people).unwrap_or(i64::MAX), rounds: question.rounds(), differences }
+    differences.extend(strength::differences(evidence, &question, &estimate));
+    if !matches!(verdict, Verdict::Unhealthy(_)) {
+        // On numbers that can't be trusted nothing is taken out.
+        differences.extend(strength::harms(evidence, &question));
+    }
+    Recount {
+        people: i64::try_from(people).unwrap_or(i64::MAX),
+        rounds: question.rounds(),
+        differences,
+        lacks: strength::lacks(evidence, &question),
+    }
+}
+
+fn text(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_default()
 }
 
 /// What the verdict lets be served: its winner; else the control, or, where time was up, also the one that leads. After a dry run

@@ -46,6 +46,8 @@ pub struct Question {
     /// Whether the last round goes on.
     pub(super) is_open: bool,
     pub(super) design: Design,
+    /// The same, in which harm keeps nobody from winning.
+    unguarded: Design,
     pub(super) guardrails: Vec<Watched>,
     pub(super) plan: Plan,
     /// Read once it is asked for: an estimate needs none, and the defaults do not fit every number of variants.
@@ -102,7 +104,8 @@ impl Question {
         }
     }
 
-    /// What is known of a randomized experiment, and what it allows one to say.
+    /// What is known of a randomized experiment, and what it allows one to say. Whom harm keeps from winning the document says by
+    /// `retired`: people may have brought a variant back in spite of what guardrails show.
     ///
     /// # Errors
     /// When who was shown what was not drawn by known shares.
@@ -110,7 +113,15 @@ impl Question {
         if self.basis != Basis::Randomized {
             return Err(Fault::at(&"basis", Problem::NotAllocated(self.basis.as_str())));
         }
-        answer::judged(self)
+        answer::judged(&Self { design: self.unguarded.clone(), guardrails: Vec::new(), ..self.clone() })
+    }
+
+    /// What is known of each variant's harm: the guardrail's metric, the variant, and the evidence.
+    pub fn guarded(&self) -> impl Iterator<Item = (&str, &str, Guarded)> {
+        self.guardrails.iter().flat_map(|watched| {
+            let known = self.names.iter().zip(&watched.arms);
+            known.filter_map(|(name, arm)| Some((watched.name.as_str(), name.as_str(), (*arm)?)))
+        })
     }
 
     /// What an arm is called.
@@ -182,6 +193,7 @@ pub(super) fn read(document: Document) -> Result<Question, Fault> {
     let Cells { cells, numbers, segments, in_force, watched, rounds, plan } =
         Cells::of(&document, &arms, metric.kind, &watches)?;
     let guardrails = guardrails::watched(watches, &watched, &design)?;
+    let unguarded = design.clone();
     let design = guardrails.iter().fold(design, |design, watched| design.without_harmful(&watched.arms));
     let Fields(metric) = document.metric;
     Ok(Question {
@@ -199,6 +211,7 @@ pub(super) fn read(document: Document) -> Result<Question, Fault> {
         in_force,
         is_open: document.rounds.iter().any(|round| round.open),
         design,
+        unguarded,
         guardrails,
         plan,
         policy: document.policy.0,

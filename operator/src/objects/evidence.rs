@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, Origin, Percent, Provenance, TablePlacement,
-    TableVariant, VerdictStatus,
+    EValues, Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, GuardrailEValues, Origin, Percent,
+    Provenance, TablePlacement, TableVariant, VerdictStatus,
 };
-use experiment::{Direction, Stopping, Totals};
+use experiment::{AgainstControl, Direction, Estimate, Guarded, Safety, Stopping, Totals};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Map, Value, json};
 
 use super::metadata;
-use crate::campaign::{Campaign, Mode, Placement};
+use crate::campaign::{Campaign, Guardrail, Mode, Placement};
 
 /// What was counted in one round and segment.
 #[derive(Clone, Debug)]
@@ -25,6 +25,17 @@ pub struct CountedCell<'a> {
     pub cell: experiment::Cell,
 }
 
+/// What was counted of a guardrail's metric.
+#[derive(Clone, Debug)]
+pub struct GuardedCells<'a> {
+    /// The guardrail.
+    pub guardrail: &'a Guardrail,
+    /// In the rounds and segments of the placement's own metric.
+    pub counted: Vec<CountedCell<'a>>,
+    /// What is known of each arm's harm.
+    pub arms: &'a [Option<Guarded>],
+}
+
 /// What a verdict is reached on.
 pub struct Grounds<'a> {
     /// The campaign.
@@ -35,6 +46,10 @@ pub struct Grounds<'a> {
     pub row: &'a TablePlacement,
     /// What was counted, the oldest round first.
     pub counted: &'a [CountedCell<'a>],
+    /// What is known of it.
+    pub estimate: &'a Estimate,
+    /// What was counted of guardrails, and what that says.
+    pub guarded: &'a [GuardedCells<'a>],
     /// How long the experiment has run.
     pub elapsed: SignedDuration,
     /// How long it may run at most.
@@ -49,7 +64,7 @@ pub const KEY: &str = "evidence.json";
 /// The record of a verdict.
 pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
     let Grounds { campaign, placement, row, written, .. } = grounds;
-    let variant = |variant: &TableVariant| {
+    let variant = |(arm, variant): (usize, &TableVariant)| {
         let (origin, provenance) = written(variant);
         EvidenceVariant {
             name: variant.name.clone(),
@@ -59,6 +74,8 @@ pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
             origin,
             provenance,
             harms: variant.harms.clone(),
+            e_values: grounds.estimate.arms[arm].against_control.as_ref().map(e_values),
+            guardrails: grounds.guarded.iter().filter_map(|guarded| guarded.e_values(arm)).collect(),
         }
     };
     Evidence {
@@ -73,8 +90,54 @@ pub fn evidence(grounds: &Grounds<'_>, verdict: &VerdictStatus) -> Evidence {
         seed: row.seed,
         dry_run: campaign.mode == Mode::DryRun,
         verdict: VerdictStatus { evidence: None, ..verdict.clone() },
-        variants: row.variants.iter().map(variant).collect(),
+        variants: row.variants.iter().enumerate().map(variant).collect(),
         totals: totals(grounds),
+    }
+}
+
+/// The evidence about a variant, as a record has it.
+#[must_use]
+pub fn e_values(against: &AgainstControl) -> EValues {
+    EValues {
+        log_e: log_e(against.log_e_value),
+        log_threshold: log_e(against.log_threshold),
+        log_e_not_worthwhile: against.log_e_not_worthwhile.map(log_e),
+    }
+}
+
+/// The evidence about a variant's harm, as a record has it.
+#[must_use]
+pub fn guardrail_e_values(metric: &str, guarded: &Guarded) -> GuardrailEValues {
+    GuardrailEValues {
+        metric: metric.to_owned(),
+        safety: match guarded.safety {
+            Safety::Harmful => api::Safety::Harmful,
+            Safety::Safe => api::Safety::Safe,
+            Safety::NotYetShownSafe { .. } => api::Safety::NotYetShownSafe,
+        },
+        log_e_harm: log_e(guarded.log_e_harm),
+        log_e_safe: log_e(guarded.log_e_safe),
+    }
+}
+
+/// Three decimals tell any two looks apart, and no two machines.
+fn log_e(log_e: f64) -> String {
+    format!("{log_e:.3}")
+}
+
+impl GuardedCells<'_> {
+    fn e_values(&self, arm: usize) -> Option<GuardrailEValues> {
+        let guarded = self.arms.get(arm)?.as_ref()?;
+        Some(guardrail_e_values(&self.guardrail.metric.name, guarded))
+    }
+
+    /// What was counted of an arm where the placement's own metric counted something.
+    fn sums(&self, round: u32, segment: &str, arm: usize) -> Option<Value> {
+        let same = self.counted.iter().find(|it| it.round == round && it.segment == segment)?;
+        let Totals { exposures, rewards, squared_rewards } = same.cell.totals()[arm];
+        Some(json!({
+            "n": exposures, "sum": rewards.to_string(), "sumSquares": squared_rewards.to_string(),
+        }))
     }
 }
 
@@ -93,7 +156,7 @@ pub fn config(campaign: &Campaign, text: &str) -> ConfigMap {
 
 /// As `broadside estimate` reads it.
 fn totals(grounds: &Grounds<'_>) -> Value {
-    let Grounds { placement, row, counted, elapsed, longest, .. } = grounds;
+    let Grounds { placement, row, elapsed, longest, guarded, .. } = grounds;
     let mut totals = json!({
         "metric": metric(placement),
         "control": row.variants[0].name,
@@ -102,8 +165,11 @@ fn totals(grounds: &Grounds<'_>) -> Value {
         // Beyond the longest time nothing depends on it, and the form knows no longer one.
         "elapsed": seconds(*elapsed.min(longest)),
         "maximumDuration": seconds(*longest),
-        "rounds": rounds(row, counted),
+        "rounds": rounds(grounds),
     });
+    if !guarded.is_empty() {
+        totals["guardrails"] = guarded.iter().map(|it| watched(it.guardrail)).collect();
+    }
     if let Some(lift) = Stopping::worthwhile_lift(&placement.stopping) {
         totals["worthwhileLift"] = json!(percent(lift));
     }
@@ -129,14 +195,22 @@ fn flags(variant: &TableVariant) -> Option<(String, Value)> {
 }
 
 fn metric(placement: &Placement) -> Value {
-    let api::TableMetric { name, kind, cap_millionths, window_seconds } = &placement.metric;
-    let direction = match placement.direction {
+    let mut metric = counted(&placement.metric);
+    metric["direction"] = json!(match placement.direction {
         Direction::Maximize => "Maximize",
         Direction::Minimize => "Minimize",
-    };
-    let mut metric = json!({
-        "name": name, "kind": kind, "direction": direction, "window": format!("{window_seconds}s"),
     });
+    metric
+}
+
+fn watched(guardrail: &Guardrail) -> Value {
+    json!({ "metric": counted(&guardrail.metric), "maximumIncrease": guardrail.maximum_increase })
+}
+
+/// What of a metric says how it is counted.
+fn counted(metric: &api::TableMetric) -> Value {
+    let api::TableMetric { name, kind, cap_millionths, window_seconds } = metric;
+    let mut metric = json!({ "name": name, "kind": kind, "window": format!("{window_seconds}s") });
     if let Some(cap) = cap_millionths {
         metric["cap"] = json!(format!("{}.{:06}", cap / 1_000_000, cap % 1_000_000));
     }
@@ -161,14 +235,17 @@ enum Covariates {
 }
 
 /// By number. With the segment of everybody alone there is none to tell apart.
-fn rounds(row: &TablePlacement, counted: &[CountedCell<'_>]) -> Vec<Value> {
+fn rounds(grounds: &Grounds<'_>) -> Vec<Value> {
+    let Grounds { row, counted, .. } = grounds;
     let exposed = |cell: &experiment::Cell| cell.totals().iter().any(|totals| totals.exposures > 0);
     // One that was told in some rounds alone is used in none.
     let told = counted.iter().all(|it| it.cell.has_covariate() || !exposed(&it.cell));
     let covariates = if told { Covariates::Told } else { Covariates::LeftOut };
     let mut rounds: Vec<Value> = Vec::new();
-    for CountedCell { round, segment, cell } in counted {
-        let of_cell = json!({ "allocation": allocation(row, cell), "totals": sums(row, cell, covariates) });
+    for counted in *counted {
+        let CountedCell { round, segment, cell } = counted;
+        let totals = sums(grounds, counted, covariates);
+        let of_cell = json!({ "allocation": allocation(row, cell), "totals": totals });
         if *segment == api::name::EVERYBODY {
             let mut of_cell = of_cell;
             of_cell["number"] = json!(round);
@@ -188,7 +265,9 @@ fn allocation(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Valu
     shares.map(|(variant, share)| (variant.name.clone(), json!(share.get()))).collect()
 }
 
-fn sums(row: &TablePlacement, cell: &experiment::Cell, covariates: Covariates) -> Map<String, Value> {
+fn sums(grounds: &Grounds<'_>, counted: &CountedCell<'_>, covariates: Covariates) -> Map<String, Value> {
+    let Grounds { row, guarded, .. } = grounds;
+    let CountedCell { round, segment, cell } = counted;
     let served = cell.allocation().shares().iter().map(|share| share.get() > 0);
     let arms = row.variants.iter().enumerate().zip(served).filter(|(_, served)| *served);
     let sum = |arm: usize| {
@@ -196,6 +275,13 @@ fn sums(row: &TablePlacement, cell: &experiment::Cell, covariates: Covariates) -
         let mut sum = json!({
             "n": exposures, "sum": rewards.to_string(), "sumSquares": squared_rewards.to_string(),
         });
+        let of_guardrails = guarded
+            .iter()
+            .filter_map(|it| Some((it.guardrail.metric.name.clone(), it.sums(*round, segment, arm)?)));
+        let of_guardrails: Map<String, Value> = of_guardrails.collect();
+        if !of_guardrails.is_empty() {
+            sum["guardrails"] = Value::Object(of_guardrails);
+        }
         if let Some(decisions) = cell.decisions() {
             sum["decisions"] = json!(decisions[arm]);
         }

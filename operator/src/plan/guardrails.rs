@@ -16,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::cells::{self, TotalsError};
 use super::{Note, approval::Approvals, variants};
 use crate::campaign::{Guardrail, Mode, Placement};
+use crate::objects::evidence::GuardedCells;
 
 /// A guardrail, and what its numbers say.
 pub(super) struct Watched<'a> {
@@ -110,7 +111,21 @@ pub(super) fn figures(watched: &[Result<Watched<'_>, TotalsError>], arm: usize) 
     watched.iter().flatten().filter_map(|watched| watched.figures(arm)).collect()
 }
 
-impl Watched<'_> {
+impl<'a> Watched<'a> {
+    /// What it was reached on; nothing where the ledger counts none of it.
+    pub(super) fn counted<'c>(
+        &'c self,
+        row: &'c TablePlacement,
+        totals: &[&PlacementTotals],
+    ) -> Option<GuardedCells<'c>>
+    where
+        'a: 'c,
+    {
+        let own: Vec<_> = totals.iter().filter_map(|it| of(&self.guardrail.metric.name, it)).collect();
+        let counted = cells::counted(row, &own.iter().collect::<Vec<_>>()).ok()?;
+        (!own.is_empty()).then_some(GuardedCells { guardrail: self.guardrail, counted, arms: &self.arms })
+    }
+
     fn safety(&self, arm: usize) -> Option<api::Safety> {
         self.arms.get(arm).copied().flatten().map(|known| match known.safety {
             experiment::Safety::Harmful => api::Safety::Harmful,

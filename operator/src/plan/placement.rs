@@ -98,7 +98,7 @@ pub(super) fn step(situation: &Situation<'_>) -> Step {
     }
     // Numbers that can't be trusted steer nothing and are not shown; an experiment of theirs ends by its time alone.
     let trusted = known.as_ref().filter(|_| fault.is_none());
-    let (verdict, evidence) = situation.verdict(&row, known.as_ref().map(|known| &known.estimate));
+    let (verdict, evidence) = situation.verdict(&row, known.as_ref());
     let wanted = situation.wanted(&row, trusted, verdict.as_ref());
     let matured = trusted.map_or(0, |known| words::samples(&known.estimate));
     let row = situation.open(&row, wanted.allocation, matured).unwrap_or(row);
@@ -279,7 +279,7 @@ impl Situation<'_> {
     fn verdict(
         &self,
         row: &TablePlacement,
-        estimate: Option<&Estimate>,
+        known: Option<&Known<'_>>,
     ) -> (Option<VerdictStatus>, Option<String>) {
         let stored = self.before.and_then(|before| before.verdict.clone());
         if stored.is_some() || is_suspended(self.campaign) {
@@ -288,36 +288,42 @@ impl Situation<'_> {
         if rounds::begun(row).is_none() && self.is_over(row) {
             return (Some(words::nothing_tested(self.placement, self.now)), None);
         }
-        let Some(reached) = estimate.and_then(|estimate| self.reached(row, estimate)) else {
-            return (None, None);
-        };
+        let reached = known.and_then(|known| Some((self.reached(row, &known.estimate)?, known)));
+        let Some((reached, known)) = reached else { return (None, None) };
         let reached = match self.campaign.mode {
             Mode::Live => reached,
             Mode::DryRun => words::rehearsed(self.placement, reached),
         };
-        let record = self.evidence(row, &reached);
+        let record = self.evidence(row, known, &reached);
         let evidence = record.as_deref().map(api::name::text_digest);
         (Some(VerdictStatus { evidence, ..reached }), record)
     }
 
-    /// What the verdict is reached on, to be kept beside it.
-    fn evidence(&self, row: &TablePlacement, verdict: &VerdictStatus) -> Option<String> {
+    /// What the verdict is reached on, to be kept beside it; where that is too much for one object, without the guardrails.
+    fn evidence(&self, row: &TablePlacement, known: &Known<'_>, verdict: &VerdictStatus) -> Option<String> {
         let Counted::Known(totals) = &self.totals else { return None };
         let counted = cells::counted(row, totals).ok()?;
         let elapsed = rounds::begun(row).map_or(SignedDuration::ZERO, |begun| self.now.duration_since(begun));
         let written =
             |variant: &TableVariant| (words::origin(self.placement, variant), self.provenance(&variant.name));
-        let grounds = Grounds {
-            campaign: self.campaign,
-            placement: self.placement,
-            row,
-            counted: &counted,
-            elapsed,
-            longest: self.longest(row),
-            written: &written,
+        let record = |guarded| {
+            let grounds = Grounds {
+                campaign: self.campaign,
+                placement: self.placement,
+                row,
+                counted: &counted,
+                estimate: &known.estimate,
+                guarded,
+                elapsed,
+                longest: self.longest(row),
+                written: &written,
+            };
+            Some(evidence::evidence(&grounds, verdict).to_text())
+                .filter(|text| text.len() <= evidence::MOST_BYTES)
         };
-        Some(evidence::evidence(&grounds, verdict).to_text())
-            .filter(|text| text.len() <= evidence::MOST_BYTES)
+        let watched = known.watched.iter().flatten();
+        let guarded: Vec<_> = watched.filter_map(|watched| watched.counted(row, totals)).collect();
+        record(&guarded).or_else(|| record(&[]))
     }
 
     fn provenance(&self, name: &str) -> Option<Provenance> {
