@@ -91,8 +91,10 @@ fn read(file: &Path) -> Result<Vec<Result<Record, RecordError>>, Error> {
 
 /// What was found, as people read it.
 fn tell(evidence: &Evidence, found: &Recount) -> String {
-    let Evidence { campaign, placement, verdict, .. } = evidence;
-    let mut text = format!("{}/{} {placement}: {:?}\n", campaign.namespace, campaign.name, verdict.reason);
+    let Evidence { campaign, placement, verdict, dry_run, .. } = evidence;
+    let dry = if *dry_run { " (dry run)" } else { "" };
+    let mut text =
+        format!("{}/{} {placement}: {:?}{dry}\n", campaign.namespace, campaign.name, verdict.reason);
     text.push_str(&format!("  {}\n", verdict.sentence));
     for difference in &found.differences {
         text.push_str(&format!("  DIFFERS: {difference}\n"));

@@ -5,6 +5,7 @@ mod brand;
 mod people;
 mod placement;
 mod schedule;
+mod size;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use brand::{Judges, judges};
 pub(crate) use people::has_begun;
 use placement::Reader;
 pub use schedule::Schedule;
+pub(crate) use size::{bytes_of, copy_bytes, json_bytes, row_bytes};
 
 /// A campaign that can be carried out.
 #[derive(Clone, Debug)]
@@ -310,6 +312,7 @@ impl Faults {
         let segments = self.read_segments(object);
         let (exclusion, holdout) = (self.read_exclusion(object), self.read_holdout(object));
         let schedule = self.read_schedule(object);
+        self.check_size(object, &placements);
         let owner = object.controller_owner_ref(&());
         if owner.is_none() {
             self.add("metadata.uid", "is missing: only an object of the API server can be carried out");

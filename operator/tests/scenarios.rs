@@ -4,6 +4,9 @@
 //! `expected.txt` what the operator does and says at each step. After a change:
 //! `UPDATE=1 cargo test -p broadside-operator --test scenarios`, then read the difference.
 
+#[path = "scenarios/sizes.rs"]
+mod sizes;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;

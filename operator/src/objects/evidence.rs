@@ -144,6 +144,21 @@ impl GuardedCells<'_> {
 /// The largest record that is kept: a ConfigMap takes a MiB, and rarely is a record a hundredth of that.
 pub const MOST_BYTES: usize = 900_000;
 
+/// Of these what was counted may take; the rest is for copy and how it was made. No round is opened beyond it, so that the
+/// verdict finds room for its record.
+pub(crate) const MOST_BYTES_OF_CELLS: usize = 800_000;
+
+/// The most bytes of what was counted of one arm in one cell, beside its name, which stands there twice.
+const BYTES_OF_COUNTS: usize = 200;
+
+/// How many bytes of a record what was counted under a row's rounds takes at most.
+pub(crate) fn bytes_of_cells(row: &TablePlacement) -> usize {
+    let names: usize = row.variants.iter().map(|variant| variant.name.len()).sum();
+    let of_cell = 2 * names + BYTES_OF_COUNTS * row.variants.len();
+    let cells = row.rounds.iter().flat_map(|round| &round.allocations).map(|it| it.segments.len());
+    of_cell * cells.sum::<usize>()
+}
+
 /// The ConfigMap that holds a record.
 pub fn config(campaign: &Campaign, text: &str) -> ConfigMap {
     let digest = api::name::text_digest(text);

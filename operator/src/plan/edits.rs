@@ -13,6 +13,7 @@ use api::{
 };
 use kube::ResourceExt;
 
+use super::rounds;
 use super::variants::{self, SortedOut};
 use crate::campaign::{Campaign, Copy, Placement};
 use crate::observe::Seen;
@@ -168,7 +169,18 @@ impl Reader<'_> {
         if self.arms(placement) >= MOST_VARIANTS {
             return Err(format!("{} has room for no more variants: reject this one", placement.name));
         }
-        Ok(())
+        let edits = self.made.iter().filter(|edit| edit.placement == placement.name).map(|edit| &edit.copy);
+        let known =
+            std::iter::once(&placement.control).chain(self.accepted.to_be_approved(placement)).chain(edits);
+        let placements = self.campaign.placements.len();
+        let fits = self.row(placement).is_none_or(|row| rounds::has_room(row, placements, copy));
+        if fits && variants::has_room(placements, known, copy) {
+            return Ok(());
+        }
+        Err(format!(
+            "the table has room for no more copy of {}: shorten it, or reject this one",
+            placement.name
+        ))
     }
 
     /// All that have a place in the row, or may come to have one.

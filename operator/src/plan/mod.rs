@@ -38,6 +38,7 @@ use api::{
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::Deserialize;
 
 use crate::campaign::{Activity, Campaign, Copy};
 use crate::objects::evidence;
@@ -47,7 +48,7 @@ use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
 pub use rounds::ROUNDS_KEPT;
-use serde::Deserialize;
+pub(crate) use variants::table_variant;
 pub(crate) use warnings::unexplained;
 pub use withdrawn::{Recall, recall};
 

@@ -206,7 +206,11 @@ impl Situation<'_> {
     }
 
     fn variant(&self, copy: &Copy) -> TableVariant {
-        variants::table_variant(copy, self.placement, self.campaign.mode)
+        let stand_in = match self.campaign.mode {
+            Mode::Live => None,
+            Mode::DryRun => Some(&self.placement.control),
+        };
+        variants::table_variant(copy, stand_in)
     }
 
     fn table_guardrails(&self) -> Vec<api::TableMetric> {
@@ -226,6 +230,11 @@ impl Situation<'_> {
             in_review: Vec::new(),
             rounds: vec![self.round(number, 0, &control)],
         }
+    }
+
+    /// Whether the table takes no further round of this experiment.
+    pub(super) fn is_full(&self, row: &TablePlacement) -> bool {
+        rounds::is_full(row, self.campaign.placements.len())
     }
 
     pub(super) fn round(&self, number: u32, matured_exposures: i64, allocation: &Allocation) -> TableRound {
@@ -437,7 +446,7 @@ impl Situation<'_> {
         verdict: Option<&VerdictStatus>,
     ) -> Option<String> {
         let waits = verdict.is_none() && !is_suspended(self.campaign) && !withdrawn::is_all(row);
-        if !waits || rounds::is_full(row) {
+        if !waits || self.is_full(row) {
             return None;
         }
         let earliest = round.opened_at.0.checked_add(self.placement.round.minimum).ok()?;

@@ -77,7 +77,7 @@ impl Situation<'_> {
         let why = if harms { "without what does harm" } else { "without what is not approved any more" };
         let shares = match known {
             // It would take a place that the table does not have.
-            _ if rounds::is_full(row) => Allocation::only(0, row.variants.len()),
+            _ if self.is_full(row) => Allocation::only(0, row.variants.len()),
             Some(Known { cells, estimate, watched: _ }) => {
                 Some(experiment::allocate(cells, &estimate.design, &self.placement.policy).allocation)
             }
@@ -129,7 +129,7 @@ impl Situation<'_> {
             return self.without_data(row, current);
         };
         let next = experiment::allocate(cells, &estimate.design, &self.placement.policy);
-        if rounds::is_full(row) {
+        if self.is_full(row) {
             let last = rounds::is_alone(current).then(|| rounds::last_compared(row)).flatten();
             // Others than the last would take a place that the table does not have: the control stays alone then.
             let last = last.filter(|shares| withdrawn::without(shares, row) == *shares);
@@ -149,7 +149,7 @@ impl Situation<'_> {
         let last = "the last shares: there are no numbers to go by";
         match (rounds::is_alone(current), rounds::last_compared(row)) {
             // What came since has to be served before there can be numbers of it.
-            _ if rounds::has_newcomer(row) && !rounds::is_full(row) => {
+            _ if rounds::has_newcomer(row) && !self.is_full(row) => {
                 Wanted::the(self.exploring(row), experiment::Reason::Exploring.as_str())
             }
             (false, _) => Wanted::the(None, last),
@@ -196,7 +196,7 @@ impl Situation<'_> {
         next.rounds.retain(|round| !rounds::is_alone(round));
         let resumes =
             next.rounds.last().is_some_and(|last| rounds::has_shares(last, row.variants.len(), &wanted));
-        if rounds::is_full(row) && resumes {
+        if self.is_full(row) && resumes {
             return Some(next);
         }
         // A round that nobody was served is no round yet: it keeps its number.

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::approval::{Approvals, Word};
 use super::edits::{Edit, Edits};
 use super::guardrails;
-use crate::campaign::{Campaign, Copy, Mode, Placement};
+use crate::campaign::{Campaign, Copy, Placement, bytes_of, copy_bytes};
 use crate::objects;
 use crate::observe::Seen;
 
@@ -78,15 +78,26 @@ pub(super) fn sort_out(campaign: &Campaign, seen: &Seen) -> SortedOut {
     });
     let mut sorted = SortedOut { generated: Vec::new(), edited: Vec::new() };
     for variant in generated {
-        let judgment = sorted.judge(campaign, variant);
+        let judgment = sorted.judge(campaign, seen, variant);
         let copy = Copy::new(variant.name_any(), variant.spec.slots.clone());
         sorted.generated.push(Generated { placement: variant.spec.placement.clone(), copy, judgment });
     }
     sorted
 }
 
+/// Whether it has its place: what was begun goes on.
+fn is_served(seen: &Seen, copy: &Copy) -> bool {
+    let rows = seen.table.iter().flat_map(|table| &table.spec.placements);
+    rows.flat_map(|row| &row.variants).any(|variant| variant.name == copy.name)
+}
+
+/// Whether a table of so many placements has room for a piece of copy beside the others of its placement.
+pub(super) fn has_room<'a>(placements: usize, others: impl Iterator<Item = &'a Copy>, copy: &Copy) -> bool {
+    others.map(bytes_of).sum::<usize>() + bytes_of(copy) <= copy_bytes(placements)
+}
+
 impl SortedOut {
-    fn judge(&self, campaign: &Campaign, variant: &AdVariant) -> Judgment {
+    fn judge(&self, campaign: &Campaign, seen: &Seen, variant: &AdVariant) -> Judgment {
         let spec = &variant.spec;
         let Some(placement) = campaign.placements.iter().find(|placement| placement.name == spec.placement)
         else {
@@ -102,12 +113,20 @@ impl SortedOut {
             return Judgment::Refused(violation.to_string());
         }
         let people = std::iter::once(&placement.control).chain(&placement.challengers);
-        if people.into_iter().any(|copy| copy.slots == spec.slots) {
+        if people.clone().any(|copy| copy.slots == spec.slots) {
             return Judgment::Refused("people wrote the same copy".to_owned());
         }
         let accepted = self.accepted(&placement.name).count();
         if accepted >= usize::try_from(placement.asked).unwrap_or(usize::MAX) {
             return Judgment::Surplus;
+        }
+        let copy = Copy::new(variant.name_any(), spec.slots.clone());
+        let others = people.chain(self.accepted(&placement.name));
+        if !is_served(seen, &copy) && !has_room(campaign.placements.len(), others, &copy) {
+            return Judgment::Refused(format!(
+                "the table has room for no more copy of {}: ask for fewer variants, under a new name",
+                placement.name
+            ));
         }
         Judgment::Accepted
     }
@@ -270,18 +289,15 @@ pub(super) fn share(row: &TablePlacement, name: &str) -> Option<u32> {
     Some(shares.get(arm).copied().unwrap_or(0))
 }
 
-/// A variant as the table has it. That of a dry run has no texts but those of the control, so that no gateway of any version can
-/// show others.
-pub(super) fn table_variant(copy: &Copy, placement: &Placement, mode: Mode) -> TableVariant {
-    let (shown, stands_for) = match mode {
-        Mode::Live => (copy, None),
-        Mode::DryRun => (&placement.control, Some(copy.digest.clone())),
-    };
+/// A variant as the table has it. That of a dry run has no texts but those of `stand_in`, the control, so that no gateway of any
+/// version can show others.
+pub(crate) fn table_variant(copy: &Copy, stand_in: Option<&Copy>) -> TableVariant {
+    let shown = stand_in.unwrap_or(copy);
     TableVariant {
         name: copy.name.clone(),
         digest: shown.digest.clone(),
         slots: shown.slots.clone(),
-        stands_for,
+        stands_for: stand_in.map(|_| copy.digest.clone()),
         withdrawn: false,
         generation: 1,
         edit_of: None,

@@ -60,10 +60,12 @@ fn without_recalled(
     now: Timestamp,
 ) -> Option<AdTable> {
     let mut spec = table.spec.clone();
+    let placements = spec.placements.len();
     for row in &mut spec.placements {
         mark(row, approvals);
         if is_served(row) || (offer == Offer::Over && is_beside_control(row)) {
-            take_out(row, offer, now);
+            let goes_on = offer == Offer::Holds && !rounds::is_full(row, placements);
+            take_out(row, if goes_on { Left::Others } else { Left::Control }, now);
         }
     }
     if spec == table.spec {
@@ -85,16 +87,23 @@ fn without_recalled(
     })
 }
 
-/// Opens a round with the last shares, but for theirs; with the control alone where the table takes no other, or the offer is
-/// over.
-fn take_out(row: &mut TablePlacement, offer: Offer, now: Timestamp) {
+/// Who is served once something is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// The others, by the last shares.
+    Others,
+    /// The control alone: the table takes no other round, or the offer is over.
+    Control,
+}
+
+/// Opens a round with the last shares, but for theirs, as far as others are left.
+fn take_out(row: &mut TablePlacement, left: Left, now: Timestamp) {
     let arms = row.variants.len();
     let Some(current) = row.rounds.last().cloned() else { return };
     let shares = |allocation: &Allocation| allocation.shares().iter().map(|share| share.get()).collect();
     let alone = Allocation::only(0, arms).expect("there is a control");
     let allocations = cells::allocations(&current, arms).map(|(segment, allocation)| {
-        let goes_on = offer == Offer::Holds && !rounds::is_full(row);
-        let rest = allocation.ok().filter(|_| goes_on).map(|it| without(&it, row));
+        let rest = allocation.ok().filter(|_| left == Left::Others).map(|it| without(&it, row));
         SegmentAllocation {
             segments: vec![segment.to_owned()],
             shares: shares(rest.as_ref().unwrap_or(&alone)),
