@@ -131,6 +131,10 @@ pub struct GenerationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub cost: Option<String>,
+    /// The same for each of the delivered variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub cost_per_variant: Option<String>,
 }
 
 /// Ways in which a Job fails that the platform team can mend.
@@ -190,6 +194,10 @@ pub struct PlacementStatus {
     /// How many days that takes at the traffic since the experiment began, rounded up. Absent with `stillNeeded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
+    /// What each reward cost that the leader has brought and the control would not have. Absent unless the leader is a
+    /// model's whose cost is known, more of the metric is better, and the lift is above zero at every look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_per_extra_reward: Option<CostStatus>,
     /// When the figures were taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures_at: Option<Time>,
@@ -289,6 +297,21 @@ pub struct LiftStatus {
     pub lower: String,
     /// Its upper end.
     #[schemars(length(max = 16))]
+    pub upper: String,
+}
+
+/// What writing the variants of a placement cost for each extra reward; of a metric of values, for each extra one of value.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CostStatus {
+    /// By the shrunken lift, such as `0.0012 USD`.
+    #[schemars(length(max = 32))]
+    pub shrunken: String,
+    /// By the upper end of the lift that holds at every look: it is not less.
+    #[schemars(length(max = 32))]
+    pub lower: String,
+    /// By its lower end: it is not more.
+    #[schemars(length(max = 32))]
     pub upper: String,
 }
 

@@ -42,8 +42,9 @@ pub use campaign::{
     PolicyType, Promotion, Round, Schedule, Segment, Stopping, Variable, WatchedMetric,
 };
 pub use campaign_status::{
-    AdCampaignStatus, GenerationFailure, GenerationOutcome, GenerationStatus, GuardrailFigures, LiftStatus,
-    Phase, PlacementStatus, RoundStatus, Safety, Summary, VariantFigures, VerdictReason, VerdictStatus,
+    AdCampaignStatus, CostStatus, GenerationFailure, GenerationOutcome, GenerationStatus, GuardrailFigures,
+    LiftStatus, Phase, PlacementStatus, RoundStatus, Safety, Summary, VariantFigures, VerdictReason,
+    VerdictStatus,
 };
 pub use evidence::{EValues, Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, GuardrailEValues};
 pub use landing_page::{LandingPage, LandingPageError};
@@ -56,7 +57,7 @@ pub use policy::{
     AdPolicy, AdPolicySpec, GenerationPolicy, LabelOperator, LabelRequirement, MinimumApproval,
     NamespaceSelector, PlacementPolicy, RequiredGuardrail,
 };
-pub use price::PriceError;
+pub use price::{PriceError, cost_of_each};
 pub use quantity::{Duration, DurationError, Percent, PercentError};
 pub use review::{
     AdReview, AdReviewSpec, AdReviewStatus, Decision, Represented, ReviewState, ReviewedVariant,

@@ -1,8 +1,8 @@
 //! A campaign as a screen. Pure: what the operator wrote goes in, text comes out, nothing is computed but a rate.
 
 use api::{
-    AdCampaign, AdCampaignStatus, AdVariant, GuardrailFigures, LiftStatus, PlacementStatus, Safety,
-    VariantFigures, VerdictStatus, condition,
+    AdCampaign, AdCampaignStatus, AdVariant, CostStatus, GenerationStatus, GuardrailFigures, LiftStatus,
+    PlacementStatus, Safety, VariantFigures, VerdictStatus, condition,
 };
 use kube::ResourceExt;
 
@@ -36,11 +36,10 @@ fn header(campaign: &AdCampaign, status: &AdCampaignStatus, width: usize) -> Vec
         lines.push(wrap(so, width, "  "));
     }
     if let Some(generation) = &status.generation {
-        let (delivered, asked) = (generation.delivered, generation.asked);
-        lines.push(format!(
-            "  {delivered} of {asked} variants written by the model ({:?})",
-            generation.outcome
-        ));
+        let GenerationStatus { delivered, asked, outcome, cost, cost_per_variant, .. } = generation;
+        let each = cost_per_variant.as_ref().map_or_else(String::new, |each| format!(", {each} for each"));
+        let cost = cost.as_ref().map_or_else(String::new, |cost| format!("; {cost}{each}"));
+        lines.push(format!("  {delivered} of {asked} variants written by the model ({outcome:?}){cost}"));
     }
     lines.extend(attention(status).map(|message| wrap(&message, width, "  ")));
     lines
@@ -83,6 +82,7 @@ impl Section<'_> {
         lines.extend(placement.variants.iter().map(|figures| self.figures(figures)));
         lines.push(String::new());
         lines.extend(self.guardrails());
+        lines.extend(self.cost());
         lines.extend(self.ending());
         lines
     }
@@ -108,6 +108,12 @@ impl Section<'_> {
             }
         });
         said.map(|line| wrap(&line, self.width, "  ")).collect()
+    }
+
+    fn cost(&self) -> Option<String> {
+        let CostStatus { shrunken, lower, upper } = self.placement.cost_per_extra_reward.as_ref()?;
+        let said = format!("cost: about {shrunken} for each reward beyond the control's ({lower}..{upper})");
+        Some(wrap(&said, self.width, "  "))
     }
 
     fn figures(&self, figures: &VariantFigures) -> String {

@@ -153,6 +153,7 @@ mod tests {
             tokens_per_second: None,
             gpu_seconds: None,
             cost: None,
+            cost_per_variant: None,
         };
         object.status = Some(api::AdCampaignStatus { generation: Some(begun), ..Default::default() });
         assert_eq!(first, job(&object, "forbidden: [free]"));

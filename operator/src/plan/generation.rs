@@ -217,6 +217,7 @@ impl Look<'_> {
             tokens_per_second: None,
             gpu_seconds: None,
             cost: None,
+            cost_per_variant: None,
         }
     }
 

@@ -9,10 +9,12 @@
 //! pods        what the Job's pods say                       spent        tokens, GPU time and money
 //! guardrails  arms that do harm, by another metric          edits        other texts in place of a variant's
 //! volumes     what a pod waits for before it starts         warnings     what events say where nothing else does
+//! cost        what rewards cost that the control would not have brought
 //! ```
 
 mod approval;
 mod cells;
+mod cost;
 mod edits;
 mod generation;
 mod guardrails;
@@ -241,6 +243,7 @@ pub fn plan(
                 served: served(seen, &placement.name),
                 totals: totals(seen, &placement.name),
                 before: before.iter().find(|before| before.name == placement.name),
+                writing: writing(campaign, &written),
                 figures_interval: settings.figures_interval,
                 now,
             };
@@ -248,6 +251,12 @@ pub fn plan(
         })
         .collect();
     Material { object, campaign, seen, accepted, approvals, now }.plan(written, steps)
+}
+
+/// What writing cost, where that is known.
+fn writing<'a>(campaign: &Campaign, written: &'a generation::Written) -> Option<cost::Writing<'a>> {
+    let cost = written.status.as_ref()?.cost.as_deref()?;
+    Some(cost::Writing { cost, asked: campaign.generation.as_ref()?.asked })
 }
 
 /// What a plan is made of, beside its steps.

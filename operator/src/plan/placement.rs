@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use api::wire::totals::PlacementTotals;
 use api::{
-    AdVariant, OnUndecided, PlacementStatus, Provenance, RoundStatus, SegmentAllocation, TablePlacement,
-    TableRound, TableVariant, VerdictStatus,
+    AdVariant, CostStatus, OnUndecided, PlacementStatus, Provenance, RoundStatus, SegmentAllocation,
+    TablePlacement, TableRound, TableVariant, VerdictStatus,
 };
 use experiment::{Allocation, Cell, Estimate, Remaining, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,9 @@ use super::cells::TotalsError;
 use super::edits::MOST_VARIANTS;
 use super::guardrails::Watched;
 use super::variants::{Arms, Held};
-use super::{AT_LEAST_EVERY, Note, cells, guardrails, is_suspended, rounds, variants, withdrawn, words};
+use super::{
+    AT_LEAST_EVERY, Note, cells, cost, guardrails, is_suspended, rounds, variants, withdrawn, words,
+};
 use crate::campaign::{Campaign, Copy, Mode, Placement};
 use crate::error::chain;
 use crate::objects::evidence::{self, Grounds};
@@ -38,6 +40,8 @@ pub(super) struct Situation<'a> {
     pub(super) totals: Counted<'a>,
     /// What status said before.
     pub(super) before: Option<&'a PlacementStatus>,
+    /// What writing cost, where that is known.
+    pub(super) writing: Option<cost::Writing<'a>>,
     pub(super) figures_interval: Duration,
     pub(super) now: Timestamp,
 }
@@ -400,7 +404,10 @@ impl Situation<'_> {
             (Some(before), Some(known)) if !self.is_due(before, &known.estimate, round, verdict.as_ref()) => {
                 words::Figures::kept(before)
             }
-            (_, known) => words::Figures::fresh(self.placement, row, known, self.now),
+            (_, known) => words::Figures {
+                cost_per_extra_reward: known.and_then(|known| self.cost_per_extra_reward(row, known)),
+                ..words::Figures::fresh(self.placement, row, known, self.now)
+            },
         };
         PlacementStatus {
             name: self.placement.name.clone(),
@@ -416,10 +423,15 @@ impl Situation<'_> {
             samples: figures.samples,
             still_needed: figures.still_needed.filter(|_| verdict.is_none()),
             days_left: figures.days_left.filter(|_| verdict.is_none()),
+            cost_per_extra_reward: figures.cost_per_extra_reward,
             figures_at: figures.at,
             variants: words::with_shares(&figures.variants, self.placement, row),
             verdict,
         }
+    }
+
+    fn cost_per_extra_reward(&self, row: &TablePlacement, known: &Known<'_>) -> Option<CostStatus> {
+        cost::per_extra_reward(self.writing?, self.placement, row, &known.estimate)
     }
 
     /// Figures move when a round opens, when a verdict is reached, or after a while when there are new ones.

@@ -17,7 +17,7 @@ pub(super) fn with_spent(
 ) -> GenerationStatus {
     let effort = pods::effort(pods);
     let gpu_seconds = gpu_seconds(job, pods);
-    GenerationStatus {
+    with_cost_per_variant(GenerationStatus {
         tokens: tokens(pods),
         seconds: effort.map(|effort| whole(effort.milliseconds.div_ceil(1_000))),
         tokens_per_second: effort.and_then(Effort::tokens_per_second).map(whole),
@@ -25,7 +25,7 @@ pub(super) fn with_spent(
         // A price that is none was refused by the definition of `AdModel`.
         cost: gpu_seconds.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
         ..status
-    }
+    })
 }
 
 /// Tokens that pods say they wrote.
@@ -37,6 +37,11 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+fn with_cost_per_variant(status: GenerationStatus) -> GenerationStatus {
+    let each = |cost: &String| api::cost_of_each(cost, status.delivered as f64).ok()?;
+    GenerationStatus { cost_per_variant: status.cost.as_ref().and_then(each), ..status }
+}
+
 /// The status of a Job that runs, with what it took so far: whole minutes, so that status does not move with each look.
 pub(super) fn with_spent_so_far(
     status: GenerationStatus,
@@ -46,11 +51,11 @@ pub(super) fn with_spent_so_far(
     now: Timestamp,
 ) -> GenerationStatus {
     let minutes = gpu_seconds_so_far(job, pods, now).map(|seconds| seconds / 60 * 60).filter(|it| *it > 0);
-    GenerationStatus {
+    with_cost_per_variant(GenerationStatus {
         gpu_seconds: minutes.map(whole),
         cost: minutes.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
         ..status
-    }
+    })
 }
 
 /// As [`gpu_seconds`], of a Job that runs.

@@ -2,7 +2,7 @@
 
 use api::figure::{loss, probability, signed};
 use api::{
-    LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, TableVariant, VariantFigures,
+    CostStatus, LiftStatus, Origin, Percent, PlacementStatus, TablePlacement, TableVariant, VariantFigures,
     VerdictReason, VerdictStatus,
 };
 use experiment::{Estimate, Evidence, Limits, Missing, Problem};
@@ -20,6 +20,7 @@ pub(super) struct Figures {
     pub(super) samples: i64,
     pub(super) still_needed: Option<i64>,
     pub(super) days_left: Option<i64>,
+    pub(super) cost_per_extra_reward: Option<CostStatus>,
     pub(super) at: Option<Time>,
     pub(super) variants: Vec<VariantFigures>,
 }
@@ -32,6 +33,7 @@ impl Figures {
             samples: before.samples,
             still_needed: before.still_needed,
             days_left: before.days_left,
+            cost_per_extra_reward: before.cost_per_extra_reward.clone(),
             at: before.figures_at.clone(),
             variants: before.variants.clone(),
         }
@@ -59,7 +61,15 @@ impl Figures {
         let elapsed = rounds::begun(row).map(|begun| now.duration_since(begun));
         let days_left =
             still_needed.zip(elapsed).and_then(|(more, elapsed)| days_left(more, samples, elapsed));
-        Self { leader, samples, still_needed, days_left, at: Some(Time(now)), variants }
+        Self {
+            leader,
+            samples,
+            still_needed,
+            days_left,
+            cost_per_extra_reward: None,
+            at: Some(Time(now)),
+            variants,
+        }
     }
 }
 
