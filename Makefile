@@ -23,10 +23,10 @@ PEERS := worker/benches/peers
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ready ## From one manifest to a decided winner on a real Kubernetes (Linux, root)
+demo: $(if $(filter current,$(CLUSTER)),,ready) ## From one manifest to a decided winner on a real Kubernetes (Linux, root; CLUSTER=current REGISTRY=.. LOAD=..)
 	@echo "building Broadside; the first time this takes some six minutes on two cores"
 	cargo build --locked --workspace --bins
-	@"$(PROGRAMS)/demo" $(ARGS)
+	@"$(PROGRAMS)/demo" $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(REGISTRY),--registry '$(REGISTRY)') $(if $(LOAD),--load '$(LOAD)') $(ARGS)
 
 programs: ## Build broadside, worker, gateway and operator
 	cargo build --locked --workspace --bins

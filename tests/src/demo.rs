@@ -2,30 +2,47 @@
 //!
 //! It does nothing that a user could not type, and says what it does while it does it.
 
+mod current;
 mod finale;
 mod screen;
+mod stage;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
-use cluster::{Lifetime, Name, Places, Progress, Running};
+use cluster::Progress;
 use tokio::process::Child;
 
-use crate::installation::Release;
-use crate::{Installation, Options, programs};
+use crate::programs;
+use current::{Current, missing_image};
+use stage::Stage;
 
 /// From one manifest to a decided winner on a real Kubernetes.
-#[derive(Clone, Copy, Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 pub struct Args {
+    /// Which cluster it runs on.
+    #[arg(long, default_value = "own", env = "BROADSIDE_DEMO_CLUSTER")]
+    cluster: Where,
+    #[command(flatten)]
+    current: Current,
     /// Which world the simulated people come from.
     #[arg(long, default_value_t = 7, env = "BROADSIDE_DEMO_SEED")]
     seed: u64,
     /// What the screen looks like; without it, live on a terminal and plain elsewhere.
     #[arg(long, env = "BROADSIDE_DEMO_SCREEN")]
     screen: Option<Screen>,
+}
+
+/// Which cluster the demonstration runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Where {
+    /// One that it starts on this machine.
+    Own,
+    /// The one that kubectl speaks to.
+    Current,
 }
 
 /// What the screen looks like.
@@ -37,8 +54,8 @@ pub enum Screen {
     Plain,
 }
 
-/// The cluster's name: another `make demo` replaces it, `make demo-down` removes it.
-const CLUSTER: &str = "demo";
+/// The namespace of the campaign.
+const SHOP: &str = "shop";
 
 /// Few enough that shares are seen to move before the numbers decide, enough to be done in two minutes.
 const PEOPLE_PER_SECOND: &str = "200";
@@ -67,12 +84,15 @@ impl Clock {
 /// When a step fails; the error says which, and what to do.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock = Clock(Instant::now());
-    clock.say("getting the programs of a cluster, and Helm");
-    programs::fetch(&clock.progress()).await?;
+    if args.cluster == Where::Own {
+        clock.say("getting the programs of a cluster, and Helm");
+        programs::fetch(&clock.progress()).await?;
+    }
     let everything_is_built = Instant::now();
-
-    clock.say("starting a real Kubernetes: etcd, API server, scheduler, kubelet, containers");
-    let stage = start(clock).await?;
+    let stage = match args.cluster {
+        Where::Own => Stage::own(clock).await?,
+        Where::Current => args.current.stage(clock).await?,
+    };
     clock.say(&format!("Broadside runs in namespace {}", crate::installation::NAMESPACE));
 
     clock.say(
@@ -81,11 +101,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let overlay = programs::repository().join("examples/overlays/seconds").display().to_string();
     let manifest =
         stage.kubectl.run_all(["kustomize", "--load-restrictor=LoadRestrictionsNone", &overlay]).await?;
+    let manifest = fitting(&stage, clock, &stage.registry.rename(&manifest)).await?;
     stage.kubectl.feed("apply -f -", &manifest).await?;
-    watch_writing(&stage, clock).await?;
+    tokio::select! {
+        written = watch_writing(&stage, clock) => written?,
+        missing = missing_image(&stage.kubectl, SHOP) => return Err(missing),
+    }
 
     clock.say("people come: each asks the gateway, is shown a variant, and acts or does not");
-    let truth = truth_file(&stage);
+    let truth = stage.folder.join("truth.json");
     let mut people = simulate(&stage, args.seed, &truth)?;
     let decided = screen::until_decided(&stage, args.screen(), PATIENCE);
     tokio::select! {
@@ -100,38 +124,41 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 impl Args {
-    fn screen(self) -> Screen {
+    /// What to do after an error.
+    pub fn remedy(&self) -> &'static str {
+        match self.cluster {
+            Where::Own => "To begin again: make demo. To remove what there is: make demo-down.",
+            Where::Current => "To begin again: the same command, on a cluster that has nothing of it.",
+        }
+    }
+
+    fn screen(&self) -> Screen {
         use std::io::IsTerminal;
         let fitting = if std::io::stdout().is_terminal() { Screen::Live } else { Screen::Plain };
         self.screen.unwrap_or(fitting)
     }
 }
 
-/// A cluster of its own; the one of an earlier demonstration, or what an interrupted one left, makes room.
-async fn start(clock: Clock) -> anyhow::Result<Installation> {
-    let name = Name::new(CLUSTER).context("the demonstration's name")?;
-    if let Ok(earlier) = Running::find(&Places::from_env(), &name) {
-        clock.say("removing the cluster of an earlier demonstration");
-        earlier.down()?;
+/// The manifest without its GPU, where no node offers one.
+async fn fitting(stage: &Stage, clock: Clock, manifest: &str) -> anyhow::Result<String> {
+    let offered = "jsonpath={.items[*].status.allocatable.nvidia\\.com/gpu}";
+    if !stage.kubectl.run_all(["get", "nodes", "-o", offered]).await?.trim().is_empty() {
+        clock.say("the worker asks for nvidia.com/gpu: 1; it shows the scheduling, the model runs on CPU");
+        return Ok(manifest.to_owned());
     }
-    Installation::start(Options {
-        name: Some(name),
-        lifetime: Lifetime::Detached,
-        progress: clock.progress(),
-        release: Release::default(),
-    })
-    .await
+    clock.say("no node offers nvidia.com/gpu, so the worker asks for none");
+    let asks = |line: &&str| !line.trim_start().starts_with("nvidia.com/gpu:");
+    Ok(manifest.lines().filter(asks).map(|line| format!("{line}\n")).collect())
 }
 
 /// The pod on its node, then variants one by one.
-async fn watch_writing(stage: &Installation, clock: Clock) -> anyhow::Result<()> {
+async fn watch_writing(stage: &Stage, clock: Clock) -> anyhow::Result<()> {
     let pods = "-n shop get pods -l broadside.dev/campaign=cart-and-hero -o";
     let placed = format!("{pods} jsonpath={{.items[0].metadata.name}}@{{.items[0].spec.nodeName}}");
     let placed =
         stage.kubectl.until(&placed, PATIENCE, |placed| !placed.ends_with('@') && placed.len() > 1).await?;
     let (pod, node) = placed.split_once('@').context("a pod and its node")?;
-    clock.say(&format!("the scheduler placed {pod} on {node}, which offers nvidia.com/gpu: 1"));
-    clock.say("no device is behind that GPU: it shows the scheduling, the model runs on CPU");
+    clock.say(&format!("the scheduler placed {pod} on {node}"));
     let mut shown = Vec::new();
     let outcome = "-n shop get adcampaign cart-and-hero -o jsonpath={.status.generation.outcome}";
     let deadline = Instant::now() + PATIENCE;
@@ -148,7 +175,7 @@ async fn watch_writing(stage: &Installation, clock: Clock) -> anyhow::Result<()>
     }
 }
 
-async fn show_new(stage: &Installation, clock: Clock, shown: &mut Vec<String>) -> anyhow::Result<()> {
+async fn show_new(stage: &Stage, clock: Clock, shown: &mut Vec<String>) -> anyhow::Result<()> {
     let fields = "{range .items[?(@.spec.origin==\"Generated\")]}{.metadata.name}|{.spec.slots.headline}|{.spec.slots.body}{\"\\n\"}{end}";
     let query = format!("jsonpath={fields}");
     let listed = stage.kubectl.run_all(["-n", "shop", "get", "advariants", "-o", &query]).await?;
@@ -165,13 +192,7 @@ async fn show_new(stage: &Installation, clock: Clock, shown: &mut Vec<String>) -
     Ok(())
 }
 
-/// Beside the cluster's kubeconfig, so that it goes with the cluster.
-fn truth_file(stage: &Installation) -> PathBuf {
-    let kubeconfig = stage.cluster.kubeconfig();
-    kubeconfig.parent().unwrap_or(Path::new("/tmp")).join("truth.json")
-}
-
-fn simulate(stage: &Installation, seed: u64, truth: &Path) -> anyhow::Result<Child> {
+fn simulate(stage: &Stage, seed: u64, truth: &Path) -> anyhow::Result<Child> {
     let (seed, truth) = (seed.to_string(), truth.display().to_string());
     let duration = format!("{}s", PATIENCE.as_secs());
     let arguments = [

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use cluster::{Cluster, Config, Image, Lifetime, Name, Progress};
 
-use crate::{Kubectl, images, programs};
+use crate::images::{self, Registry};
+use crate::{Kubectl, programs};
 
 /// The namespace and the name of the release.
 pub const NAMESPACE: &str = "broadside-system";
-const RELEASE: &str = "broadside";
+pub(crate) const RELEASE: &str = "broadside";
 
 /// The operator's account, whose requests are written down.
 pub const OPERATOR: &str = "system:serviceaccount:broadside-system:broadside-operator";
@@ -63,7 +64,7 @@ impl Installation {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let Options { name, lifetime, progress, release } = options;
         // Whatever is missing is said, or got, before anything is started.
-        let images = [all_images()?, release.images.clone()].concat();
+        let images = [images::all()?, release.images.clone()].concat();
         programs::fetch(&progress).await?;
         let audited = vec![OPERATOR.to_owned()];
         let config = Config { gpus: 1, audited, lifetime, progress: progress.clone(), ..Config::default() };
@@ -73,7 +74,9 @@ impl Installation {
         let kubeconfig = cluster.kubeconfig();
         let kubectl = Kubectl::new(cluster::tools::kubectl().await?, kubeconfig.clone());
         let helm = Kubectl::new(cluster::tools::helm().await?, kubeconfig.clone());
-        progress.during("installing charts/broadside with Helm", install(&kubectl, &helm, &release)).await?;
+        let registry = Registry::default();
+        let installed = install(&kubectl, &helm, &release, &registry);
+        progress.during("installing charts/broadside with Helm", installed).await?;
         let broadside = Kubectl::new(programs::ours("broadside")?, kubeconfig);
         let gateway = service(&kubectl, "gateway").await?;
         let ledger = service(&kubectl, "ledger").await?;
@@ -89,16 +92,6 @@ impl Installation {
     pub async fn test(&self) -> anyhow::Result<String> {
         self.helm.run(&format!("test {RELEASE} --namespace {NAMESPACE} --logs --timeout 2m")).await
     }
-}
-
-fn all_images() -> anyhow::Result<Vec<Image>> {
-    let handbill = programs::repository().join("models/handbill");
-    Ok(vec![
-        images::program("operator")?,
-        images::program("gateway")?,
-        images::program("worker")?,
-        images::model("handbill", &handbill)?,
-    ])
 }
 
 async fn load(cluster: &Cluster, images: &[Image]) -> anyhow::Result<()> {
@@ -121,7 +114,13 @@ fn archive(cluster: &Cluster) -> PathBuf {
     kubeconfig.parent().unwrap_or(Path::new("/tmp")).join("image.tar")
 }
 
-async fn install(kubectl: &Kubectl, helm: &Kubectl, release: &Release) -> anyhow::Result<()> {
+/// Installs the chart in a namespace that is not there yet.
+pub(crate) async fn install(
+    kubectl: &Kubectl,
+    helm: &Kubectl,
+    release: &Release,
+    registry: &Registry,
+) -> anyhow::Result<()> {
     kubectl.run(&format!("create namespace {NAMESPACE}")).await?;
     let enforce = "pod-security.kubernetes.io/enforce=restricted";
     kubectl.run(&format!("label namespace {NAMESPACE} {enforce}")).await?;
@@ -132,7 +131,7 @@ async fn install(kubectl: &Kubectl, helm: &Kubectl, release: &Release) -> anyhow
     let line = ["install", RELEASE, &chart, "--namespace", NAMESPACE, "--wait", "--timeout", "3m"];
     let fast = ["--set-string".to_owned(), "operator.figuresInterval=1s".to_owned()];
     let values = release.values.iter().flat_map(|value| ["--set".to_owned(), value.clone()]);
-    let arguments = line.into_iter().map(str::to_owned).chain(images::values()).chain(fast).chain(values);
+    let arguments = line.into_iter().map(str::to_owned).chain(registry.values()).chain(fast).chain(values);
     match helm.run_all(arguments).await {
         Ok(_) => Ok(()),
         Err(error) => Err(error.context(format!("installing the chart\n{}", pods(kubectl).await))),

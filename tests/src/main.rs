@@ -8,14 +8,13 @@ use stage::demo::{Args, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let args = Args::parse();
+    let remedy = args.remedy();
+    match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain of causes in one line, and no trace of ours: what failed is the cluster or the machine.
-            let _unread = writeln!(
-                std::io::stderr(),
-                "\nerror: {error:#}\nTo begin again: make demo. To remove what there is: make demo-down."
-            );
+            let _unread = writeln!(std::io::stderr(), "\nerror: {error:#}\n{remedy}");
             ExitCode::FAILURE
         }
     }

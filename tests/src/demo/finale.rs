@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::Installation;
+use super::stage::Stage;
 
 /// Tells the end.
 ///
 /// # Errors
 /// When the campaign or the simulation's truth can't be read.
-pub(super) async fn tell(stage: &Installation, truth: &Path, took: Duration) -> anyhow::Result<()> {
+pub(super) async fn tell(stage: &Stage, truth: &Path, took: Duration) -> anyhow::Result<()> {
     let campaign = stage.kubectl.run("-n shop get adcampaign cart-and-hero -o json").await?;
     let campaign: Value = serde_json::from_str(&campaign).context("reading the campaign")?;
     let truth: Value = serde_json::from_str(&std::fs::read_to_string(truth)?).context("reading the truth")?;
@@ -59,20 +59,21 @@ fn make_plugin(broadside: &Path) {
 }
 
 /// With the programs that the demonstration used, since a fresh machine has none in its search path.
-fn next_steps(stage: &Installation) -> String {
+fn next_steps(stage: &Stage) -> String {
     let folder =
         |program: &Path| program.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     format!(
         "Three commands to try next, after
-    export KUBECONFIG={} PATH=$PATH:{}:{}
+    export {}PATH=$PATH:{}:{}
 
     kubectl -n shop get advariants                        each piece of copy, who wrote it, its share
     kubectl -n shop describe adcampaign cart-and-hero     every condition, round and event
     kubectl broadside results -n shop cart-and-hero       this table again; the winner goes on being measured
 
-make demo-down removes all of it.",
-        stage.cluster.kubeconfig().display(),
+{}",
+        stage.environment,
         folder(stage.kubectl.program()),
         folder(stage.broadside.program()),
+        stage.removal,
     )
 }

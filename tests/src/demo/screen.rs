@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::Screen;
-use crate::Installation;
+use super::stage::Stage;
 
 const CAMPAIGN: &str = "-n shop get adcampaign cart-and-hero";
 
@@ -14,11 +14,7 @@ const CAMPAIGN: &str = "-n shop get adcampaign cart-and-hero";
 ///
 /// # Errors
 /// When that takes longer than `patience`.
-pub(super) async fn until_decided(
-    stage: &Installation,
-    screen: Screen,
-    patience: Duration,
-) -> anyhow::Result<()> {
+pub(super) async fn until_decided(stage: &Stage, screen: Screen, patience: Duration) -> anyhow::Result<()> {
     let line = format!(
         "-n shop wait --for=condition=Decided adcampaign/cart-and-hero --timeout={}s",
         patience.as_secs()
@@ -34,7 +30,7 @@ pub(super) async fn until_decided(
     }
 }
 
-async fn draw(stage: &Installation, screen: Screen, last: &mut String) -> anyhow::Result<()> {
+async fn draw(stage: &Stage, screen: Screen, last: &mut String) -> anyhow::Result<()> {
     let row = stage.kubectl.run(CAMPAIGN).await?;
     match screen {
         Screen::Plain => {

@@ -3,6 +3,7 @@
 mod away;
 mod brand;
 mod chart;
+mod current;
 mod drift;
 mod dry_run;
 mod gateway;
