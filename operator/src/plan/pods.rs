@@ -49,7 +49,7 @@ pub(super) fn obstacle(pods: &[Pod]) -> Option<Obstacle> {
 fn unscheduled(pod: &Pod) -> Option<(Reason, String)> {
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let refused = conditions.into_iter().find(|it| it.type_ == "PodScheduled" && it.status == "False")?;
-    let words = refused.message.clone().unwrap_or_default();
+    let words = refused.message.as_deref().unwrap_or_default().trim_end_matches('.').to_owned();
     let reason = match words.to_lowercase().contains("persistentvolumeclaim") {
         true => Reason::VolumeMissing,
         false => Reason::Unschedulable,
