@@ -20,6 +20,7 @@ mod rights;
 mod schemas;
 mod scope;
 mod server;
+mod transcripts;
 mod transitions;
 mod upgrade;
 mod visitors;

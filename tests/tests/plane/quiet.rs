@@ -50,11 +50,19 @@ impl Clock for HandClock {
 
 impl HandClock {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Timestamp::now()))
+        Self::at(Timestamp::now())
+    }
+
+    pub(crate) fn at(moment: Timestamp) -> Self {
+        Self(Mutex::new(moment))
     }
 
     pub(crate) fn advance(&self) {
-        *self.0.lock().expect("nobody panics while holding it") += SignedDuration::from_secs(1);
+        self.jump(SignedDuration::from_secs(1));
+    }
+
+    pub(crate) fn jump(&self, by: SignedDuration) {
+        *self.0.lock().expect("nobody panics while holding it") += by;
     }
 }
 
