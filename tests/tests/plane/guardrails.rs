@@ -9,30 +9,20 @@ use kube::{Api, ResourceExt};
 use operator::clock::SystemClock;
 use operator::controller::run;
 use operator::leader::Leadership;
+use serde_json::json;
 
+use crate::banner;
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
 use crate::server::{Server, until};
 use crate::visitors::Visitors;
 
-const CAMPAIGN: &str = "
-apiVersion: broadside.dev/v1alpha1
-kind: AdCampaign
-metadata: {name: trail, namespace: default}
-spec:
-  brief: {product: Aero Trail 3}
-  placements:
-    - name: hero
-      format: WebBanner
-      delivery: {gateway: {}}
-      control: {headline: Meet the Aero Trail 3, button: Shop now}
-      challengers:
-        - {headline: Your trail is waiting, button: Shop now}
-        - {headline: Made for the weekend, button: Shop now}
-      metric: {name: product-view, kind: Binary, window: 1s}
-      guardrails:
-        - {metric: {name: bounce, kind: Binary, window: 1s}, maximumIncrease: 50%}
-";
+fn campaign() -> serde_json::Result<AdCampaign> {
+    let campaign = banner::campaign("trail", &["Your trail is waiting", "Made for the weekend"], "1s");
+    let bounce =
+        json!({"metric": {"name": "bounce", "kind": "Binary", "window": "1s"}, "maximumIncrease": "50%"});
+    serde_json::from_value(banner::with(campaign, "guardrails", json!([bounce])))
+}
 
 /// Enough to show that somebody leaves nine times as often, and as many as are asked within seconds.
 const PEOPLE: usize = 400;
@@ -45,7 +35,7 @@ async fn who_drives_people_away_is_out_and_the_rest_goes_on() -> anyhow::Result<
     let context = reviewed(client.clone(), &gateway.url, Arc::new(SystemClock), Leadership::alone(), None)?;
     let operator = tokio::spawn(async move { run(context, &Scope::All, std::future::pending()).await });
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     let visitors = Visitors::at(&gateway);
     until("the experiment", async || Ok(visitors.decide("nobody").await?["token"].is_string())).await?;
 

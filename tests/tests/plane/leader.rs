@@ -13,7 +13,7 @@ use operator::error::chain;
 use operator::leader::{Candidate, Timing, fenced};
 use operator::metrics::Metrics;
 
-use crate::quiet::{CAMPAIGN, HandClock, led};
+use crate::quiet::{HandClock, campaign, led};
 use crate::server::Server;
 
 const QUICK: Timing = Timing {
@@ -62,7 +62,7 @@ async fn who_leads_no_more_writes_nothing() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let client = server.client().await?;
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     let leader = candidate(&client, "stale").lead().await;
     let (clock, leadership) = (Arc::new(HandClock::new()), leader.leadership());
     // No ledger is asked before there is a table.

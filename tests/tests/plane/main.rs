@@ -1,6 +1,7 @@
 //! Our definitions and the operator's pass against a real API server. No root, no node.
 
 mod away;
+mod banner;
 mod brand;
 mod chart;
 mod current;

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tower::ServiceBuilder;
 
-use crate::quiet::{CAMPAIGN, HandClock, led};
+use crate::quiet::{HandClock, campaign, led};
 use crate::server::Server;
 
 /// A client that lets another write the table first, once, when a pass is about to.
@@ -45,7 +45,7 @@ async fn a_table_that_was_written_meanwhile_is_not_overwritten() -> anyhow::Resu
     let client = server.client().await?;
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
     let tables: Api<AdTable> = Api::namespaced(client.clone(), "default");
-    let campaign = campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    let campaign = campaigns.create(&PostParams::default(), &campaign()?).await?;
     let uid = campaign.uid().context("a UID")?;
     // No ledger answers, and the experiment goes on without.
     let pass = async |client: Client| {

@@ -13,31 +13,22 @@ use kube::api::{DynamicObject, PatchParams, PostParams};
 use operator::clock::SystemClock;
 use operator::controller::run;
 use operator::leader::Leadership;
+use serde_json::json;
 use stage::programs;
 use tokio::process::{Child, Command};
 
+use crate::banner;
 use crate::chart;
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
 use crate::server::{Server, until};
 use crate::visitors::Visitors;
 
-const CAMPAIGN: &str = "
-apiVersion: broadside.dev/v1alpha1
-kind: AdCampaign
-metadata: {name: trail, namespace: default}
-spec:
-  brief: {product: Aero Trail 3}
-  placements:
-    - name: hero
-      format: WebBanner
-      delivery: {gateway: {}}
-      control: {headline: Meet the Aero Trail 3, button: Shop now}
-      challengers:
-        - {headline: Your trail is waiting, button: Shop now}
-      metric: {name: product-view, kind: Binary, window: 1s}
-      promotion: {file: site/home.yaml, at: banner.hero}
-";
+fn campaign() -> serde_json::Result<AdCampaign> {
+    let campaign = banner::campaign("trail", &["Your trail is waiting"], "1s");
+    let promotion = json!({"file": "site/home.yaml", "at": "banner.hero"});
+    serde_json::from_value(banner::with(campaign, "promotion", promotion))
+}
 
 const PAGE: &str = "# The home page.\nbanner:\n  hero: # tested in campaigns\n    headline: Meet the Aero Trail 3\n    button: Shop now\n";
 
@@ -52,7 +43,7 @@ async fn what_won_is_proposed_once_and_a_revert_stays() -> anyhow::Result<()> {
     let context = reviewed(client.clone(), &gateway.url, Arc::new(SystemClock), Leadership::alone(), None)?;
     let operator = tokio::spawn(async move { run(context, &Scope::All, std::future::pending()).await });
     let campaigns: Api<AdCampaign> = Api::namespaced(client, "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     let visitors = Visitors::at(&gateway);
     until("the experiment", async || Ok(visitors.decide("nobody").await?["token"].is_string())).await?;
     ensure!(repository.propose(&server.kubeconfig()).await?.contains("is not decided"));

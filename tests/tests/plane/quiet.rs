@@ -13,8 +13,10 @@ use kube::{Api, Client, Config};
 use operator::clock::Clock;
 use operator::controller::{Context, reconcile};
 use operator::leader::Leadership;
+use serde_json::json;
 use tower::ServiceBuilder;
 
+use crate::banner;
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
 use crate::server::Server;
@@ -22,22 +24,11 @@ use crate::server::Server;
 /// Passes of ten minutes, one each second: far more often than the operator looks.
 const PASSES: usize = 600;
 
-pub(crate) const CAMPAIGN: &str = "
-apiVersion: broadside.dev/v1alpha1
-kind: AdCampaign
-metadata: {name: quiet, namespace: default}
-spec:
-  brief: {product: Aero Trail 3}
-  placements:
-    - name: hero
-      format: WebBanner
-      delivery: {gateway: {}}
-      control: {headline: Meet the Aero Trail 3, button: Shop now}
-      challengers:
-        - {headline: Your trail is waiting, button: Shop now}
-      metric: {name: product-view, kind: Binary, window: 1m}
-      round: {minimum: 1m}
-";
+/// A campaign to which nothing happens.
+pub(crate) fn campaign() -> serde_json::Result<AdCampaign> {
+    let campaign = banner::campaign("quiet", &["Your trail is waiting"], "1m");
+    serde_json::from_value(banner::with(campaign, "round", json!({"minimum": "1m"})))
+}
 
 /// A clock that the test moves.
 pub(crate) struct HandClock(Mutex<Timestamp>);
@@ -76,7 +67,7 @@ async fn an_unchanged_campaign_causes_no_write_in_ten_minutes() -> anyhow::Resul
     let context = context(client.clone(), &ledger.url, Arc::clone(&clock))?;
 
     let campaigns: Api<AdCampaign> = Api::namespaced(client, "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     let pass = async || {
         clock.advance();
         reconcile(Arc::new(campaigns.get("quiet").await?), Arc::clone(&context)).await?;

@@ -19,28 +19,17 @@ use stage::programs;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
+use crate::banner;
 use crate::chart;
 use crate::passes::reviewed;
 use crate::quiet::HandClock;
 use crate::server::Server;
 
-const CAMPAIGN: &str = "
-apiVersion: broadside.dev/v1alpha1
-kind: AdCampaign
-metadata: {name: trail, namespace: default}
-spec:
-  brief: {product: Aero Trail 3}
-  approval: Manual
-  placements:
-    - name: hero
-      format: WebBanner
-      delivery: {gateway: {}}
-      control: {headline: Meet the Aero Trail 3, button: Shop now}
-      challengers:
-        - {headline: Your trail is waiting, button: Shop now}
-        - {headline: Made for the weekend, button: See it}
-      metric: {name: product-view, kind: Binary, window: 1m}
-";
+fn campaign() -> serde_json::Result<AdCampaign> {
+    let mut campaign = banner::campaign("trail", &["Your trail is waiting", "Made for the weekend"], "1m");
+    campaign["spec"]["approval"] = json!("Manual");
+    serde_json::from_value(campaign)
+}
 
 /// The account of a pipeline, and a commit.
 const PIPELINE: &str = "system:serviceaccount:ci:promoter";
@@ -195,7 +184,7 @@ async fn what_is_served_is_what_people_approved_each_in_their_own_name() -> anyh
         .await?;
     stage.grant("bob", "Role/other").await?;
     let campaigns: Api<AdCampaign> = Api::namespaced(stage.client.clone(), "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     stage.until("the review", async || stage.is_in_phase("Reviewing").await).await?;
     let (trail, weekend) =
         (stage.variant("Your trail is waiting").await?, stage.variant("Made for the weekend").await?);

@@ -15,7 +15,7 @@ use operator::controller::{check, reconcile};
 use serde_json::{Value, json};
 use stage::programs;
 
-use crate::quiet::{CAMPAIGN, HandClock, context};
+use crate::quiet::{HandClock, campaign, context};
 use crate::server::{Server, until};
 use crate::{away, chart};
 
@@ -151,7 +151,7 @@ async fn is_held(client: &Client) -> anyhow::Result<()> {
 /// One pass of the operator, as the account of its pod.
 async fn carried_out(server: &Server, client: &Client) -> anyhow::Result<()> {
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     for object in chart::rendered_of(&["operator/rbac.yaml"], &[]).await? {
         chart::apply(client, &object, &PatchParams::apply("test")).await?;
     }
