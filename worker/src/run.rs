@@ -56,7 +56,7 @@ enum RunError {
     #[error("the cluster cannot be used")]
     Cluster(#[from] ClusterError),
     #[error("writing stopped")]
-    Generate { source: GenerateError, effort: Effort },
+    Generate { source: GenerateError, effort: Box<Effort> },
     #[error("the variant cannot be written again")]
     Regenerate(#[from] RegenerateError),
     #[error("the prompt is empty: give --prompt TEXT, or - and a text on standard input")]

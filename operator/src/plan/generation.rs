@@ -292,12 +292,12 @@ impl Look<'_> {
                 "GPUs were held for {held} of the {most} seconds that budget.gpuSeconds allows"
             ));
         }
-        let started = job.status.as_ref()?.start_time.as_ref()?.0;
         // A pod stops by itself; one that comes after others that failed does not know what they wrote.
         let wrote = pods::effort(&self.seen.pods).map_or(0, |effort| effort.tokens);
         if let Some(most) = tokens.filter(|most| wrote >= *most) {
             return Some(format!("the model wrote {wrote} of the {most} tokens that budget.tokens allows"));
         }
+        let started = job.status.as_ref()?.start_time.as_ref()?.0;
         let ran = self.now.duration_since(started);
         duration.filter(|most| ran >= *most).map(|most| {
             format!(

@@ -63,7 +63,7 @@ impl RunError {
     /// What writing took until then, where it had begun.
     pub(super) fn effort(&self) -> Option<Effort> {
         match self {
-            Self::Generate { effort, .. } => Some(*effort),
+            Self::Generate { effort, .. } => Some(**effort),
             _ => None,
         }
     }
@@ -139,7 +139,7 @@ mod tests {
 
     impl From<GenerateError> for RunError {
         fn from(source: GenerateError) -> Self {
-            Self::Generate { source, effort: Effort::default() }
+            Self::Generate { source, effort: Box::default() }
         }
     }
 

@@ -106,7 +106,8 @@ impl Run<'_> {
         let began = Instant::now();
         generate(author, embedder, campaign, arguments.attempts, &mut *destination).map_err(|source| {
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            RunError::Generate { source, effort: Effort { tokens: author.meter().written(), milliseconds } }
+            let effort = Effort { tokens: author.meter().written(), milliseconds };
+            RunError::Generate { source, effort: Box::new(effort) }
         })
     }
 }
