@@ -4,7 +4,7 @@ use api::{AdCampaign, AdCampaignStatus, AdReview, AdTable, AdVariant};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, Status};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -154,11 +154,14 @@ async fn start(client: &Client, namespace: &str, job: &Job) -> Result<Option<Str
     let by_us = PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() };
     match unless_in_conflict(|| jobs.create(&by_us, job)).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
-        Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_invalid() => {
-            Ok(Some(status.message))
-        }
+        Err(kube::Error::Api(status)) if is_refusal(&status) => Ok(Some(status.message)),
         other => other.map(|_| None),
     }
+}
+
+/// Whether a quota, a policy or a webhook refuses an object. A webhook that names no code is answered for with 400.
+fn is_refusal(status: &Status) -> bool {
+    status.is_forbidden() || status.is_invalid() || (status.code == 400 && status.message.contains("denied"))
 }
 
 async fn set_pause(client: &Client, campaign: &Campaign, pause: &Pause) -> Result<(), kube::Error> {

@@ -58,6 +58,8 @@ pub enum ReviewPolicy {
     Missing,
     /// It and its binding are there, the later of both since then.
     Since(Timestamp),
+    /// The same of a chart of before: it does not ask who may write for others.
+    OwnWordsSince(Timestamp),
 }
 
 /// The ledger's sums.
@@ -250,6 +252,9 @@ impl ReviewPolicy {
 /// Whether both hold every review of the cluster to the policy. What its rules say is the cluster administrators' word.
 fn in_force(policy: &ValidatingAdmissionPolicy, binding: &ValidatingAdmissionPolicyBinding) -> ReviewPolicy {
     let (held, bound) = (policy.spec.clone().unwrap_or_default(), binding.spec.clone().unwrap_or_default());
+    // Policies of before people could be represented let everybody be.
+    let asks_for_represented =
+        held.validations.iter().flatten().any(|rule| rule.expression.contains("check('represent')"));
     let denies = held.failure_policy.as_deref() == Some("Fail")
         && held.match_conditions.is_none()
         && held.validations.is_some_and(|rules| !rules.is_empty());
@@ -261,7 +266,10 @@ fn in_force(policy: &ValidatingAdmissionPolicy, binding: &ValidatingAdmissionPol
         metadata.creation_timestamp.as_ref().filter(|_| metadata.deletion_timestamp.is_none()).map(|at| at.0)
     };
     match (denies && everywhere, since(&policy.metadata), since(&binding.metadata)) {
-        (true, Some(policy), Some(binding)) => ReviewPolicy::Since(policy.max(binding)),
+        (true, Some(policy), Some(binding)) if asks_for_represented => {
+            ReviewPolicy::Since(policy.max(binding))
+        }
+        (true, Some(policy), Some(binding)) => ReviewPolicy::OwnWordsSince(policy.max(binding)),
         _ => ReviewPolicy::Missing,
     }
 }
@@ -274,7 +282,7 @@ mod tests {
     fn check(what: &str, change: impl Fn(&mut Value, &mut Value), expected: ReviewPolicy) {
         let made = |at: &str| json!({ "name": "reviews", "creationTimestamp": at });
         let mut policy = json!({ "metadata": made("2026-03-01T12:00:00Z"), "spec": {
-            "failurePolicy": "Fail", "validations": [{ "expression": "true" }],
+            "failurePolicy": "Fail", "validations": [{ "expression": "authorizer.check('represent').allowed()" }],
         }});
         let mut binding = json!({ "metadata": made("2026-03-01T12:00:05Z"), "spec": {
             "policyName": "reviews", "validationActions": ["Deny"],
@@ -295,6 +303,11 @@ mod tests {
         };
         check("a policy that was made anew", later, since("2026-03-01T13:00:00Z"));
         check("one that ignores", |policy, _| policy["spec"]["failurePolicy"] = "Ignore".into(), missing);
+        let own = |policy: &mut Value, _: &mut Value| {
+            policy["spec"]["validations"][0]["expression"] = "true".into();
+        };
+        let at = "2026-03-01T12:00:05Z".parse().expect("a moment");
+        check("one of before people could be represented", own, ReviewPolicy::OwnWordsSince(at));
         check("one without rules", |policy, _| policy["spec"]["validations"] = json!([]), missing);
         let some = json!([{ "name": "some", "expression": "false" }]);
         check("one for some", |policy, _| policy["spec"]["matchConditions"] = some.clone(), missing);

@@ -169,11 +169,17 @@ impl World {
     }
 
     /// What an object was warned of, by its UID: one of the same name before it had warnings of its own. Few are asked for, and
-    /// a watch would see those of the whole namespace.
+    /// a watch would see those of the whole namespace. Without the right to read them they are not known, and all else goes on.
     pub(crate) async fn warnings(&self, namespace: &str, uid: &str) -> Result<Vec<Event>, Error> {
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let of_object = ListParams::default().fields(&format!("regarding.uid={uid},type=Warning"));
-        Ok(events.list(&of_object).await.step("listing the worker's events")?.items)
+        match events.list(&of_object).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                tracing::warn!(namespace, "events can't be read, and they say why a worker does not start");
+                Ok(Vec::new())
+            }
+            listed => Ok(listed.step("listing the worker's events")?.items),
+        }
     }
 
     /// A ConfigMap. They are not watched: a watch would see all of them.

@@ -288,11 +288,12 @@ fn refusal(matter: &Matter, review: &AdReview, policy: ReviewPolicy) -> Option<S
         ));
     }
     let known = review.status.as_ref().and_then(|status| status.state) == Some(ReviewState::Honored);
+    let is_since =
+        |since: Timestamp| created(review).is_some_and(|at| at.duration_since(since) >= IN_FORCE_AFTER);
     let checked = match policy {
         ReviewPolicy::Missing => false,
-        ReviewPolicy::Since(since) => {
-            created(review).is_some_and(|at| at.duration_since(since) >= IN_FORCE_AFTER)
-        }
+        ReviewPolicy::OwnWordsSince(since) => review.spec.on_behalf_of.is_none() && is_since(since),
+        ReviewPolicy::Since(since) => is_since(since),
     };
     (!known && !checked).then(|| {
         "nobody checked who wrote it: the admission policy of reviews was not there when it came; see that it is, then write the review anew".to_owned()

@@ -430,8 +430,10 @@ impl Situation<'_> {
         }
     }
 
+    /// Of a dry run nothing: whatever leads brought what the control brought.
     fn cost_per_extra_reward(&self, row: &TablePlacement, known: &Known<'_>) -> Option<CostStatus> {
-        cost::per_extra_reward(self.writing?, self.placement, row, &known.estimate)
+        let writing = self.writing.filter(|_| self.campaign.mode == Mode::Live)?;
+        cost::per_extra_reward(writing, self.placement, row, &known.estimate)
     }
 
     /// Figures move when a round opens, when a verdict is reached, or after a while when there are new ones.

@@ -11,9 +11,9 @@ use operator::controller::run;
 use operator::leader::Leadership;
 use stage::Kubectl;
 
+use crate::banner;
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
-use crate::quiet::CAMPAIGN;
 use crate::server::Server;
 
 /// A chart of one campaign, whose headline and suspension are values.
@@ -21,11 +21,10 @@ fn chart(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir(folder.join("templates"))?;
     std::fs::write(folder.join("Chart.yaml"), "{apiVersion: v2, name: shop, version: 0.1.0}")?;
     std::fs::write(folder.join("values.yaml"), "{headline: Your trail is waiting, suspend: false}")?;
-    let campaign = CAMPAIGN
-        .replace("name: quiet", "name: {{ .Release.Name }}")
-        .replace("Your trail is waiting", "{{ .Values.headline }}")
-        .replace("spec:", "spec:\n  suspend: {{ .Values.suspend }}");
-    Ok(std::fs::write(folder.join("templates/campaign.yaml"), campaign)?)
+    let mut campaign = banner::campaign("{{ .Release.Name }}", &["{{ .Values.headline }}"], "1m");
+    campaign["spec"]["suspend"] = "SUSPEND".into();
+    let template = campaign.to_string().replace("\"SUSPEND\"", "{{ .Values.suspend }}");
+    Ok(std::fs::write(folder.join("templates/campaign.yaml"), template)?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
