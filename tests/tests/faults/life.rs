@@ -74,6 +74,8 @@ pub(crate) async fn live(world: &World) -> anyhow::Result<String> {
     world.clock.jump(LONG);
     world.nudge(NAME).await?;
     until("the verdict", async || Ok(phase(world).await? == Some(Phase::Decided))).await?;
+    // A pass that began with what was so a moment before may have the last word on a variant, until the next one.
+    until("the control alone", async || Ok(share(world, CONTROL).await?.as_deref() == Some("100%"))).await?;
     left(world).await
 }
 
@@ -158,6 +160,12 @@ async fn say(world: &World, name: &str, decision: &str, headlines: &[&str]) -> a
 
 pub(crate) async fn phase(world: &World) -> anyhow::Result<Option<Phase>> {
     Ok(world.objects::<AdCampaign>().get(NAME).await?.status.and_then(|status| status.phase))
+}
+
+/// What a variant says of its share.
+async fn share(world: &World, headline: &str) -> anyhow::Result<Option<String>> {
+    let status = world.objects::<AdVariant>().get(&variant(headline)).await?.status;
+    Ok(status.and_then(|status| status.share).map(|share| share.0))
 }
 
 async fn is_rejected(world: &World, headline: &str) -> anyhow::Result<bool> {
