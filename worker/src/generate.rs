@@ -47,8 +47,9 @@ pub enum GenerateError {
     Embedder(#[from] EmbedderError),
 }
 
-/// Writes what is missing, or as much of it as the author's meter has room for, delivers each variant as soon as it is taken, and reports. With an embedder, drafts are held
-/// against each other and people's copy by what they mean too; what a draft holds does not depend on it.
+/// Writes what is missing, or as much of it as the author's meter has room for, delivers each variant as soon as it is taken,
+/// and reports. With an embedder, drafts are held against each other and people's copy by what they mean too; what a draft
+/// holds does not depend on it.
 ///
 /// # Errors
 /// When the model cannot write, the embedder can't go on or the destination does not take a variant. What was delivered

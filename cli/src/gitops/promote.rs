@@ -177,7 +177,8 @@ impl Draft<'_> {
 /// Writes what is handed on into drafts of the files that the campaign names, below `into`: of all placements, or of none.
 ///
 /// # Errors
-/// When the campaign is a dry run, a verdict is not the campaign's own, or not what its evidence gives, or a file can't be read, changed or written.
+/// When the campaign is a dry run, a verdict is not the campaign's own, or not what its evidence gives, or a file can't be read,
+/// changed or written.
 pub fn draft<'a>(
     campaign: &'a AdCampaign,
     records: &'a [Result<Record, RecordError>],

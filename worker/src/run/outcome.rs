@@ -137,13 +137,13 @@ mod tests {
 
     use super::*;
 
+    use crate::destination::DestinationError;
+
     impl From<GenerateError> for RunError {
         fn from(source: GenerateError) -> Self {
             Self::Generate { source, effort: Box::default() }
         }
     }
-
-    use crate::destination::DestinationError;
 
     fn read(kind: ErrorKind) -> ModelError {
         ModelError::Engine(EngineError::Read {
