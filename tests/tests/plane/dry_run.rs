@@ -15,28 +15,19 @@ use serde_json::json;
 use stage::programs;
 use tokio::process::Command;
 
+use crate::banner;
 use crate::gateway::GatewayProcess;
 use crate::passes::reviewed;
 use crate::server::{Server, until};
 use crate::visitors::Visitors;
 
-const CAMPAIGN: &str = "
-apiVersion: broadside.dev/v1alpha1
-kind: AdCampaign
-metadata: {name: trail, namespace: default}
-spec:
-  dryRun: true
-  brief: {product: Aero Trail 3}
-  placements:
-    - name: hero
-      format: WebBanner
-      delivery: {gateway: {}}
-      control: {headline: Meet the Aero Trail 3, button: Shop now}
-      challengers:
-        - {headline: Your trail is waiting, button: Shop now}
-      metric: {name: product-view, kind: Binary, window: 1s}
-      promotion: {file: home.yaml, at: hero}
-";
+/// One that names a place for what wins.
+fn campaign() -> serde_json::Result<AdCampaign> {
+    let campaign = banner::campaign("trail", &["Your trail is waiting"], "1s");
+    let mut campaign = banner::with(campaign, "promotion", json!({"file": "home.yaml", "at": "hero"}));
+    campaign["spec"]["dryRun"] = true.into();
+    serde_json::from_value(campaign)
+}
 
 const PEOPLE: usize = 300;
 
@@ -49,7 +40,7 @@ async fn everybody_sees_the_control_and_a_winner_is_a_false_alarm() -> anyhow::R
     let context = reviewed(client.clone(), &gateway.url, Arc::new(SystemClock), Leadership::alone(), None)?;
     let operator = tokio::spawn(async move { run(context, &Scope::All, std::future::pending()).await });
     let campaigns: Api<AdCampaign> = Api::namespaced(client.clone(), "default");
-    campaigns.create(&PostParams::default(), &serde_saphyr::from_str(CAMPAIGN)?).await?;
+    campaigns.create(&PostParams::default(), &campaign()?).await?;
     let visitors = Visitors::at(&gateway);
     until("the experiment", async || Ok(visitors.decide("nobody").await?["token"].is_string())).await?;
     let status = async || anyhow::Ok(campaigns.get("trail").await?.status.unwrap_or_default());
