@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use api::{AdCampaign, AdTable, AdVariant, Scope};
+use api::{AdCampaign, AdPolicy, AdTable, AdVariant, Scope};
 use cluster::{ControlPlaneConfig, Controllers};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
-use kube::api::{DynamicObject, ListParams, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, PatchParams, PostParams};
 use kube::{Api, Client};
 use operator::controller::{check, reconcile};
 use serde_json::{Value, json};
@@ -122,7 +122,8 @@ async fn on(version: &str) -> anyhow::Result<()> {
     for object in rendered("").await?.iter().filter(|object| is_of_admission(object)) {
         chart::apply(&client, object, &PatchParams::apply("test")).await?;
     }
-    is_held(&client).await?;
+    tables_are_held(&client).await?;
+    campaigns_are_held(&client).await?;
     carried_out(&server, &client).await
 }
 
@@ -138,14 +139,33 @@ fn is_of_admission(object: &DynamicObject) -> bool {
 }
 
 /// Waits until nobody but the operator writes tables.
-async fn is_held(client: &Client) -> anyhow::Result<()> {
-    let tables: Api<AdTable> = Api::namespaced(client.clone(), "default");
+async fn tables_are_held(client: &Client) -> anyhow::Result<()> {
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let tables: Api<AdTable> = Api::namespaced(client.clone(), "default");
     let refused = async || {
         let refused = tables.create(&dry_run, &away::table()?).await.err();
         Ok(refused.is_some_and(|why| why.to_string().contains("only the operator writes tables")))
     };
     until("the policy of tables", refused).await
+}
+
+/// Waits until campaigns are held against policies, without any at the end. Before it has read all of them the API server refuses
+/// every campaign.
+async fn campaigns_are_held(client: &Client) -> anyhow::Result<()> {
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let (policies, campaigns) =
+        (Api::<AdPolicy>::all(client.clone()), Api::namespaced(client.clone(), "default"));
+    let manual: AdPolicy = serde_json::from_value(json!({
+        "apiVersion": "broadside.dev/v1alpha1", "kind": "AdPolicy", "metadata": {"name": "platform"},
+        "spec": {"minimumApproval": "Manual"},
+    }))?;
+    policies.create(&PostParams::default(), &manual).await?;
+    let offered =
+        async || anyhow::Ok(campaigns.create(&dry_run, &campaign()?).await.map_err(|why| why.to_string()));
+    let refused = async || Ok(offered().await?.is_err_and(|why| why.contains("asks for Manual")));
+    until("the policy of campaigns", refused).await?;
+    policies.delete("platform", &DeleteParams::default()).await?;
+    until("campaigns without a policy", async || Ok(offered().await?.is_ok())).await
 }
 
 /// One pass of the operator, as the account of its pod.
