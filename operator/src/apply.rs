@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::campaign::{Activity, Campaign};
+use crate::campaign::Campaign;
 use crate::error::{Error, Step};
 use crate::objects;
-use crate::objects::job::SUSPENDED_BY_US;
-use crate::plan::{Generate, Pause, Plan, Recall, Reviewed};
+use crate::objects::job::{NO_MORE_SECONDS, SUSPENDED_BY_US};
+use crate::plan::{Change, Generate, JobChange, Plan, Recall, Reviewed};
 
 /// Owns what we say of children.
 const CHILDREN: &str = "broadside";
@@ -42,7 +42,7 @@ pub async fn apply(
     let Plan {
         variants,
         generate,
-        pause,
+        job_change,
         table,
         table_number: _,
         variant_statuses,
@@ -79,8 +79,11 @@ pub async fn apply(
     if let Some(wanted) = generate {
         applied.job_refused = self::generate(client, object, campaign, wanted).await?;
     }
-    if let Some(pause) = pause {
-        set_pause(client, campaign, pause).await.step("suspending or resuming the Job")?;
+    if let Some(JobChange { job, change }) = job_change {
+        let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+        jobs.patch(job, &PatchParams::default(), &Patch::Merge(changed(*change)))
+            .await
+            .step("suspending, resuming or ending the Job")?;
     }
     for (name, status) in variant_statuses {
         let metadata = json!({ "name": name });
@@ -164,14 +167,14 @@ fn is_refusal(status: &Status) -> bool {
     status.is_forbidden() || status.is_invalid() || (status.code == 400 && status.message.contains("denied"))
 }
 
-async fn set_pause(client: &Client, campaign: &Campaign, pause: &Pause) -> Result<(), kube::Error> {
-    let jobs: Api<Job> = Api::namespaced(client.clone(), &campaign.namespace);
-    let suspended = pause.activity == Activity::Suspended;
-    let mark = suspended.then_some("true");
-    let patch = json!({
-        "metadata": { "annotations": { SUSPENDED_BY_US: mark } }, "spec": { "suspend": suspended },
-    });
-    jobs.patch(&pause.job, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
+/// A change of a Job as a merge patch.
+fn changed(change: Change) -> Value {
+    let suspended = |mark: Option<&str>, suspend: bool| json!({ "metadata": { "annotations": { SUSPENDED_BY_US: mark } }, "spec": { "suspend": suspend } });
+    match change {
+        Change::Resume => suspended(None, false),
+        Change::Suspend => suspended(Some("true"), true),
+        Change::End => json!({ "spec": { "activeDeadlineSeconds": NO_MORE_SECONDS } }),
+    }
 }
 
 /// What became of a status.

@@ -26,11 +26,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
-use operator::campaign::Activity;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{ReviewPolicy, Seen, Totals};
-use operator::plan::{Again, Generate, Note, Plan, Settings, Tone, plan, recall};
+use operator::plan::{Again, Change, Generate, JobChange, Note, Plan, Settings, Tone, plan, recall};
 use operator::status::{Pass, notes, report};
 use serde::Deserialize;
 
@@ -532,12 +531,8 @@ impl World {
         if let (Some(Generate::Start(job)), None) = (&plan.generate, &applied.job_refused) {
             self.seen.job = Some(Job { status: None, ..Job::clone(job) });
         }
-        if let (Some(pause), Some(job)) = (&plan.pause, &mut self.seen.job) {
-            job.spec.get_or_insert_default().suspend = Some(pause.activity == Activity::Suspended);
-            match pause.activity {
-                Activity::Suspended => job.annotations_mut().insert(SUSPENDED.to_owned(), "true".to_owned()),
-                Activity::Active => job.annotations_mut().remove(SUSPENDED),
-            };
+        if let (Some(JobChange { change, .. }), Some(job)) = (&plan.job_change, &mut self.seen.job) {
+            changed(job, *change);
         }
         self.seen.winner = plan.winner.clone().or_else(|| self.seen.winner.take());
         for record in &plan.evidence {
@@ -551,6 +546,21 @@ impl World {
                 variant.status = Some(status.clone());
             }
         }
+    }
+}
+
+fn changed(job: &mut Job, change: Change) {
+    let spec = job.spec.get_or_insert_default();
+    match change {
+        Change::Resume => {
+            spec.suspend = Some(false);
+            job.annotations_mut().remove(SUSPENDED);
+        }
+        Change::Suspend => {
+            spec.suspend = Some(true);
+            job.annotations_mut().insert(SUSPENDED.to_owned(), "true".to_owned());
+        }
+        Change::End => spec.active_deadline_seconds = Some(1),
     }
 }
 
@@ -696,8 +706,8 @@ fn tell_plan(plan: &Plan, told: &mut String) {
         let indexed = pods.map_or_else(String::new, |pods| format!(" of {pods} indexes"));
         writeln!(told, "creates Job {}{indexed}", job.name_any()).expect("text");
     }
-    if let Some(pause) = &plan.pause {
-        writeln!(told, "sets Job {} to {:?}", pause.job, pause.activity).expect("text");
+    if let Some(JobChange { job, change }) = &plan.job_change {
+        writeln!(told, "changes Job {job}: {change:?}").expect("text");
     }
     if let Some(table) = &plan.table {
         tell_table(table, told);

@@ -13,11 +13,12 @@ use kube::ResourceExt;
 
 use super::variants::{SortedOut, Stage};
 use super::{
-    Answer, Ending, Generate, Note, Pause, STARTED, Settings, State, ending, is_suspended, pods, spent,
+    Answer, Change, Ending, Generate, JobChange, Note, STARTED, Settings, State, ending, is_suspended, pods,
+    spent,
 };
 use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
 use crate::objects;
-use crate::objects::job::{Models, SUSPENDED_BY_US};
+use crate::objects::job::{Models, NO_MORE_SECONDS, SUSPENDED_BY_US};
 use crate::observe::Seen;
 
 /// How the generation of a campaign stands.
@@ -28,7 +29,7 @@ pub(super) struct Written {
     /// What is made for a worker.
     pub(super) generate: Option<Generate>,
     /// Stops the Job or lets it go on.
-    pub(super) pause: Option<Pause>,
+    pub(super) job_change: Option<JobChange>,
     pub(super) stalled: Option<Answer>,
     pub(super) notes: Vec<Note>,
     pub(super) again: Option<Duration>,
@@ -41,7 +42,7 @@ impl Written {
             status: None,
             answer,
             generate: None,
-            pause: None,
+            job_change: None,
             stalled: None,
             notes: Vec::new(),
             again: None,
@@ -51,6 +52,9 @@ impl Written {
 
 /// While a Job runs, its pod is looked at this often: what keeps a pod from starting raises no event on the Job.
 const POD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why nothing more is written, though it was asked for.
+const DECIDED: &str = "the campaign is decided: no more is written for it";
 
 /// The longest words of others that status takes, below the bound of its definition.
 const MESSAGE_CHARACTERS: usize = 1_000;
@@ -72,14 +76,13 @@ pub(super) fn look(
     };
     let look = Look { object, campaign, generation, seen, now, delivered: accepted.delivered() };
     match (look.recorded(), &seen.job) {
-        (Some(recorded), _) => look.recorded_and_stopped(recorded),
+        (Some(recorded), _) => look.recorded_and_ended(recorded),
         // Before anything else: a Job that ended may be deleted, and its outcome with it.
         (None, Some(job)) if has_ended(job) => look.running_or_over(job),
+        (None, Some(job)) if ending(object, campaign) == Ending::Settled => look.called_off(job),
+        (None, None) if ending(object, campaign) == Ending::Settled => look.stopped(DECIDED),
         (None, _) if is_suspended(campaign) => {
             look.stopped("the campaign is suspended: set suspend to false to go on")
-        }
-        (None, _) if ending(object, campaign) == Ending::Settled => {
-            look.stopped("the campaign is decided: no more is written for it")
         }
         (None, _) => look.under_way(settings),
     }
@@ -102,6 +105,11 @@ pub(super) fn is_stopped(job: &Job) -> bool {
 /// Whether we suspended it; what another does with it afterwards is theirs.
 fn is_ours(job: &Job) -> bool {
     job.annotations().contains_key(SUSPENDED_BY_US)
+}
+
+/// Whether it was ended before it ended by itself.
+fn is_to_end(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds) == Some(NO_MORE_SECONDS)
 }
 
 struct Look<'a> {
@@ -177,18 +185,24 @@ impl Look<'_> {
         let mut written = Written::new(Stage::Writing, answer(State::False, Reason::Suspended, message));
         if let Some(job) = &self.seen.job {
             written.status = Some(self.status(GenerationOutcome::Running, None));
-            written.pause = self.pause(job, Activity::Suspended);
+            written.job_change = self.paused(job, Activity::Suspended);
         }
         written
     }
 
+    /// A Job that nobody waits for any more.
+    fn called_off(&self, job: &Job) -> Written {
+        let status = self.status(GenerationOutcome::Shortfall, Some(DECIDED.to_owned()));
+        self.over_and_to_end(self.with_spent_so_far(job, status))
+    }
+
     /// What another suspended is not ours to resume, and what another resumed, as a queue does, is not suspended against them.
-    fn pause(&self, job: &Job, activity: Activity) -> Option<Pause> {
-        let is_due = match activity {
-            Activity::Active => is_ours(job),
-            Activity::Suspended => !is_stopped(job) && !is_ours(job),
+    fn paused(&self, job: &Job, activity: Activity) -> Option<JobChange> {
+        let (change, is_due) = match activity {
+            Activity::Active => (Change::Resume, is_ours(job)),
+            Activity::Suspended => (Change::Suspend, !is_stopped(job) && !is_ours(job)),
         };
-        is_due.then(|| Pause { job: self.job_name(), activity })
+        is_due.then(|| JobChange { job: self.job_name(), change })
     }
 
     fn stalled(&self, stalled: Answer) -> Written {
@@ -257,7 +271,7 @@ impl Look<'_> {
     fn running(&self, job: &Job) -> Written {
         let mut written = self.writing(self.obstacle(job).unwrap_or_else(|| self.progress()));
         written.generate = Some(Generate::Keep);
-        written.pause = self.pause(job, Activity::Active);
+        written.job_change = self.paused(job, Activity::Active);
         written.status = written.status.map(|status| self.with_spent_so_far(job, status));
         written
     }
@@ -265,7 +279,11 @@ impl Look<'_> {
     fn overspent_by(&self, job: &Job, why: String) -> Written {
         let status = self.with_spent_so_far(job, self.status(GenerationOutcome::Failed, Some(why)));
         let tokens = spent::tokens(&self.seen.pods);
-        self.over(GenerationStatus { failure: Some(GenerationFailure::BudgetSpent), tokens, ..status })
+        self.over_and_to_end(GenerationStatus {
+            failure: Some(GenerationFailure::BudgetSpent),
+            tokens,
+            ..status
+        })
     }
 
     /// Whether each further pod would end as the last one: it used all the memory that it may, and would use it again.
@@ -276,7 +294,7 @@ impl Look<'_> {
 
     fn without_memory(&self, job: &Job) -> Written {
         let status = self.with_spent_so_far(job, self.out_of_memory(job));
-        self.over(status)
+        self.over_and_to_end(status)
     }
 
     fn with_spent_so_far(&self, job: &Job, status: GenerationStatus) -> GenerationStatus {
@@ -308,13 +326,16 @@ impl Look<'_> {
         })
     }
 
-    /// The Job is stopped once it is recorded why: who reads it later finds the pods gone, and with them what they took.
-    fn recorded_and_stopped(&self, recorded: &GenerationStatus) -> Written {
+    /// The Job is ended once it is recorded why: who reads it later finds the pods gone, and with them what they took.
+    fn over_and_to_end(&self, status: GenerationStatus) -> Written {
+        Written { again: Some(POD_INTERVAL), ..self.over(status) }
+    }
+
+    fn recorded_and_ended(&self, recorded: &GenerationStatus) -> Written {
         let mut written = self.over(recorded.clone());
-        let ends_it =
-            matches!(recorded.failure, Some(GenerationFailure::BudgetSpent | GenerationFailure::OutOfMemory));
-        let job = self.seen.job.as_ref().filter(|job| ends_it && !has_ended(job));
-        written.pause = job.and_then(|job| self.pause(job, Activity::Suspended));
+        let goes_on = |job: &&Job| !has_ended(job) && !is_to_end(job);
+        let ended = |_| JobChange { job: self.job_name(), change: Change::End };
+        written.job_change = self.seen.job.as_ref().filter(goes_on).map(ended);
         written
     }
 

@@ -62,7 +62,7 @@ pub struct Plan {
     /// What a worker needs to write variants, while one is to write.
     pub generate: Option<Generate>,
     /// Stops the Job or lets it go on.
-    pub pause: Option<Pause>,
+    pub job_change: Option<JobChange>,
     /// The table, when it changes.
     pub table: Option<AdTable>,
     /// The number of the table that is in force after this plan.
@@ -148,13 +148,24 @@ pub enum Generate {
     Keep,
 }
 
-/// Whether a Job's pods may run.
+/// What is done to a Job that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
+pub struct JobChange {
     /// The Job.
     pub job: String,
-    /// What it becomes.
-    pub activity: Activity,
+    /// What is done to it.
+    pub change: Change,
+}
+
+/// A change of a Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Its pods may run again.
+    Resume,
+    /// Its pods end, and others may come later.
+    Suspend,
+    /// Its pods end, and none comes after them, whoever resumes it.
+    End,
 }
 
 /// What is said of a review.
@@ -298,7 +309,7 @@ impl Material<'_> {
         Plan {
             variants: accepted.missing(campaign, seen),
             generate: written.generate,
-            pause: written.pause,
+            job_change: written.job_change,
             variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
             approved,
             awaited: approvals.awaited(&copies).len(),

@@ -246,6 +246,31 @@ async fn suspending_stops_the_worker_and_resuming_lets_it_finish() -> Result {
 }
 
 #[tokio::test]
+async fn who_resumes_a_job_whose_budget_is_spent_does_not_let_it_go_on() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "spent").await?;
+    support::slow_down(stage, "spent").await?;
+    let campaign = Campaign { namespace: "spent", name: "spent", placement: "hero" };
+    let budget = "seed: 7, budget: {duration: 10s}}";
+    campaign.apply(stage, &support::generated("spent", 8).replace("seed: 7}", budget)).await?;
+    let ready = ".status.conditions[?(@.type==\"VariantsReady\")].reason";
+    campaign.get(stage, ready, 2 * MINUTES, |reason| reason == "BudgetSpent").await?;
+    let why = "-n spent get jobs -o jsonpath={.items[0].status.conditions[?(@.type==\"Failed\")].reason}";
+    stage.kubectl.until(why, MINUTES, |why| why == "DeadlineExceeded").await?;
+
+    let job = stage.kubectl.run("-n spent get jobs -o name").await?;
+    let resume = r#"--type=merge --patch {"spec":{"suspend":false}}"#;
+    stage.kubectl.run(&format!("-n spent patch {} {resume}", job.trim())).await?;
+    let pods =
+        "-n spent get pods -l broadside.dev/campaign=spent --field-selector=status.phase!=Failed -o name";
+    stage.kubectl.until(pods, MINUTES, str::is_empty).await?;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(stage.kubectl.run(pods).await?, "", "no pod comes after its end");
+    assert_eq!(campaign.get(stage, ready, MINUTES, |_| true).await?, "BudgetSpent");
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_goes_back_when_the_operator_is_killed() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "steady").await?;
