@@ -8,7 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Origin, Percent};
+use crate::{Origin, Percent, Spending};
 
 /// Where a campaign stands.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ pub struct GenerationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
+    /// What the Job took so far, while it has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spending: Option<Spending>,
     /// Tokens that the model wrote, those of refused copy and of pods that failed included. This and all below is said once,
     /// when the Job has ended, and only of what is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,6 +31,7 @@ mod quantity;
 mod review;
 mod schema;
 mod scope;
+mod spending;
 mod table;
 mod variant;
 pub mod wire;
@@ -63,6 +64,7 @@ pub use review::{
     AdReview, AdReviewSpec, AdReviewStatus, Decision, Represented, ReviewState, ReviewedVariant,
 };
 pub use scope::{Namespace, NoNamespace, Scope};
+pub use spending::{Spending, TOKENS_TAKEN, Taken, TokensTaken};
 pub use table::{
     AdTable, AdTableSpec, CampaignIdentity, Harm, SegmentAllocation, TableException, TableMetric,
     TablePlacement, TableRound, TableRules, TableVariant,

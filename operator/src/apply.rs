@@ -32,12 +32,7 @@ pub struct Applied {
 ///
 /// # Errors
 /// When the API server refuses or does not answer. What was done before stays; the next pass goes on.
-pub async fn apply(
-    client: &Client,
-    object: &AdCampaign,
-    campaign: &Campaign,
-    plan: &Plan,
-) -> Result<Applied, Error> {
+pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<Applied, Error> {
     // Only these are objects; the rest of a plan is said, not done.
     let Plan {
         variants,
@@ -77,7 +72,7 @@ pub async fn apply(
     }
     let mut applied = Applied::default();
     if let Some(wanted) = generate {
-        applied.job_refused = self::generate(client, object, campaign, wanted).await?;
+        applied.job_refused = self::generate(client, campaign, wanted).await?;
     }
     if let Some(JobChange { job, change }) = job_change {
         let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
@@ -129,25 +124,21 @@ async fn say_of_reviews(client: &Client, namespace: &str, reviews: &[Reviewed]) 
 /// The worker's account, rights and brief, then its Job, or why that is refused.
 async fn generate(
     client: &Client,
-    object: &AdCampaign,
     campaign: &Campaign,
     generate: &Generate,
 ) -> Result<Option<String>, Error> {
     let namespace = campaign.namespace.as_str();
-    let brief = objects::brief::brief(campaign, object);
-    match generate {
-        Generate::Start(job) => {
-            let account = objects::worker_account::account(campaign);
-            put(client, namespace, &account).await.step("creating the worker's account")?;
-            let binding = objects::worker_account::binding(campaign);
-            put(client, namespace, &binding).await.step("binding the worker's rights")?;
-            put(client, namespace, &brief).await.step("writing the brief")?;
-            start(client, namespace, job).await.step("creating the Job")
-        }
-        Generate::Keep => {
-            put_if_changed(client, namespace, &brief).await.step("writing the brief")?;
-            Ok(None)
-        }
+    let Generate { brief, job } = generate;
+    if job.is_some() {
+        let account = objects::worker_account::account(campaign);
+        put(client, namespace, &account).await.step("creating the worker's account")?;
+        let binding = objects::worker_account::binding(campaign);
+        put(client, namespace, &binding).await.step("binding the worker's rights")?;
+    }
+    put_if_changed(client, namespace, brief).await.step("writing the brief")?;
+    match job {
+        Some(job) => start(client, namespace, job).await.step("creating the Job"),
+        None => Ok(None),
     }
 }
 

@@ -142,7 +142,7 @@ async fn advance(
     if !context.leadership.holds() {
         return Ok(());
     }
-    let applied = apply::apply(&context.client, object, campaign, plan).await;
+    let applied = apply::apply(&context.client, campaign, plan).await;
     plan.winner.iter().for_each(|winner| context.world.handed_on(winner));
     pass.applied = Some(applied?);
     Ok(())

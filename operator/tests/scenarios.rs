@@ -29,7 +29,7 @@ use operator::apply::Applied;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{ReviewPolicy, Seen, Totals};
-use operator::plan::{Again, Change, Generate, JobChange, Note, Plan, Settings, Tone, plan, recall};
+use operator::plan::{Again, Change, JobChange, Note, Plan, Settings, Tone, plan, recall};
 use operator::status::{Pass, notes, report};
 use serde::Deserialize;
 
@@ -142,6 +142,8 @@ struct Happens {
     runs: Option<api::Duration>,
     /// How long each of the ended pods was there.
     held: Option<api::Duration>,
+    /// All pods are lost, and what they said with them.
+    pods_lost: bool,
     /// What the scheduler says of the worker's pod.
     unscheduled: Option<String>,
     /// Why the kubelet lets the worker's pod wait, and its words.
@@ -299,6 +301,12 @@ impl World {
             let index = self.seen.variants.len();
             self.seen.variants.push(written(&self.object, slots, index));
         }
+        if let Some(held) = step.job_held {
+            self.hold(held);
+        }
+        if step.pods_lost {
+            self.seen.pods.clear();
+        }
         let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();
         self.count(step.placement.as_deref(), &counted, &step.unseen, &step.watched);
         let reports = step.report.iter().chain(&step.reports).map(|report| {
@@ -320,9 +328,6 @@ impl World {
         self.seen.warnings =
             step.warned.as_ref().map(|(reason, words)| warning(reason, words)).into_iter().collect();
         self.job_refused = step.job_refused;
-        if let (Some(held), Some(job)) = (step.job_held, &mut self.seen.job) {
-            job.spec.get_or_insert_default().suspend = Some(held);
-        }
     }
 
     fn review(&mut self, reviews: Vec<Reviewed>) {
@@ -431,6 +436,36 @@ impl World {
         job.status = Some(JobStatus { start_time: Some(Time(since)), ..JobStatus::default() });
     }
 
+    /// What the Job controller does with a Job that is suspended or resumed.
+    fn hold(&mut self, held: bool) {
+        let job = self.seen.job.as_mut().expect("a Job");
+        job.spec.get_or_insert_default().suspend = Some(held);
+        let condition = JobCondition {
+            type_: "Suspended".to_owned(),
+            status: if held { "True" } else { "False" }.to_owned(),
+            last_transition_time: Some(Time(self.now)),
+            ..JobCondition::default()
+        };
+        let status = job.status.get_or_insert_default();
+        status.conditions = Some(vec![condition]);
+        status.start_time = (!held).then_some(Time(self.now));
+        self.seen
+            .pods
+            .retain(|pod| pod.status.as_ref().and_then(|it| it.phase.as_deref()) != Some("Running"));
+    }
+
+    fn change(&mut self, change: Change) {
+        if change != Change::End {
+            self.hold(change == Change::Suspend);
+        }
+        let job = self.seen.job.as_mut().expect("a Job");
+        match change {
+            Change::Resume => drop(job.annotations_mut().remove(SUSPENDED)),
+            Change::Suspend => drop(job.annotations_mut().insert(SUSPENDED.to_owned(), "true".to_owned())),
+            Change::End => job.spec.get_or_insert_default().active_deadline_seconds = Some(1),
+        }
+    }
+
     fn end_job(&mut self, end: Option<String>, pods: Vec<Pod>) {
         if !pods.is_empty() {
             self.seen.pods = pods;
@@ -528,11 +563,11 @@ impl World {
     fn remember(&mut self, plan: &Plan, applied: &Applied) {
         self.seen.variants.extend(plan.variants.clone());
         self.seen.table = plan.table.clone().or_else(|| self.seen.table.take());
-        if let (Some(Generate::Start(job)), None) = (&plan.generate, &applied.job_refused) {
-            self.seen.job = Some(Job { status: None, ..Job::clone(job) });
+        if let (Some(job), None) = (started(plan), &applied.job_refused) {
+            self.seen.job = Some(Job { status: None, ..job.clone() });
         }
-        if let (Some(JobChange { change, .. }), Some(job)) = (&plan.job_change, &mut self.seen.job) {
-            changed(job, *change);
+        if let Some(JobChange { change, .. }) = &plan.job_change {
+            self.change(*change);
         }
         self.seen.winner = plan.winner.clone().or_else(|| self.seen.winner.take());
         for record in &plan.evidence {
@@ -549,19 +584,8 @@ impl World {
     }
 }
 
-fn changed(job: &mut Job, change: Change) {
-    let spec = job.spec.get_or_insert_default();
-    match change {
-        Change::Resume => {
-            spec.suspend = Some(false);
-            job.annotations_mut().remove(SUSPENDED);
-        }
-        Change::Suspend => {
-            spec.suspend = Some(true);
-            job.annotations_mut().insert(SUSPENDED.to_owned(), "true".to_owned());
-        }
-        Change::End => spec.active_deadline_seconds = Some(1),
-    }
+fn started(plan: &Plan) -> Option<&Job> {
+    plan.generate.as_ref()?.job.as_deref()
 }
 
 /// Adds up what is of the same cell and variant.
@@ -697,14 +721,22 @@ fn ended(index: usize, mut terminated: serde_json::Value, now: Timestamp, held: 
     .expect("a pod")
 }
 
+fn tokens_taken(brief: &ConfigMap) -> Option<&str> {
+    let campaign = brief.data.as_ref()?.get("campaign.yaml")?;
+    campaign.lines().map(str::trim).find(|line| line.starts_with(api::TOKENS_TAKEN))
+}
+
 fn tell_plan(plan: &Plan, told: &mut String) {
     for variant in &plan.variants {
         writeln!(told, "creates variant {} ({:?})", variant.name_any(), variant.spec.origin).expect("text");
     }
-    if let Some(Generate::Start(job)) = &plan.generate {
+    if let Some(job) = started(plan) {
         let pods = job.spec.as_ref().and_then(|spec| spec.completions);
         let indexed = pods.map_or_else(String::new, |pods| format!(" of {pods} indexes"));
         writeln!(told, "creates Job {}{indexed}", job.name_any()).expect("text");
+    }
+    if let Some(taken) = plan.generate.as_ref().and_then(|it| tokens_taken(&it.brief)) {
+        writeln!(told, "lets the next pod know of {taken}").expect("text");
     }
     if let Some(JobChange { job, change }) = &plan.job_change {
         writeln!(told, "changes Job {job}: {change:?}").expect("text");

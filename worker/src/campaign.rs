@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{AdCampaign, AdCampaignSpec, Percent, PercentError, Slots};
+use api::{AdCampaign, AdCampaignSpec, Percent, PercentError, Slots, TOKENS_TAKEN, TokensTaken};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use rules::{
     Brand, BrandRules, Format, Formats, MeaningError, MeaningThreshold, Variable, VariableError, Variables,
 };
@@ -32,6 +32,8 @@ pub struct Campaign {
     pub assignments: Vec<Assignment>,
     /// Tokens that may be written for all of them.
     pub tokens: Option<u64>,
+    /// How many of them workers before wrote, by whose share it was.
+    pub taken: TokensTaken,
     /// From which cosine two pieces of copy say the same, where there is an embedder.
     pub same_meaning: MeaningThreshold,
     /// Where the object lives, if it comes from a cluster.
@@ -132,6 +134,11 @@ pub enum CampaignError {
     /// The variables cannot be used.
     #[error("spec.variables cannot be used")]
     Variables(#[from] VariableError),
+    /// What earlier workers wrote is not told as it should be.
+    #[error(
+        "metadata.annotations[{TOKENS_TAKEN}] is not as the operator writes it, such as {{\"0\":1200}}: leave it out"
+    )]
+    Taken(#[from] serde_json::Error),
     /// The embedder's threshold is no percentage.
     #[error("spec.generation.embedder.threshold cannot be used")]
     Percent(#[from] PercentError),
@@ -142,14 +149,16 @@ pub enum CampaignError {
 
 impl Campaign {
     /// The part of one of several workers: its placements, and of the tokens as much as is theirs by their variants, so that
-    /// all workers together keep to what there is.
+    /// all workers together keep to what there is, less what others wrote that had the same part before.
     #[must_use]
     pub fn shared(self, share: Share) -> Self {
         let asked =
             |assignments: &[Assignment]| assignments.iter().map(|it| u64::from(it.variants)).sum::<u64>();
         let all = asked(&self.assignments);
         let assignments = share.of(self.assignments);
-        let tokens = self.tokens.map(|tokens| tokens * asked(&assignments) / all.max(1));
+        let taken = self.taken.get(&share.index()).copied().unwrap_or(0);
+        let tokens =
+            self.tokens.map(|tokens| (tokens * asked(&assignments) / all.max(1)).saturating_sub(taken));
         Self { assignments, tokens, ..self }
     }
 
@@ -202,6 +211,7 @@ impl Campaign {
                 .map(|placement| assignment(placement, brand.formats()))
                 .collect::<Result<_, _>>()?,
             tokens: spec.generation.as_ref().and_then(|it| it.budget.as_ref()?.tokens).map(u64::from),
+            taken: taken(object)?,
             same_meaning: same_meaning(spec)?,
             home: home(object),
         })
@@ -308,6 +318,11 @@ fn same_meaning(spec: &AdCampaignSpec) -> Result<MeaningThreshold, CampaignError
 }
 
 /// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
+fn taken(object: &AdCampaign) -> Result<TokensTaken, CampaignError> {
+    let annotation = object.annotations().get(TOKENS_TAKEN);
+    Ok(annotation.map(|json| serde_json::from_str(json)).transpose()?.unwrap_or_default())
+}
+
 fn home(object: &AdCampaign) -> Option<Home> {
     let owner = OwnerReference { block_owner_deletion: None, ..object.controller_owner_ref(&())? };
     Some(Home { namespace: object.metadata.namespace.clone()?, owner })
@@ -374,6 +389,34 @@ spec:
         assert_eq!((campaign.name.as_str(), campaign.seed, campaign.assignments.len()), ("cart", 7, 1));
         let hero = &campaign.assignments[0];
         assert_eq!((hero.placement.as_str(), hero.variants, hero.people.len()), ("hero", 4, 2));
+    }
+
+    #[test]
+    fn each_worker_may_write_its_part_of_the_tokens_less_what_was_taken_of_it() {
+        let two = CAMPAIGN.replace(
+            "{headline: Aero, button: Shop now}",
+            "{headline: Aero, button: Shop now}\n      variants: 1",
+        );
+        for (budget, taken, share, tokens) in [
+            ("", "", "0/1", None),
+            ("", r#"{"0":300}"#, "0/1", None),
+            (", budget: {tokens: 1000}", "", "0/1", Some(1000)),
+            (", budget: {tokens: 1000}", r#"{"0":300}"#, "0/1", Some(700)),
+            (", budget: {tokens: 1000}", "", "0/2", Some(800)),
+            (", budget: {tokens: 1000}", "", "1/2", Some(200)),
+            (", budget: {tokens: 1000}", r#"{"0":300}"#, "0/2", Some(500)),
+            (", budget: {tokens: 1000}", r#"{"0":300}"#, "1/2", Some(200)),
+            (", budget: {tokens: 1000}", r#"{"0":300,"1":900}"#, "1/2", Some(0)),
+        ] {
+            let annotation = format!("{{name: cart, annotations: {{{TOKENS_TAKEN}: '{taken}'}}}}");
+            let named = if taken.is_empty() { two.clone() } else { two.replace("{name: cart}", &annotation) };
+            let campaign = open(&named.replace("seed: 7", &format!("seed: 7{budget}"))).expect("valid");
+            let share: Share = share.parse().expect("a share");
+            assert_eq!(campaign.shared(share).tokens, tokens, "{budget} {taken} {share:?}");
+        }
+        let odd = format!("{{name: cart, annotations: {{{TOKENS_TAKEN}: many}}}}");
+        let said = shown(&CAMPAIGN.replace("{name: cart}", &odd));
+        assert!(said.starts_with("metadata.annotations[broadside.dev/tokens-taken]"), "{said}");
     }
 
     #[test]

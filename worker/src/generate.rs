@@ -323,6 +323,7 @@ mod tests {
             rules_version: rules::VERSION.to_owned(),
             assignments: vec![assignment],
             tokens: None,
+            taken: api::TokensTaken::new(),
             same_meaning: MeaningThreshold::default(),
             home: None,
         }

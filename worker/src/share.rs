@@ -23,6 +23,12 @@ pub struct Share {
 pub struct ShareError(String);
 
 impl Share {
+    /// Which of the shares it is, from 0.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        u32::try_from(self.index).unwrap_or(u32::MAX)
+    }
+
     /// The placements of this worker, in the order of the campaign.
     #[must_use]
     pub fn of(self, assignments: Vec<Assignment>) -> Vec<Assignment> {

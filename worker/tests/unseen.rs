@@ -128,6 +128,7 @@ fn campaign(name: String, brief: Brief) -> Campaign {
         rules_version: rules::VERSION.to_owned(),
         assignments: vec![assignment("hero", "WebBanner"), assignment("mail", "Email")],
         tokens: None,
+        taken: api::TokensTaken::new(),
         same_meaning: MeaningThreshold::default(),
         home: None,
     }

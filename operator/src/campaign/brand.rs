@@ -148,6 +148,7 @@ mod tests {
             delivered: 0,
             message: None,
             failure: None,
+            spending: None,
             tokens: None,
             seconds: None,
             tokens_per_second: None,
@@ -170,7 +171,7 @@ mod tests {
     fn the_worker_finds_the_brand_behind_the_campaign() {
         let object = object("{brand: acme}");
         let campaign = Campaign::read(&object, Some(&config("required: [Aero]"))).expect("a good campaign");
-        let data = brief(&campaign, &object).data.expect("a file");
+        let data = brief(&campaign, &object, &api::TokensTaken::new()).data.expect("a file");
         let (first, second) = data[FILE].split_once("\n---\n").expect("two documents");
         let read: AdCampaign = serde_saphyr::from_str(first).expect("a campaign");
         assert_eq!(read.spec, object.spec);

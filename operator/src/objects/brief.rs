@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use api::AdCampaign;
+use api::{AdCampaign, TOKENS_TAKEN, TokensTaken};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 
@@ -13,13 +13,15 @@ use crate::campaign::Campaign;
 /// The file's name in the ConfigMap and in the worker's container.
 pub const FILE: &str = "campaign.yaml";
 
-/// The ConfigMap with the campaign's brief, rules and placements.
-pub fn brief(campaign: &Campaign, object: &AdCampaign) -> ConfigMap {
+/// The ConfigMap with the campaign's brief, rules and placements, and with the tokens that pods before took of its budget.
+pub fn brief(campaign: &Campaign, object: &AdCampaign, taken: &TokensTaken) -> ConfigMap {
+    let annotation = || (TOKENS_TAKEN.to_owned(), serde_json::to_string(taken).expect("numbers by number"));
     let stripped = AdCampaign {
         metadata: ObjectMeta {
             name: Some(campaign.name.clone()),
             namespace: Some(campaign.namespace.clone()),
             uid: Some(campaign.uid.clone()),
+            annotations: (!taken.is_empty()).then(|| BTreeMap::from([annotation()])),
             ..ObjectMeta::default()
         },
         spec: object.spec.clone(),

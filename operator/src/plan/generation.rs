@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use api::condition::Reason;
 use api::wire::report::{Outcome, Report};
-use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationStatus, Price};
+use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationStatus, Price, TokensTaken};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
+use super::spent::Spent;
 use super::variants::{SortedOut, Stage};
 use super::{
     Answer, Change, Ending, Generate, JobChange, Note, STARTED, Settings, State, ending, is_suspended, pods,
-    spent,
 };
 use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
 use crate::objects;
@@ -79,7 +80,7 @@ pub(super) fn look(
         (Some(recorded), _) => look.recorded_and_ended(recorded),
         // Before anything else: a Job that ended may be deleted, and its outcome with it.
         (None, Some(job)) if has_ended(job) => look.running_or_over(job),
-        (None, Some(job)) if ending(object, campaign) == Ending::Settled => look.called_off(job),
+        (None, Some(_)) if ending(object, campaign) == Ending::Settled => look.called_off(),
         (None, None) if ending(object, campaign) == Ending::Settled => look.stopped(DECIDED),
         (None, _) if is_suspended(campaign) => {
             look.stopped("the campaign is suspended: set suspend to false to go on")
@@ -126,10 +127,20 @@ impl Look<'_> {
         self.generation.job.clone()
     }
 
+    /// What status says of this Job.
+    fn before(&self) -> Option<&GenerationStatus> {
+        let before = self.object.status.as_ref()?.generation.as_ref()?;
+        (before.job == self.job_name()).then_some(before)
+    }
+
     /// The outcome that status holds already: finished work is never repeated, though its Job be gone.
     fn recorded(&self) -> Option<&GenerationStatus> {
-        let before = self.object.status.as_ref()?.generation.as_ref()?;
-        (before.job == self.job_name() && before.outcome != GenerationOutcome::Running).then_some(before)
+        self.before().filter(|before| before.outcome != GenerationOutcome::Running)
+    }
+
+    fn spent(&self) -> Spent<'_> {
+        let before = self.before().and_then(|before| before.spending.as_ref());
+        Spent::of(self.seen.job.as_ref(), &self.seen.pods, before, self.now)
     }
 
     fn under_way(&self, settings: &Settings) -> Written {
@@ -174,26 +185,33 @@ impl Look<'_> {
         let mut written =
             self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
         let job = objects::job::job(self.campaign, self.generation, models, &settings.worker);
-        written.generate = Some(Generate::Start(Box::new(job)));
+        written.generate = Some(Generate { brief: self.brief(), job: Some(Box::new(job)) });
         let message = format!("asking {} for {} variants", self.generation.model, self.generation.asked);
         written.notes.push(Note::news(STARTED, message));
         written
+    }
+
+    /// What the next pod reads, with what those before it took of its budget.
+    fn brief(&self) -> ConfigMap {
+        let taken =
+            self.generation.budget.tokens.map_or_else(TokensTaken::new, |_| self.spent().tokens_by_index());
+        objects::brief::brief(self.campaign, self.object, &taken)
     }
 
     /// A Job that runs is stopped, and may go on later with what it has written.
     fn stopped(&self, message: &str) -> Written {
         let mut written = Written::new(Stage::Writing, answer(State::False, Reason::Suspended, message));
         if let Some(job) = &self.seen.job {
-            written.status = Some(self.status(GenerationOutcome::Running, None));
+            written.status = Some(self.running_status());
             written.job_change = self.paused(job, Activity::Suspended);
         }
         written
     }
 
     /// A Job that nobody waits for any more.
-    fn called_off(&self, job: &Job) -> Written {
+    fn called_off(&self) -> Written {
         let status = self.status(GenerationOutcome::Shortfall, Some(DECIDED.to_owned()));
-        self.over_and_to_end(self.with_spent_so_far(job, status))
+        self.over_and_to_end(self.with_spent_so_far(status))
     }
 
     /// What another suspended is not ours to resume, and what another resumed, as a queue does, is not suspended against them.
@@ -213,9 +231,19 @@ impl Look<'_> {
 
     fn writing(&self, answer: Answer) -> Written {
         let mut written = Written::new(Stage::Writing, answer);
-        written.status = Some(self.status(GenerationOutcome::Running, None));
+        written.status = Some(self.running_status());
         written.again = Some(POD_INTERVAL);
         written
+    }
+
+    /// How it stands while it has not ended.
+    fn running_status(&self) -> GenerationStatus {
+        let spent = self.spent();
+        let status = GenerationStatus {
+            spending: spent.remembered(),
+            ..self.status(GenerationOutcome::Running, None)
+        };
+        spent.so_far(status, self.price())
     }
 
     fn status(&self, outcome: GenerationOutcome, message: Option<String>) -> GenerationStatus {
@@ -226,6 +254,7 @@ impl Look<'_> {
             delivered: i64::try_from(self.delivered).unwrap_or(i64::MAX),
             failure: None,
             message: message.map(|message| message.chars().take(MESSAGE_CHARACTERS).collect()),
+            spending: None,
             tokens: None,
             seconds: None,
             tokens_per_second: None,
@@ -242,8 +271,8 @@ impl Look<'_> {
         let shortfall = report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall);
         let status = match () {
             () if !has_ended(job) => {
-                return match self.overspent(job) {
-                    Some(why) => self.overspent_by(job, why),
+                return match self.overspent() {
+                    Some(why) => self.overspent_by(why),
                     None if !complete && self.is_doomed(job) => self.without_memory(job),
                     None => self.running(job),
                 };
@@ -260,8 +289,7 @@ impl Look<'_> {
             }
             () => self.failed(job, report.as_ref()),
         };
-        let price = self.price();
-        self.over(spent::with_spent(status, job, pods, price))
+        self.over(self.spent().in_all(status, self.price()))
     }
 
     fn price(&self) -> Option<&Price> {
@@ -270,15 +298,14 @@ impl Look<'_> {
 
     fn running(&self, job: &Job) -> Written {
         let mut written = self.writing(self.obstacle(job).unwrap_or_else(|| self.progress()));
-        written.generate = Some(Generate::Keep);
+        written.generate = Some(Generate { brief: self.brief(), job: None });
         written.job_change = self.paused(job, Activity::Active);
-        written.status = written.status.map(|status| self.with_spent_so_far(job, status));
         written
     }
 
-    fn overspent_by(&self, job: &Job, why: String) -> Written {
-        let status = self.with_spent_so_far(job, self.status(GenerationOutcome::Failed, Some(why)));
-        let tokens = spent::tokens(&self.seen.pods);
+    fn overspent_by(&self, why: String) -> Written {
+        let status = self.with_spent_so_far(self.status(GenerationOutcome::Failed, Some(why)));
+        let tokens = self.spent().tokens().map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
         self.over_and_to_end(GenerationStatus {
             failure: Some(GenerationFailure::BudgetSpent),
             tokens,
@@ -293,30 +320,29 @@ impl Look<'_> {
     }
 
     fn without_memory(&self, job: &Job) -> Written {
-        let status = self.with_spent_so_far(job, self.out_of_memory(job));
-        self.over_and_to_end(status)
+        self.over_and_to_end(self.with_spent_so_far(self.out_of_memory(job)))
     }
 
-    fn with_spent_so_far(&self, job: &Job, status: GenerationStatus) -> GenerationStatus {
-        spent::with_spent_so_far(status, job, &self.seen.pods, self.price(), self.now)
+    fn with_spent_so_far(&self, status: GenerationStatus) -> GenerationStatus {
+        self.spent().so_far(status, self.price())
     }
 
     /// What a Job that runs took more of than it may.
-    fn overspent(&self, job: &Job) -> Option<String> {
+    fn overspent(&self) -> Option<String> {
         let Budget { gpu_seconds, duration, tokens } = self.generation.budget;
-        let held = spent::gpu_seconds_so_far(job, &self.seen.pods, self.now).unwrap_or(0);
+        let spent = self.spent();
+        let held = spent.gpu_seconds().unwrap_or(0);
         if let Some(most) = gpu_seconds.filter(|most| held >= *most) {
             return Some(format!(
                 "GPUs were held for {held} of the {most} seconds that budget.gpuSeconds allows"
             ));
         }
-        // A pod stops by itself; one that comes after others that failed does not know what they wrote.
-        let wrote = pods::effort(&self.seen.pods).map_or(0, |effort| effort.tokens);
+        // A pod stops by itself; one whose followers have nothing left would be followed all the same.
+        let wrote = spent.tokens().unwrap_or(0);
         if let Some(most) = tokens.filter(|most| wrote >= *most) {
             return Some(format!("the model wrote {wrote} of the {most} tokens that budget.tokens allows"));
         }
-        let started = job.status.as_ref()?.start_time.as_ref()?.0;
-        let ran = self.now.duration_since(started);
+        let ran = spent.ran();
         duration.filter(|most| ran >= *most).map(|most| {
             format!(
                 "the Job ran for {} of the {} seconds that budget.duration allows",

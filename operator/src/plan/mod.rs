@@ -139,13 +139,14 @@ pub enum Ending {
     Settled,
 }
 
-/// What is made so that a worker can write. Its account, rights and brief come before its Job.
+/// What is there so that a worker can write.
 #[derive(Clone, Debug)]
-pub enum Generate {
-    /// All of it, and this Job.
-    Start(Box<Job>),
-    /// The brief, where somebody deleted or edited it: the Job's next pod would wait for it in vain.
-    Keep,
+pub struct Generate {
+    /// What the Job's next pod reads, written where it is not what is there: somebody may have deleted it, and then a pod would wait
+    /// for it in vain.
+    pub brief: ConfigMap,
+    /// The Job where there is none; the worker's account and rights come before it.
+    pub job: Option<Box<Job>>,
 }
 
 /// What is done to a Job that is there.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::Taken;
 use api::condition::Reason;
 use api::wire::report::{Effort, Report};
 use jiff::Timestamp;
@@ -73,10 +74,9 @@ pub(super) fn report(pods: &[Pod]) -> Option<Report> {
     Report::of_all(newest(pods).filter_map(spoken).collect())
 }
 
-/// What writing took of all pods that have said it, those that failed included; nothing where none has.
-pub(super) fn effort(pods: &[Pod]) -> Option<Effort> {
-    let known: Vec<Effort> = pods.iter().filter_map(|pod| spoken(pod)?.effort).collect();
-    (!known.is_empty()).then(|| known.into_iter().sum())
+/// What writing took of each pod that has said it, those that failed included.
+pub(super) fn efforts(pods: &[Pod]) -> impl Iterator<Item = Effort> {
+    pods.iter().filter_map(|pod| spoken(pod)?.effort)
 }
 
 /// What brings a model speaks only when it failed, and then no worker ran.
@@ -98,20 +98,18 @@ pub(super) fn ran_out_of_memory(pods: &[Pod]) -> bool {
     ends.into_iter().any(|end| end.reason.as_deref() == Some(OUT_OF_MEMORY))
 }
 
-/// The seconds for which pods held what they asked for, all added: from the kubelet's taking a pod to the end of its last
-/// container. A pod of which either is not known counts as nothing; nothing at all where none is known.
-pub(super) fn held_seconds(pods: &[Pod]) -> Option<u64> {
-    let known: Vec<u64> = pods.iter().filter_map(held).collect();
-    (!known.is_empty()).then(|| known.iter().sum())
+/// What a pod took: from the kubelet's taking it to the end of its last container, and what it said then; up to `now` where it may
+/// still run. What is not known counts as nothing.
+pub(super) fn taken(pod: &Pod, now: Timestamp) -> Taken {
+    let running = || seconds(pod.status.as_ref()?.start_time.as_ref()?.0, now);
+    let held = held(pod).filter(|_| !is_running(pod)).or_else(running);
+    let effort = spoken(pod).and_then(|report| report.effort).unwrap_or_default();
+    Taken::new(index(pod).parse().unwrap_or(0), held.unwrap_or(0), effort)
 }
 
-/// The same of pods that may still run: up to `now` where a pod has no end.
-pub(super) fn held_so_far(pods: &[Pod], now: Timestamp) -> u64 {
-    let running = |pod: &Pod| {
-        let start = pod.status.as_ref()?.start_time.as_ref()?.0;
-        u64::try_from(now.duration_since(start).as_secs()).ok()
-    };
-    pods.iter().filter_map(|pod| held(pod).filter(|_| !is_running(pod)).or_else(|| running(pod))).sum()
+/// The seconds for which pods held what they asked for, all added, of those that have ended; nothing where none is known.
+pub(super) fn held_seconds(pods: &[Pod]) -> Option<u64> {
+    pods.iter().filter_map(held).reduce(u64::saturating_add)
 }
 
 /// Init containers end before those that follow them begin.
@@ -123,16 +121,22 @@ fn is_running(pod: &Pod) -> bool {
 fn held(pod: &Pod) -> Option<u64> {
     let start = pod.status.as_ref()?.start_time.as_ref()?.0;
     let ends = states(pod).filter_map(|(_, state)| state.terminated.as_ref()?.finished_at.as_ref());
-    let end = ends.map(|end| end.0).max()?;
+    seconds(start, ends.map(|end| end.0).max()?)
+}
+
+fn seconds(start: Timestamp, end: Timestamp) -> Option<u64> {
     u64::try_from(end.duration_since(start).as_secs()).ok()
+}
+
+fn index(pod: &Pod) -> &str {
+    pod.labels().get(INDEX_LABEL).map_or("", String::as_str)
 }
 
 /// The newest pod of each index.
 fn newest(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
     let mut newest: BTreeMap<&str, &Pod> = BTreeMap::new();
     for pod in pods {
-        let index = pod.labels().get(INDEX_LABEL).map_or("", String::as_str);
-        let known = newest.entry(index).or_insert(pod);
+        let known = newest.entry(index(pod)).or_insert(pod);
         if pod.creation_timestamp() >= known.creation_timestamp() {
             *known = pod;
         }

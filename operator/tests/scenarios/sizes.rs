@@ -10,12 +10,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use operator::Campaign;
 use operator::objects::brief::brief;
-use operator::plan::{Generate, Plan};
+use operator::plan::Plan;
 use operator::status::report;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Happens, World};
+use super::{Happens, World, started};
 
 /// What whoever watches them reads whole, at each change.
 const MOST_BYTES: usize = 100_000;
@@ -178,8 +178,10 @@ fn pass(world: &mut World, largest: &mut Largest) {
     plan.table.iter().for_each(|it| largest.see("table", it));
     plan.variants.iter().for_each(|it| largest.see("variant", it));
     plan.evidence.iter().for_each(|it| largest.see("record", it));
-    largest.see("brief", &brief(campaign, &world.object));
-    if let Some(Generate::Start(job)) = &plan.generate {
+    let everybody =
+        (0..campaign.generation.as_ref().map_or(0, |it| it.pods)).map(|index| (index, 1_000_000_000));
+    largest.see("brief", &brief(campaign, &world.object, &everybody.collect()));
+    if let Some(job) = started(plan) {
         largest.see("Job", job);
     }
     // Records stand in the ConfigMap of winners too; what is beside them is small.

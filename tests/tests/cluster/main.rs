@@ -245,22 +245,40 @@ async fn suspending_stops_the_worker_and_resuming_lets_it_finish() -> Result {
     Ok(())
 }
 
+/// As a queue does, by hand.
 #[tokio::test]
-async fn who_resumes_a_job_whose_budget_is_spent_does_not_let_it_go_on() -> Result {
+async fn a_budget_outlasts_a_turn_that_was_taken_away_and_is_final_once_it_is_spent() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "spent").await?;
-    support::slow_down(stage, "spent").await?;
+    support::keep_waiting(stage, "spent").await?;
     let campaign = Campaign { namespace: "spent", name: "spent", placement: "hero" };
-    let budget = "seed: 7, budget: {duration: 10s}}";
-    campaign.apply(stage, &support::generated("spent", 8).replace("seed: 7}", budget)).await?;
+    let budget = "seed: 7, budget: {duration: 20s}}";
+    campaign.apply(stage, &support::generated("spent", 2).replace("seed: 7}", budget)).await?;
+    campaign.get(stage, ".status.generation.spending.startedAt", MINUTES, |start| !start.is_empty()).await?;
+    let job = stage.kubectl.run("-n spent get jobs -o name").await?;
+    let hold = async |held: bool| {
+        let patch = format!("{{\"spec\":{{\"suspend\":{held}}}}}");
+        stage.kubectl.run(&format!("-n spent patch {} --type=merge --patch {patch}", job.trim())).await
+    };
+
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    hold(true).await?;
+    let earlier = ".status.generation.spending.earlierSeconds";
+    let is_known = |seconds: &str| seconds.parse::<u32>().is_ok_and(|seconds| seconds >= 5);
+    let ran = campaign.get(stage, earlier, MINUTES, is_known).await?;
+    hold(false).await?;
+    campaign.get(stage, ".status.generation.spending.startedAt", MINUTES, |start| !start.is_empty()).await?;
+    assert_eq!(
+        campaign.get(stage, earlier, MINUTES, |_| true).await?,
+        ran,
+        "it goes on from what it took before"
+    );
+
     let ready = ".status.conditions[?(@.type==\"VariantsReady\")].reason";
     campaign.get(stage, ready, 2 * MINUTES, |reason| reason == "BudgetSpent").await?;
     let why = "-n spent get jobs -o jsonpath={.items[0].status.conditions[?(@.type==\"Failed\")].reason}";
     stage.kubectl.until(why, MINUTES, |why| why == "DeadlineExceeded").await?;
-
-    let job = stage.kubectl.run("-n spent get jobs -o name").await?;
-    let resume = r#"--type=merge --patch {"spec":{"suspend":false}}"#;
-    stage.kubectl.run(&format!("-n spent patch {} {resume}", job.trim())).await?;
+    hold(false).await?;
     let pods =
         "-n spent get pods -l broadside.dev/campaign=spent --field-selector=status.phase!=Failed -o name";
     stage.kubectl.until(pods, MINUTES, str::is_empty).await?;

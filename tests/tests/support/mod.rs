@@ -56,6 +56,12 @@ pub(crate) async fn slow_down(stage: &Installation, namespace: &str) -> anyhow::
     stage.kubectl.feed(&format!("-n {namespace} apply -f -"), &slow).await.map(drop)
 }
 
+/// The model on a node that is not there, for tests whose worker must not end.
+pub(crate) async fn keep_waiting(stage: &Installation, namespace: &str) -> anyhow::Result<()> {
+    let waits = format!("{MODEL}  nodeSelector: {{example.com/is: nowhere}}\n");
+    stage.kubectl.feed(&format!("-n {namespace} apply -f -"), &waits).await.map(drop)
+}
+
 /// A campaign of people's copy, with a clock of seconds.
 pub(crate) fn people_only(name: &str, maximum_duration: &str) -> String {
     format!(
