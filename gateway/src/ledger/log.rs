@@ -228,7 +228,7 @@ impl Log {
     }
 
     /// Removes the files that hold nothing after group `after`, the oldest first: those that were written before all of `keep`,
-    /// and as many more as take more than `room` together.
+    /// and as many more as take more than `room` together. Gives the bytes of those that stay.
     ///
     /// # Errors
     /// When they can't be listed or removed.
@@ -237,22 +237,27 @@ impl Log {
         after: u64,
         keep: Duration,
         room: Size,
-    ) -> Result<(), LogError> {
-        let only_kept = apart(folder, after)?.0;
-        let of = |path: &PathBuf| std::fs::metadata(path).map_err(LogError::io(path));
-        let files: Vec<(&PathBuf, Metadata)> =
-            only_kept.iter().map(|path| Ok((path, of(path)?))).collect::<Result<_, LogError>>()?;
+    ) -> Result<u64, LogError> {
+        let files = only_kept(folder, after)?;
         let mut taken: u64 = files.iter().map(|(_, file)| file.len()).sum();
-        for (path, file) in files {
+        for (path, file) in &files {
             let age = file.modified().map_err(LogError::io(path))?.elapsed();
             // Of a time in the future nothing is known; the next one may be kept in its place.
             if age.is_ok_and(|age| age <= keep) && !keep.is_zero() && taken <= room.0 {
-                return Ok(());
+                return Ok(taken);
             }
             std::fs::remove_file(path).map_err(LogError::io(path))?;
             taken -= file.len();
         }
-        Ok(())
+        Ok(taken)
+    }
+
+    /// Bytes of files that hold nothing after group `after`.
+    ///
+    /// # Errors
+    /// When they can't be listed.
+    pub(crate) fn kept_until(folder: &Path, after: u64) -> Result<u64, LogError> {
+        Ok(only_kept(folder, after)?.iter().map(|(_, file)| file.len()).sum())
     }
 }
 
@@ -263,6 +268,14 @@ fn missing(folder: &Path, after: u64) -> LogError {
 /// The files that hold groups after `after`, and the last in any case.
 pub(super) fn needed(folder: &Path, after: u64) -> Result<Vec<PathBuf>, LogError> {
     Ok(apart(folder, after)?.1)
+}
+
+fn only_kept(folder: &Path, after: u64) -> Result<Vec<(PathBuf, Metadata)>, LogError> {
+    let of = |path: PathBuf| {
+        let file = std::fs::metadata(&path).map_err(LogError::io(&path))?;
+        Ok((path, file))
+    };
+    apart(folder, after)?.0.into_iter().map(of).collect()
 }
 
 /// The files that hold nothing after group `after`, and those that are needed. The log may grow meanwhile, so it is looked at

@@ -20,6 +20,7 @@ pub(super) struct LedgerMetrics {
     commits: Histogram,
     units: Gauge,
     written: Counter,
+    kept: Gauge,
     full: Gauge,
     until: Gauge,
     free: Gauge,
@@ -43,6 +44,9 @@ impl LedgerMetrics {
         let written = Counter::default();
         let help = "What was written to the log";
         registry.register_with_unit("broadside_ledger_log", help, Unit::Bytes, written.clone());
+        let kept = Gauge::default();
+        let help = "What of the log is kept for exports alone, and goes when the rest needs its room";
+        registry.register_with_unit("broadside_ledger_log_kept", help, Unit::Bytes, kept.clone());
         let full = Gauge::default();
         registry.register("broadside_ledger_full", "1 while the volume has no room for events", full.clone());
         let until = Gauge::default();
@@ -53,7 +57,7 @@ impl LedgerMetrics {
         registry.register_with_unit("broadside_ledger_volume_free", help, Unit::Bytes, free.clone());
         let help = "Room of the volume, what is taken of it included";
         registry.register_with_unit("broadside_ledger_volume_size", help, Unit::Bytes, size.clone());
-        Self { matured, commits, units, written, full, until, free, size }
+        Self { matured, commits, units, written, kept, full, until, free, size }
     }
 
     /// What happened by then is known; a ledger that is behind its stream says an older moment, or none.
@@ -81,6 +85,7 @@ impl LedgerMetrics {
     pub(super) fn store(&self, store: &Store) {
         self.units.set(i64::try_from(store.units()).unwrap_or(i64::MAX));
         self.written.inc_by(store.written() - self.written.get());
+        self.kept.set(i64::try_from(store.kept()).unwrap_or(i64::MAX));
         // What can't be asked stays as it was.
         if let Ok(volume) = statvfs(store.folder()) {
             let bytes = |blocks| i64::try_from(blocks * volume.fragment_size()).unwrap_or(i64::MAX);

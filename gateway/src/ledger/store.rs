@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -78,6 +80,8 @@ pub struct Store {
     checkpoint_began: Option<Instant>,
     checkpoint: Option<JoinHandle<Result<Taken, StoreError>>>,
     forgetting: Forgetting,
+    /// Bytes of the log that are only kept.
+    kept: Arc<AtomicU64>,
     /// Released with the last handle.
     _lock: File,
 }
@@ -141,6 +145,7 @@ impl Store {
             let fits = replay(&mut state, &mut counted, &mut now, &entry);
             if fits { Ok(()) } else { Err(StoreError::Contradiction(folder.to_owned())) }
         })?;
+        let kept = Log::kept_until(&folder.join(LOG), last)?;
         let folder = folder.to_owned();
         Ok(Self {
             folder,
@@ -152,6 +157,7 @@ impl Store {
             checkpoint_began: None,
             checkpoint: None,
             forgetting: Forgetting::default(),
+            kept: Arc::new(AtomicU64::new(kept)),
             state,
             _lock: lock,
         })
@@ -196,6 +202,11 @@ impl Store {
         self.written
     }
 
+    /// Bytes of the log that are kept for exports alone, and go when the rest needs their room.
+    pub fn kept(&self) -> u64 {
+        self.kept.load(Relaxed)
+    }
+
     /// What was only kept goes before events are refused for good.
     fn without_room(&self, error: LogError) -> StoreError {
         // A file that is written anew meanwhile would be back after it was removed.
@@ -205,7 +216,9 @@ impl Store {
         let needed =
             checkpoint::needed(&self.folder.join(CHECKPOINTS)).map_err(checkpoint_error(&self.folder));
         let freed = needed.and_then(|needed| {
-            Ok(Log::remove_until(&self.folder.join(LOG), needed, Duration::ZERO, Size(0))?)
+            let left = Log::remove_until(&self.folder.join(LOG), needed, Duration::ZERO, Size(0))?;
+            self.kept.store(left, Relaxed);
+            Ok(())
         });
         freed.err().unwrap_or(error.into())
     }
@@ -250,7 +263,7 @@ impl Store {
     fn begin_checkpoint(&mut self) {
         (self.checkpoint_at, self.checkpoint_began) = (self.written, Some(Instant::now()));
         let Bounds { keep_log, kept_in, .. } = self.bounds;
-        let folder = self.folder.clone();
+        let (folder, kept) = (self.folder.clone(), Arc::clone(&self.kept));
         let (last, state) = (self.log.last(), self.state.snapshot());
         let ends = if self.log.is_parted() { FileEnds::Here } else { FileEnds::Later };
         let (changes, stored) = self.counted.leave();
@@ -262,7 +275,7 @@ impl Store {
             let written = checkpoint::write(&checkpoints, last, &state);
             let needed = written.and_then(|()| checkpoint::prune(&checkpoints));
             let needed = needed.map_err(checkpoint_error(&folder))?;
-            Log::remove_until(&log, needed, keep_log, kept_in)?;
+            kept.store(Log::remove_until(&log, needed, keep_log, kept_in)?, Relaxed);
             if erasures.is_empty() {
                 return Ok(Taken::Out);
             }

@@ -181,7 +181,7 @@ async fn what_was_only_kept_goes_before_events_are_refused_for_good() {
     let mut registry = Registry::default();
     let store = Store::open(folder.path(), kept).unwrap();
     let (ledger, _writer) = Ledger::start(store, Arc::new(HandClock::new()), &mut registry);
-    let (mut taken, mut refused) = (0, 0);
+    let (mut taken, mut refused, mut only_kept) = (0, 0, 0);
     // Twice what the volume holds, within the hour for which it would be kept.
     while taken < 600 {
         let at = START + jiff::SignedDuration::from_millis(10 * taken);
@@ -189,7 +189,10 @@ async fn what_was_only_kept_goes_before_events_are_refused_for_good() {
             .record((0..1000).map(|number| passing(1000 * taken + number, millis(at))).collect(), at)
             .await
         {
-            Ok(_) => taken += 1,
+            Ok(_) => {
+                taken += 1;
+                only_kept = only_kept.max(told(&registry, "broadside_ledger_log_kept_bytes "));
+            }
             Err(error) => {
                 assert_eq!(error, LedgerError::Full);
                 refused += 1;
@@ -199,6 +202,8 @@ async fn what_was_only_kept_goes_before_events_are_refused_for_good() {
         }
     }
     assert!(refused > 0, "the volume was never full");
+    let (_, size) = room(&registry);
+    assert!(only_kept > size / 2 && only_kept < size, "{only_kept} of {size} bytes could go");
 }
 
 /// A reward that waits for a moment and is forgotten, so that nothing grows but the log.

@@ -65,7 +65,7 @@ with nothing too, since a rate does not see where they begin. */}}
   severity: critical
   summary: A ledger's volume is full; it records nothing until there is room.
 - alert: BroadsideLedgerFilling
-  expr: broadside_ledger_volume_free_bytes / broadside_ledger_volume_size_bytes < 0.1
+  expr: (broadside_ledger_volume_free_bytes + broadside_ledger_log_kept_bytes) / broadside_ledger_volume_size_bytes < 0.1
   for: 15m
   severity: warning
   summary: A ledger's volume is nearly full.
@@ -112,7 +112,7 @@ with nothing too, since a rate does not see where they begin. */}}
   severity: warning
   summary: The operator can't do what it wants to with the API server.
 - alert: BroadsideCampaignStalled
-  expr: sum by (reason) (broadside_operator_campaign_conditions{condition="Stalled",status="True"}) > 0
+  expr: max by (campaign_namespace, campaign, reason) (broadside_operator_campaign_stalled) > 0
   for: 15m
   severity: warning
   summary: A campaign waits for a person to mend it.
