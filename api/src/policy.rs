@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Budget, Percent, schema};
+use crate::{Budget, Duration, MetricKind, Percent, schema};
 
 /// What campaigns are held to when they are applied. Several policies hold together.
 ///
@@ -160,4 +160,10 @@ pub struct RequiredGuardrail {
     pub metric: String,
     /// The most that its `maximumIncrease` may be.
     pub maximum_increase: Percent,
+    /// The kind that its metric has to have; any, unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MetricKind>,
+    /// The least `window` of its metric: one of a second would see no harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_window: Option<Duration>,
 }

@@ -263,20 +263,45 @@ async fn each_placement(stage: &Stage) -> anyhow::Result<()> {
             ],
         )
         .await?;
-    let guardrails = json!({"placements": {"guardrails": [{"metric": "bounce", "maximumIncrease": "50%"}]}});
-    let guarded = |metric: &str, increase: &str| {
-        let metric = json!({"name": metric, "kind": "Binary", "window": "1m"});
+    let required = |more: Value| {
+        let mut guardrail = json!({"metric": "bounce", "maximumIncrease": "50%"});
+        merge(&mut guardrail, &more);
+        json!({"placements": {"guardrails": [guardrail]}})
+    };
+    let guarded = |metric: &str, increase: &str, window: &str| {
+        let metric = json!({"name": metric, "kind": "Binary", "window": window});
         placements(&json!({"guardrails": [{"metric": metric, "maximumIncrease": increase}]}))
     };
     let add = "placement hero: AdPolicy platform asks for guardrails on bounce with a maximumIncrease of at most 50%: add what is missing";
     stage
         .check(
-            &guardrails,
+            &required(json!({})),
             &[
                 refuses("no guardrail", json!({}), add),
-                refuses("another", guarded("refund", "10%"), add),
-                refuses("one that lets more pass", guarded("bounce", "100%"), add),
-                takes("one that lets less pass", guarded("bounce", "9%")),
+                refuses("another", guarded("refund", "10%", "1m"), add),
+                refuses("one that lets more pass", guarded("bounce", "100%", "1m"), add),
+                takes("one that lets less pass", guarded("bounce", "9%", "1s")),
+            ],
+        )
+        .await?;
+    let value = json!({"metric": {"name": "bounce", "kind": "Value", "cap": "9", "window": "2d"}, "maximumIncrease": "9%"});
+    let value = placements(&json!({"guardrails": [value]}));
+    let binary = "guardrails on bounce of kind Binary with a maximumIncrease of at most 50%: add";
+    stage
+        .check(
+            &required(json!({"kind": "Binary"})),
+            &[refuses("another kind", value, binary), takes("its kind", guarded("bounce", "9%", "1s"))],
+        )
+        .await?;
+    let long =
+        "guardrails on bounce with a maximumIncrease of at most 50% and a window of at least 1d12h: add";
+    stage
+        .check(
+            &required(json!({"minimumWindow": "1d12h"})),
+            &[
+                refuses("a shorter window", guarded("bounce", "9%", "35h59m59s"), long),
+                takes("the same window, written otherwise", guarded("bounce", "9%", "36h")),
+                takes("a longer one", guarded("bounce", "9%", "2d")),
             ],
         )
         .await
