@@ -31,6 +31,7 @@ use api::name::hex;
 use futures::stream::{self, StreamExt};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, Notify};
 use tracing::{debug, info};
 
 pub use self::access::{Access, AccessError};
@@ -42,7 +43,7 @@ use self::request::{Form, Messages, Offer, Request, most_tokens};
 use crate::author::{Author, AuthorError, Done};
 use crate::draft::{Draft, Task};
 use crate::message;
-use crate::meter::Meter;
+use crate::meter::{Meter, Room};
 
 /// How drafts are asked for.
 #[derive(Clone, Debug)]
@@ -67,6 +68,10 @@ pub struct Endpoint {
     digest: String,
     /// How many tokens may be written.
     pub meter: Meter,
+    /// Held by the draft that is next to find room.
+    turn: Mutex<()>,
+    /// Told whenever room was given back.
+    settled: Notify,
     /// What the server was found to take; it is asked for less, never for more again.
     offer: Cell<Offer>,
     /// Whether it has ever answered as an endpoint does.
@@ -171,6 +176,18 @@ pub enum Passing {
     },
 }
 
+impl Passing {
+    /// Whether an engine may have written, though nothing of it arrived: one that never heard of the request, or turned it away
+    /// for want of time, has not.
+    fn may_have_written(&self) -> bool {
+        match self {
+            Self::Connection(error) => !error.is_connect(),
+            Self::Status { status, .. } => *status >= 500 && *status != 503,
+            Self::Odd { .. } => true,
+        }
+    }
+}
+
 impl EndpointError {
     /// Whether the same inputs would fail again.
     #[must_use]
@@ -192,41 +209,64 @@ impl Endpoint {
         let client = Client::new(access, &settings.patience).map_err(EndpointError::Client)?;
         let digest = format!("endpoint:{}", settings.model);
         let (offer, is_known) = (Cell::new(Offer::everything()), Cell::new(false));
-        Ok(Self { runtime, client, settings, digest, meter: Meter::default(), offer, is_known })
+        Ok(Self {
+            runtime,
+            client,
+            settings,
+            digest,
+            meter: Meter::default(),
+            turn: Mutex::new(()),
+            settled: Notify::new(),
+            offer,
+            is_known,
+        })
     }
 
-    /// A draft, where the meter has room for the longest answer.
-    async fn metered(&self, task: Task<'_>) -> Result<Option<Draft>, EndpointError> {
-        let most = most_tokens(task.format, self.offer.get());
-        let room = most as u64;
-        if !self.meter.reserve(room) {
-            return Ok(None);
+    /// Room for so many tokens. It is waited for where others write, since most take less than they may; nothing once there is none.
+    async fn room(&self, tokens: u64) -> Option<Room<'_>> {
+        // In the order of drafts: behind one that finds no room none is judged.
+        let _turn = self.turn.lock().await;
+        loop {
+            match self.meter.reserve(tokens) {
+                None if !self.meter.is_used_up() => self.settled.notified().await,
+                room => return room,
+            }
         }
-        let (draft, told) = self.draft(task, most).await.inspect_err(|_| self.meter.settle(room, 0))?;
-        // What an engine does not tell may have been as much as it was allowed, and a budget is to hold.
-        let unknown = if self.meter.most().is_some() { room } else { 0 };
-        self.meter.settle(room, told.map_or(unknown, u64::from));
-        Ok(Some(draft))
     }
 
-    /// Asks until there is an answer, or no hope of one: a draft of at most so many tokens, and how many it has.
-    async fn draft(&self, mut task: Task<'_>, most: usize) -> Result<(Draft, Option<u32>), EndpointError> {
+    /// What an engine does not tell may have been as much as it was allowed, and a budget is to hold.
+    fn settle(&self, room: Room<'_>, told: Option<u64>) {
+        match told {
+            Some(tokens) => room.settle(tokens),
+            None => drop(room),
+        }
+        self.settled.notify_waiters();
+    }
+
+    /// Asks until there is an answer, no hope of one, or no room for the longest: then nothing is written.
+    async fn draft(&self, mut task: Task<'_>) -> Result<Option<Draft>, EndpointError> {
         let user = message::user(&task);
         // Engines take 32 bits; half of them, since some take them as signed.
         let seed = task.random.below(1 << 31);
         let (started, mut tries) = (Instant::now(), 0);
         loop {
             let offer = self.offer.get();
+            let most = most_tokens(task.format, offer);
+            let Some(room) = self.room(most as u64).await else { return Ok(None) };
             let messages = Messages::new(message::SYSTEM, &user);
-            let request = Request::new(&self.settings, messages, task.format, seed, (offer, most));
+            let request = Request::new(&self.settings, messages, task.format, seed, offer);
             tries += 1;
             match self.client.complete(&request).await.map_err(|fault| self.weighed(fault)) {
                 Ok(completion) => {
-                    let told = completion.tokens();
-                    return Ok((self.read(completion, offer.form, &task, &user), told));
+                    self.settle(room, completion.tokens().map(u64::from));
+                    return Ok(Some(self.read(completion, offer.form, &task, &user)));
                 }
-                Err(Fault::Refused { status, said }) => self.ask_less(offer, status, said)?,
+                Err(Fault::Refused { status, said }) => {
+                    self.settle(room, Some(0));
+                    self.ask_less(offer, status, said)?;
+                }
                 Err(Fault::Passing { source, retry_after }) => {
+                    self.settle(room, if source.may_have_written() { None } else { Some(0) });
                     let dice = task.random.unit();
                     let wait = self.settings.patience.wait(tries, started.elapsed(), retry_after, dice);
                     let wait = wait.ok_or_else(|| EndpointError::Unavailable { tries, source })?;
@@ -327,7 +367,7 @@ impl Author for Endpoint {
         let has_room = &has_room;
         let drafts = tasks.into_iter().enumerate().map(|(place, task)| async move {
             // Drafts are judged in their order: behind one that was left out none could be.
-            let draft = if has_room.get() { self.metered(task).await? } else { None };
+            let draft = if has_room.get() { self.draft(task).await? } else { None };
             has_room.set(has_room.get() && draft.is_some());
             Ok::<_, EndpointError>(draft.map(|draft| (place, draft)))
         });

@@ -42,7 +42,7 @@ impl Meter {
 
     /// Takes room for so many tokens, if there is as much.
     #[must_use]
-    pub fn reserve(&self, tokens: u64) -> bool {
+    pub fn reserve(&self, tokens: u64) -> Option<Room<'_>> {
         let reserved = self.reserved.load(Relaxed);
         let fits = self.most.is_none_or(|most| self.written() + reserved + tokens <= most);
         if fits {
@@ -50,13 +50,35 @@ impl Meter {
         } else if reserved == 0 {
             self.used_up.store(true, Relaxed);
         }
-        fits
+        fits.then(|| Room { meter: self, tokens })
+    }
+}
+
+/// Room for tokens that somebody is writing. Whoever lets go of it without a word may have written all that it has room for, so
+/// where there is a budget it counts as taken.
+#[derive(Debug)]
+#[must_use]
+pub struct Room<'m> {
+    meter: &'m Meter,
+    tokens: u64,
+}
+
+impl Room<'_> {
+    /// Gives the room back, of which so many tokens were taken.
+    pub fn settle(mut self, written: u64) {
+        self.give_back(written);
     }
 
-    /// Gives room back, of which so many tokens were taken.
-    pub fn settle(&self, reserved: u64, written: u64) {
-        self.reserved.fetch_sub(reserved, Relaxed);
-        self.written.fetch_add(written, Relaxed);
+    fn give_back(&mut self, written: u64) {
+        self.meter.reserved.fetch_sub(std::mem::take(&mut self.tokens), Relaxed);
+        self.meter.written.fetch_add(written, Relaxed);
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        let untold = if self.meter.most.is_some() { self.tokens } else { 0 };
+        self.give_back(untold);
     }
 }
 
@@ -67,25 +89,32 @@ mod tests {
     #[test]
     fn a_budget_is_never_exceeded_and_what_is_given_back_may_be_taken_again() {
         let meter = Meter::new(Some(100));
-        assert!(meter.reserve(60) && meter.reserve(40));
-        assert!(!meter.reserve(1), "all of it is reserved");
+        let (large, small) = (meter.reserve(60).expect("room"), meter.reserve(40).expect("room"));
+        assert!(meter.reserve(1).is_none(), "all of it is reserved");
         assert!(!meter.is_used_up(), "others write, and may take less");
-        meter.settle(60, 10);
-        assert!(meter.reserve(50));
-        meter.settle(40, 40);
-        meter.settle(50, 45);
+        large.settle(10);
+        let more = meter.reserve(50).expect("room");
+        small.settle(40);
+        more.settle(45);
         assert_eq!((meter.written(), meter.is_used_up()), (95, false));
-        assert!(!meter.reserve(6));
+        assert!(meter.reserve(6).is_none());
         assert!(meter.is_used_up());
         assert_eq!(meter.written(), 95);
+    }
+
+    #[test]
+    fn who_goes_without_a_word_may_have_written_all() {
+        for (meter, written) in [(Meter::new(Some(100)), 60), (Meter::default(), 0)] {
+            drop(meter.reserve(60));
+            assert_eq!((meter.written(), meter.reserve(40).is_some()), (written, true));
+        }
     }
 
     #[test]
     fn without_a_budget_there_is_always_room() {
         let meter = Meter::default();
         for _ in 0..3 {
-            assert!(meter.reserve(1 << 40));
-            meter.settle(1 << 40, 7);
+            meter.reserve(1 << 40).expect("room").settle(7);
         }
         assert_eq!((meter.written(), meter.is_used_up()), (21, false));
     }

@@ -74,8 +74,8 @@ mod tests {
         let meter = Meter::default();
         let mut progress = Progress::begin(4, &meter);
         progress.found(1);
-        meter.settle(0, 30);
-        meter.settle(0, 12);
+        meter.reserve(30).expect("room").settle(30);
+        meter.reserve(12).expect("room").settle(12);
         progress.held();
         assert_eq!((progress.there, progress.effort().tokens), (2, 42));
     }

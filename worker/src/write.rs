@@ -58,12 +58,10 @@ impl<'m> Writer<'m> {
             rows.extend(waiting.drain(..free.min(waiting.len())));
             // Each draws a token at most.
             let most = rows.len() as u64;
-            if rows.is_empty() || !self.meter.reserve(most) {
-                return Ok(());
-            }
+            let Some(room) = self.meter.reserve(most).filter(|_| !rows.is_empty()) else { return Ok(()) };
             let before = written(&rows);
             self.step(&mut rows)?;
-            self.meter.settle(most, written(&rows) - before);
+            room.settle(written(&rows) - before);
             for row in rows.extract_if(.., |row| row.is_done()) {
                 if done(row.place(), row.finish()).is_break() {
                     return Ok(());

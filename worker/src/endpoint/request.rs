@@ -34,13 +34,13 @@ impl<'a> Request<'a> {
         messages: Messages<'a>,
         format: &'a Format,
         seed: usize,
-        (offer, most): (Offer, usize),
+        offer: Offer,
     ) -> Self {
         Self {
             model: &settings.model,
             messages,
             seed,
-            max_tokens: most,
+            max_tokens: most_tokens(format, offer),
             temperature: settings.temperature,
             top_p: settings.top_p,
             logprobs: offer.logprobs.then_some(true),
@@ -184,8 +184,7 @@ mod tests {
             patience: Patience::default(),
         };
         let format = rules::format(format).expect("a format of ours");
-        let most = most_tokens(format, offer);
-        let request = Request::new(&settings, Messages::new("system", "user"), format, 7, (offer, most));
+        let request = Request::new(&settings, Messages::new("system", "user"), format, 7, offer);
         serde_json::to_value(request).expect("JSON")
     }
 

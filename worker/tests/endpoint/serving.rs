@@ -10,7 +10,7 @@ use tokio::sync::{Barrier, Notify};
 use worker::author::Author;
 use worker::meter::Meter;
 
-use crate::mock::{Mock, copy, ok, says};
+use crate::mock::{Mock, copy, cut_off, error, ok, says};
 use crate::{KEY, endpoint, endpoint_named, write, write_until};
 
 #[test]
@@ -114,8 +114,8 @@ fn whoever_has_heard_enough_has_no_more_requests_made() {
 
 #[test]
 fn no_request_is_made_for_which_the_budget_may_not_have_room() {
-    let asked = |answer: fn() -> Response, tokens: u64, concurrency: usize| {
-        let mock = Mock::new(move |_, _| answer());
+    let asked = |answer: fn(usize) -> Response, tokens: u64, concurrency: usize| {
+        let mock = Mock::new(move |number, _| answer(number));
         let mut endpoint = endpoint(&mock.url, concurrency);
         endpoint.meter = Meter::new(Some(tokens));
         let drafts = write(&endpoint, 10).expect("written");
@@ -126,13 +126,23 @@ fn no_request_is_made_for_which_the_budget_may_not_have_room() {
         (mock.seen().len(), endpoint.meter().written(), endpoint.meter().is_used_up())
     };
     // An answer has nine tokens, and may have 290.
-    assert_eq!(asked(copy, 289, 1), (0, 0, true));
-    assert_eq!(asked(copy, 300, 1), (2, 18, true));
-    assert_eq!(asked(copy, 300, 4), (1, 9, false), "the others had to wait for the first, which took less");
-    assert_eq!(asked(copy, 5 * 290, 4).0, 10);
+    let copies = |_| copy();
+    assert_eq!(asked(copies, 289, 1), (0, 0, true));
+    assert_eq!(asked(copies, 300, 1), (2, 18, true));
+    assert_eq!(asked(copies, 300, 4), (2, 18, true), "the others wait for the first, which takes less");
+    assert_eq!(asked(copies, 5 * 290, 4).0, 10);
     // Who does not say how many it wrote may have written all that it was allowed.
-    let silent = || ok(&json!({"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}]}));
+    let silent = |_| ok(&json!({"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}]}));
     assert_eq!(asked(silent, 1000, 1), (3, 870, true));
+    // So may one whose answer was lost on its way; one that turns a request away has not begun.
+    fn second(number: usize, first: fn() -> Response) -> Response {
+        if number == 0 { first() } else { copy() }
+    }
+    assert_eq!(asked(|number| second(number, cut_off), 600, 1), (4, 317, true));
+    assert_eq!(asked(|number| second(number, || error(502, "no upstream")), 600, 1), (4, 317, true));
+    assert_eq!(asked(|number| second(number, || error(500, "a fault")), 300, 4), (1, 290, true));
+    assert_eq!(asked(|number| second(number, || error(503, "busy")), 300, 1), (3, 18, true));
+    assert_eq!(asked(|number| second(number, || error(429, "busy")), 300, 1), (3, 18, true));
 }
 
 #[test]
