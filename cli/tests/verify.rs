@@ -15,9 +15,10 @@ use kube::ResourceExt;
 use operator::Campaign;
 use operator::apply::Applied;
 use operator::objects::job::{ModelImages, WorkerImage};
-use operator::observe::{ReviewPolicy, Seen, Totals};
+use operator::observe::{Seen, Totals};
 use operator::plan::{Plan, Settings, plan};
 use operator::status::{Pass, report};
+use operator::world::ReviewPolicy;
 
 /// A campaign, pass by pass.
 struct World {

@@ -2,6 +2,7 @@
 //! checked again.
 
 mod brand;
+mod ending;
 mod people;
 mod placement;
 mod schedule;
@@ -12,6 +13,7 @@ use std::fmt;
 
 use api::{
     AdCampaign, Approval, LandingPage, MetricKind, OnUndecided, Percent, Slots, TableExclusion, TableHoldout,
+    TableVariant,
 };
 use experiment::{Design, Direction, Kind, Metric, Policy, Standing, Stopping};
 use jiff::SignedDuration;
@@ -22,6 +24,8 @@ use rules::{BrandRules, Format, MeaningThreshold};
 use serde_json::{Value, json};
 
 pub use brand::{Judges, judges};
+pub use ending::Ending;
+pub(crate) use ending::ending;
 pub(crate) use people::has_begun;
 use placement::Reader;
 pub use schedule::Schedule;
@@ -173,7 +177,7 @@ impl Placement {
     }
 
     /// The question that an experiment of these arms answers. One that was withdrawn is retired.
-    pub(crate) fn design(&self, arms: &[api::TableVariant]) -> Design {
+    pub(crate) fn design(&self, arms: &[TableVariant]) -> Design {
         self.design_for(&self.metric, self.direction, arms)
     }
 
@@ -182,10 +186,10 @@ impl Placement {
         &self,
         metric: &api::TableMetric,
         direction: Direction,
-        arms: &[api::TableVariant],
+        arms: &[TableVariant],
     ) -> Design {
         let standing =
-            |arm: &api::TableVariant| Standing { generation: arm.generation.max(1), retired: arm.withdrawn };
+            |arm: &TableVariant| Standing { generation: arm.generation.max(1), retired: arm.withdrawn };
         self.design_with(metric, direction, arms.iter().map(standing).collect())
     }
 
@@ -220,6 +224,22 @@ impl Copy {
     pub fn new(name: String, slots: Slots) -> Self {
         let digest = api::name::copy_digest(&slots);
         Self { name, slots, digest }
+    }
+
+    /// It as the table has it. That of a dry run has no texts but those of `stand_in`, the control, so that no gateway of any
+    /// version can show others.
+    pub(crate) fn table_variant(&self, stand_in: Option<&Self>) -> TableVariant {
+        let shown = stand_in.unwrap_or(self);
+        TableVariant {
+            name: self.name.clone(),
+            digest: shown.digest.clone(),
+            slots: shown.slots.clone(),
+            stands_for: stand_in.map(|_| self.digest.clone()),
+            withdrawn: false,
+            generation: 1,
+            edit_of: None,
+            harms: Vec::new(),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod sentence;
 pub mod server;
 pub mod status;
+mod workload;
 pub mod world;
 
 pub use campaign::{Campaign, Fault, InvalidSpec};

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::apply::Applied;
+use crate::campaign::Ending;
 use crate::campaign::{Campaign, Mode};
 use crate::error::{Error, chain};
-use crate::plan::{Answer, Ending, Note, Plan, STARTED, State, is_suspended};
+use crate::plan::{Answer, Note, Plan, STARTED, State, is_suspended};
 
 /// One pass, as far as it came.
 #[derive(Debug, Default)]

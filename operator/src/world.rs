@@ -10,6 +10,7 @@
 
 mod kept;
 mod recent;
+mod review_policy;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,9 +25,9 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::error::{Error, Step};
-use crate::observe::ReviewPolicy;
 pub(crate) use kept::{Changes, Kept, Steady, watch};
 use recent::Recent;
+pub use review_policy::ReviewPolicy;
 
 /// How old a brand's ConfigMap may be. It may change at any time, and whoever changes it waits for a pass anyway.
 const BRAND_FOR: Duration = Duration::from_secs(30);

@@ -28,9 +28,10 @@ use operator::Campaign;
 use operator::apply::Applied;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
-use operator::observe::{ReviewPolicy, Seen, Totals};
+use operator::observe::{Seen, Totals};
 use operator::plan::{Again, Change, JobChange, Note, Plan, Settings, Tone, plan, recall};
 use operator::status::{Pass, notes, report};
+use operator::world::ReviewPolicy;
 use serde::Deserialize;
 
 const REFRESH: &str = "UPDATE=1 cargo test -p broadside-operator --test scenarios";

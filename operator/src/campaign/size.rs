@@ -6,7 +6,6 @@ use api::AdCampaign;
 use serde::Serialize;
 
 use super::{Copy, Faults, Placement, has_begun};
-use crate::plan::table_variant;
 
 /// The most bytes of an object that changes while a campaign runs: of its own with its status, and of its table.
 const MOST_BYTES: usize = 100_000;
@@ -33,7 +32,7 @@ pub(crate) fn copy_bytes(placements: usize) -> usize {
 
 /// How many bytes a piece of copy takes in the table.
 pub(crate) fn bytes_of(copy: &Copy) -> usize {
-    json_bytes(&table_variant(copy, None))
+    json_bytes(&copy.table_variant(None))
 }
 
 /// How many bytes an object or a part of it takes where it is kept.

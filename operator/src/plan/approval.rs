@@ -19,7 +19,8 @@ use super::edits::Edits;
 use super::variants::Stage;
 use super::{Answer, Reviewed, State};
 use crate::campaign::{Campaign, Copy};
-use crate::observe::{ReviewPolicy, Seen};
+use crate::observe::Seen;
+use crate::world::ReviewPolicy;
 
 /// How long a server may take objects without a policy that another server has already: it learns of it by a watch, and
 /// compiles it within a second.

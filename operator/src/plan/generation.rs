@@ -10,17 +10,16 @@ use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationS
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt;
 
 use super::spent::Spent;
 use super::variants::{SortedOut, Stage};
-use super::{
-    Answer, Change, Ending, Generate, JobChange, Note, STARTED, Settings, State, ending, is_suspended, pods,
-};
-use crate::campaign::{Activity, Budget, Campaign, Fault, Generation};
+use super::{Answer, Change, Generate, JobChange, Note, STARTED, Settings, State, is_suspended};
+use crate::campaign::{Activity, Budget, Campaign, Ending, Fault, Generation, ending};
 use crate::objects;
-use crate::objects::job::{Models, NO_MORE_SECONDS, SUSPENDED_BY_US};
+use crate::objects::job::Models;
 use crate::observe::Seen;
+use crate::workload::job::{has, has_ended, is_ours, is_stopped, is_to_end, memory_limit};
+use crate::workload::pods;
 
 /// How the generation of a campaign stands.
 pub(super) struct Written {
@@ -87,30 +86,6 @@ pub(super) fn look(
         }
         (None, _) => look.under_way(settings),
     }
-}
-
-fn has(job: &Job, type_: &str) -> bool {
-    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == type_ && condition.status == "True")
-}
-
-pub(super) fn has_ended(job: &Job) -> bool {
-    has(job, "Complete") || has(job, "Failed")
-}
-
-/// Whether its pods may not run.
-pub(super) fn is_stopped(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
-}
-
-/// Whether we suspended it; what another does with it afterwards is theirs.
-fn is_ours(job: &Job) -> bool {
-    job.annotations().contains_key(SUSPENDED_BY_US)
-}
-
-/// Whether it was ended before it ended by itself.
-fn is_to_end(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds) == Some(NO_MORE_SECONDS)
 }
 
 struct Look<'a> {
@@ -466,13 +441,6 @@ impl Look<'_> {
         let message = format!("{so_far}: {why}; {remedy}; a new attempt needs a new name");
         answer(State::False, reason, &message)
     }
-}
-
-/// What the worker may use of memory, where it is bound.
-fn memory_limit(job: &Job) -> Option<&str> {
-    let containers = &job.spec.as_ref()?.template.spec.as_ref()?.containers;
-    let worker = containers.iter().find(|container| container.name == objects::job::WORKER)?;
-    Some(worker.resources.as_ref()?.limits.as_ref()?.get("memory")?.0.as_str())
 }
 
 fn answer(state: State, reason: Reason, message: &str) -> Answer {

@@ -6,10 +6,8 @@
 //! cells       table + totals → what `experiment` reads      placement    the step of one experiment, its verdict
 //! shares      what should be in force, and its round        rounds       questions about a row's rounds
 //! table       the placements as one numbered table          words        figures as people read them
-//! pods        what the Job's pods say                       spent        tokens, GPU time and money
 //! guardrails  arms that do harm, by another metric          edits        other texts in place of a variant's
-//! volumes     what a pod waits for before it starts         warnings     what events say where nothing else does
-//! cost        what rewards cost that the control would not have brought
+//! spent       tokens, GPU time and money                    cost         what rewards beyond the control's cost
 //! ```
 
 mod approval;
@@ -19,14 +17,11 @@ mod edits;
 mod generation;
 mod guardrails;
 mod placement;
-mod pods;
 mod rounds;
 mod shares;
 mod spent;
 mod table;
 mod variants;
-mod volumes;
-mod warnings;
 mod withdrawn;
 mod words;
 
@@ -42,7 +37,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Deserialize;
 
-use crate::campaign::{Activity, Campaign, Copy};
+use crate::campaign::{Activity, Campaign, Copy, Ending, ending};
 use crate::objects::evidence;
 use crate::objects::job::WorkerImage;
 use crate::objects::winner::{Ended, Gone, holds, winner};
@@ -50,8 +45,6 @@ use crate::observe::{Seen, Totals};
 use approval::Approvals;
 use placement::Lack;
 pub use rounds::ROUNDS_KEPT;
-pub(crate) use variants::table_variant;
-pub(crate) use warnings::unexplained;
 pub use withdrawn::{Recall, recall};
 
 /// All that one pass is to do and to say.
@@ -128,15 +121,6 @@ pub enum State {
     False,
     /// Not known.
     Unknown,
-}
-
-/// How far the ends of a campaign's experiments are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Some placement has no verdict.
-    Open,
-    /// Every verdict is in the status that this pass began with, so what follows from them may be done.
-    Settled,
 }
 
 /// What is there so that a worker can write.
@@ -396,17 +380,6 @@ fn data(totals: &Totals) -> Option<Answer> {
 fn inconsistent_data(what: &str) -> Answer {
     let message = format!("the ledger's totals don't fit the table: {what}. The last shares stay");
     Answer { state: State::False, reason: Reason::LedgerInconsistent, message }
-}
-
-/// A verdict acts only once it is stored: what a crash could undo must not have been promoted.
-pub(crate) fn ending(object: &AdCampaign, campaign: &Campaign) -> Ending {
-    let stored = object.status.as_ref().map_or(&[][..], |status| &status.placements);
-    let settled = |name: &str| stored.iter().any(|before| before.name == name && before.verdict.is_some());
-    if campaign.placements.iter().all(|placement| settled(&placement.name)) {
-        Ending::Settled
-    } else {
-        Ending::Open
-    }
 }
 
 fn winner_of(

@@ -17,9 +17,7 @@ use super::cells::TotalsError;
 use super::edits::MOST_VARIANTS;
 use super::guardrails::Watched;
 use super::variants::{Arms, Held};
-use super::{
-    AT_LEAST_EVERY, Note, cells, cost, guardrails, is_suspended, rounds, variants, withdrawn, words,
-};
+use super::{AT_LEAST_EVERY, Note, cells, cost, guardrails, is_suspended, rounds, withdrawn, words};
 use crate::campaign::{Campaign, Copy, Mode, Placement};
 use crate::error::chain;
 use crate::objects::evidence::{self, Grounds};
@@ -214,7 +212,7 @@ impl Situation<'_> {
             Mode::Live => None,
             Mode::DryRun => Some(&self.placement.control),
         };
-        variants::table_variant(copy, stand_in)
+        copy.table_variant(stand_in)
     }
 
     fn table_guardrails(&self) -> Vec<api::TableMetric> {

@@ -14,7 +14,8 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use super::pods;
+use crate::workload::job::{started, suspended_at};
+use crate::workload::pods;
 
 /// What a Job took so far.
 pub(super) struct Spent<'a> {
@@ -165,23 +166,12 @@ fn by_index(all: impl Iterator<Item = Taken>) -> Vec<Taken> {
     sums.into_values().collect()
 }
 
-fn started(job: &Job) -> Option<Timestamp> {
-    Some(job.status.as_ref()?.start_time.as_ref()?.0)
-}
-
 /// Seconds of a run that was remembered and is over: to the second where the Job has no other start and still tells when it was
 /// suspended.
 fn ended_run(started_at: Option<Timestamp>, seconds: i64, job: Option<&Job>) -> i64 {
     let suspended = job.filter(|job| started(job).is_none()).and_then(suspended_at);
     let ran = started_at.zip(suspended).map(|(start, end)| end.duration_since(start).as_secs());
     ran.unwrap_or(0).max(seconds)
-}
-
-/// Since when its pods may not run. Kubernetes may take the Job's start away then, or leave it until there is another.
-fn suspended_at(job: &Job) -> Option<Timestamp> {
-    let mut conditions = job.status.as_ref()?.conditions.iter().flatten();
-    let suspended = conditions.find(|it| it.type_ == "Suspended" && it.status == "True")?;
-    Some(suspended.last_transition_time.as_ref()?.0)
 }
 
 fn whole(number: u64) -> i64 {

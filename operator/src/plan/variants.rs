@@ -289,22 +289,6 @@ pub(super) fn share(row: &TablePlacement, name: &str) -> Option<u32> {
     Some(shares.get(arm).copied().unwrap_or(0))
 }
 
-/// A variant as the table has it. That of a dry run has no texts but those of `stand_in`, the control, so that no gateway of any
-/// version can show others.
-pub(crate) fn table_variant(copy: &Copy, stand_in: Option<&Copy>) -> TableVariant {
-    let shown = stand_in.unwrap_or(copy);
-    TableVariant {
-        name: copy.name.clone(),
-        digest: shown.digest.clone(),
-        slots: shown.slots.clone(),
-        stands_for: stand_in.map(|_| copy.digest.clone()),
-        withdrawn: false,
-        generation: 1,
-        edit_of: None,
-        harms: Vec::new(),
-    }
-}
-
 /// A variant of a table as people speak of it: by the digest of its own copy, whatever texts stand there.
 pub(super) fn copy(variant: &TableVariant) -> Copy {
     let digest = variant.stands_for.as_ref().unwrap_or(&variant.digest);

@@ -13,9 +13,11 @@ use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
-use super::{Look, answer, is_ours, is_stopped};
+use super::{Look, answer};
 use crate::model::{Embedder, Model, QUEUE_LABEL, Source};
-use crate::plan::{Answer, State, pods, volumes, warnings};
+use crate::plan::{Answer, State};
+use crate::workload::job::{is_ours, is_stopped};
+use crate::workload::{pods, volumes, warnings};
 
 /// A Job has its pod within this time, unless something keeps it.
 const POD_WITHIN: SignedDuration = SignedDuration::from_mins(1);

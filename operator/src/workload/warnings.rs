@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
 
-use super::{generation, volumes};
+use super::{job, volumes};
 
 /// What the Job controller calls it that a pod of a Job was refused.
 const REFUSED: &str = "FailedCreate";
@@ -15,21 +15,21 @@ const REFUSED: &str = "FailedCreate";
 /// volumes. Of everything else the status says it, so that events are read seldom.
 pub(crate) fn unexplained(job: &Job, pods: &[Pod]) -> Option<String> {
     match () {
-        () if generation::has_ended(job) || generation::is_stopped(job) => None,
+        () if job::has_ended(job) || job::is_stopped(job) => None,
         () if pods.is_empty() => job.uid(),
         () => volumes::waits(pods).and_then(|(pod, _)| pod.uid()),
     }
 }
 
 /// Why no pod could be made, in the words of the API server: without the pod's name, which is another at each attempt.
-pub(super) fn refusal(warnings: &[Event]) -> Option<&str> {
+pub(crate) fn refusal(warnings: &[Event]) -> Option<&str> {
     let (_, words) = last(warnings).filter(|(reason, _)| *reason == REFUSED)?;
     let cut = words.split_once(" is forbidden: ").map(|(_, why)| why);
     Some(cut.unwrap_or_else(|| words.strip_prefix("Error creating: ").unwrap_or(words)))
 }
 
 /// What was warned of last: its reason and its words.
-pub(super) fn last(warnings: &[Event]) -> Option<(&str, &str)> {
+pub(crate) fn last(warnings: &[Event]) -> Option<(&str, &str)> {
     let last = warnings.iter().max_by_key(|it| seen_at(it))?;
     Some((last.reason.as_deref()?, last.note.as_deref()?))
 }

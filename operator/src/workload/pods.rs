@@ -32,15 +32,15 @@ const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
 
 /// What keeps a pod from starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Obstacle {
-    pub(super) pod: String,
-    pub(super) reason: Reason,
+pub(crate) struct Obstacle {
+    pub(crate) pod: String,
+    pub(crate) reason: Reason,
     /// The words of the scheduler or the kubelet.
-    pub(super) words: String,
+    pub(crate) words: String,
 }
 
 /// What keeps one of the pods from starting, if anything does.
-pub(super) fn obstacle(pods: &[Pod]) -> Option<Obstacle> {
+pub(crate) fn obstacle(pods: &[Pod]) -> Option<Obstacle> {
     newest(pods).find_map(|pod| {
         let (reason, words) = unscheduled(pod).or_else(|| waiting(pod))?;
         Some(Obstacle { pod: pod.name_any(), reason, words })
@@ -70,12 +70,12 @@ fn waiting(pod: &Pod) -> Option<(Reason, String)> {
 }
 
 /// What the workers said at their end, all together; nothing where none came so far.
-pub(super) fn report(pods: &[Pod]) -> Option<Report> {
+pub(crate) fn report(pods: &[Pod]) -> Option<Report> {
     Report::of_all(newest(pods).filter_map(spoken).collect())
 }
 
 /// What writing took of each pod that has said it, those that failed included.
-pub(super) fn efforts(pods: &[Pod]) -> impl Iterator<Item = Effort> {
+pub(crate) fn efforts(pods: &[Pod]) -> impl Iterator<Item = Effort> {
     pods.iter().filter_map(|pod| spoken(pod)?.effort)
 }
 
@@ -88,19 +88,19 @@ fn spoken(pod: &Pod) -> Option<Report> {
 }
 
 /// Whether a pod may still write.
-pub(super) fn any_runs(pods: &[Pod]) -> bool {
+pub(crate) fn any_runs(pods: &[Pod]) -> bool {
     newest(pods).any(is_running)
 }
 
 /// Whether a worker was killed for the memory that it used, and no other came after it.
-pub(super) fn ran_out_of_memory(pods: &[Pod]) -> bool {
+pub(crate) fn ran_out_of_memory(pods: &[Pod]) -> bool {
     let ends = newest(pods).filter_map(|pod| worker(pod)?.terminated.as_ref());
     ends.into_iter().any(|end| end.reason.as_deref() == Some(OUT_OF_MEMORY))
 }
 
 /// What a pod took: from the kubelet's taking it to the end of its last container, and what it said then; up to `now` where it may
 /// still run. What is not known counts as nothing.
-pub(super) fn taken(pod: &Pod, now: Timestamp) -> Taken {
+pub(crate) fn taken(pod: &Pod, now: Timestamp) -> Taken {
     let running = || seconds(pod.status.as_ref()?.start_time.as_ref()?.0, now);
     let held = held(pod).filter(|_| !is_running(pod)).or_else(running);
     let effort = spoken(pod).and_then(|report| report.effort).unwrap_or_default();
@@ -108,7 +108,7 @@ pub(super) fn taken(pod: &Pod, now: Timestamp) -> Taken {
 }
 
 /// The seconds for which pods held what they asked for, all added, of those that have ended; nothing where none is known.
-pub(super) fn held_seconds(pods: &[Pod]) -> Option<u64> {
+pub(crate) fn held_seconds(pods: &[Pod]) -> Option<u64> {
     pods.iter().filter_map(held).reduce(u64::saturating_add)
 }
 

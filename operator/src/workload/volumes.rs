@@ -19,7 +19,7 @@ const MOUNTED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 const OF_VOLUMES: [&str; 2] = ["FailedMount", "FailedAttachVolume"];
 
 /// The newest pod, where it has had its node since then and not its volumes.
-pub(super) fn waits(pods: &[Pod]) -> Option<(&Pod, Timestamp)> {
+pub(crate) fn waits(pods: &[Pod]) -> Option<(&Pod, Timestamp)> {
     let pod = pods.iter().max_by_key(|pod| pod.creation_timestamp())?;
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let is_true = |type_: &str| conditions.clone().find(|it| it.type_ == type_ && it.status == "True");
@@ -28,7 +28,7 @@ pub(super) fn waits(pods: &[Pod]) -> Option<(&Pod, Timestamp)> {
 }
 
 /// What to look at, where the newest pod has had its node for a while and not its volumes.
-pub(super) fn missing(
+pub(crate) fn missing(
     pods: &[Pod],
     warnings: &[Event],
     models: &[Source],
@@ -52,10 +52,10 @@ pub(super) fn missing(
     }
 }
 
-pub(super) const WAITS: &str = "the worker's pod waits for its volumes";
+pub(crate) const WAITS: &str = "the worker's pod waits for its volumes";
 
 /// What pods of these models can wait for, as a sentence that follows `see whether`.
-pub(super) fn needs(models: &[Source]) -> Option<String> {
+pub(crate) fn needs(models: &[Source]) -> Option<String> {
     let needs: Vec<String> = models.iter().map(need).collect();
     (!needs.is_empty()).then(|| needs.join(", and whether "))
 }
