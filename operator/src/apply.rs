@@ -153,9 +153,12 @@ async fn start(client: &Client, namespace: &str, job: &Job) -> Result<Option<Str
     }
 }
 
-/// Whether a quota, a policy or a webhook refuses an object. A webhook that names no code is answered for with 400.
+/// Whether a quota, a policy or a webhook refuses an object. A webhook chooses its code, and has 400 where it names none; one that
+/// does not answer refuses nothing for good.
 fn is_refusal(status: &Status) -> bool {
-    status.is_forbidden() || status.is_invalid() || (status.code == 400 && status.message.contains("denied"))
+    let is_denied =
+        status.message.contains("admission webhook") && status.message.contains("denied the request");
+    status.is_forbidden() || status.is_invalid() || is_denied
 }
 
 /// A change of a Job as a merge patch.
@@ -267,4 +270,26 @@ fn as_patch<K: Resource<DynamicType = ()> + Serialize>(child: &K) -> Result<Valu
     patch["apiVersion"] = json!(K::api_version(&()));
     patch["kind"] = json!(K::kind(&()));
     Ok(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_no_is_told_from_who_says_nothing() {
+        for (code, reason, message, refuses) in [
+            (403, "Forbidden", "exceeded quota: gpus", true),
+            (422, "Invalid", "ValidatingAdmissionPolicy 'gpus' denied request: none of these", true),
+            (400, "BadRequest", "admission webhook \"a.example.com\" denied the request: no", true),
+            (400, "", "admission webhook \"a.example.com\" denied the request without explanation", true),
+            (418, "", "admission webhook \"a.example.com\" denied the request: no", true),
+            (500, "InternalError", "failed calling webhook \"a.example.com\": connection refused", false),
+            (400, "BadRequest", "the object provided is unrecognized", false),
+            (429, "TooManyRequests", "the server is busy", false),
+        ] {
+            let status = Status { code, ..Status::failure(message, reason) };
+            assert_eq!(is_refusal(&status), refuses, "{code} {message}");
+        }
+    }
 }
