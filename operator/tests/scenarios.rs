@@ -143,6 +143,8 @@ struct Happens {
     runs: Option<api::Duration>,
     /// How long each of the ended pods was there.
     held: Option<api::Duration>,
+    /// Somebody deletes the Job, and its pods with it.
+    job_deleted: bool,
     /// All pods are lost, and what they said with them.
     pods_lost: bool,
     /// What the scheduler says of the worker's pod.
@@ -305,7 +307,10 @@ impl World {
         if let Some(held) = step.job_held {
             self.hold(held);
         }
-        if step.pods_lost {
+        if step.job_deleted {
+            self.seen.job = None;
+        }
+        if step.pods_lost || step.job_deleted {
             self.seen.pods.clear();
         }
         let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();

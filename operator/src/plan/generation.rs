@@ -81,9 +81,7 @@ pub(super) fn look(
         (None, Some(job)) if has_ended(job) => look.running_or_over(job),
         (None, Some(_)) if ending(object, campaign) == Ending::Settled => look.called_off(),
         (None, None) if ending(object, campaign) == Ending::Settled => look.stopped(DECIDED),
-        (None, _) if is_suspended(campaign) => {
-            look.stopped("the campaign is suspended: set suspend to false to go on")
-        }
+        (None, _) if is_suspended(campaign) => look.suspended(),
         (None, _) => look.under_way(settings),
     }
 }
@@ -173,19 +171,34 @@ impl Look<'_> {
         objects::brief::brief(self.campaign, self.object, &taken)
     }
 
-    /// A Job that runs is stopped, and may go on later with what it has written.
+    /// A Job that runs is stopped, and may go on later with what it has written. One that a queue resumes against that goes on, and
+    /// its budget binds it.
+    fn suspended(&self) -> Written {
+        let mut written = self.stopped("the campaign is suspended: set suspend to false to go on");
+        let Some(job) = &self.seen.job else { return written };
+        written.job_change = self.paused(job, Activity::Suspended);
+        if !is_stopped(job) {
+            if let Some(why) = self.overspent() {
+                return self.overspent_by(why);
+            }
+            written.generate = Some(Generate { brief: self.brief(), job: None });
+            written.again = Some(POD_INTERVAL);
+        }
+        written
+    }
+
     fn stopped(&self, message: &str) -> Written {
         let mut written = Written::new(Stage::Writing, answer(State::False, Reason::Suspended, message));
-        if let Some(job) = &self.seen.job {
-            written.status = Some(self.running_status());
-            written.job_change = self.paused(job, Activity::Suspended);
-        }
+        written.status = self.status_if_begun();
         written
     }
 
     /// A Job that nobody waits for any more.
     fn called_off(&self) -> Written {
-        let status = self.status(GenerationOutcome::Shortfall, Some(DECIDED.to_owned()));
+        let status = match self.is_complete() {
+            true => self.status(GenerationOutcome::Complete, None),
+            false => self.status(GenerationOutcome::Shortfall, Some(DECIDED.to_owned())),
+        };
         self.over_and_to_end(self.with_spent_so_far(status))
     }
 
@@ -200,6 +213,7 @@ impl Look<'_> {
 
     fn stalled(&self, stalled: Answer) -> Written {
         let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..stalled.clone() });
+        written.status = self.status_if_begun();
         written.stalled = Some(stalled);
         written
     }
@@ -209,6 +223,11 @@ impl Look<'_> {
         written.status = Some(self.running_status());
         written.again = Some(POD_INTERVAL);
         written
+    }
+
+    /// What was begun stays begun, and what it took stays taken, though somebody deletes the Job.
+    fn status_if_begun(&self) -> Option<GenerationStatus> {
+        (self.seen.job.is_some() || self.before().is_some()).then(|| self.running_status())
     }
 
     /// How it stands while it has not ended.
@@ -240,7 +259,7 @@ impl Look<'_> {
     }
 
     fn running_or_over(&self, job: &Job) -> Written {
-        let complete = i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked);
+        let complete = self.is_complete();
         let pods = &self.seen.pods;
         let report = pods::report(pods);
         let shortfall = report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall);
@@ -278,7 +297,15 @@ impl Look<'_> {
         written
     }
 
+    fn is_complete(&self) -> bool {
+        i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked)
+    }
+
     fn overspent_by(&self, why: String) -> Written {
+        if self.is_complete() {
+            return self
+                .over_and_to_end(self.with_spent_so_far(self.status(GenerationOutcome::Complete, None)));
+        }
         let status = self.with_spent_so_far(self.status(GenerationOutcome::Failed, Some(why)));
         let tokens = self.spent().tokens().map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
         self.over_and_to_end(GenerationStatus {
@@ -334,9 +361,13 @@ impl Look<'_> {
 
     fn recorded_and_ended(&self, recorded: &GenerationStatus) -> Written {
         let mut written = self.over(recorded.clone());
-        let goes_on = |job: &&Job| !has_ended(job) && !is_to_end(job);
-        let ended = |_| JobChange { job: self.job_name(), change: Change::End };
-        written.job_change = self.seen.job.as_ref().filter(goes_on).map(ended);
+        let job = self.seen.job.as_ref().filter(|job| !has_ended(job));
+        let change = job.and_then(|job| match is_to_end(job) {
+            false => Some(Change::End),
+            // Nothing ends while it is suspended, and nobody else resumes what we suspended.
+            true => is_ours(job).then_some(Change::Resume),
+        });
+        written.job_change = change.map(|change| JobChange { job: self.job_name(), change });
         written
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Pods are what tells it, and pods go: with a node, by somebody's hand, or all of them where a queue takes the Job's turn away.
 //! So each pass writes down what is known, and the next one goes on from there. Of a pod that went while it ran its last minute
-//! at most is not known, nor the tokens that it had not told.
+//! at most is not known; nor are its tokens, which a worker tells when it ends by itself.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,14 @@ pub(super) struct Spent<'a> {
     job: Option<&'a Job>,
     pods: &'a [Pod],
     now: Timestamp,
+    /// What pods had taken when they were last looked at, by their names.
+    known: BTreeMap<String, Taken>,
     /// Of pods that are gone, by index.
     gone: Vec<Taken>,
+    /// When it was last let run, as far as that is not told for over.
+    started_at: Option<Timestamp>,
+    /// Seconds for which it had run since then when it was last looked at.
+    seconds: i64,
     /// Seconds for which it ran before it was last let run.
     earlier_seconds: i64,
 }
@@ -31,6 +37,10 @@ pub(super) struct Spent<'a> {
 /// Pods that are remembered at most. A Job has as many as it has indexes, and those that failed; were there more, the last of them
 /// would count only while they are there.
 const PODS_REMEMBERED: usize = 64;
+
+/// Between two looks a Job runs no longer than this beyond what is remembered, a whole minute and a late look; what is longer was
+/// seen by nobody, and may have been broken by pauses.
+const UNSEEN_AT_MOST: i64 = 120;
 
 impl<'a> Spent<'a> {
     /// As it stands `now`, after what was remembered `before`.
@@ -43,36 +53,44 @@ impl<'a> Spent<'a> {
         let remembered = before.cloned().unwrap_or_default();
         let Spending { started_at, seconds, earlier_seconds, gone, pods: known } = remembered;
         let is_there = |name: &String| pods.iter().any(|pod| pod.name_any() == *name);
-        let went = known.into_iter().filter(|(name, _)| !is_there(name)).map(|(_, taken)| taken);
-        let started_at = started_at.map(|start| start.0);
-        let goes_on = started_at == job.and_then(started);
-        Self {
+        let went = known.iter().filter(|(name, _)| !is_there(name)).map(|(_, taken)| *taken);
+        let gone = by_index(gone.into_iter().chain(went));
+        let spent = Self {
             job,
             pods,
             now,
-            gone: by_index(gone.into_iter().chain(went)),
-            earlier_seconds: match goes_on {
-                true => earlier_seconds,
-                false => earlier_seconds.saturating_add(ended_run(started_at, seconds, job)),
-            },
-        }
+            gone,
+            known,
+            started_at: started_at.map(|it| it.0),
+            seconds,
+            earlier_seconds,
+        };
+        spent.at_its_start()
+    }
+
+    /// Where the Job has another start than is remembered, or is suspended and has none, the run that is remembered is over.
+    fn at_its_start(self) -> Self {
+        let start = self.job.and_then(started);
+        let suspended = self.job.and_then(suspended_at);
+        let ran = match (self.started_at, start, suspended) {
+            (known, start, _) if known == start => return self,
+            // Whoever suspends it takes its start away first, as a queue does, or somebody deleted it.
+            (Some(_), None, None) => return self,
+            (Some(known), None, Some(end)) => end.duration_since(known).as_secs(),
+            _ => self.seconds,
+        };
+        let seen = if ran < self.seconds + UNSEEN_AT_MOST { ran.max(self.seconds) } else { self.seconds };
+        let earlier_seconds = self.earlier_seconds.saturating_add(seen);
+        Self { started_at: start, seconds: 0, earlier_seconds, ..self }
     }
 
     /// What the next pass has to know; nothing where nothing has begun.
     pub(super) fn remembered(&self) -> Option<Spending> {
-        let ran = self.ran_lately();
-        // All that grows with time grows together, so that status does not move with each look.
-        let told = if self.job.and_then(suspended_at).is_some() {
-            ran
-        } else {
-            SignedDuration::from_mins(ran.as_mins())
-        };
-        let started = self.job.and_then(started);
-        let until = started.map_or(self.now, |start| start + told);
-        let named = |pod: &Pod| (pod.name_any(), pods::taken(pod, until));
+        let told = self.told();
+        let named = |pod: &Pod| (pod.name_any(), self.taken(pod, told));
         let spending = Spending {
-            started_at: started.map(Time),
-            seconds: told.as_secs(),
+            started_at: self.started_at.map(Time),
+            seconds: self.ran_until(told),
             earlier_seconds: self.earlier_seconds,
             gone: self.gone.clone(),
             pods: self.pods.iter().take(PODS_REMEMBERED).map(named).collect(),
@@ -80,32 +98,43 @@ impl<'a> Spent<'a> {
         (spending != Spending::default()).then_some(spending)
     }
 
-    /// For how long the Job ran; not while it waited for its turn.
-    pub(super) fn ran(&self) -> SignedDuration {
-        self.ran_lately() + SignedDuration::from_secs(self.earlier_seconds)
+    /// Up to when status tells what grows with time: the last whole minute of the Job, or its end, so that status does not move with
+    /// each look.
+    fn told(&self) -> Timestamp {
+        let ends = self.job.and_then(suspended_at);
+        let minutes = |start| start + SignedDuration::from_mins(self.now.duration_since(start).as_mins());
+        ends.or_else(|| self.job.and_then(started).map(minutes)).unwrap_or(self.now)
     }
 
-    fn ran_lately(&self) -> SignedDuration {
+    /// For how long the Job ran; not while it waited for its turn.
+    pub(super) fn ran(&self) -> SignedDuration {
         let until = self.job.and_then(suspended_at).unwrap_or(self.now);
-        self.job
-            .and_then(started)
-            .map_or(SignedDuration::ZERO, |start| until.duration_since(start).max(SignedDuration::ZERO))
+        SignedDuration::from_secs(self.ran_until(until).saturating_add(self.earlier_seconds))
+    }
+
+    /// Since it was last let run; what is remembered of it where that is not known any more.
+    fn ran_until(&self, until: Timestamp) -> i64 {
+        let start = self.job.and_then(started);
+        start.map_or(self.seconds, |start| until.duration_since(start).as_secs().max(0))
+    }
+
+    /// What a pod took; of one that ended without telling when, what it had taken when it was last seen to run.
+    fn taken(&self, pod: &Pod, until: Timestamp) -> Taken {
+        let taken = pods::taken(pod, until);
+        let known = self.known.get(&pod.name_any()).map_or(0, |known| known.held_seconds);
+        Taken { held_seconds: taken.held_seconds.max(known), ..taken }
     }
 
     /// GPUs of a pod, times the seconds for which pods held theirs; nothing where no GPU was asked for.
     pub(super) fn gpu_seconds(&self) -> Option<u64> {
-        let gpus = self.job.and_then(gpus).filter(|gpus| *gpus > 0)?;
-        let there = self.pods.iter().map(|pod| pods::taken(pod, self.now));
-        let held = there.chain(self.gone.iter().copied()).map(|taken| known(taken.held_seconds));
-        Some(held.fold(0, u64::saturating_add).saturating_mul(gpus))
+        self.gpu_seconds_until(self.now)
     }
 
-    /// The same of a Job that has ended, and so of pods of which both ends are known; nothing where none is.
-    fn gpu_seconds_at_end(&self) -> Option<u64> {
+    fn gpu_seconds_until(&self, until: Timestamp) -> Option<u64> {
         let gpus = self.job.and_then(gpus).filter(|gpus| *gpus > 0)?;
-        let gone = self.gone.iter().map(|taken| known(taken.held_seconds));
-        let held = gone.chain(pods::held_seconds(self.pods)).reduce(u64::saturating_add)?;
-        Some(held.saturating_mul(gpus))
+        let there = self.pods.iter().map(|pod| self.taken(pod, until));
+        let held = there.chain(self.gone.iter().copied()).map(|taken| known(taken.held_seconds));
+        Some(held.fold(0, u64::saturating_add).saturating_mul(gpus))
     }
 
     /// What pods said at their end the writing took; nothing where none has.
@@ -122,7 +151,7 @@ impl<'a> Spent<'a> {
 
     /// The same by index.
     pub(super) fn tokens_by_index(&self) -> TokensTaken {
-        let there = self.pods.iter().map(|pod| pods::taken(pod, self.now));
+        let there = self.pods.iter().map(|pod| self.taken(pod, self.now));
         let all = by_index(self.gone.iter().copied().chain(there)).into_iter();
         all.filter(|taken| taken.tokens > 0).map(|taken| (taken.index, known(taken.tokens))).collect()
     }
@@ -130,7 +159,7 @@ impl<'a> Spent<'a> {
     /// The status of a Job that has ended, with what it took.
     pub(super) fn in_all(&self, status: GenerationStatus, price: Option<&Price>) -> GenerationStatus {
         let effort = self.effort();
-        let gpu_seconds = self.gpu_seconds_at_end();
+        let gpu_seconds = self.gpu_seconds().filter(|it| *it > 0);
         with_cost_per_variant(GenerationStatus {
             spending: None,
             tokens: effort.map(|effort| whole(effort.tokens)),
@@ -145,7 +174,8 @@ impl<'a> Spent<'a> {
 
     /// The status of a Job that runs, with what it took so far: whole minutes, so that status does not move with each look.
     pub(super) fn so_far(&self, status: GenerationStatus, price: Option<&Price>) -> GenerationStatus {
-        let minutes = self.gpu_seconds().map(|seconds| seconds / 60 * 60).filter(|it| *it > 0);
+        let told = self.gpu_seconds_until(self.told());
+        let minutes = told.map(|seconds| seconds / 60 * 60).filter(|it| *it > 0);
         with_cost_per_variant(GenerationStatus {
             gpu_seconds: minutes.map(whole),
             cost: minutes.zip(price).and_then(|(seconds, price)| price.of(seconds).ok()),
@@ -163,15 +193,7 @@ fn by_index(all: impl Iterator<Item = Taken>) -> Vec<Taken> {
         sum.tokens = sum.tokens.saturating_add(tokens);
         sum.milliseconds = sum.milliseconds.saturating_add(milliseconds);
     }
-    sums.into_values().collect()
-}
-
-/// Seconds of a run that was remembered and is over: to the second where the Job has no other start and still tells when it was
-/// suspended.
-fn ended_run(started_at: Option<Timestamp>, seconds: i64, job: Option<&Job>) -> i64 {
-    let suspended = job.filter(|job| started(job).is_none()).and_then(suspended_at);
-    let ran = started_at.zip(suspended).map(|(start, end)| end.duration_since(start).as_secs());
-    ran.unwrap_or(0).max(seconds)
+    sums.into_values().filter(|sum| *sum != Taken { index: sum.index, ..Taken::default() }).collect()
 }
 
 fn whole(number: u64) -> i64 {
@@ -247,6 +269,71 @@ mod tests {
             let again = spent.remembered().unwrap_or_default();
             let later = Spent::of(Some(&job), &[], Some(&again), at(1_000));
             assert_eq!(later.ran().as_secs(), ran, "{told}, looked at again");
+        }
+    }
+
+    #[test]
+    fn a_start_that_goes_before_the_job_is_told_to_be_suspended_is_kept() {
+        let before = Spending { started_at: Some(Time(at(100))), seconds: 180, ..Spending::default() };
+        let between = job(None, None);
+        let between = Spent::of(Some(&between), &[], Some(&before), at(301)).remembered().expect("a run");
+        assert_eq!(between, before);
+        let suspended = job(None, Some(300));
+        assert_eq!(Spent::of(Some(&suspended), &[], Some(&between), at(305)).ran().as_secs(), 200);
+    }
+
+    fn pod(name: &str, index: u32, phase: &str, end: Option<i64>, tokens: u64) -> Pod {
+        let report = json!({ "outcome": "Failed", "effort": { "tokens": tokens, "milliseconds": 1_000 } });
+        let terminated = |end| {
+            let terminated = json!({ "exitCode": 1, "finishedAt": at(end), "message": report.to_string() });
+            json!({
+                "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "terminated": terminated },
+            })
+        };
+        let statuses: Vec<_> = end.map(terminated).into_iter().collect();
+        serde_json::from_value(json!({
+            "metadata": { "name": name, "labels": { "batch.kubernetes.io/job-completion-index": index.to_string() } },
+            "status": { "phase": phase, "startTime": at(0), "containerStatuses": statuses },
+        }))
+        .expect("a pod")
+    }
+
+    #[test]
+    fn what_a_pod_took_stays_taken() {
+        let taken = |index, held_seconds, tokens| Taken { index, held_seconds, tokens, milliseconds: 0 };
+        let known = [("lost".to_owned(), taken(1, 60, 40)), ("silent".to_owned(), taken(0, 120, 0))];
+        let before = Spending { gone: vec![taken(0, 30, 7)], pods: known.into(), ..Spending::default() };
+        let limits = json!({ "nvidia.com/gpu": "2" });
+        let container = json!({ "name": "worker", "resources": { "limits": limits } });
+        let spec = json!({ "template": { "spec": { "containers": [container] } } });
+        let job: Job = serde_json::from_value(json!({ "spec": spec })).expect("a Job");
+        for (told, pods, held, tokens) in [
+            ("all are lost", vec![], 30 + 60 + 120, vec![(0, 7), (1, 40)]),
+            ("one runs", vec![pod("new", 1, "Running", None, 0)], 30 + 60 + 120 + 600, vec![(0, 7), (1, 40)]),
+            (
+                "one ended",
+                vec![pod("new", 1, "Failed", Some(50), 2)],
+                30 + 60 + 120 + 50,
+                vec![(0, 7), (1, 42)],
+            ),
+            (
+                "one ended without a word",
+                vec![pod("silent", 0, "Failed", None, 0)],
+                30 + 60 + 120,
+                vec![(0, 7), (1, 40)],
+            ),
+            (
+                "one never began",
+                vec![pod("refused", 0, "Failed", None, 0)],
+                30 + 60 + 120,
+                vec![(0, 7), (1, 40)],
+            ),
+        ] {
+            let spent = Spent::of(Some(&job), &pods, Some(&before), at(600));
+            assert_eq!(spent.gpu_seconds(), Some(2 * held), "{told}");
+            assert_eq!(spent.tokens_by_index(), tokens.iter().copied().collect(), "{told}");
+            assert_eq!(spent.tokens(), Some(tokens.iter().map(|(_, tokens)| tokens).sum()), "{told}");
         }
     }
 

@@ -101,15 +101,9 @@ pub(crate) fn ran_out_of_memory(pods: &[Pod]) -> bool {
 /// What a pod took: from the kubelet's taking it to the end of its last container, and what it said then; up to `now` where it may
 /// still run. What is not known counts as nothing.
 pub(crate) fn taken(pod: &Pod, now: Timestamp) -> Taken {
-    let running = || seconds(pod.status.as_ref()?.start_time.as_ref()?.0, now);
-    let held = held(pod).filter(|_| !is_running(pod)).or_else(running);
+    let held = if is_running(pod) { held_until(pod, now) } else { held(pod) };
     let effort = spoken(pod).and_then(|report| report.effort).unwrap_or_default();
     Taken::new(index(pod).parse().unwrap_or(0), held.unwrap_or(0), effort)
-}
-
-/// The seconds for which pods held what they asked for, all added, of those that have ended; nothing where none is known.
-pub(crate) fn held_seconds(pods: &[Pod]) -> Option<u64> {
-    pods.iter().filter_map(held).reduce(u64::saturating_add)
 }
 
 /// Init containers end before those that follow them begin.
@@ -119,12 +113,12 @@ fn is_running(pod: &Pod) -> bool {
 }
 
 fn held(pod: &Pod) -> Option<u64> {
-    let start = pod.status.as_ref()?.start_time.as_ref()?.0;
     let ends = states(pod).filter_map(|(_, state)| state.terminated.as_ref()?.finished_at.as_ref());
-    seconds(start, ends.map(|end| end.0).max()?)
+    held_until(pod, ends.map(|end| end.0).max()?)
 }
 
-fn seconds(start: Timestamp, end: Timestamp) -> Option<u64> {
+fn held_until(pod: &Pod, end: Timestamp) -> Option<u64> {
+    let start = pod.status.as_ref()?.start_time.as_ref()?.0;
     u64::try_from(end.duration_since(start).as_secs()).ok()
 }
 
