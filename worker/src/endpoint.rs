@@ -248,11 +248,12 @@ impl Endpoint {
         let user = message::user(&task);
         // Engines take 32 bits; half of them, since some take them as signed.
         let seed = task.random.below(1 << 31);
+        let first = self.offer.get();
+        let most = most_tokens(task.format, first) as u64;
+        let Some(mut room) = self.room(most).await else { return Ok(None) };
         let (started, mut tries) = (Instant::now(), 0);
         loop {
-            let offer = self.offer.get();
-            let most = most_tokens(task.format, offer);
-            let Some(room) = self.room(most as u64).await else { return Ok(None) };
+            let offer = Offer { thinking: first.thinking, ..self.offer.get() };
             let messages = Messages::new(message::SYSTEM, &user);
             let request = Request::new(&self.settings, messages, task.format, seed, offer);
             tries += 1;
@@ -262,27 +263,52 @@ impl Endpoint {
                     return Ok(Some(self.read(completion, offer.form, &task, &user)));
                 }
                 Err(Fault::Refused { status, said }) => {
-                    self.settle(room, Some(0));
-                    self.ask_less(offer, status, said)?;
+                    if let Err(error) = self.ask_less(offer, status, said) {
+                        self.settle(room, Some(0));
+                        return Err(error);
+                    }
                 }
                 Err(Fault::Passing { source, retry_after }) => {
-                    self.settle(room, if source.may_have_written() { None } else { Some(0) });
+                    let is_lost = source.may_have_written();
                     let dice = task.random.unit();
                     let wait = self.settings.patience.wait(tries, started.elapsed(), retry_after, dice);
-                    let wait = wait.ok_or_else(|| EndpointError::Unavailable { tries, source })?;
+                    let Some(wait) = wait else {
+                        self.settle(room, (!is_lost).then_some(0));
+                        return Err(EndpointError::Unavailable { tries, source });
+                    };
                     debug!(tries, ?wait, "endpoint is asked again");
+                    if is_lost {
+                        let Some(another) = self.another(room, most).await else { return Ok(None) };
+                        room = another;
+                    }
                     tokio::time::sleep(wait).await;
                 }
                 Err(Fault::Odd { what }) => return Err(EndpointError::NotAnEndpoint { what }),
-                Err(Fault::Lasting(error @ EndpointError::Unauthorized { .. })) => {
-                    return Err(if self.is_another_key_there().await {
-                        EndpointError::NewKey
-                    } else {
-                        error
-                    });
+                Err(Fault::Lasting(error)) => {
+                    self.settle(room, Some(0));
+                    return Err(self.with_key(error).await);
                 }
-                Err(Fault::Lasting(error)) => return Err(error),
             }
+        }
+    }
+
+    /// Room for another try, where what the last one had room for may be written.
+    async fn another<'m>(&'m self, lost: Room<'m>, tokens: u64) -> Option<Room<'m>> {
+        // Before others, so that no draft that comes later takes the place of this one.
+        drop(lost);
+        let room = self.meter.reserve(tokens);
+        self.settled.notify_waiters();
+        match room {
+            Some(room) => Some(room),
+            None => self.room(tokens).await,
+        }
+    }
+
+    /// A key that is refused may have been changed, and then the next pod has another.
+    async fn with_key(&self, error: EndpointError) -> EndpointError {
+        match error {
+            EndpointError::Unauthorized { .. } if self.is_another_key_there().await => EndpointError::NewKey,
+            error => error,
         }
     }
 
@@ -325,6 +351,8 @@ impl Endpoint {
     /// Leaves out what the server does not offer, once for all requests; those that were under way with more come here
     /// too, and only have to go again.
     fn ask_less(&self, sent: Offer, status: u16, said: String) -> Result<(), EndpointError> {
+        // Room to think is nothing that a server turns down.
+        let sent = Offer { thinking: self.offer.get().thinking, ..sent };
         if self.offer.get() == sent {
             let less = sent.without(&said).ok_or(EndpointError::Refused { status, said })?;
             info!(form = less.form.name(), logprobs = less.logprobs, "the endpoint is asked for less");

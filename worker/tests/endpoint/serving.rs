@@ -143,6 +143,27 @@ fn no_request_is_made_for_which_the_budget_may_not_have_room() {
     assert_eq!(asked(|number| second(number, || error(500, "a fault")), 300, 4), (1, 290, true));
     assert_eq!(asked(|number| second(number, || error(503, "busy")), 300, 1), (3, 18, true));
     assert_eq!(asked(|number| second(number, || error(429, "busy")), 300, 1), (3, 18, true));
+    assert_eq!(
+        asked(|number| second(number, || error(429, "busy")), 300, 4),
+        (3, 18, true),
+        "it keeps its room"
+    );
+}
+
+#[test]
+fn who_is_refused_has_written_nothing() {
+    for answer in [
+        || error(401, "no such key"),
+        || error(400, "too long"),
+        || error(404, "no such model"),
+        || error(503, "busy"),
+    ] {
+        let mock = Mock::new(move |_, _| answer());
+        let mut endpoint = endpoint(&mock.url, 1);
+        endpoint.meter = Meter::new(Some(1000));
+        let error = write(&endpoint, 1).expect_err("it is refused");
+        assert_eq!(endpoint.meter().written(), 0, "{error}");
+    }
 }
 
 #[test]
