@@ -164,7 +164,8 @@ pub enum GenerationOutcome {
     Running,
     /// All that was asked for exists.
     Complete,
-    /// The model could not write as many as asked within the rules; the experiment goes on with what there is.
+    /// The model could not write as many as asked within the rules, or not before the campaign was decided; the experiment goes on
+    /// with what there is.
     Shortfall,
     /// The Job failed; the experiment goes on with people's copy.
     Failed,

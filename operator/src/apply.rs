@@ -163,10 +163,10 @@ fn is_refusal(status: &Status) -> bool {
 
 /// A change of a Job as a merge patch.
 fn changed(change: Change) -> Value {
-    let suspended = |mark: Option<&str>, suspend: bool| json!({ "metadata": { "annotations": { SUSPENDED_BY_US: mark } }, "spec": { "suspend": suspend } });
+    let marked = |mark: Option<&str>| json!({ "annotations": { SUSPENDED_BY_US: mark } });
     match change {
-        Change::Resume => suspended(None, false),
-        Change::Suspend => suspended(Some("true"), true),
+        Change::Resume => json!({ "metadata": marked(None), "spec": { "suspend": false } }),
+        Change::Suspend => json!({ "metadata": marked(Some("true")), "spec": { "suspend": true } }),
         Change::End => json!({ "spec": { "activeDeadlineSeconds": NO_MORE_SECONDS } }),
     }
 }

@@ -317,12 +317,12 @@ fn same_meaning(spec: &AdCampaignSpec) -> Result<MeaningThreshold, CampaignError
     Ok(MeaningThreshold::new(f64::from(Percent::parts_per_million(threshold)?) / 1e6)?)
 }
 
-/// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
 fn taken(object: &AdCampaign) -> Result<TokensTaken, CampaignError> {
     let annotation = object.annotations().get(TOKENS_TAKEN);
     Ok(annotation.map(|json| serde_json::from_str(json)).transpose()?.unwrap_or_default())
 }
 
+/// Without `blockOwnerDeletion`, which would need rights on campaigns that a worker has not.
 fn home(object: &AdCampaign) -> Option<Home> {
     let owner = OwnerReference { block_owner_deletion: None, ..object.controller_owner_ref(&())? };
     Some(Home { namespace: object.metadata.namespace.clone()?, owner })

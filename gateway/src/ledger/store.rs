@@ -145,7 +145,7 @@ impl Store {
             let fits = replay(&mut state, &mut counted, &mut now, &entry);
             if fits { Ok(()) } else { Err(StoreError::Contradiction(folder.to_owned())) }
         })?;
-        let kept = Log::kept_until(&folder.join(LOG), last)?;
+        let kept = kept(folder)?;
         let folder = folder.to_owned();
         Ok(Self {
             folder,
@@ -320,6 +320,15 @@ impl Taken {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Bytes of the log that no checkpoint needs. One that lacks what an older checkpoint would need, as after a repair, has none.
+fn kept(folder: &Path) -> Result<u64, StoreError> {
+    let needed = checkpoint::needed(&folder.join(CHECKPOINTS)).map_err(checkpoint_error(folder))?;
+    match Log::kept_until(&folder.join(LOG), needed) {
+        Err(LogError::Missing { .. }) => Ok(0),
+        kept => Ok(kept?),
     }
 }
 

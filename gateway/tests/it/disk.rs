@@ -236,7 +236,11 @@ fn the_log_is_kept_for_as_long_as_is_asked() {
     let kept = ledger(Bounds { keep_log: Duration::from_secs(3600), ..CHECKPOINTS });
     let first = |folder: &Path| files(folder, "log").remove(0).file_name().unwrap().to_owned();
     assert_eq!(first(kept.path()), "00000000000000000001.log");
-    assert_ne!(first(ledger(CHECKPOINTS).path()), "00000000000000000001.log");
+    let needed = ledger(CHECKPOINTS);
+    assert_ne!(first(needed.path()), "00000000000000000001.log");
+    let only_kept = |folder: &Path| Store::open(folder, LOG_ALONE).unwrap().kept();
+    assert!(only_kept(kept.path()) > 0);
+    assert_eq!(only_kept(needed.path()), 0, "what a checkpoint needs is not only kept");
     check(kept.path(), CHECKPOINTS, "kept").unwrap();
 }
 

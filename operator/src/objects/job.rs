@@ -102,7 +102,8 @@ pub fn job(campaign: &Campaign, generation: &Generation, models: &Models, image:
 /// On a Job while we have it suspended: one that is suspended without it waits for somebody else, such as a queue.
 pub(crate) const SUSPENDED_BY_US: &str = "broadside.dev/suspended";
 
-/// A Job of which no pod may run for longer ends as soon as it is looked at, and a queue takes it for ended too.
+/// A Job that may run for no longer ends as soon as it is looked at, or resumed where it is suspended, and a queue takes it for
+/// ended too.
 pub(crate) const NO_MORE_SECONDS: i64 = 1;
 
 fn failure_policy(supply: &Supply) -> PodFailurePolicy {

@@ -261,6 +261,7 @@ async fn a_budget_outlasts_a_turn_that_was_taken_away_and_is_final_once_it_is_sp
         stage.kubectl.run(&format!("-n spent patch {} --type=merge --patch {patch}", job.trim())).await
     };
 
+    // So that there is something to remember.
     tokio::time::sleep(Duration::from_secs(5)).await;
     hold(true).await?;
     let earlier = ".status.generation.spending.earlierSeconds";
@@ -278,13 +279,36 @@ async fn a_budget_outlasts_a_turn_that_was_taken_away_and_is_final_once_it_is_sp
     campaign.get(stage, ready, 2 * MINUTES, |reason| reason == "BudgetSpent").await?;
     let why = "-n spent get jobs -o jsonpath={.items[0].status.conditions[?(@.type==\"Failed\")].reason}";
     stage.kubectl.until(why, MINUTES, |why| why == "DeadlineExceeded").await?;
-    hold(false).await?;
     let pods =
         "-n spent get pods -l broadside.dev/campaign=spent --field-selector=status.phase!=Failed -o name";
     stage.kubectl.until(pods, MINUTES, str::is_empty).await?;
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    assert_eq!(stage.kubectl.run(pods).await?, "", "no pod comes after its end");
-    assert_eq!(campaign.get(stage, ready, MINUTES, |_| true).await?, "BudgetSpent");
+    Ok(())
+}
+
+/// A queue that has a Job suspended lets it go on without knowing that it is to end.
+#[tokio::test]
+async fn who_resumes_a_job_that_is_not_to_go_on_ends_it() -> Result {
+    let stage = installation().await?;
+    in_namespace(stage, "settled").await?;
+    support::keep_waiting(stage, "settled").await?;
+    let campaign = Campaign { namespace: "settled", name: "settled", placement: "hero" };
+    campaign.apply(stage, &support::generated("settled", 2)).await?;
+    let job = stage.kubectl.until("-n settled get jobs -o name", MINUTES, |job| !job.is_empty()).await?;
+    let patch = async |object: &str, patch: &str| {
+        stage.kubectl.run(&format!("-n settled patch {object} --type=merge --patch {patch}")).await
+    };
+    patch(job.trim(), r#"{"spec":{"suspend":true}}"#).await?;
+    let ends = jiff::Timestamp::now() + Duration::from_secs(1);
+    patch("adcampaign settled", &format!(r#"{{"spec":{{"schedule":{{"endsAt":"{ends:.0}"}}}}}}"#)).await?;
+    let deadline = "-n settled get jobs -o jsonpath={.items[0].spec.activeDeadlineSeconds}";
+    stage.kubectl.until(deadline, MINUTES, |seconds| seconds == "1").await?;
+    let ended = "-n settled get jobs -o jsonpath={.items[0].status.conditions[?(@.type==\"Failed\")].reason}";
+    assert_eq!(stage.kubectl.run(ended).await?, "", "what is suspended does not end");
+
+    patch(job.trim(), r#"{"spec":{"suspend":false}}"#).await?;
+    stage.kubectl.until(ended, MINUTES, |why| why == "DeadlineExceeded").await?;
+    let ready = ".status.conditions[?(@.type==\"VariantsReady\")].reason";
+    assert_eq!(campaign.get(stage, ready, MINUTES, |_| true).await?, "Shortfall");
     Ok(())
 }
 
