@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api test-kueue fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,13 @@ test-api: ## Install schemathesis and hold the gateway to docs/schemas/openapi.j
 
 fuzz-gateway: ## Try ten million inputs that are nearly right on the gateway (FUZZ_INPUTS=.. FUZZ_SEED=..)
 	FUZZ_INPUTS=$(or $(FUZZ_INPUTS),10000000) cargo test --locked --release --package broadside-gateway --test it fuzz
+
+# Kueue is compiled from source, ten minutes of two cores: too long for `make test` on every new machine.
+KUEUE := v0.17.0
+test-kueue: ready ## Build Kueue with Go and test Jobs that wait for their turn in it (Linux, root)
+	@sh tests/tests/kueue/build.sh $(KUEUE) "$(CACHE)/kueue/$(KUEUE)"
+	cargo build --locked --workspace --bins
+	BROADSIDE_TEST_KUEUE="$(CACHE)/kueue/$(KUEUE)" cargo test --locked --workspace --test kueue
 
 # The SDKs of applications and a browser are seconds to install, so they are a part of `make test` wherever they can be had.
 # Each fails alone, says so, and leaves nothing half done; the tests that need it then say that they did not run.
