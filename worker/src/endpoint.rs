@@ -294,7 +294,7 @@ impl Endpoint {
 
     /// Room for another try, where what the last one had room for may be written.
     async fn another<'m>(&'m self, lost: Room<'m>, tokens: u64) -> Option<Room<'m>> {
-        // Before others, so that no draft that comes later takes the place of this one.
+        // Where there is room at once, before others: a draft that comes later would not be judged without this one.
         drop(lost);
         let room = self.meter.reserve(tokens);
         self.settled.notify_waiters();

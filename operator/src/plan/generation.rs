@@ -79,8 +79,12 @@ pub(super) fn look(
         (Some(recorded), _) => look.recorded_and_ended(recorded),
         // Before anything else: a Job that ended may be deleted, and its outcome with it.
         (None, Some(job)) if has_ended(job) => look.running_or_over(job),
-        (None, Some(_)) if ending(object, campaign) == Ending::Settled => look.called_off(),
-        (None, None) if ending(object, campaign) == Ending::Settled => look.stopped(DECIDED),
+        (None, job) if ending(object, campaign) == Ending::Settled => {
+            match job.is_some() || look.before().is_some() {
+                true => look.called_off(),
+                false => look.stopped(DECIDED),
+            }
+        }
         (None, _) if is_suspended(campaign) => look.suspended(),
         (None, _) => look.under_way(settings),
     }
@@ -178,8 +182,8 @@ impl Look<'_> {
         let Some(job) = &self.seen.job else { return written };
         written.job_change = self.paused(job, Activity::Suspended);
         if !is_stopped(job) {
-            if let Some(why) = self.overspent() {
-                return self.overspent_by(why);
+            if let Some(ended) = self.cut_short(job) {
+                return ended;
             }
             written.generate = Some(Generate { brief: self.brief(), job: None });
             written.again = Some(POD_INTERVAL);
@@ -195,11 +199,7 @@ impl Look<'_> {
 
     /// A Job that nobody waits for any more.
     fn called_off(&self) -> Written {
-        let status = match self.is_complete() {
-            true => self.status(GenerationOutcome::Complete, None),
-            false => self.status(GenerationOutcome::Shortfall, Some(DECIDED.to_owned())),
-        };
-        self.over_and_to_end(self.with_spent_so_far(status))
+        self.ended(self.status(GenerationOutcome::Shortfall, Some(DECIDED.to_owned())))
     }
 
     /// What another suspended is not ours to resume, and what another resumed, as a queue does, is not suspended against them.
@@ -232,6 +232,11 @@ impl Look<'_> {
 
     /// How it stands while it has not ended.
     fn running_status(&self) -> GenerationStatus {
+        // Without a Job nothing tells how many GPUs its pods had.
+        if let (None, Some(before)) = (&self.seen.job, self.before()) {
+            let delivered = self.status(GenerationOutcome::Running, None).delivered;
+            return GenerationStatus { delivered, spending: self.spent().remembered(), ..before.clone() };
+        }
         let spent = self.spent();
         let status = GenerationStatus {
             spending: spent.remembered(),
@@ -265,11 +270,7 @@ impl Look<'_> {
         let shortfall = report.as_ref().is_some_and(|report| report.outcome == Outcome::Shortfall);
         let status = match () {
             () if !has_ended(job) => {
-                return match self.overspent() {
-                    Some(why) => self.overspent_by(why),
-                    None if !complete && self.is_doomed(job) => self.without_memory(job),
-                    None => self.running(job),
-                };
+                return self.cut_short(job).unwrap_or_else(|| self.running(job));
             }
             () if complete => self.status(GenerationOutcome::Complete, None),
             () if pods::ran_out_of_memory(pods) => self.out_of_memory(job),
@@ -301,32 +302,32 @@ impl Look<'_> {
         i64::try_from(self.delivered).unwrap_or(i64::MAX) >= i64::from(self.generation.asked)
     }
 
-    fn overspent_by(&self, why: String) -> Written {
-        if self.is_complete() {
-            return self
-                .over_and_to_end(self.with_spent_so_far(self.status(GenerationOutcome::Complete, None)));
+    /// What ends a Job before it ends by itself, where something does.
+    fn cut_short(&self, job: &Job) -> Option<Written> {
+        if let Some(why) = self.overspent() {
+            let status = self.status(GenerationOutcome::Failed, Some(why));
+            return Some(
+                self.ended(GenerationStatus { failure: Some(GenerationFailure::BudgetSpent), ..status }),
+            );
         }
-        let status = self.with_spent_so_far(self.status(GenerationOutcome::Failed, Some(why)));
-        let tokens = self.spent().tokens().map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-        self.over_and_to_end(GenerationStatus {
-            failure: Some(GenerationFailure::BudgetSpent),
-            tokens,
-            ..status
-        })
+        self.is_doomed(job).then(|| self.ended(self.out_of_memory(job)))
+    }
+
+    /// A Job that we end: all that was asked for may be there by then, and else it is as `otherwise` says.
+    fn ended(&self, otherwise: GenerationStatus) -> Written {
+        let status = match self.is_complete() {
+            true => self.status(GenerationOutcome::Complete, None),
+            false => otherwise,
+        };
+        let over = self.over(self.spent().in_all(status, self.price()));
+        // It is ended once this is recorded.
+        Written { again: Some(POD_INTERVAL), ..over }
     }
 
     /// Whether each further pod would end as the last one: it used all the memory that it may, and would use it again.
     fn is_doomed(&self, job: &Job) -> bool {
         let pods = &self.seen.pods;
         pods::ran_out_of_memory(pods) && !pods::any_runs(pods) && memory_limit(job).is_some()
-    }
-
-    fn without_memory(&self, job: &Job) -> Written {
-        self.over_and_to_end(self.with_spent_so_far(self.out_of_memory(job)))
-    }
-
-    fn with_spent_so_far(&self, status: GenerationStatus) -> GenerationStatus {
-        self.spent().so_far(status, self.price())
     }
 
     /// What a Job that runs took more of than it may.
@@ -355,10 +356,6 @@ impl Look<'_> {
     }
 
     /// The Job is ended once it is recorded why: who reads it later finds the pods gone, and with them what they took.
-    fn over_and_to_end(&self, status: GenerationStatus) -> Written {
-        Written { again: Some(POD_INTERVAL), ..self.over(status) }
-    }
-
     fn recorded_and_ended(&self, recorded: &GenerationStatus) -> Written {
         let mut written = self.over(recorded.clone());
         let job = self.seen.job.as_ref().filter(|job| !has_ended(job));

@@ -76,12 +76,18 @@ impl<'a> Spent<'a> {
             (known, start, _) if known == start => return self,
             // Whoever suspends it takes its start away first, as a queue does, or somebody deleted it.
             (Some(_), None, None) => return self,
-            (Some(known), None, Some(end)) => end.duration_since(known).as_secs(),
+            (Some(known), None, Some(end)) if self.is_of(known) => end.duration_since(known).as_secs(),
             _ => self.seconds,
         };
         let seen = if ran < self.seconds + UNSEEN_AT_MOST { ran.max(self.seconds) } else { self.seconds };
         let earlier_seconds = self.earlier_seconds.saturating_add(seen);
         Self { started_at: start, seconds: 0, earlier_seconds, ..self }
+    }
+
+    /// Whether the Job is the one that ran then; somebody may have deleted that.
+    fn is_of(&self, run: Timestamp) -> bool {
+        let made = self.job.and_then(|job| job.creation_timestamp());
+        made.is_none_or(|made| made.0 <= run)
     }
 
     /// What the next pass has to know; nothing where nothing has begun.
@@ -103,7 +109,9 @@ impl<'a> Spent<'a> {
     fn told(&self) -> Timestamp {
         let ends = self.job.and_then(suspended_at);
         let minutes = |start| start + SignedDuration::from_mins(self.now.duration_since(start).as_mins());
-        ends.or_else(|| self.job.and_then(started).map(minutes)).unwrap_or(self.now)
+        let remembered = || self.started_at.map(|start| start + SignedDuration::from_secs(self.seconds));
+        let minute = || minutes(Timestamp::UNIX_EPOCH);
+        ends.or_else(|| self.job.and_then(started).map(minutes)).or_else(remembered).unwrap_or_else(minute)
     }
 
     /// For how long the Job ran; not while it waited for its turn.
@@ -247,6 +255,11 @@ mod tests {
         serde_json::from_value(json!({ "status": status })).expect("a Job")
     }
 
+    fn made(at_seconds: i64, mut job: Job) -> Job {
+        job.metadata.creation_timestamp = Some(Time(at(at_seconds)));
+        job
+    }
+
     #[test]
     fn a_job_ran_while_it_was_not_suspended() {
         let before = |start, seconds, earlier_seconds| {
@@ -263,6 +276,9 @@ mod tests {
             ("it was suspended and has begun anew", Some(before(100, 180, 60)), job(Some(900), None), 340),
             ("the same, since nobody looked", Some(before(100, 180, 60)), job(Some(900), Some(950)), 290),
             ("somebody deleted it", Some(before(100, 180, 60)), Job::default(), 240),
+            ("another waits for its turn", Some(before(100, 180, 60)), made(250, job(None, Some(300))), 240),
+            ("the longest that a look is late", Some(before(100, 180, 60)), job(None, Some(399)), 359),
+            ("nobody saw it end", Some(before(100, 180, 60)), job(None, Some(400)), 240),
         ] {
             let spent = Spent::of(Some(&job), &[], before.as_ref(), at(1_000));
             assert_eq!(spent.ran().as_secs(), ran, "{told}");
@@ -278,6 +294,9 @@ mod tests {
         let between = job(None, None);
         let between = Spent::of(Some(&between), &[], Some(&before), at(301)).remembered().expect("a run");
         assert_eq!(between, before);
+        let pods = [pod("goes", 0, "Running", None, 0)];
+        let looked = |now| Spent::of(Some(&job(None, None)), &pods, Some(&before), at(now)).remembered();
+        assert_eq!(looked(305), looked(310), "no look alone changes status");
         let suspended = job(None, Some(300));
         assert_eq!(Spent::of(Some(&suspended), &[], Some(&between), at(305)).ran().as_secs(), 200);
     }

@@ -252,7 +252,7 @@ async fn a_budget_outlasts_a_turn_that_was_taken_away_and_is_final_once_it_is_sp
     in_namespace(stage, "spent").await?;
     support::keep_waiting(stage, "spent").await?;
     let campaign = Campaign { namespace: "spent", name: "spent", placement: "hero" };
-    let budget = "seed: 7, budget: {duration: 20s}}";
+    let budget = "seed: 7, budget: {duration: 60s}}";
     campaign.apply(stage, &support::generated("spent", 2).replace("seed: 7}", budget)).await?;
     campaign.get(stage, ".status.generation.spending.startedAt", MINUTES, |start| !start.is_empty()).await?;
     let job = stage.kubectl.run("-n spent get jobs -o name").await?;
@@ -303,8 +303,6 @@ async fn who_resumes_a_job_that_is_not_to_go_on_ends_it() -> Result {
     let deadline = "-n settled get jobs -o jsonpath={.items[0].spec.activeDeadlineSeconds}";
     stage.kubectl.until(deadline, MINUTES, |seconds| seconds == "1").await?;
     let ended = "-n settled get jobs -o jsonpath={.items[0].status.conditions[?(@.type==\"Failed\")].reason}";
-    assert_eq!(stage.kubectl.run(ended).await?, "", "what is suspended does not end");
-
     patch(job.trim(), r#"{"spec":{"suspend":false}}"#).await?;
     stage.kubectl.until(ended, MINUTES, |why| why == "DeadlineExceeded").await?;
     let ready = ".status.conditions[?(@.type==\"VariantsReady\")].reason";
