@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::campaign::Campaign;
 use crate::error::{Error, Step};
 use crate::objects;
-use crate::objects::job::{NO_MORE_SECONDS, SUSPENDED_BY_US};
+use crate::objects::job::{NO_MORE_SECONDS, RESUMED, SUSPENDED, SUSPENDED_BY_US};
 use crate::plan::{Change, Generate, JobChange, Plan, Recall, Reviewed};
 
 /// Owns what we say of children.
@@ -166,7 +166,9 @@ fn changed(change: Change) -> Value {
     let marked = |mark: Option<&str>| json!({ "annotations": { SUSPENDED_BY_US: mark } });
     match change {
         Change::Resume => json!({ "metadata": marked(None), "spec": { "suspend": false } }),
-        Change::Suspend => json!({ "metadata": marked(Some("true")), "spec": { "suspend": true } }),
+        Change::Suspend => json!({ "metadata": marked(Some(SUSPENDED)), "spec": { "suspend": true } }),
+        Change::Concede => json!({ "metadata": marked(Some(RESUMED)) }),
+        Change::Forget => json!({ "metadata": marked(None) }),
         Change::End => json!({ "spec": { "activeDeadlineSeconds": NO_MORE_SECONDS } }),
     }
 }

@@ -461,13 +461,15 @@ impl World {
     }
 
     fn change(&mut self, change: Change) {
-        if change != Change::End {
+        if matches!(change, Change::Resume | Change::Suspend) {
             self.hold(change == Change::Suspend);
         }
         let job = self.seen.job.as_mut().expect("a Job");
+        let mut mark = |mark: &str| job.annotations_mut().insert(SUSPENDED.to_owned(), mark.to_owned());
         match change {
-            Change::Resume => drop(job.annotations_mut().remove(SUSPENDED)),
-            Change::Suspend => drop(job.annotations_mut().insert(SUSPENDED.to_owned(), "true".to_owned())),
+            Change::Suspend => drop(mark("true")),
+            Change::Concede => drop(mark("resumed")),
+            Change::Resume | Change::Forget => drop(job.annotations_mut().remove(SUSPENDED)),
             Change::End => job.spec.get_or_insert_default().active_deadline_seconds = Some(1),
         }
     }

@@ -102,6 +102,12 @@ pub fn job(campaign: &Campaign, generation: &Generation, models: &Models, image:
 /// On a Job while we have it suspended: one that is suspended without it waits for somebody else, such as a queue.
 pub(crate) const SUSPENDED_BY_US: &str = "broadside.dev/suspended";
 
+/// What stands there while we have it suspended.
+pub(crate) const SUSPENDED: &str = "true";
+
+/// What stands there once another has resumed it against that, so that it is not suspended against them again.
+pub(crate) const RESUMED: &str = "resumed";
+
 /// A Job that may run for no longer ends as soon as it is looked at, or resumed where it is suspended, and a queue takes it for
 /// ended too.
 pub(crate) const NO_MORE_SECONDS: i64 = 1;

@@ -16,9 +16,9 @@ use super::variants::{SortedOut, Stage};
 use super::{Answer, Change, Generate, JobChange, Note, STARTED, Settings, State, is_suspended};
 use crate::campaign::{Activity, Budget, Campaign, Ending, Fault, Generation, ending};
 use crate::objects;
-use crate::objects::job::Models;
+use crate::objects::job::{Models, SUSPENDED};
 use crate::observe::Seen;
-use crate::workload::job::{has, has_ended, is_ours, is_stopped, is_to_end, memory_limit};
+use crate::workload::job::{has, has_ended, is_ours, is_stopped, is_to_end, mark, memory_limit};
 use crate::workload::pods;
 
 /// How the generation of a campaign stands.
@@ -204,11 +204,14 @@ impl Look<'_> {
 
     /// What another suspended is not ours to resume, and what another resumed, as a queue does, is not suspended against them.
     fn paused(&self, job: &Job, activity: Activity) -> Option<JobChange> {
-        let (change, is_due) = match activity {
-            Activity::Active => (Change::Resume, is_ours(job)),
-            Activity::Suspended => (Change::Suspend, !is_stopped(job) && !is_ours(job)),
+        let change = match (activity, mark(job)) {
+            (Activity::Active, _) if is_ours(job) => Change::Resume,
+            (Activity::Active, Some(_)) => Change::Forget,
+            (Activity::Suspended, None) if !is_stopped(job) => Change::Suspend,
+            (Activity::Suspended, Some(SUSPENDED)) if !is_stopped(job) => Change::Concede,
+            _ => return None,
         };
-        is_due.then(|| JobChange { job: self.job_name(), change })
+        Some(JobChange { job: self.job_name(), change })
     }
 
     fn stalled(&self, stalled: Answer) -> Written {

@@ -149,6 +149,10 @@ pub enum Change {
     Resume,
     /// Its pods end, and others may come later.
     Suspend,
+    /// Another has resumed it, and whatever they do next is theirs.
+    Concede,
+    /// What was conceded is over, and it may be suspended again.
+    Forget,
     /// Its pods end, and none comes after them, whoever resumes it.
     End,
 }

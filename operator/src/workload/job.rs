@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
-use crate::objects::job::{NO_MORE_SECONDS, SUSPENDED_BY_US, WORKER};
+use crate::objects::job::{NO_MORE_SECONDS, SUSPENDED, SUSPENDED_BY_US, WORKER};
 
 /// Whether a condition of it is true.
 pub(crate) fn has(job: &Job, type_: &str) -> bool {
@@ -22,9 +22,14 @@ pub(crate) fn is_stopped(job: &Job) -> bool {
     job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
-/// Whether we suspended it; what another does with it afterwards is theirs.
+/// Whether it is we who have it suspended. Once another has resumed it, it is theirs, whatever they do next.
 pub(crate) fn is_ours(job: &Job) -> bool {
-    job.annotations().contains_key(SUSPENDED_BY_US)
+    is_stopped(job) && mark(job) == Some(SUSPENDED)
+}
+
+/// What we said of it when we suspended it, or saw that another had resumed it against that.
+pub(crate) fn mark(job: &Job) -> Option<&str> {
+    job.annotations().get(SUSPENDED_BY_US).map(String::as_str)
 }
 
 /// Whether it was ended before it ended by itself.
