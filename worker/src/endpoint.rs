@@ -269,25 +269,41 @@ impl Endpoint {
                     }
                 }
                 Err(Fault::Passing { source, retry_after }) => {
-                    let is_lost = source.may_have_written();
                     let dice = task.random.unit();
                     let wait = self.settings.patience.wait(tries, started.elapsed(), retry_after, dice);
-                    let Some(wait) = wait else {
-                        self.settle(room, (!is_lost).then_some(0));
-                        return Err(EndpointError::Unavailable { tries, source });
-                    };
-                    debug!(tries, ?wait, "endpoint is asked again");
-                    if is_lost {
-                        let Some(another) = self.another(room, most).await else { return Ok(None) };
-                        room = another;
-                    }
-                    tokio::time::sleep(wait).await;
+                    let wait = wait.ok_or(tries);
+                    let Some(another) = self.again(room, most, wait, source).await? else { return Ok(None) };
+                    room = another;
                 }
                 Err(Fault::Odd { what }) => return Err(EndpointError::NotAnEndpoint { what }),
                 Err(Fault::Lasting(error)) => {
                     self.settle(room, Some(0));
                     return Err(self.with_key(error).await);
                 }
+            }
+        }
+    }
+
+    /// Waits, and gives the room for the next try; nothing where there is none any more. Where there is none to wait for, it says how
+    /// often it was tried.
+    async fn again<'m>(
+        &'m self,
+        room: Room<'m>,
+        most: u64,
+        wait: Result<Duration, u32>,
+        source: Passing,
+    ) -> Result<Option<Room<'m>>, EndpointError> {
+        let is_lost = source.may_have_written();
+        match wait {
+            Err(tries) => {
+                self.settle(room, (!is_lost).then_some(0));
+                Err(EndpointError::Unavailable { tries, source })
+            }
+            Ok(wait) => {
+                debug!(?wait, %source, "endpoint is asked again");
+                let room = if is_lost { self.another(room, most).await } else { Some(room) };
+                tokio::time::sleep(wait).await;
+                Ok(room)
             }
         }
     }
