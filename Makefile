@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api test-kueue fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api test-kueue test-alerts fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,14 @@ test-kueue: ready ## Build Kueue with Go and test Jobs that wait for their turn 
 	@sh tests/tests/kueue/build.sh $(KUEUE) "$(CACHE)/kueue/$(KUEUE)"
 	cargo build --locked --workspace --bins
 	BROADSIDE_TEST_KUEUE="$(CACHE)/kueue/$(KUEUE)" cargo test --locked --workspace --test kueue
+
+# Prometheus' tool is compiled from source with all that it can discover, ten minutes of two cores.
+PROMETHEUS := v0.316.0
+test-alerts: ready ## Build Prometheus' promtool with Go and try each alert on data (Go, internet)
+	@[ -x "$(CACHE)/promtool/$(PROMETHEUS)/promtool" ] || { mkdir -p "$(CACHE)/promtool/$(PROMETHEUS)" && \
+	  PATH="$$PATH:/usr/local/go/bin" CGO_ENABLED=0 GOBIN="$(CACHE)/promtool/$(PROMETHEUS)" \
+	  go install github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS); }
+	BROADSIDE_TEST_PROMTOOL="$(CACHE)/promtool/$(PROMETHEUS)/promtool" cargo test --locked --workspace --test chart each_alert_fires
 
 # The SDKs of applications and a browser are seconds to install, so they are a part of `make test` wherever they can be had.
 # Each fails alone, says so, and leaves nothing half done; the tests that need it then say that they did not run.

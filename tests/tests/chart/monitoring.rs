@@ -1,12 +1,14 @@
 //! What Prometheus and Grafana are told, held against what our processes tell and what the pages say.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stage::programs;
+use tokio::process::Command;
 
 use super::{Result, document, helm, said};
 
@@ -48,6 +50,37 @@ async fn each_alert_has_a_section_that_says_what_to_do() -> Result {
         assert!(["critical", "warning"].map(Value::from).contains(&alert["labels"]["severity"]), "{name}");
     }
     assert_eq!(titles.len(), alerts.len(), "a section without its alert");
+    Ok(())
+}
+
+/// Prometheus' own tool is compiled from source, too long for each `make test`: `make test-alerts` builds it and demands this test.
+#[tokio::test]
+async fn each_alert_fires_when_it_should_and_is_silent_when_it_should_be() -> Result {
+    let cases = programs::repository().join("tests/tests/chart/alerts.yaml");
+    let text = std::fs::read_to_string(&cases)?;
+    let alerts = alerts().await?;
+    for alert in &alerts {
+        let name = alert["alert"].as_str().context("a name")?;
+        let counts = text.split("  - name: ").filter(|case| case.starts_with(&format!("\"{name}: ")));
+        let fires: BTreeSet<bool> = counts.map(|case| !case.contains("value: 0}")).collect();
+        assert_eq!(fires.len(), 2, "{name} has no case in which it fires, or none in which it does not");
+    }
+    let Some(promtool) = std::env::var_os("BROADSIDE_TEST_PROMTOOL") else {
+        let notice = "NOT RUN: the alerts by Prometheus' promtool: make test-alerts builds and runs it";
+        // That nobody reads it is no failure of a test.
+        let _unread = writeln!(std::io::stderr(), "{notice}");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let rules = json!({ "groups": [{ "name": "broadside", "rules": alerts }] });
+    std::fs::write(folder.path().join("rules.yaml"), rules.to_string())?;
+    std::fs::copy(&cases, folder.path().join("alerts.yaml"))?;
+    for arguments in
+        [["check", "rules", "--lint-fatal", "rules.yaml"].as_slice(), &["test", "rules", "alerts.yaml"]]
+    {
+        let output = Command::new(&promtool).args(arguments).current_dir(folder.path()).output().await?;
+        assert!(output.status.success(), "promtool {}: {}", arguments.join(" "), said(&output));
+    }
     Ok(())
 }
 
