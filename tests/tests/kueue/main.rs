@@ -29,15 +29,16 @@ async fn jobs_wait_go_on_and_end_in_a_queue_and_keep_to_their_budgets() -> anyho
         return Ok(());
     };
     let shop = Shop { stage: with_kueue(&folder).await? };
-    let (first, second) = (shop.campaign("first", "90s").await?, "second");
-    shop.campaign(second, "120s").await?;
+    // Who stands first in a queue has to be there before the other comes.
+    let first = shop.campaign("first", "90s").await?;
+    shop.until(&states("Admitted"), |admitted| admitted == "True").await?;
+    let second = shop.campaign("second", "120s").await?;
     shop.is(second, MESSAGE, |message| message.contains("waits for its turn in queue gpus")).await?;
 
     // What its budget ends has ended for the queue too, and makes room.
     shop.is(first, REASON, |reason| reason == "BudgetSpent").await?;
     shop.is(second, SINCE, |since| !since.is_empty()).await?;
-    let finished = "get workloads -o jsonpath={.items[*].status.conditions[?(@.type==\"Finished\")].status}";
-    shop.until(finished, |finished| finished == "True").await?;
+    shop.until(&states("Finished"), |finished| finished == "True").await?;
 
     // A turn that is taken away gives no budget back.
     let before = shop.is(second, EARLIER, |_| true).await?.parse().unwrap_or(0);
@@ -53,13 +54,18 @@ async fn jobs_wait_go_on_and_end_in_a_queue_and_keep_to_their_budgets() -> anyho
     shop.run("patch adcampaign second --type=merge --patch {\"spec\":{\"suspend\":true}}").await?;
     shop.is(second, ".status.phase", |phase| phase == "Suspended").await?;
     shop.is(second, REASON, |reason| reason == "BudgetSpent").await?;
-    shop.until(finished, |finished| finished == "True True").await
+    shop.until(&states("Finished"), |finished| finished == "True True").await
 }
 
 const REASON: &str = ".status.conditions[?(@.type==\"VariantsReady\")].reason";
 const MESSAGE: &str = ".status.conditions[?(@.type==\"VariantsReady\")].message";
 const SINCE: &str = ".status.generation.spending.startedAt";
 const EARLIER: &str = ".status.generation.spending.earlierSeconds";
+
+/// What all workloads of Kueue say of themselves, as far as they say it.
+fn states(condition: &str) -> String {
+    format!("get workloads -o jsonpath={{.items[*].status.conditions[?(@.type==\"{condition}\")].status}}")
+}
 
 impl Shop {
     async fn run(&self, line: &str) -> anyhow::Result<String> {
