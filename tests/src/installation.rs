@@ -6,7 +6,7 @@ use anyhow::Context;
 use cluster::{Cluster, Config, Image, Lifetime, Name, Progress};
 
 use crate::images::{self, Registry};
-use crate::{Kubectl, programs};
+use crate::{Kubectl, programs, terminal};
 
 /// The namespace and the name of the release.
 pub const NAMESPACE: &str = "broadside-system";
@@ -26,6 +26,15 @@ pub struct Options {
     pub progress: Progress,
     /// What differs from the chart's own.
     pub release: Release,
+}
+
+impl Options {
+    /// Of a test: a cluster of its own that ends with this process, and long work is told on the terminal.
+    #[must_use]
+    pub fn of_test(release: Release) -> Self {
+        let progress = Progress::new(terminal::say);
+        Self { name: None, lifetime: Lifetime::Owned, progress, release }
+    }
 }
 
 /// How a release differs from what the chart has of itself.

@@ -1,13 +1,12 @@
 //! What Prometheus and Grafana are told, held against what our processes tell and what the pages say.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
-use stage::programs;
+use stage::{programs, terminal};
 use tokio::process::Command;
 
 use super::{Result, document, helm, said};
@@ -66,9 +65,7 @@ async fn each_alert_fires_when_it_should_and_is_silent_when_it_should_be() -> Re
         assert_eq!(fires.len(), 2, "{name} has no case in which it fires, or none in which it does not");
     }
     let Some(promtool) = std::env::var_os("BROADSIDE_TEST_PROMTOOL") else {
-        let notice = "NOT RUN: the alerts by Prometheus' promtool: make test-alerts builds and runs it";
-        // That nobody reads it is no failure of a test.
-        let _unread = writeln!(std::io::stderr(), "{notice}");
+        terminal::say("NOT RUN: the alerts by Prometheus' promtool: make test-alerts builds and runs it");
         return Ok(());
     };
     let folder = tempfile::tempdir()?;

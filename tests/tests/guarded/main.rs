@@ -4,12 +4,10 @@
 mod nats;
 mod visitors;
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::ensure;
 use api::wire::part::Part;
-use cluster::{Lifetime, Progress};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use stage::installation::Release;
 use stage::{Installation, Options};
@@ -48,12 +46,7 @@ async fn a_release_with_all_that_guards_it_counts_to_the_end() -> anyhow::Result
         objects: [nats::OBJECTS, &secrets(&authority)?, EXPORTS, SHOP].join("---\n"),
         values: values.map(str::to_owned).to_vec(),
     };
-    let progress = Progress::new(|line| {
-        // That nobody reads it is no failure of a test.
-        let _unread = writeln!(std::io::stderr(), "{line}");
-    });
-    let stage =
-        Installation::start(Options { name: None, lifetime: Lifetime::Owned, progress, release }).await?;
+    let stage = Installation::start(Options::of_test(release)).await?;
     let visitors = Visitors::new(&stage, &authority.pem, KEY)?;
     let said = stage.test().await?;
     ensure!(said.matches("ok      the ledger runs at https://").count() == 2, "{said}");

@@ -1,10 +1,9 @@
 //! A nats-server in the cluster, as a team would have one.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use cluster::Image;
-use stage::images;
+use stage::{images, terminal};
 
 /// The image of the nats-server that `make nats-server` builds; without one a test says on the terminal that it did not run.
 pub(crate) fn image() -> Option<Image> {
@@ -16,9 +15,7 @@ pub(crate) fn image() -> Option<Image> {
         let entrypoint = [&inside, "--jetstream", "--store_dir=/data"].map(str::to_owned).to_vec();
         return Some(images::image("nats-server", entrypoint, vec![(program, inside)]));
     }
-    let note = "NOT RUN: a release with a real nats-server: make nats-server builds it\n";
-    // That nobody reads it is no failure of a test.
-    let _unread = std::io::stderr().write_all(note.as_bytes());
+    terminal::say("NOT RUN: a release with a real nats-server: make nats-server builds it");
     None
 }
 

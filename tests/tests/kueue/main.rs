@@ -3,14 +3,12 @@
 //! Kueue is compiled from source, too long for each `make test`. So `make test-kueue` builds it and demands this test; without it
 //! the test says on the terminal that it did not run.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use cluster::{Lifetime, Progress};
 use stage::installation::Release;
-use stage::{Installation, Options, images};
+use stage::{Installation, Options, images, terminal};
 
 /// A machine that compiles at the same time takes its time.
 const MINUTES: Duration = Duration::from_secs(60);
@@ -23,9 +21,7 @@ struct Shop {
 #[tokio::test]
 async fn jobs_wait_go_on_and_end_in_a_queue_and_keep_to_their_budgets() -> anyhow::Result<()> {
     let Some(folder) = std::env::var_os("BROADSIDE_TEST_KUEUE").map(PathBuf::from) else {
-        let notice = "NOT RUN: Jobs in a queue of Kueue: make test-kueue builds and runs it";
-        // That nobody reads it is no failure of a test.
-        let _unread = writeln!(std::io::stderr(), "{notice}");
+        terminal::say("NOT RUN: Jobs in a queue of Kueue: make test-kueue builds and runs it");
         return Ok(());
     };
     let shop = Shop { stage: with_kueue(&folder).await? };
@@ -105,12 +101,7 @@ async fn with_kueue(folder: &Path) -> anyhow::Result<Installation> {
     let program = (folder.join("kueue"), "/kueue".to_owned());
     let image = images::image("kueue", vec!["/kueue".to_owned()], vec![program]);
     let release = Release { images: vec![image], ..Release::default() };
-    let progress = Progress::new(|line| {
-        // That nobody reads it is no failure of a test.
-        let _unread = writeln!(std::io::stderr(), "{line}");
-    });
-    let options = Options { name: None, lifetime: Lifetime::Owned, progress, release };
-    let stage = Installation::start(options).await?;
+    let stage = Installation::start(Options::of_test(release)).await?;
     let definitions = folder.join("crds");
     stage.kubectl.run(&format!("apply --server-side -f {}", definitions.display())).await?;
     stage.kubectl.run("wait --for=condition=Established crd --all --timeout=60s").await?;

@@ -1,12 +1,10 @@
 //! A release all pods of which are replaced while people come, on a real cluster. Needs root.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use cluster::{Lifetime, Progress};
 use reqwest::Client;
 use serde_json::{Value, json};
 use stage::installation::Release;
@@ -21,7 +19,7 @@ const PODS: &str = "-n broadside-system get pods -o jsonpath={.items[*].metadata
 
 #[tokio::test]
 async fn who_comes_while_all_pods_are_replaced_gets_what_they_got_and_is_counted() -> anyhow::Result<()> {
-    let stage = installation().await?;
+    let stage = Installation::start(Options::of_test(Release::default())).await?;
     stage.kubectl.run("create namespace shop").await?;
     stage.kubectl.feed("apply -f -", include_str!("campaign.yaml")).await?;
     stage.kubectl.run("-n shop wait --for=condition=Ready adcampaign/trail --timeout=60s").await?;
@@ -60,15 +58,6 @@ async fn who_comes_while_all_pods_are_replaced_gets_what_they_got_and_is_counted
     let rounds = "-n shop get adcampaign trail -o jsonpath={.status.placements[0].round.number}";
     ensure!(stage.kubectl.run(rounds).await? == "1", "no upgrade begins a round");
     Ok(())
-}
-
-async fn installation() -> anyhow::Result<Installation> {
-    let progress = Progress::new(|line| {
-        // That nobody reads it is no failure of a test.
-        let _unread = writeln!(std::io::stderr(), "{line}");
-    });
-    let options = Options { name: None, lifetime: Lifetime::Owned, progress, release: Release::default() };
-    Installation::start(options).await
 }
 
 /// They come one by one until it ends, and with each one of before comes again: a gateway always answers, and the same person always

@@ -2,11 +2,9 @@
 
 pub(crate) mod refused;
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use cluster::{Lifetime, Progress as Lines};
 use serde::Deserialize;
 use stage::installation::Release;
 use stage::{Installation, Options};
@@ -15,21 +13,7 @@ use tokio::sync::OnceCell;
 /// The one installation.
 pub(crate) async fn installation() -> anyhow::Result<&'static Installation> {
     static SHARED: OnceCell<Installation> = OnceCell::const_new();
-    SHARED
-        .get_or_try_init(async || {
-            let progress = Lines::new(|line| {
-                // That nobody reads it is no failure of a test.
-                let _unread = writeln!(std::io::stderr(), "{line}");
-            });
-            Installation::start(Options {
-                name: None,
-                lifetime: Lifetime::Owned,
-                progress,
-                release: Release::default(),
-            })
-            .await
-        })
-        .await
+    SHARED.get_or_try_init(async || Installation::start(Options::of_test(Release::default())).await).await
 }
 
 /// A namespace that takes restricted pods alone, with the model in it.
