@@ -40,7 +40,7 @@ pub struct Taken {
     pub index: u32,
     /// Seconds for which they held what they asked for.
     pub held_seconds: i64,
-    /// Tokens that they said at their end they had written.
+    /// Tokens that they said at their end they had written, also where they were told to end.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tokens: i64,
     /// Milliseconds for which they said they had been writing.

@@ -14,6 +14,7 @@ use crate::campaign::{Campaign, Ending, ending, has_begun};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::objects::evidence::KEY;
+use crate::workload::pods;
 use crate::workload::warnings::unexplained;
 use crate::world::{Age, ReviewPolicy, World};
 
@@ -32,6 +33,8 @@ pub struct Seen {
     pub job: Option<Job>,
     /// The Job's pods.
     pub pods: Vec<Pod>,
+    /// Pods of it that ended and are gone, as they were last.
+    pub departed: Vec<Pod>,
     /// Of what a Job without a pod, or a pod without its volumes, was warned.
     pub warnings: Vec<Event>,
     /// What people said of variants, by campaigns of this name.
@@ -145,6 +148,7 @@ pub async fn observe(
         if is_written(object) {
             age = Age::Now;
             seen.pods = world.pods(namespace, &generation.job).await?;
+            seen.departed = departed(world, namespace, &generation.job, &seen.pods);
             if let Some(uid) = seen.job.as_ref().and_then(|job| unexplained(job, &seen.pods)) {
                 seen.warnings = world.warnings(namespace, &uid).await?;
             }
@@ -171,6 +175,14 @@ pub async fn observe(
         };
     }
     Ok(seen)
+}
+
+/// Pods that ended and went before those that are `there` were asked for. What one took that went without an end is not known.
+fn departed(world: &World, namespace: &str, job: &str, there: &[Pod]) -> Vec<Pod> {
+    let is_there = |pod: &Pod| there.iter().any(|it| it.name_any() == pod.name_any());
+    let mut departed = world.departed(namespace, job);
+    departed.retain(|pod| pods::has_ended(pod) && !is_there(pod));
+    departed
 }
 
 fn table_number(object: &AdCampaign) -> Option<i64> {

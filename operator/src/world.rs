@@ -8,6 +8,7 @@
 //! A thousand campaigns that are looked at twice a minute would be tens of thousands of questions an hour, to which the answer
 //! is what it was.
 
+mod departed;
 mod kept;
 mod recent;
 mod review_policy;
@@ -25,6 +26,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::error::{Error, Step};
+use departed::JOB_LABEL;
 pub(crate) use kept::{Changes, Kept, Steady, watch};
 use recent::Recent;
 pub use review_policy::ReviewPolicy;
@@ -162,11 +164,16 @@ impl World {
         jobs.get_opt(name).await.step("reading the Job")
     }
 
-    /// The pods of a Job. They matter while it runs alone, and are not watched.
+    /// The pods of a Job. They matter while it runs alone, and then those of now.
     pub(crate) async fn pods(&self, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
+        let of_job = ListParams::default().labels(&format!("{JOB_LABEL}={job}"));
         Ok(pods.list(&of_job).await.step("listing the worker's pods")?.items)
+    }
+
+    /// Pods of a Job that are gone, as they were last, as far as watches saw them go.
+    pub(crate) fn departed(&self, namespace: &str, job: &str) -> Vec<Pod> {
+        self.kept(namespace).map_or_else(Vec::new, |kept| kept.departed.of(namespace, job))
     }
 
     /// What an object was warned of, by its UID: one of the same name before it had warnings of its own. Few are asked for, and

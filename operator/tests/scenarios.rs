@@ -147,6 +147,8 @@ struct Happens {
     job_deleted: bool,
     /// All pods are lost, and what they said with them.
     pods_lost: bool,
+    /// All pods are taken away, and the watch is told what each said at its end.
+    departed: Vec<Report>,
     /// What the scheduler says of the worker's pod.
     unscheduled: Option<String>,
     /// Why the kubelet lets the worker's pod wait, and its words.
@@ -315,14 +317,17 @@ impl World {
         }
         let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();
         self.count(step.placement.as_deref(), &counted, &step.unseen, &step.watched);
-        let reports = step.report.iter().chain(&step.reports).map(|report| {
-            let message = serde_json::to_string(report).expect("a report is plain data");
-            serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
-        });
+        let reports = step.report.iter().chain(&step.reports).map(said);
         let killed = step.killed.map(|reason| serde_json::json!({ "exitCode": 137, "reason": reason }));
         let ends = reports.chain(killed);
         let held = step.held.map_or(0, |held| held.seconds().expect("a duration"));
-        let pods = ends.enumerate().map(|(index, end)| ended(index, end, self.now, held)).collect();
+        if !step.departed.is_empty() {
+            self.seen.pods.clear();
+            let went = step.departed.iter().map(said).enumerate();
+            self.seen.departed =
+                went.map(|(index, end)| ended("departed", index, end, self.now, held)).collect();
+        }
+        let pods = ends.enumerate().map(|(index, end)| ended("worker", index, end, self.now, held)).collect();
         self.end_job(step.job, pods);
         if let Some(runs) = step.runs {
             let seconds = i64::try_from(runs.seconds().expect("a duration")).expect("few seconds");
@@ -709,13 +714,19 @@ fn waiting(reason: &str, words: &str) -> Pod {
 }
 
 /// A pod whose worker ended now, after `held` seconds.
-fn ended(index: usize, mut terminated: serde_json::Value, now: Timestamp, held: u64) -> Pod {
+/// The end of a worker that said so.
+fn said(report: &Report) -> serde_json::Value {
+    let message = serde_json::to_string(report).expect("a report is plain data");
+    serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
+}
+
+fn ended(name: &str, index: usize, mut terminated: serde_json::Value, now: Timestamp, held: u64) -> Pod {
     let held = SignedDuration::from_secs(i64::try_from(held).expect("few seconds"));
     terminated["finishedAt"] = now.to_string().into();
     let phase = if terminated["exitCode"] == 0 { "Succeeded" } else { "Failed" };
     serde_json::from_value(serde_json::json!({
         "metadata": {
-            "name": format!("worker-{}", index + 1),
+            "name": format!("{name}-{}", index + 1),
             "labels": { "batch.kubernetes.io/job-completion-index": index.to_string() },
         },
         "status": {

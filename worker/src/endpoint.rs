@@ -23,6 +23,7 @@ mod schema;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::Drawing;
@@ -67,7 +68,7 @@ pub struct Endpoint {
     settings: Settings,
     digest: String,
     /// How many tokens may be written.
-    pub meter: Meter,
+    pub meter: Arc<Meter>,
     /// Held by the draft that is next to find room.
     turn: Mutex<()>,
     /// Told whenever room was given back.
@@ -214,7 +215,7 @@ impl Endpoint {
             client,
             settings,
             digest,
-            meter: Meter::default(),
+            meter: Arc::default(),
             turn: Mutex::new(()),
             settled: Notify::new(),
             offer,

@@ -83,9 +83,8 @@ pub fn generate(
             );
         }
     }
-    let effort = run.progress.effort();
     let reports = run.pools.into_iter().map(|pool| pool.report).collect();
-    let report = Report::of_run(author.model_digest(), effort, reports);
+    let report = Report::of_run(author.model_digest(), meter.effort(), reports);
     Ok(match meter.most().filter(|_| meter.is_used_up()) {
         Some(most) => report.out_of_tokens(most),
         None => report,

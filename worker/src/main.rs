@@ -2,12 +2,13 @@
 
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use worker::args::{Arguments, Command};
 use worker::process::{Work, end_when_told, prepare};
-use worker::run::run;
+use worker::run::{Reporter, run};
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
@@ -21,6 +22,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_new(&arguments.log)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();
-    end_when_told()?;
-    Ok(ExitCode::from(run(&arguments.command).exit_code()))
+    let reporter = Arc::new(Reporter::of(&arguments.command));
+    let interrupted = Arc::clone(&reporter);
+    end_when_told(move || interrupted.give_interrupted())?;
+    Ok(ExitCode::from(run(&arguments.command, &reporter).exit_code()))
 }

@@ -3,23 +3,39 @@
 //! Whoever writes asks for room before it writes, and says afterwards how much of it was taken. So a budget is never
 //! exceeded, however many drafts are written at once.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-/// Counts tokens, up to a budget where there is one. Authors ask from one thread alone.
-#[derive(Debug, Default)]
+use api::wire::report::Effort;
+
+/// Counts tokens, up to a budget where there is one, and the time since it began.
+#[derive(Debug)]
 pub struct Meter {
+    began: Instant,
     most: Option<u64>,
-    written: AtomicU64,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    written: u64,
     /// What those have room for who write at the moment.
-    reserved: AtomicU64,
-    used_up: AtomicBool,
+    reserved: u64,
+    used_up: bool,
+}
+
+impl Default for Meter {
+    /// Counts without end.
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl Meter {
-    /// Counts up to `most`, or without end.
+    /// Begins now, and counts up to `most`, or without end.
     #[must_use]
     pub fn new(most: Option<u64>) -> Self {
-        Self { most, ..Self::default() }
+        Self { began: Instant::now(), most, counts: Mutex::default() }
     }
 
     /// The budget, where there is one.
@@ -28,29 +44,51 @@ impl Meter {
         self.most
     }
 
-    /// Tokens that were written.
+    /// What those took who have said it.
     #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written.load(Relaxed)
+    pub fn effort(&self) -> Effort {
+        self.effort_of(self.counts().written)
+    }
+
+    /// What was taken where nobody will say any more how much of its room it took: where there is a budget, all of it.
+    #[must_use]
+    pub fn effort_at_most(&self) -> Effort {
+        let Counts { written, reserved, used_up: _ } = *self.counts();
+        self.effort_of(written + self.untold(reserved))
+    }
+
+    fn effort_of(&self, tokens: u64) -> Effort {
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Effort { tokens, milliseconds }
     }
 
     /// Whether somebody found no room though nobody else was writing: then nobody will.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
-        self.used_up.load(Relaxed)
+        self.counts().used_up
     }
 
     /// Takes room for so many tokens, if there is as much.
     #[must_use]
     pub fn reserve(&self, tokens: u64) -> Option<Room<'_>> {
-        let reserved = self.reserved.load(Relaxed);
-        let fits = self.most.is_none_or(|most| self.written() + reserved + tokens <= most);
+        let mut counts = self.counts();
+        let fits = self.most.is_none_or(|most| counts.written + counts.reserved + tokens <= most);
         if fits {
-            self.reserved.store(reserved + tokens, Relaxed);
-        } else if reserved == 0 {
-            self.used_up.store(true, Relaxed);
+            counts.reserved += tokens;
+        } else if counts.reserved == 0 {
+            counts.used_up = true;
         }
         fits.then(|| Room { meter: self, tokens })
+    }
+
+    /// Whoever says nothing may have written all that it had room for, and a budget is to hold.
+    fn untold(&self, reserved: u64) -> u64 {
+        if self.most.is_some() { reserved } else { 0 }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Whoever panicked left whole numbers.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,15 +108,15 @@ impl Room<'_> {
     }
 
     fn give_back(&mut self, written: u64) {
-        self.meter.reserved.fetch_sub(std::mem::take(&mut self.tokens), Relaxed);
-        self.meter.written.fetch_add(written, Relaxed);
+        let mut counts = self.meter.counts();
+        counts.reserved -= std::mem::take(&mut self.tokens);
+        counts.written += written;
     }
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        let untold = if self.meter.most.is_some() { self.tokens } else { 0 };
-        self.give_back(untold);
+        self.give_back(self.meter.untold(self.tokens));
     }
 }
 
@@ -96,17 +134,20 @@ mod tests {
         let more = meter.reserve(50).expect("room");
         small.settle(40);
         more.settle(45);
-        assert_eq!((meter.written(), meter.is_used_up()), (95, false));
+        assert_eq!((meter.effort().tokens, meter.is_used_up()), (95, false));
         assert!(meter.reserve(6).is_none());
         assert!(meter.is_used_up());
-        assert_eq!(meter.written(), 95);
+        assert_eq!(meter.effort().tokens, 95);
     }
 
     #[test]
     fn who_goes_without_a_word_may_have_written_all() {
         for (meter, written) in [(Meter::new(Some(100)), 60), (Meter::default(), 0)] {
-            drop(meter.reserve(60));
-            assert_eq!((meter.written(), meter.reserve(40).is_some()), (written, true));
+            let room = meter.reserve(60);
+            let asked_before = meter.effort_at_most().tokens;
+            drop(room);
+            assert_eq!(asked_before, written);
+            assert_eq!((meter.effort().tokens, meter.reserve(40).is_some()), (written, true));
         }
     }
 
@@ -116,6 +157,6 @@ mod tests {
         for _ in 0..3 {
             meter.reserve(1 << 40).expect("room").settle(7);
         }
-        assert_eq!((meter.written(), meter.is_used_up()), (21, false));
+        assert_eq!((meter.effort().tokens, meter.is_used_up()), (21, false));
     }
 }

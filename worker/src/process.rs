@@ -41,12 +41,12 @@ pub fn prepare(work: Work, threads: Option<NonZeroUsize>) -> io::Result<()> {
 
 /// Lets the process end when it is told to, from now on. A container's first process hears no SIGTERM otherwise, and a
 /// pod that is to go would hold its GPU for the whole time of grace. Nothing is lost: what was delivered stays, and
-/// another run goes on from there.
+/// another run goes on from there. Before it ends `last` is done, which is to take no time.
 ///
 /// # Errors
 /// When the system has no thread or no signal for it.
 #[cfg(unix)]
-pub fn end_when_told() -> io::Result<()> {
+pub fn end_when_told(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut told = {
@@ -56,6 +56,7 @@ pub fn end_when_told() -> io::Result<()> {
     let wait = move || {
         runtime.block_on(told.recv());
         tracing::info!("told to end");
+        last();
         std::process::exit(TOLD_TO_END)
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
@@ -66,7 +67,7 @@ pub fn end_when_told() -> io::Result<()> {
 /// # Errors
 /// Never.
 #[cfg(not(unix))]
-pub fn end_when_told() -> io::Result<()> {
+pub fn end_when_told(_last: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 

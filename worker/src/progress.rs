@@ -1,8 +1,5 @@
-//! How far the writing is, said in the log at each tenth, and what it took.
+//! How far the writing is, said in the log at each tenth.
 
-use std::time::Instant;
-
-use api::wire::report::Effort;
 use tracing::info;
 
 use crate::meter::Meter;
@@ -10,17 +7,16 @@ use crate::meter::Meter;
 /// A run while it writes.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    began: Instant,
     asked: u32,
     there: u32,
     meter: &'a Meter,
 }
 
 impl<'a> Progress<'a> {
-    /// Begins now, with variants asked for over all placements, of an author with that meter.
+    /// Begins with variants asked for over all placements, of an author with that meter.
     #[must_use]
     pub fn begin(asked: u32, meter: &'a Meter) -> Self {
-        Self { began: Instant::now(), asked, there: 0, meter }
+        Self { asked, there: 0, meter }
     }
 
     /// Counts variants that an earlier run delivered.
@@ -33,17 +29,10 @@ impl<'a> Progress<'a> {
     pub fn held(&mut self) {
         self.there += 1;
         if begins_tenth(self.there, self.asked) {
-            let effort = self.effort();
+            let effort = self.meter.effort();
             let (tokens, tokens_per_second) = (effort.tokens, effort.tokens_per_second());
             info!(held = self.there, asked = self.asked, tokens, tokens_per_second, "writing");
         }
-    }
-
-    /// What it took so far.
-    #[must_use]
-    pub fn effort(&self) -> Effort {
-        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Effort { tokens: self.meter.written(), milliseconds }
     }
 }
 
@@ -77,6 +66,6 @@ mod tests {
         meter.reserve(30).expect("room").settle(30);
         meter.reserve(12).expect("room").settle(12);
         progress.held();
-        assert_eq!((progress.there, progress.effort().tokens), (2, 42));
+        assert_eq!((progress.there, meter.effort().tokens), (2, 42));
     }
 }

@@ -2,11 +2,10 @@
 
 mod origin;
 mod outcome;
+mod reporter;
 mod writing;
 
-use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 
 use api::wire::report::{Effort, Outcome, Report};
 use engine::{Place, Sampling};
@@ -31,6 +30,7 @@ use crate::regenerate::{Record, RegenerateError};
 use crate::train::recipe::{Recipe, RecipeError};
 use crate::train::{TrainError, train};
 use origin::OriginError;
+pub use reporter::Reporter;
 
 /// Why a command ended early.
 #[derive(Debug, Error)]
@@ -77,13 +77,14 @@ enum RunError {
     Train(#[from] TrainError),
 }
 
-/// Does what the command says and returns how it ended. Everything that went wrong is in the log and in the report.
+/// Does what the command says and returns how it ended. Everything that went wrong is in the log, and in the report that
+/// `reporter` gives.
 #[must_use]
-pub fn run(command: &Command) -> Outcome {
+pub fn run(command: &Command, reporter: &Reporter) -> Outcome {
     match command {
         Command::Generate(arguments) => {
-            let report = writing::written(arguments).unwrap_or_else(|error| failure(&error));
-            reported(arguments.report.as_deref(), &report)
+            let report = writing::written(arguments, reporter).unwrap_or_else(|error| failure(&error));
+            reporter.give(&report)
         }
         Command::Regenerate(arguments) => {
             regenerated(arguments).unwrap_or_else(|error| failure(&error).outcome)
@@ -93,20 +94,13 @@ pub fn run(command: &Command) -> Outcome {
         }
         Command::Plan(arguments) => planned(arguments).unwrap_or_else(|error| failure(&error).outcome),
         // Of a model that is here the worker behind it speaks.
-        Command::Fetch(arguments) => fetched(arguments).map_or_else(
-            |error| reported(arguments.report.as_deref(), &failure(&error)),
-            |()| Outcome::Complete,
-        ),
+        Command::Fetch(arguments) => {
+            fetched(arguments).map_or_else(|error| reporter.give(&failure(&error)), |()| Outcome::Complete)
+        }
         Command::Train(arguments) => {
             trained(arguments).map_or_else(|error| failure(&error).outcome, |()| Outcome::Complete)
         }
     }
-}
-
-/// Writes the report, if that is wanted. One that is lost is a failure, since nobody would hear of it.
-fn reported(path: Option<&Path>, report: &Report) -> Outcome {
-    let kept = path.map_or(Ok(()), |path| write_report(path, report));
-    if kept.is_err() { Outcome::Failed } else { report.outcome }
 }
 
 fn fetched(arguments: &FetchArguments) -> Result<(), RunError> {
@@ -178,11 +172,6 @@ fn failure(error: &RunError) -> Report {
     error!(error = %chain, "the run ended early");
     let report = Report::of_failure(error.outcome(), error.failure(), &chain);
     Report { effort: error.effort(), ..report }
-}
-
-fn write_report(path: &Path, report: &Report) -> std::io::Result<()> {
-    fs::write(path, report.to_json())
-        .inspect_err(|error| error!(path = %path.display(), %error, "the report could not be written"))
 }
 
 /// An error with everything that caused it, outermost first.

@@ -15,6 +15,7 @@ mod row;
 mod siblings;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use api::Drawing;
 use engine::{Input, Sampling, begin};
@@ -35,7 +36,7 @@ pub struct Writer<'m> {
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// How many tokens may be written.
-    pub meter: Meter,
+    pub meter: Arc<Meter>,
     /// The most rows at once.
     rows: usize,
 }
@@ -46,7 +47,7 @@ impl<'m> Writer<'m> {
     /// # Errors
     /// When there is no form in which the model can be asked.
     pub fn new(model: &'m Model, rows: usize) -> Result<Self, ModelError> {
-        let (form, sampling, meter) = (model.form()?, model.sampling(), Meter::default());
+        let (form, sampling, meter) = (model.form()?, model.sampling(), Arc::default());
         Ok(Self { model, form, sampling, meter, rows: rows.max(1) })
     }
 

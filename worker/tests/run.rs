@@ -9,7 +9,7 @@ use api::GenerationFailure;
 use api::wire::report::{Outcome, Report};
 use clap::Parser;
 use worker::args::Arguments;
-use worker::run::run;
+use worker::run::{Reporter, run};
 
 const CAMPAIGN: &str = "
 apiVersion: broadside.dev/v1alpha1
@@ -59,7 +59,7 @@ impl Place {
             typed.extend(["--model", model]);
         }
         let arguments = Arguments::try_parse_from(typed).expect("valid arguments");
-        let outcome = run(&arguments.command);
+        let outcome = run(&arguments.command, &Reporter::of(&arguments.command));
         (outcome, serde_json::from_str(&fs::read_to_string(report).expect("a report")).expect("a report"))
     }
 
@@ -203,7 +203,8 @@ fn regenerate(place: &Place, variant: &str, more: &[&str]) -> u8 {
     let campaign = place.path("campaign.yaml");
     let typed =
         [&["worker", "regenerate", variant, "--campaign", &campaign, "--model", model], more].concat();
-    run(&Arguments::try_parse_from(typed).expect("valid arguments").command).exit_code()
+    let command = Arguments::try_parse_from(typed).expect("valid arguments").command;
+    run(&command, &Reporter::of(&command)).exit_code()
 }
 
 #[test]
@@ -496,7 +497,7 @@ fn what_a_person_has_to_mend_ends_with_its_own_code_and_a_message() {
 
 /// A container's first process hears no SIGTERM unless it asks to, and would hold its GPU for the time of grace.
 #[test]
-fn a_worker_that_is_told_to_end_ends_at_once_and_loses_nothing() {
+fn a_worker_that_is_told_to_end_ends_at_once_and_tells_what_it_took() {
     let many = CAMPAIGN.replace("variants: 3", "variants: 20").replace("WebBanner", "Email");
     let many = many.replace("headline: Run further, button: Shop now", "subject: Run further, body: Go");
     let place = Place::new(&many);
@@ -504,16 +505,21 @@ fn a_worker_that_is_told_to_end_ends_at_once_and_loses_nothing() {
     let mut worker = Command::new(env!("CARGO_BIN_EXE_worker"))
         .args(["generate", "--rows", "1", "--model", model])
         .args(["--campaign", &place.path("campaign.yaml"), "--output", &place.path("output")])
+        .args(["--report", &place.path("report")])
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
     let mut log = BufReader::new(worker.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
-    assert!(log.any(|line| line.contains("writing begins")), "it never began");
+    assert!(log.any(|line| line.contains("held=2")), "it never began");
     let told =
         Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().expect("kill is there");
     assert!(told.success());
     let status = worker.wait().expect("it ends");
     assert_eq!(status.code(), Some(143), "{status:?}: {:?}", log.collect::<Vec<_>>());
+    let report = fs::read_to_string(place.path("report")).expect("a report");
+    let report: Report = serde_json::from_str(&report).expect("readable");
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(report.effort.is_some_and(|effort| effort.tokens > 0), "{report:?}");
     let (outcome, _) = place.generate(&[]);
     assert_eq!((outcome, place.manifests().len()), (Outcome::Complete, 20));
 }

@@ -117,7 +117,8 @@ impl Look<'_> {
 
     fn spent(&self) -> Spent<'_> {
         let before = self.before().and_then(|before| before.spending.as_ref());
-        Spent::of(self.seen.job.as_ref(), &self.seen.pods, before, self.now)
+        let pods = self.seen.pods.iter().chain(&self.seen.departed);
+        Spent::of(self.seen.job.as_ref(), pods, before, self.now)
     }
 
     fn under_way(&self, settings: &Settings) -> Written {

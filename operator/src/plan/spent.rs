@@ -1,8 +1,8 @@
 //! What writing took: tokens, time, GPU time and money.
 //!
 //! Pods are what tells it, and pods go: with a node, by somebody's hand, or all of them where a queue takes the Job's turn away.
-//! So each pass writes down what is known, and the next one goes on from there. Of a pod that went while it ran its last minute
-//! at most is not known; nor are its tokens, which a worker tells when it ends by itself.
+//! So each pass writes down what is known, and the next one goes on from there. A worker tells its tokens when it ends, also where
+//! it is told to; of a pod that went without an end they are not known, nor is its last minute at most.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ use crate::workload::pods;
 /// What a Job took so far.
 pub(super) struct Spent<'a> {
     job: Option<&'a Job>,
-    pods: &'a [Pod],
+    /// Those that are gone and told how they ended are among them.
+    pods: Vec<&'a Pod>,
     now: Timestamp,
     /// What pods had taken when they were last looked at, by their names.
     known: BTreeMap<String, Taken>,
@@ -46,12 +47,13 @@ impl<'a> Spent<'a> {
     /// As it stands `now`, after what was remembered `before`.
     pub(super) fn of(
         job: Option<&'a Job>,
-        pods: &'a [Pod],
+        pods: impl IntoIterator<Item = &'a Pod>,
         before: Option<&Spending>,
         now: Timestamp,
     ) -> Self {
         let remembered = before.cloned().unwrap_or_default();
         let Spending { started_at, seconds, earlier_seconds, gone, pods: known } = remembered;
+        let pods: Vec<&Pod> = pods.into_iter().collect();
         let is_there = |name: &String| pods.iter().any(|pod| pod.name_any() == *name);
         let went = known.iter().filter(|(name, _)| !is_there(name)).map(|(_, taken)| *taken);
         let gone = by_index(gone.into_iter().chain(went));
@@ -99,7 +101,7 @@ impl<'a> Spent<'a> {
             seconds: self.ran_until(told),
             earlier_seconds: self.earlier_seconds,
             gone: self.gone.clone(),
-            pods: self.pods.iter().take(PODS_REMEMBERED).map(named).collect(),
+            pods: self.pods.iter().copied().take(PODS_REMEMBERED).map(named).collect(),
         };
         (spending != Spending::default()).then_some(spending)
     }
@@ -148,7 +150,7 @@ impl<'a> Spent<'a> {
     /// What pods said at their end the writing took; nothing where none has.
     fn effort(&self) -> Option<Effort> {
         let gone = self.gone.iter().filter_map(|taken| taken.effort());
-        let told: Vec<Effort> = gone.chain(pods::efforts(self.pods)).collect();
+        let told: Vec<Effort> = gone.chain(self.pods.iter().copied().filter_map(pods::effort)).collect();
         (!told.is_empty()).then(|| told.into_iter().sum())
     }
 

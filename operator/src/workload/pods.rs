@@ -74,9 +74,9 @@ pub(crate) fn report(pods: &[Pod]) -> Option<Report> {
     Report::of_all(newest(pods).filter_map(spoken).collect())
 }
 
-/// What writing took of each pod that has said it, those that failed included.
-pub(crate) fn efforts(pods: &[Pod]) -> impl Iterator<Item = Effort> {
-    pods.iter().filter_map(|pod| spoken(pod)?.effort)
+/// What writing took, of a pod that has said it, also where it failed.
+pub(crate) fn effort(pod: &Pod) -> Option<Effort> {
+    spoken(pod)?.effort
 }
 
 /// What brings a model speaks only when it failed, and then no worker ran.
@@ -104,6 +104,11 @@ pub(crate) fn taken(pod: &Pod, now: Timestamp) -> Taken {
     let held = if is_running(pod) { held_until(pod, now) } else { held(pod) };
     let effort = spoken(pod).and_then(|report| report.effort).unwrap_or_default();
     Taken::new(index(pod).parse().unwrap_or(0), held.unwrap_or(0), effort)
+}
+
+/// Whether nothing of a pod runs any more.
+pub(crate) fn has_ended(pod: &Pod) -> bool {
+    !is_running(pod)
 }
 
 /// Init containers end before those that follow them begin.

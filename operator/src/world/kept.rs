@@ -1,6 +1,7 @@
 //! What watches keep of the cluster, and which campaigns a change is of.
 
 use std::fmt::Debug;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Namespace};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::utils::Backoff;
@@ -18,6 +20,7 @@ use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
+use super::departed::Departed;
 use super::within;
 use crate::error::chain;
 
@@ -29,6 +32,8 @@ pub(crate) struct Kept {
     pub(super) jobs: Store<Job>,
     pub(super) reviews: Store<AdReview>,
     pub(super) models: Store<AdModel>,
+    /// Of pods those that are gone alone: who asks for pods asks for those of now.
+    pub(super) departed: Arc<Departed>,
 }
 
 /// What watches tell, each time after it is kept.
@@ -93,11 +98,12 @@ pub(crate) async fn watch(
     let kept = Kept {
         variants: keep(&mut watches, place, &told, all.clone(), owner),
         tables: keep(&mut watches, place, &told, all.clone(), owner),
-        jobs: keep(&mut watches, place, &told, ours, owner),
+        jobs: keep(&mut watches, place, &told, ours.clone(), owner),
         reviews: keep(&mut watches, place, &told, all.clone(), reviewed),
         models: keep(&mut watches, place, &told, all, move |model| users(&campaigns, model)),
+        departed: keep_departed(&mut watches, place, &told, ours),
     };
-    let Kept { variants, tables, jobs, reviews, models } = &kept;
+    let Kept { variants, tables, jobs, reviews, models, departed: _ } = &kept;
     let filled = futures::future::join5(
         variants.wait_until_ready(),
         tables.wait_until_ready(),
@@ -141,6 +147,29 @@ where
     store
 }
 
+/// Keeps pods once they are gone, and tells of that alone.
+fn keep_departed(
+    watches: &mut JoinSet<()>,
+    (client, namespace): (&Client, Option<&Namespace>),
+    told: &Told,
+    of: watcher::Config,
+) -> Arc<Departed> {
+    let departed = Arc::new(Departed::default());
+    let keeps = Arc::clone(&departed);
+    let keep = move |event: &Result<Event<Pod>, watcher::Error>| {
+        if let Ok(Event::Delete(pod)) = event {
+            keeps.keep(pod.clone());
+        }
+    };
+    let events = follow(within::<Pod>(client, namespace), of)
+        .backoff(Steady)
+        .modify(|pod| pod.managed_fields_mut().clear())
+        .filter(|event| ready(!matches!(event, Ok(Event::Apply(_)))))
+        .inspect(keep);
+    watches.spawn(tell(events, told.clone(), written_for));
+    departed
+}
+
 /// Tells of changes for as long as anybody listens.
 async fn tell<K>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
@@ -173,6 +202,12 @@ fn owner<K: Resource>(object: &K) -> Vec<ObjectRef<AdCampaign>> {
     let namespace = object.meta().namespace.as_deref();
     let owners = object.owner_references().iter().filter(|owner| owner.controller == Some(true));
     owners.filter_map(|owner| ObjectRef::from_owner_ref(namespace, owner, ())).collect()
+}
+
+/// The campaign that a pod writes for, whose owner is its Job.
+fn written_for(pod: &Pod) -> Vec<ObjectRef<AdCampaign>> {
+    let name = pod.labels().get(api::name::CAMPAIGN_LABEL);
+    pod.namespace().zip(name).map(|(namespace, name)| at(&namespace, name)).into_iter().collect()
 }
 
 /// The campaign that a review is of.

@@ -218,13 +218,17 @@ async fn a_worker_that_is_killed_halfway_is_replaced_and_writes_nothing_twice() 
 }
 
 #[tokio::test]
-async fn suspending_stops_the_worker_and_resuming_lets_it_finish() -> Result {
+async fn suspending_stops_the_worker_which_tells_what_it_took_and_resuming_lets_it_finish() -> Result {
     let stage = installation().await?;
     in_namespace(stage, "paused").await?;
     support::slow_down(stage, "paused").await?;
     let campaign = Campaign { namespace: "paused", name: "paused", placement: "hero" };
-    campaign.apply(stage, &support::generated("paused", 8)).await?;
+    campaign.apply(stage, &support::generated("paused", 16)).await?;
     campaign.get(stage, ".status.generation.outcome", MINUTES, |outcome| outcome == "Running").await?;
+    let log = "-n paused logs -l broadside.dev/campaign=paused --ignore-errors";
+    stage.kubectl.until(log, MINUTES, |log| log.contains("writing begins")).await?;
+    // So that there is something to count.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let suspend = async |value: bool| {
         let patch = format!("{{\"spec\":{{\"suspend\":{value}}}}}");
         let line = ["-n", "paused", "patch", "adcampaign", "paused", "--type=merge", "--patch", &patch];
@@ -236,12 +240,14 @@ async fn suspending_stops_the_worker_and_resuming_lets_it_finish() -> Result {
     let pods = "-n paused get pods -l broadside.dev/campaign=paused -o name";
     stage.kubectl.until(pods, MINUTES, str::is_empty).await?;
     assert_eq!(campaign.get(stage, ".status.phase", MINUTES, |_| true).await?, "Suspended");
+    let taken = ".status.generation.spending";
+    campaign.get(stage, taken, MINUTES, |taken| taken.contains("\"tokens\":")).await?;
 
     suspend(false).await?;
     campaign.get(stage, ".status.generation.outcome", 4 * MINUTES, |outcome| outcome == "Complete").await?;
     let written =
         "-n paused get advariants -o jsonpath={.items[?(@.spec.origin==\"Generated\")].metadata.name}";
-    assert_eq!(stage.kubectl.run(written).await?.split_whitespace().count(), 8);
+    assert_eq!(stage.kubectl.run(written).await?.split_whitespace().count(), 16);
     Ok(())
 }
 

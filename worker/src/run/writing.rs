@@ -2,13 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
 
 use api::wire::report::{Effort, Report};
 use engine::Sampling;
 use tracing::info;
 
-use super::{RunError, origin};
+use super::{Reporter, RunError, origin};
 use crate::args::GenerateArguments;
 use crate::author::Author;
 use crate::campaign::Campaign;
@@ -23,12 +23,13 @@ use crate::prompt;
 use crate::write::Writer;
 
 /// Writes what the arguments ask for.
-pub(super) fn written(arguments: &GenerateArguments) -> Result<Report, RunError> {
+pub(super) fn written(arguments: &GenerateArguments, reporter: &Reporter) -> Result<Report, RunError> {
     let campaign = Campaign::open(&arguments.campaign)?;
     let same_meaning = arguments.embedder_threshold.unwrap_or(campaign.same_meaning);
     let campaign = Campaign { same_meaning, ..campaign.shared(arguments.share) };
     let embedder = arguments.embedder.as_deref().map(|folder| embedder(folder, &campaign)).transpose()?;
-    let run = Run { arguments, campaign: &campaign, embedder: embedder.as_ref().map(|it| it as &dyn Embed) };
+    let embedder = embedder.as_ref().map(|it| it as &dyn Embed);
+    let run = Run { arguments, reporter, campaign: &campaign, embedder };
     let report = match &arguments.endpoint {
         Some(folder) => run.written_elsewhere(folder)?,
         None => run.written_here()?,
@@ -48,6 +49,7 @@ fn embedder(folder: &Path, campaign: &Campaign) -> Result<Embedder, EmbedderErro
 #[derive(Clone, Copy)]
 struct Run<'a> {
     arguments: &'a GenerateArguments,
+    reporter: &'a Reporter,
     campaign: &'a Campaign,
     embedder: Option<&'a dyn Embed>,
 }
@@ -61,7 +63,7 @@ impl Run<'_> {
         check_language(&model, campaign)?;
         let mut writer = Writer::new(&model, arguments.rows as usize)?;
         writer.sampling = sampling(arguments, writer.sampling);
-        writer.meter = Meter::new(campaign.tokens);
+        writer.meter = self.meter();
         let (weights_bytes, sampling) = (model.decoder().bytes(), writer.sampling);
         info!(
             campaign = campaign.name,
@@ -89,12 +91,12 @@ impl Run<'_> {
         let (host, model, concurrency) = (access.host(), &settings.model, settings.concurrency);
         info!(campaign = campaign.name, host, model, concurrency, "writing begins");
         let mut endpoint = Endpoint::new(access, settings)?;
-        endpoint.meter = Meter::new(campaign.tokens);
+        endpoint.meter = self.meter();
         self.deliver(&endpoint)
     }
 
     fn deliver(self, author: &dyn Author) -> Result<Report, RunError> {
-        let Self { arguments, campaign, embedder } = self;
+        let Self { arguments, reporter: _, campaign, embedder } = self;
         let mut destination: Box<dyn Destination> = match &arguments.output {
             Some(folder) => {
                 let mut folder = Folder::open(folder)?;
@@ -103,12 +105,17 @@ impl Run<'_> {
             }
             None => Box::new(Cluster::connect(campaign.home.as_ref())?),
         };
-        let began = Instant::now();
         generate(author, embedder, campaign, arguments.attempts, &mut *destination).map_err(|source| {
-            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let effort = Effort { tokens: author.meter().written(), milliseconds };
-            RunError::Generate { source, effort: Box::new(effort) }
+            let effort = Box::new(author.meter().effort());
+            RunError::Generate { source, effort }
         })
+    }
+
+    /// Of what is written from now on.
+    fn meter(self) -> Arc<Meter> {
+        let meter = Arc::new(Meter::new(self.campaign.tokens));
+        self.reporter.writes(Arc::clone(&meter));
+        meter
     }
 }
 

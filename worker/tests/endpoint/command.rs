@@ -6,7 +6,7 @@ use std::path::Path;
 use api::wire::report::{Outcome, Report};
 use clap::Parser;
 use worker::args::Arguments;
-use worker::run::run;
+use worker::run::{Reporter, run};
 
 use crate::mock::{Mock, error, says};
 use crate::{KEY, mounted};
@@ -52,7 +52,7 @@ pub(crate) fn generate(folder: &Path, secret: &Path, more: &[&str]) -> (Outcome,
     let endpoint = ["--endpoint", secret, "--endpoint-model", "handbill", "--endpoint-concurrency", "2"];
     let arguments =
         Arguments::try_parse_from([&typed[..], &endpoint, more].concat()).expect("valid arguments");
-    let outcome = run(&arguments.command);
+    let outcome = run(&arguments.command, &Reporter::of(&arguments.command));
     (outcome, serde_json::from_str(&fs::read_to_string(report).expect("a report")).expect("a report"))
 }
 

@@ -117,13 +117,13 @@ fn no_request_is_made_for_which_the_budget_may_not_have_room() {
     let asked = |answer: fn(usize) -> Response, tokens: u64, concurrency: usize| {
         let mock = Mock::new(move |number, _| answer(number));
         let mut endpoint = endpoint(&mock.url, concurrency);
-        endpoint.meter = Meter::new(Some(tokens));
+        endpoint.meter = Meter::new(Some(tokens)).into();
         let drafts = write(&endpoint, 10).expect("written");
         let places: BTreeSet<usize> = drafts.iter().map(|(place, _)| *place).collect();
         // Drafts are judged in their order, so none may be missing before another.
         assert_eq!(places, (0..drafts.len()).collect());
-        assert!(endpoint.meter().written() <= tokens, "{}", endpoint.meter().written());
-        (mock.seen().len(), endpoint.meter().written(), endpoint.meter().is_used_up())
+        assert!(endpoint.meter().effort().tokens <= tokens, "{}", endpoint.meter().effort().tokens);
+        (mock.seen().len(), endpoint.meter().effort().tokens, endpoint.meter().is_used_up())
     };
     // An answer has nine tokens, and may have 290.
     let copies = |_| copy();
@@ -160,9 +160,9 @@ fn who_is_refused_has_written_nothing() {
     ] {
         let mock = Mock::new(move |_, _| answer());
         let mut endpoint = endpoint(&mock.url, 1);
-        endpoint.meter = Meter::new(Some(1000));
+        endpoint.meter = Meter::new(Some(1000)).into();
         let error = write(&endpoint, 1).expect_err("it is refused");
-        assert_eq!(endpoint.meter().written(), 0, "{error}");
+        assert_eq!(endpoint.meter().effort().tokens, 0, "{error}");
     }
 }
 

@@ -9,6 +9,7 @@ use api::wire::report::Outcome;
 use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 use worker::args::Arguments;
+use worker::run::{Reporter, run};
 
 use crate::{COMMIT, TOKEN, server, weights};
 
@@ -74,7 +75,7 @@ impl Pod {
         ];
         let typed = ["worker", "fetch"].into_iter().map(str::to_owned).chain(typed);
         let arguments = Arguments::try_parse_from(typed).expect("valid arguments");
-        worker::run::run(&arguments.command)
+        run(&arguments.command, &Reporter::of(&arguments.command))
     }
 
     fn report(&self) -> String {
