@@ -84,6 +84,15 @@ async fn running(stage: &Stage) -> anyhow::Result<String> {
     Ok(act.shown)
 }
 
+async fn dry_run(stage: &Stage) -> anyhow::Result<String> {
+    let mut act = stage.begin("DryRun", &with("dryRun", json!(true))).await?;
+    stage.clock.jump(SignedDuration::from_hours(26));
+    act.count(&[(400, 17), (1_600, 63)]).await?;
+    act.show(TABLE).await?;
+    act.show(&message("Ready")).await?;
+    Ok(act.shown)
+}
+
 async fn suspended(stage: &Stage) -> anyhow::Result<String> {
     let mut act = stage.begin("Suspended", &spec()).await?;
     stage.clock.jump(SignedDuration::from_hours(26));
@@ -121,6 +130,7 @@ async fn the_page_shows_what_kubectl_shows_in_each_state() -> anyhow::Result<()>
         ("Reviewing", reviewing(&stage).await?),
         ("Scheduled", scheduled(&stage).await?),
         ("Running", running(&stage).await?),
+        ("Dry run", dry_run(&stage).await?),
         ("Suspended", suspended(&stage).await?),
         ("Decided", decided(&stage).await?),
         ("Stalled", stalled(&stage).await?),
