@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api test-kueue test-alerts fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api test-kueue test-flux test-argo-cd test-alerts fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,21 @@ test-kueue: ready ## Build Kueue with Go and test Jobs that wait for their turn 
 	@sh tests/tests/kueue/build.sh $(KUEUE) "$(CACHE)/kueue/$(KUEUE)"
 	cargo build --locked --workspace --bins
 	BROADSIDE_TEST_KUEUE="$(CACHE)/kueue/$(KUEUE)" cargo test --locked --workspace --test kueue
+
+# So are the controllers of Flux that the example of examples/gitops needs, twenty minutes of two cores.
+FLUX := source-controller@v1.8.0 kustomize-controller@v1.7.3 helm-controller@v1.4.0
+test-flux: ready ## Build Flux' controllers with Go and have them apply examples/gitops (Linux, root)
+	@sh tests/tests/gitops/flux/build.sh "$(CACHE)/flux" $(FLUX)
+	cargo build --locked --workspace --bins
+	BROADSIDE_TEST_FLUX="$(CACHE)/flux" cargo test --locked --workspace --test gitops flux_installs
+
+# And so is Argo CD, ten minutes of two cores.
+ARGO_CD := v3.2.11
+MINIREDIS := v2.35.0
+test-argo-cd: ready ## Build Argo CD with Go and have it apply examples/gitops (Linux, root)
+	@sh tests/tests/gitops/argo-cd/build.sh "$(CACHE)/argo-cd" $(ARGO_CD) $(MINIREDIS)
+	cargo build --locked --workspace --bins
+	BROADSIDE_TEST_ARGO_CD="$(CACHE)/argo-cd" cargo test --locked --workspace --test gitops argo_cd_installs
 
 # Prometheus' tool is compiled from source with all that it can discover, ten minutes of two cores.
 PROMETHEUS := v0.316.0

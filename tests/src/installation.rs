@@ -65,15 +65,26 @@ pub struct Installation {
     pub ledger: String,
 }
 
-impl Installation {
-    /// Starts a cluster whose node offers one GPU, loads our images and installs the chart.
+/// A cluster whose node has our images, for whoever installs Broadside in a way of their own.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// kubectl.
+    pub kubectl: Kubectl,
+    /// Helm.
+    pub helm: Kubectl,
+}
+
+impl Prepared {
+    /// Starts a cluster whose node offers one GPU, and loads our images and those that the release's surroundings need.
     ///
     /// # Errors
-    /// When the machine can't run a cluster, a program of ours was not built, or the chart does not become ready.
-    pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options { name, lifetime, progress, release } = options;
+    /// When the machine can't run a cluster, or a program of ours was not built.
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let Options { name, lifetime, progress, release } = options.clone();
         // Whatever is missing is said, or got, before anything is started.
-        let images = [images::all()?, release.images.clone()].concat();
+        let images = [images::all()?, release.images].concat();
         programs::fetch(&progress).await?;
         let audited = vec![OPERATOR.to_owned()];
         let config = Config { gpus: 1, audited, lifetime, progress: progress.clone(), ..Config::default() };
@@ -82,11 +93,23 @@ impl Installation {
         progress.during("loading our images into its node", load(&cluster, &images)).await?;
         let kubeconfig = cluster.kubeconfig();
         let kubectl = Kubectl::new(cluster::tools::kubectl().await?, kubeconfig.clone());
-        let helm = Kubectl::new(cluster::tools::helm().await?, kubeconfig.clone());
+        let helm = Kubectl::new(cluster::tools::helm().await?, kubeconfig);
+        Ok(Self { cluster, kubectl, helm })
+    }
+}
+
+impl Installation {
+    /// Starts a cluster whose node offers one GPU, loads our images and installs the chart.
+    ///
+    /// # Errors
+    /// When the machine can't run a cluster, a program of ours was not built, or the chart does not become ready.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let Prepared { cluster, kubectl, helm } = Prepared::start(&options).await?;
+        let Options { name: _, lifetime: _, progress, release } = options;
         let registry = Registry::default();
         let installed = install(&kubectl, &helm, &release, &registry);
         progress.during("installing charts/broadside with Helm", installed).await?;
-        let broadside = Kubectl::new(programs::ours("broadside")?, kubeconfig);
+        let broadside = Kubectl::new(programs::ours("broadside")?, cluster.kubeconfig());
         let gateway = service(&kubectl, "gateway").await?;
         let ledger = service(&kubectl, "ledger").await?;
         Ok(Self { cluster, kubectl, helm, broadside, gateway, ledger })

@@ -86,7 +86,7 @@ async fn the_examples_are_taken_by_the_api_server() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let client = server.client().await?;
     let strictly = PatchParams::apply("test").dry_run().validation_strict();
-    for file in ["cronjob.yaml", "campaigns/trail.yaml", "argo-cd/health.yaml"] {
+    for file in ["cronjob.yaml", "campaigns/namespace.yaml", "campaigns/trail.yaml", "argo-cd/health.yaml"] {
         let text = std::fs::read_to_string(programs::repository().join("examples/gitops").join(file))?;
         for document in text.split("\n---\n") {
             let mut object: DynamicObject = serde_saphyr::from_str(document)?;
