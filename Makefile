@@ -18,7 +18,7 @@ ARGS ?=
 # What generation is compared with.
 PEERS := worker/benches/peers
 
-.PHONY: help demo programs where demo-down test test-endpoint test-api test-kueue test-flux test-argo-cd test-alerts fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
+.PHONY: help demo programs where demo-down test test-endpoint test-api test-versions test-kueue test-flux test-argo-cd test-alerts fuzz-gateway applications nats-server test-faults bench bench-gateway bench-soak bench-stream bench-many bench-stores bench-experiment bench-peers bench-generation figures oracles lint audit generate model ready
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,27 +57,35 @@ test-api: ## Install schemathesis and hold the gateway to docs/schemas/openapi.j
 fuzz-gateway: ## Try ten million inputs that are nearly right on the gateway (FUZZ_INPUTS=.. FUZZ_SEED=..)
 	FUZZ_INPUTS=$(or $(FUZZ_INPUTS),10000000) cargo test --locked --release --package broadside-gateway --test it fuzz
 
+# `make test` has the chart and a campaign on each, and all else on the newest.
+VERSIONS := 1.34 1.35 1.36
+test-versions: ready ## Run each test that has an API server of its own on older versions too (Linux, root; half an hour)
+	cargo build --locked --workspace --bins
+	@set -e; for version in $(VERSIONS); do echo "Kubernetes $$version"; \
+	  BROADSIDE_TEST_KUBERNETES=$$version cargo test --locked --workspace --test plane --test faults; done
+
 # Kueue is compiled from source, ten minutes of two cores: too long for `make test` on every new machine.
 KUEUE := v0.17.0
 test-kueue: ready ## Build Kueue with Go and test Jobs that wait for their turn in it (Linux, root)
-	@sh tests/tests/kueue/build.sh $(KUEUE) "$(CACHE)/kueue/$(KUEUE)"
+	@sh tests/tests/kueue/build.sh "$(CACHE)/kueue/$(KUEUE)" $(KUEUE)
 	cargo build --locked --workspace --bins
 	BROADSIDE_TEST_KUEUE="$(CACHE)/kueue/$(KUEUE)" cargo test --locked --workspace --test kueue
 
 # So are the controllers of Flux that the example of examples/gitops needs, twenty minutes of two cores.
 FLUX := source-controller@v1.8.0 kustomize-controller@v1.7.3 helm-controller@v1.4.0
+FLUX_FOLDER = $(CACHE)/flux/$(subst $() ,_,$(FLUX))
 test-flux: ready ## Build Flux' controllers with Go and have them apply examples/gitops (Linux, root)
-	@sh tests/tests/gitops/flux/build.sh "$(CACHE)/flux" $(FLUX)
+	@sh tests/tests/gitops/flux/build.sh "$(FLUX_FOLDER)" $(FLUX)
 	cargo build --locked --workspace --bins
-	BROADSIDE_TEST_FLUX="$(CACHE)/flux" cargo test --locked --workspace --test gitops flux_installs
+	BROADSIDE_TEST_FLUX="$(FLUX_FOLDER)" cargo test --locked --workspace --test gitops flux_installs
 
 # And so is Argo CD, ten minutes of two cores.
 ARGO_CD := v3.2.11
 MINIREDIS := v2.35.0
 test-argo-cd: ready ## Build Argo CD with Go and have it apply examples/gitops (Linux, root)
-	@sh tests/tests/gitops/argo-cd/build.sh "$(CACHE)/argo-cd" $(ARGO_CD) $(MINIREDIS)
+	@sh tests/tests/gitops/argo-cd/build.sh "$(CACHE)/argo-cd/$(ARGO_CD)" $(ARGO_CD) $(MINIREDIS)
 	cargo build --locked --workspace --bins
-	BROADSIDE_TEST_ARGO_CD="$(CACHE)/argo-cd" cargo test --locked --workspace --test gitops argo_cd_installs
+	BROADSIDE_TEST_ARGO_CD="$(CACHE)/argo-cd/$(ARGO_CD)" cargo test --locked --workspace --test gitops argo_cd_installs
 
 # Prometheus' tool is compiled from source with all that it can discover, ten minutes of two cores.
 PROMETHEUS := v0.316.0

@@ -22,11 +22,11 @@ pub struct Spending {
     /// Seconds for which it had run before it was last let run.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_seconds: i64,
-    /// What pods took that are gone, added for each index of the Job.
+    /// What pods took that are gone and have no place in `pods` any more, added for each index of the Job.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub gone: Vec<Taken>,
-    /// What each pod took that is there, by its name, of one that runs up to the last whole minute of the Job.
+    /// What each pod took, by its name, of one that runs up to the last whole minute of the Job.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub pods: BTreeMap<String, Taken>,
@@ -56,6 +56,17 @@ impl Taken {
         let whole = |number| i64::try_from(number).unwrap_or(i64::MAX);
         let (held_seconds, tokens, milliseconds) = (whole(held_seconds), whole(tokens), whole(milliseconds));
         Self { index, held_seconds, tokens, milliseconds }
+    }
+
+    /// Of each figure the larger one: what was known once stays known.
+    #[must_use]
+    pub fn or_more(self, other: Self) -> Self {
+        Self {
+            index: self.index,
+            held_seconds: self.held_seconds.max(other.held_seconds),
+            tokens: self.tokens.max(other.tokens),
+            milliseconds: self.milliseconds.max(other.milliseconds),
+        }
     }
 
     /// What they said the writing took; nothing where none said it.

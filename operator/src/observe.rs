@@ -148,7 +148,7 @@ pub async fn observe(
         if is_written(object) {
             age = Age::Now;
             seen.pods = world.pods(namespace, &generation.job).await?;
-            seen.departed = departed(world, namespace, &generation.job, &seen.pods);
+            seen.departed = departed(world, object, namespace, &generation.job, &seen.pods);
             if let Some(uid) = seen.job.as_ref().and_then(|job| unexplained(job, &seen.pods)) {
                 seen.warnings = world.warnings(namespace, &uid).await?;
             }
@@ -177,8 +177,16 @@ pub async fn observe(
     Ok(seen)
 }
 
-/// Pods that ended and went before those that are `there` were asked for. What one took that went without an end is not known.
-fn departed(world: &World, namespace: &str, job: &str, there: &[Pod]) -> Vec<Pod> {
+/// Pods that ended and went before those that are `there` were asked for, as far as status does not have it yet what they took. What
+/// one took that went without an end is not known.
+fn departed(world: &World, object: &AdCampaign, namespace: &str, job: &str, there: &[Pod]) -> Vec<Pod> {
+    let generation = object.status.as_ref().and_then(|status| status.generation.as_ref());
+    let known = generation.filter(|it| it.job == job).and_then(|it| it.spending.as_ref());
+    world.forget_departed(namespace, job, |pod| {
+        known
+            .and_then(|known| known.pods.get(&pod.name_any()))
+            .is_some_and(|known| pods::is_known(pod, known))
+    });
     let is_there = |pod: &Pod| there.iter().any(|it| it.name_any() == pod.name_any());
     let mut departed = world.departed(namespace, job);
     departed.retain(|pod| pods::has_ended(pod) && !is_there(pod));

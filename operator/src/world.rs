@@ -176,6 +176,13 @@ impl World {
         self.kept(namespace).map_or_else(Vec::new, |kept| kept.departed.of(namespace, job))
     }
 
+    /// Those of them are wanted no more.
+    pub(crate) fn forget_departed(&self, namespace: &str, job: &str, which: impl Fn(&Pod) -> bool) {
+        if let Some(kept) = self.kept(namespace) {
+            kept.departed.forget(namespace, job, which);
+        }
+    }
+
     /// What an object was warned of, by its UID: one of the same name before it had warnings of its own. Few are asked for, and
     /// a watch would see those of the whole namespace. Without the right to read them they are not known, and all else goes on.
     pub(crate) async fn warnings(&self, namespace: &str, uid: &str) -> Result<Vec<Event>, Error> {

@@ -223,6 +223,10 @@ struct World {
     now: Timestamp,
     /// Whether the pass was one that could but recall.
     recalled: bool,
+    /// How many times other pods came after those before had gone.
+    turns: usize,
+    /// Whether those of this turn are gone.
+    pods_went: bool,
 }
 
 fn tell(folder: &Path) -> String {
@@ -261,6 +265,8 @@ impl World {
             job_refused: None,
             now,
             recalled: false,
+            turns: 0,
+            pods_went: false,
         }
     }
 
@@ -312,8 +318,9 @@ impl World {
         if step.job_deleted {
             self.seen.job = None;
         }
-        if step.pods_lost || step.job_deleted {
+        if step.pods_lost || step.job_deleted || !step.departed.is_empty() {
             self.seen.pods.clear();
+            self.pods_went = true;
         }
         let counted: Vec<_> = step.counted.iter().map(of_ones).chain(step.earned).collect();
         self.count(step.placement.as_deref(), &counted, &step.unseen, &step.watched);
@@ -321,13 +328,14 @@ impl World {
         let killed = step.killed.map(|reason| serde_json::json!({ "exitCode": 137, "reason": reason }));
         let ends = reports.chain(killed);
         let held = step.held.map_or(0, |held| held.seconds().expect("a duration"));
-        if !step.departed.is_empty() {
-            self.seen.pods.clear();
-            let went = step.departed.iter().map(said).enumerate();
-            self.seen.departed =
-                went.map(|(index, end)| ended("departed", index, end, self.now, held)).collect();
+        let ended = |turn, (index, end)| ended(index, &name(turn, index), end, self.now, held);
+        let departed = step.departed.iter().map(said).enumerate();
+        self.seen.departed = departed.map(|pod| ended(self.turns, pod)).collect();
+        let turn = self.turns + usize::from(self.pods_went);
+        let pods: Vec<Pod> = ends.enumerate().map(|pod| ended(turn, pod)).collect();
+        if !pods.is_empty() {
+            (self.turns, self.pods_went) = (turn, false);
         }
-        let pods = ends.enumerate().map(|(index, end)| ended("worker", index, end, self.now, held)).collect();
         self.end_job(step.job, pods);
         if let Some(runs) = step.runs {
             let seconds = i64::try_from(runs.seconds().expect("a duration")).expect("few seconds");
@@ -438,8 +446,9 @@ impl World {
 
     /// The worker runs since then.
     fn run(&mut self, since: Timestamp) {
+        self.turns += usize::from(std::mem::take(&mut self.pods_went));
         let pod = serde_json::json!({
-            "metadata": { "name": "worker-1" },
+            "metadata": { "name": name(self.turns, 0) },
             "status": { "phase": "Running", "startTime": since },
         });
         self.seen.pods = vec![serde_json::from_value(pod).expect("a pod")];
@@ -460,6 +469,7 @@ impl World {
         let status = job.status.get_or_insert_default();
         status.conditions = Some(vec![condition]);
         status.start_time = (!held).then_some(Time(self.now));
+        self.pods_went |= held;
         self.seen
             .pods
             .retain(|pod| pod.status.as_ref().and_then(|it| it.phase.as_deref()) != Some("Running"));
@@ -713,20 +723,25 @@ fn waiting(reason: &str, words: &str) -> Pod {
     .expect("a pod")
 }
 
-/// A pod whose worker ended now, after `held` seconds.
 /// The end of a worker that said so.
 fn said(report: &Report) -> serde_json::Value {
     let message = serde_json::to_string(report).expect("a report is plain data");
     serde_json::json!({ "exitCode": report.outcome.exit_code(), "message": message })
 }
 
-fn ended(name: &str, index: usize, mut terminated: serde_json::Value, now: Timestamp, held: u64) -> Pod {
+/// Pods of a later turn are others.
+fn name(turn: usize, index: usize) -> String {
+    format!("worker-{}", 100 * turn + index + 1)
+}
+
+/// A pod whose worker ended now, after `held` seconds.
+fn ended(index: usize, name: &str, mut terminated: serde_json::Value, now: Timestamp, held: u64) -> Pod {
     let held = SignedDuration::from_secs(i64::try_from(held).expect("few seconds"));
     terminated["finishedAt"] = now.to_string().into();
     let phase = if terminated["exitCode"] == 0 { "Succeeded" } else { "Failed" };
     serde_json::from_value(serde_json::json!({
         "metadata": {
-            "name": format!("{name}-{}", index + 1),
+            "name": name,
             "labels": { "batch.kubernetes.io/job-completion-index": index.to_string() },
         },
         "status": {

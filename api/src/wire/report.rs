@@ -164,6 +164,13 @@ impl Report {
         Self { outcome, message, failure, effort: None, model_digest: None, placements: Vec::new() }
     }
 
+    /// The report of a run that was told to end. Why, whoever told it knows.
+    #[must_use]
+    pub fn of_interruption(effort: Effort) -> Self {
+        let (outcome, effort) = (Outcome::Failed, Some(effort));
+        Self { outcome, message: None, failure: None, effort, model_digest: None, placements: Vec::new() }
+    }
+
     /// The report of several workers that each wrote for some of the placements; none if there is none.
     ///
     /// The worst end is the end of all, with the words of those that ended so.

@@ -1,8 +1,8 @@
 //! What writing took: tokens, time, GPU time and money.
 //!
 //! Pods are what tells it, and pods go: with a node, by somebody's hand, or all of them where a queue takes the Job's turn away.
-//! So each pass writes down what is known, and the next one goes on from there. A worker tells its tokens when it ends, also where
-//! it is told to; of a pod that went without an end they are not known, nor is its last minute at most.
+//! So each pass writes down what is known, by the names of pods, and the next one goes on from there. A worker tells its tokens when
+//! it ends, also where it is told to; of a pod that went without an end they are not known, nor is its last minute at most.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) struct Spent<'a> {
     now: Timestamp,
     /// What pods had taken when they were last looked at, by their names.
     known: BTreeMap<String, Taken>,
-    /// Of pods that are gone, by index.
+    /// Of pods without a name, by index.
     gone: Vec<Taken>,
     /// When it was last let run, as far as that is not told for over.
     started_at: Option<Timestamp>,
@@ -35,8 +35,7 @@ pub(super) struct Spent<'a> {
     earlier_seconds: i64,
 }
 
-/// Pods that are remembered at most. A Job has as many as it has indexes, and those that failed; were there more, the last of them
-/// would count only while they are there.
+/// Pods that are remembered by their names at most, twice as many as a Job has at once.
 const PODS_REMEMBERED: usize = 64;
 
 /// Between two looks a Job runs no longer than this beyond what is remembered, a whole minute and a late look; what is longer was
@@ -53,13 +52,9 @@ impl<'a> Spent<'a> {
     ) -> Self {
         let remembered = before.cloned().unwrap_or_default();
         let Spending { started_at, seconds, earlier_seconds, gone, pods: known } = remembered;
-        let pods: Vec<&Pod> = pods.into_iter().collect();
-        let is_there = |name: &String| pods.iter().any(|pod| pod.name_any() == *name);
-        let went = known.iter().filter(|(name, _)| !is_there(name)).map(|(_, taken)| *taken);
-        let gone = by_index(gone.into_iter().chain(went));
         let spent = Self {
             job,
-            pods,
+            pods: pods.into_iter().collect(),
             now,
             gone,
             known,
@@ -95,15 +90,30 @@ impl<'a> Spent<'a> {
     /// What the next pass has to know; nothing where nothing has begun.
     pub(super) fn remembered(&self) -> Option<Spending> {
         let told = self.told();
-        let named = |pod: &Pod| (pod.name_any(), self.taken(pod, told));
+        let (gone, pods) = self.with_room(self.by_name(told));
         let spending = Spending {
             started_at: self.started_at.map(Time),
             seconds: self.ran_until(told),
             earlier_seconds: self.earlier_seconds,
-            gone: self.gone.clone(),
-            pods: self.pods.iter().copied().take(PODS_REMEMBERED).map(named).collect(),
+            gone,
+            pods,
         };
         (spending != Spending::default()).then_some(spending)
+    }
+
+    /// What each pod took of which there is a name, whether it is there or not.
+    fn by_name(&self, until: Timestamp) -> BTreeMap<String, Taken> {
+        let seen = self.pods.iter().map(|pod| (pod.name_any(), self.taken(pod, until)));
+        self.known.clone().into_iter().chain(seen).collect()
+    }
+
+    /// What is remembered without names and by name, where there are too many. One that is seen may be seen again and would count
+    /// twice without its name: it keeps it, or gets one once there is room, and counts meanwhile because it is seen.
+    fn with_room(&self, mut pods: BTreeMap<String, Taken>) -> (Vec<Taken>, BTreeMap<String, Taken>) {
+        let is_seen = |name: &str| self.pods.iter().any(|pod| pod.name_any() == name);
+        let nameless = make_room(&mut pods, |name| !is_seen(name));
+        drop(make_room(&mut pods, |name| !self.known.contains_key(name)));
+        (by_index(self.gone.iter().copied().chain(nameless)), pods)
     }
 
     /// Up to when status tells what grows with time: the last whole minute of the Job, or its end, so that status does not move with
@@ -131,8 +141,7 @@ impl<'a> Spent<'a> {
     /// What a pod took; of one that ended without telling when, what it had taken when it was last seen to run.
     fn taken(&self, pod: &Pod, until: Timestamp) -> Taken {
         let taken = pods::taken(pod, until);
-        let known = self.known.get(&pod.name_any()).map_or(0, |known| known.held_seconds);
-        Taken { held_seconds: taken.held_seconds.max(known), ..taken }
+        self.known.get(&pod.name_any()).map_or(taken, |known| taken.or_more(*known))
     }
 
     /// GPUs of a pod, times the seconds for which pods held theirs; nothing where no GPU was asked for.
@@ -142,16 +151,20 @@ impl<'a> Spent<'a> {
 
     fn gpu_seconds_until(&self, until: Timestamp) -> Option<u64> {
         let gpus = self.job.and_then(gpus).filter(|gpus| *gpus > 0)?;
-        let there = self.pods.iter().map(|pod| self.taken(pod, until));
-        let held = there.chain(self.gone.iter().copied()).map(|taken| known(taken.held_seconds));
+        let held = self.all(until).map(|taken| known(taken.held_seconds));
         Some(held.fold(0, u64::saturating_add).saturating_mul(gpus))
+    }
+
+    /// What all pods took, those without a name by index.
+    fn all(&self, until: Timestamp) -> impl Iterator<Item = Taken> {
+        self.gone.iter().copied().chain(self.by_name(until).into_values())
     }
 
     /// What pods said at their end the writing took; nothing where none has.
     fn effort(&self) -> Option<Effort> {
-        let gone = self.gone.iter().filter_map(|taken| taken.effort());
-        let told: Vec<Effort> = gone.chain(self.pods.iter().copied().filter_map(pods::effort)).collect();
-        (!told.is_empty()).then(|| told.into_iter().sum())
+        let said = self.pods.iter().any(|pod| pods::effort(pod).is_some());
+        let told: Vec<Effort> = self.all(self.now).filter_map(Taken::effort).collect();
+        (said || !told.is_empty()).then(|| told.into_iter().sum())
     }
 
     /// Tokens that pods say they wrote.
@@ -161,8 +174,7 @@ impl<'a> Spent<'a> {
 
     /// The same by index.
     pub(super) fn tokens_by_index(&self) -> TokensTaken {
-        let there = self.pods.iter().map(|pod| self.taken(pod, self.now));
-        let all = by_index(self.gone.iter().copied().chain(there)).into_iter();
+        let all = by_index(self.all(self.now)).into_iter();
         all.filter(|taken| taken.tokens > 0).map(|taken| (taken.index, known(taken.tokens))).collect()
     }
 
@@ -192,6 +204,13 @@ impl<'a> Spent<'a> {
             ..status
         })
     }
+}
+
+/// Takes out what is more than is remembered, of those that may be taken.
+fn make_room(pods: &mut BTreeMap<String, Taken>, may_go: impl Fn(&str) -> bool) -> Vec<Taken> {
+    let too_many = pods.len().saturating_sub(PODS_REMEMBERED);
+    let go: Vec<String> = pods.keys().filter(|name| may_go(name)).take(too_many).cloned().collect();
+    go.iter().filter_map(|name| pods.remove(name)).collect()
 }
 
 /// Adds up what is of the same index.
@@ -356,6 +375,45 @@ mod tests {
             assert_eq!(spent.tokens_by_index(), tokens.iter().copied().collect(), "{told}");
             assert_eq!(spent.tokens(), Some(tokens.iter().map(|(_, tokens)| tokens).sum()), "{told}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_is_told_of_late_counts_once() {
+        let ran = [pod("taken", 0, "Running", None, 0)];
+        let before = Spent::of(None, &ran, None, at(120)).remembered();
+        let between = Spent::of(None, &[], before.as_ref(), at(125)).remembered();
+        let told = [pod("taken", 0, "Failed", Some(130), 40)];
+        let spent = Spent::of(None, &told, between.as_ref(), at(130));
+        assert_eq!(spent.tokens(), Some(40));
+        let forgotten =
+            Spent::of(None, &[], spent.remembered().as_ref(), at(200)).remembered().expect("a pod");
+        assert_eq!((forgotten.pods["taken"].held_seconds, forgotten.pods["taken"].tokens), (130, 40));
+    }
+
+    #[test]
+    fn pods_that_have_no_room_by_name_count_all_the_same() {
+        let many = |from: usize, to: usize| -> Vec<Pod> {
+            let name = |number| format!("pod-{number:03}");
+            (from..to).map(|number| pod(&name(number), 0, "Failed", Some(1), 1)).collect()
+        };
+        let sum = |spent: &Spent<'_>| spent.tokens_by_index().get(&0).copied();
+        // Each turn's pods are seen beside those of the last one, and forgotten after that.
+        let mut before = None;
+        for turn in 0..4 {
+            let seen = many(32 * usize::max(turn, 1) - 32, 32 * (turn + 1));
+            let spent = Spent::of(None, &seen, before.as_ref(), at(10));
+            assert_eq!(sum(&spent), Some(32 * (turn as u64 + 1)), "turn {turn}");
+            before = spent.remembered();
+        }
+        let names = before.as_ref().map(|it| it.pods.len());
+        assert_eq!((names, sum(&Spent::of(None, &[], before.as_ref(), at(10)))), (Some(64), Some(128)));
+        // What is seen without a name counts while it is seen, and once.
+        let seen = many(200, 270);
+        let spent = Spent::of(None, &seen, None, at(10));
+        assert_eq!(sum(&spent), Some(70));
+        let before = spent.remembered();
+        assert_eq!(sum(&Spent::of(None, &seen, before.as_ref(), at(10))), Some(70));
+        assert_eq!(sum(&Spent::of(None, &[], before.as_ref(), at(10))), Some(64));
     }
 
     #[test]

@@ -111,6 +111,11 @@ pub(crate) fn has_ended(pod: &Pod) -> bool {
     !is_running(pod)
 }
 
+/// Whether a pod that has ended took no more than is known of it.
+pub(crate) fn is_known(pod: &Pod, known: &Taken) -> bool {
+    has_ended(pod) && known.or_more(taken(pod, Timestamp::MIN)) == *known
+}
+
 /// Init containers end before those that follow them begin.
 fn is_running(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-/// Some megabytes. A pass looks at each within moments, and remembers what it took.
-const AT_MOST: usize = 256;
+/// Some megabytes. Passes look at each within moments, and forget it once it is written down what it took.
+const AT_MOST: usize = 1024;
 
 /// On each pod of a Job.
 pub(super) const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
@@ -30,17 +30,23 @@ impl Departed {
 
     /// Those of a Job.
     pub(super) fn of(&self, namespace: &str, job: &str) -> Vec<Pod> {
-        let is_of = |pod: &&Pod| {
-            pod.namespace().as_deref() == Some(namespace)
-                && pod.labels().get(JOB_LABEL).is_some_and(|it| it == job)
-        };
-        self.pods().iter().filter(is_of).cloned().collect()
+        self.pods().iter().filter(|pod| is_of(pod, namespace, job)).cloned().collect()
+    }
+
+    /// Forgets some of a Job.
+    pub(super) fn forget(&self, namespace: &str, job: &str, which: impl Fn(&Pod) -> bool) {
+        self.pods().retain(|pod| !(is_of(pod, namespace, job) && which(pod)));
     }
 
     fn pods(&self) -> MutexGuard<'_, VecDeque<Pod>> {
         // Whoever panicked left whole pods.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_of(pod: &Pod, namespace: &str, job: &str) -> bool {
+    let of_job = pod.labels().get(JOB_LABEL).is_some_and(|it| it == job);
+    of_job && pod.namespace().as_deref() == Some(namespace)
 }
 
 #[cfg(test)]
@@ -67,6 +73,8 @@ mod tests {
         departed.keep(pod("shop", "last", "cart"));
         assert_eq!((names().len(), names()[0].as_str()), (AT_MOST - 1, "2"));
         assert_eq!(departed.of("shop", "basket").len(), 0);
+        departed.forget("shop", "cart", |pod| pod.name_any() != "last");
+        assert_eq!(names(), ["last"]);
         assert_eq!(departed.of("other", "cart").len(), 1);
     }
 }

@@ -164,7 +164,7 @@ fn keep_departed(
     let events = follow(within::<Pod>(client, namespace), of)
         .backoff(Steady)
         .modify(|pod| pod.managed_fields_mut().clear())
-        .filter(|event| ready(!matches!(event, Ok(Event::Apply(_)))))
+        .filter(|event| ready(matches!(event, Ok(Event::Delete(_)) | Err(_))))
         .inspect(keep);
     watches.spawn(tell(events, told.clone(), written_for));
     departed

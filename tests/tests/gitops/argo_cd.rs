@@ -14,16 +14,12 @@ use stage::{Options, terminal};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::repository::{Repository, ours};
+use crate::repository::{CAMPAIGN, Campaigns, NEW_NAME, NEXT, REPLICAS, Repository, TO_ONE_REPLICA, ours};
 
 /// A machine that compiles at the same time takes its time.
 const MINUTES: Duration = Duration::from_secs(60);
 
-/// The example's campaign.
-const CAMPAIGN: &str = "examples/gitops/campaigns/trail.yaml";
-
-/// A campaign beside it.
-const NEXT: &str = "examples/gitops/campaigns/next.yaml";
+const APPLICATIONS: &str = "examples/gitops/argo-cd/applications.yaml";
 
 #[tokio::test]
 async fn argo_cd_installs_the_chart_and_shows_how_campaigns_are() -> anyhow::Result<()> {
@@ -37,24 +33,34 @@ async fn argo_cd_installs_the_chart_and_shows_how_campaigns_are() -> anyhow::Res
     shop.shows("trail", "Healthy Collecting").await?;
 
     // What somebody changes by hand is changed back; what the operator writes was no difference.
-    let replicas = "-n broadside-system get deployment broadside-operator -o jsonpath={.spec.replicas}";
-    shop.kubectl("-n broadside-system scale deployment broadside-operator --replicas=1").await?;
-    shop.stage.kubectl.until(replicas, 3 * MINUTES, |replicas| replicas == "2").await?;
+    shop.kubectl(TO_ONE_REPLICA).await?;
+    shop.stage.kubectl.until(REPLICAS, 3 * MINUTES, |replicas| replicas == "2").await?;
+
+    // What an experiment is about stays: a commit that changes it is told what to do, and its revert heals it.
+    let Campaigns { running, changed, stalled, next } = Campaigns::of(&shop.repository)?;
+    shop.follow(CAMPAIGN, Some(&changed)).await?;
+    let said = "-n argocd get application campaigns -o jsonpath={.status.operationState}";
+    shop.stage.kubectl.until(said, 3 * MINUTES, |said| said.contains(NEW_NAME)).await?;
+    shop.follow(CAMPAIGN, Some(&running)).await?;
+    shop.is("campaigns", "Synced Healthy").await?;
 
     // What a person has to mend is said where the team looks, and the commit that mends it heals it.
-    let campaign = shop.repository.read(CAMPAIGN)?;
-    let next = campaign.replace("name: trail", "name: next");
-    let stalled = next.replace("  placements:", "  rules: {brand: acme}\n  placements:");
-    shop.follow(NEXT, &stalled).await?;
-    shop.shows("next", "Degraded").await?;
+    shop.follow(NEXT, Some(&stalled)).await?;
+    shop.shows("next", "Degraded InvalidSpec").await?;
     shop.is("campaigns", "Synced Degraded").await?;
-    shop.follow(NEXT, &next).await?;
+    shop.follow(NEXT, Some(&next)).await?;
     shop.shows("next", "Healthy Collecting").await?;
 
-    shop.follow(CAMPAIGN, &campaign.replace("spec:\n", "spec:\n  suspend: true\n")).await?;
+    shop.follow(CAMPAIGN, Some(&running.replace("spec:\n", "spec:\n  suspend: true\n"))).await?;
     shop.shows("trail", "Suspended").await?;
     shop.is("campaigns", "Synced Suspended").await?;
-    shop.follow(CAMPAIGN, &campaign).await?;
+    shop.follow(CAMPAIGN, Some(&running)).await?;
+    shop.is("campaigns", "Synced Healthy").await?;
+
+    // A file that goes takes no campaign with it, and Argo CD says so until somebody deletes it.
+    shop.follow(NEXT, None).await?;
+    shop.is("campaigns", "OutOfSync Healthy").await?;
+    shop.kubectl("-n shop delete adcampaign next").await?;
     shop.is("campaigns", "Synced Healthy").await
 }
 
@@ -83,11 +89,8 @@ impl Shop {
         let logs = tempfile::tempdir()?;
         let programs = start(folder, &stage, logs.path())?;
         let shop = Self { stage, repository, logs, _programs: programs };
-        let layout = ours(&shop.repository.read("examples/gitops/argo-cd/applications.yaml")?);
-        let theirs = layout.lines().find_map(|line| line.trim().strip_prefix("repoURL: "));
-        let theirs = theirs.and_then(|url| url.split(' ').next()).context("a url")?;
-        let layout = layout.replace(theirs, &shop.repository.url);
-        shop.repository.commit("examples/gitops/argo-cd/applications.yaml", &layout).await?;
+        let layout = ours(&shop.repository.with_its_url(APPLICATIONS)?);
+        shop.repository.commit(APPLICATIONS, Some(&layout)).await?;
         shop.stage.kubectl.feed("apply -f -", &layout).await?;
         Ok(shop)
     }
@@ -117,7 +120,7 @@ impl Shop {
     }
 
     /// Commits a file and has Argo CD look at the repository now, as its button does.
-    async fn follow(&self, file: &str, text: &str) -> anyhow::Result<()> {
+    async fn follow(&self, file: &str, text: Option<&str>) -> anyhow::Result<()> {
         self.repository.commit(file, text).await?;
         let refresh = "argocd.argoproj.io/refresh=normal";
         self.kubectl(&format!("-n argocd annotate --overwrite application campaigns {refresh}")).await?;
@@ -165,7 +168,9 @@ fn start(folder: &Path, stage: &Prepared, home: &Path) -> anyhow::Result<Vec<Chi
 fn quiet(program: PathBuf, log: &Path) -> anyhow::Result<Command> {
     ensure!(program.exists(), "{} was not built", program.display());
     let log = std::fs::File::create(log)?;
-    let mut command = Command::new(program);
+    // Who ends this test at once ends it too.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
     Ok(command)
 }

@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use stage::installation::{Prepared, Release};
 use stage::{Options, images, terminal};
 
-use crate::repository::{Repository, ours};
+use crate::repository::{CAMPAIGN, Campaigns, NEW_NAME, NEXT, REPLICAS, Repository, TO_ONE_REPLICA, ours};
 
 /// A machine that compiles at the same time takes its time.
 const MINUTES: Duration = Duration::from_secs(60);
@@ -18,14 +18,8 @@ const MINUTES: Duration = Duration::from_secs(60);
 /// The controllers that the example needs, in the order in which they need each other.
 const CONTROLLERS: [&str; 3] = ["source-controller", "kustomize-controller", "helm-controller"];
 
-/// The example's campaign.
-const CAMPAIGN: &str = "examples/gitops/campaigns/trail.yaml";
-
 /// The example's release.
 const RELEASE: &str = "examples/gitops/flux/broadside/release.yaml";
-
-/// A campaign beside the example's.
-const NEXT: &str = "examples/gitops/campaigns/next.yaml";
 
 #[tokio::test]
 async fn flux_installs_the_chart_serves_campaigns_and_follows_commits() -> anyhow::Result<()> {
@@ -43,32 +37,26 @@ async fn flux_installs_the_chart_serves_campaigns_and_follows_commits() -> anyho
     // What the operator writes is no drift to Flux, and what somebody changes by hand is.
     shop.reconcile("-n broadside-system", "helmrelease/broadside").await?;
     ensure!(shop.drifts().await?.is_empty(), "{}", shop.drifts().await?);
-    shop.kubectl("-n broadside-system scale deployment broadside-operator --replicas=1").await?;
+    shop.kubectl(TO_ONE_REPLICA).await?;
     shop.reconcile("-n broadside-system", "helmrelease/broadside").await?;
-    let replicas = "-n broadside-system get deployment broadside-operator -o jsonpath={.spec.replicas}";
-    shop.stage.kubectl.until(replicas, MINUTES, |replicas| replicas == "2").await?;
+    shop.stage.kubectl.until(REPLICAS, MINUTES, |replicas| replicas == "2").await?;
+    ensure!(!shop.drifts().await?.is_empty(), "Flux says so, where it is one");
 
     // What an experiment is about stays: a commit that changes it is told what to do, and its revert heals it.
-    let campaign = shop.repository.read(CAMPAIGN)?;
-    shop.repository.commit(CAMPAIGN, &campaign.replace("Your trail is waiting", "The trail calls")).await?;
-    shop.follow().await?;
-    let said = shop.is_ready("kustomization/campaigns", "False").await?;
-    ensure!(said.contains("Apply the new test under a new name"), "{said}");
-    shop.repository.revert().await?;
-    shop.follow().await?;
-    shop.is_ready("kustomization/campaigns", "True").await?;
+    let Campaigns { running, changed, stalled, next } = Campaigns::of(&shop.repository)?;
+    let said = shop.says(CAMPAIGN, Some(&changed), "False").await?;
+    ensure!(said.contains(NEW_NAME), "{said}");
+    shop.says(CAMPAIGN, Some(&running), "True").await?;
 
-    // So is one that waits for somebody, until another commit mends it.
-    let next = campaign.replace("name: trail", "name: next");
-    let stalled = next.replace("  placements:", "  rules: {brand: acme}\n  placements:");
-    shop.repository.commit(NEXT, &stalled).await?;
-    shop.follow().await?;
-    let said = shop.is_ready("kustomization/campaigns", "False").await?;
+    // One that waits for somebody is named, until another commit mends it.
+    let said = shop.says(NEXT, Some(&stalled), "False").await?;
     ensure!(said.contains("AdCampaign/shop/next status: 'Failed'"), "{said}");
-    shop.repository.commit(NEXT, &next).await?;
-    shop.follow().await?;
-    shop.is_ready("kustomization/campaigns", "True").await?;
+    shop.says(NEXT, Some(&next), "True").await?;
     ensure!(shop.phase("next").await? == "Running", "both campaigns are served");
+
+    // A file that goes takes no campaign with it.
+    shop.says(NEXT, None, "True").await?;
+    ensure!(shop.phase("next").await? == "Running", "it stays until somebody deletes it");
     Ok(())
 }
 
@@ -88,15 +76,14 @@ impl Shop {
         let release = Release { images: images.into(), ..Release::default() };
         let stage = Prepared::start(&Options::of_test(release)).await?;
         let repository = Repository::serve(&stage).await?;
-        repository.commit(RELEASE, &ours(&repository.read(RELEASE)?)).await?;
+        repository.commit(RELEASE, Some(&ours(&repository.read(RELEASE)?))).await?;
         let shop = Self { stage, repository };
         shop.kubectl(&format!("apply --server-side -f {}", folder.join("crds").display())).await?;
         shop.kubectl("wait --for=condition=Established crd --all --timeout=60s").await?;
         shop.stage.kubectl.feed("apply -f -", include_str!("flux/controllers.yaml")).await?;
         shop.kubectl("-n flux-system wait --for=condition=Ready pod --all --timeout=180s").await?;
-        let layout = shop.repository.read("examples/gitops/flux/kustomizations.yaml")?;
-        let theirs = layout.lines().find_map(|line| line.trim().strip_prefix("url: ")).context("a url")?;
-        shop.stage.kubectl.feed("apply -f -", &layout.replace(theirs, &shop.repository.url)).await?;
+        let layout = shop.repository.with_its_url("examples/gitops/flux/kustomizations.yaml")?;
+        shop.stage.kubectl.feed("apply -f -", &layout).await?;
         Ok(shop)
     }
 
@@ -123,15 +110,17 @@ impl Shop {
         self.stage.kubectl.until(&line, 10 * MINUTES, |said| said.starts_with(&wanted)).await
     }
 
-    /// Has Flux look at the repository now, as `flux reconcile --with-source` does.
-    async fn follow(&self) -> anyhow::Result<()> {
+    /// What Flux says of the campaigns with this state, once a file has that text and Flux has looked at it, as
+    /// `flux reconcile --with-source` has it.
+    async fn says(&self, file: &str, text: Option<&str>, status: &str) -> anyhow::Result<String> {
+        self.repository.commit(file, text).await?;
         for object in ["gitrepository/broadside", "kustomization/campaigns"] {
             self.reconcile("-n flux-system", object).await?;
         }
-        Ok(())
+        self.is_ready("kustomization/campaigns", status).await
     }
 
-    /// Has Flux look at an object now, and waits until it has begun.
+    /// Has Flux look at an object now, and waits until it has.
     async fn reconcile(&self, namespace: &str, object: &str) -> anyhow::Result<()> {
         let asked = jiff::Timestamp::now().to_string();
         let annotation = format!("reconcile.fluxcd.io/requestedAt={asked}");

@@ -19,6 +19,21 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
+/// The example's campaign.
+pub(crate) const CAMPAIGN: &str = "examples/gitops/campaigns/trail.yaml";
+
+/// A campaign beside it.
+pub(crate) const NEXT: &str = "examples/gitops/campaigns/next.yaml";
+
+/// What the API server says to a campaign that is changed once it runs.
+pub(crate) const NEW_NAME: &str = "Apply the new test under a new name";
+
+/// What somebody changes by hand, and where it is seen.
+pub(crate) const TO_ONE_REPLICA: &str =
+    "-n broadside-system scale deployment broadside-operator --replicas=1";
+pub(crate) const REPLICAS: &str =
+    "-n broadside-system get deployment broadside-operator -o jsonpath={.spec.replicas}";
+
 /// A work tree, and where everybody else finds its commits.
 pub(crate) struct Repository {
     folder: tempfile::TempDir,
@@ -61,22 +76,47 @@ impl Repository {
         std::fs::read_to_string(self.tree().join(file))
     }
 
-    /// Commits and pushes a file with that text, and whatever else is new.
-    pub(crate) async fn commit(&self, file: &str, text: &str) -> anyhow::Result<()> {
-        std::fs::write(self.tree().join(file), text)?;
+    /// A layout that leads to this repository, where it asks for yours.
+    pub(crate) fn with_its_url(&self, file: &str) -> anyhow::Result<String> {
+        let layout = self.read(file)?;
+        let url = |line: &str| Some(line.split_once("https://github.com/")?.1.split(' ').next()?.to_owned());
+        let theirs = layout.lines().find_map(url).context("a url")?;
+        Ok(layout.replace(&format!("https://github.com/{theirs}"), &self.url))
+    }
+
+    /// Commits and pushes a file with that text, or without the file, and whatever else is new.
+    pub(crate) async fn commit(&self, file: &str, text: Option<&str>) -> anyhow::Result<()> {
+        let path = self.tree().join(file);
+        text.map_or_else(|| std::fs::remove_file(&path), |text| std::fs::write(&path, text))?;
         git(&self.tree(), &["add", "."]).await?;
         git(&self.tree(), &["commit", "--quiet", "--message", file]).await?;
         self.push().await
     }
 
-    /// Takes the last commit back, by another one.
-    pub(crate) async fn revert(&self) -> anyhow::Result<()> {
-        git(&self.tree(), &["revert", "--no-edit", "HEAD"]).await?;
-        self.push().await
-    }
-
     async fn push(&self) -> anyhow::Result<()> {
         git(&self.tree(), &["push", "--quiet", "origin", "main"]).await
+    }
+}
+
+/// Texts of the folder's campaigns, one after the other.
+pub(crate) struct Campaigns {
+    /// The example's, as it is served.
+    pub(crate) running: String,
+    /// The same with another text, which comes too late.
+    pub(crate) changed: String,
+    /// One beside it whose brand is not there.
+    pub(crate) stalled: String,
+    /// The same, mended.
+    pub(crate) next: String,
+}
+
+impl Campaigns {
+    pub(crate) fn of(repository: &Repository) -> std::io::Result<Self> {
+        let running = repository.read(CAMPAIGN)?;
+        let changed = running.replace("Your trail is waiting", "The trail calls");
+        let next = running.replace("name: trail", "name: next");
+        let stalled = next.replace("  placements:", "  rules: {brand: acme}\n  placements:");
+        Ok(Self { running, changed, stalled, next })
     }
 }
 

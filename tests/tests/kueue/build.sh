@@ -1,8 +1,8 @@
 #!/bin/sh
-# Kueue of a version, as a static program beside its definitions: sh build.sh VERSION FOLDER
+# Kueue of a version, as a static program beside its definitions: sh build.sh FOLDER VERSION
 set -eu
-version=$1
-folder=$2
+folder=$1
+version=$2
 PATH="$PATH:/usr/local/go/bin"
 [ -x "$folder/kueue" ] && exit 0
 echo "building Kueue $version; this takes some ten minutes on two cores"

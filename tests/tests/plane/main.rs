@@ -5,6 +5,7 @@ mod banner;
 mod brand;
 mod chart;
 mod current;
+mod departed;
 mod drift;
 mod dry_run;
 mod gateway;

@@ -12,6 +12,11 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config};
 
+/// The version as which servers serve whose test asks for none: `make test-versions` has all tests run on each.
+const VERSION: &str = "BROADSIDE_TEST_KUBERNETES";
+
+const EMULATED: &str = "emulated-version";
+
 /// It ends with this value.
 pub(crate) struct Server(pub(crate) ControlPlane);
 
@@ -34,9 +39,13 @@ impl Server {
     }
 
     /// A server that knows nothing of ours.
-    pub(crate) async fn bare(config: ControlPlaneConfig) -> anyhow::Result<Self> {
+    pub(crate) async fn bare(mut config: ControlPlaneConfig) -> anyhow::Result<Self> {
         // Whoever installed one before was a test of ours.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let is_wanted = config.api_server.iter().any(|(flag, _)| flag == EMULATED);
+        if let Some(version) = std::env::var(VERSION).ok().filter(|_| !is_wanted) {
+            config.api_server.push((EMULATED.to_owned(), version));
+        }
         Ok(Self(ControlPlane::start(config).await?))
     }
 

@@ -10,10 +10,6 @@ use tracing::error;
 use crate::args::Command;
 use crate::meter::Meter;
 
-/// Why there is not all of it, when a run is told to end.
-const TOLD_TO_END: &str =
-    "the worker was told to end while it wrote: what was delivered stays, and another goes on from there";
-
 /// Gives the report of a run, if one is wanted.
 #[derive(Debug)]
 pub struct Reporter {
@@ -48,23 +44,23 @@ impl Reporter {
         *self.state() = State::Writing(meter);
     }
 
-    /// Gives the report, unless one is given. One that is lost is a failure, since nobody would hear of it.
+    /// Gives the report. One that is lost, or comes after that of the run's interruption, is a failure: nobody would hear of it.
     pub(super) fn give(&self, report: &Report) -> Outcome {
         let mut state = self.state();
-        let kept = match std::mem::replace(&mut *state, State::Given) {
-            State::Given => Ok(()),
-            State::Preparing | State::Writing(_) => self.write(report),
-        };
-        kept.map_or(Outcome::Failed, |()| report.outcome)
+        let is_heard = !matches!(*state, State::Given) && self.write(report).is_ok();
+        *state = State::Given;
+        if is_heard { report.outcome } else { Outcome::Failed }
     }
 
-    /// Gives the report of a run that is told to end while it writes: what it took so far would be known to nobody.
+    /// Gives the report of a run that is told to end while it writes: what it took so far would be known to nobody. It says no more,
+    /// since whoever told it knows why.
     pub fn give_interrupted(&self) {
         let mut state = self.state();
-        if let State::Writing(meter) = std::mem::replace(&mut *state, State::Given) {
-            let report = Report::of_failure(Outcome::Failed, None, TOLD_TO_END);
+        if let State::Writing(meter) = &*state {
+            let report = Report::of_interruption(meter.effort_at_most());
             // What is lost is in the log, and the process ends in any case.
-            drop(self.write(&Report { effort: Some(meter.effort_at_most()), ..report }));
+            drop(self.write(&report));
+            *state = State::Given;
         }
     }
 
@@ -77,5 +73,54 @@ impl Reporter {
     fn state(&self) -> MutexGuard<'_, State> {
         // Each state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::wire::report::Effort;
+
+    use super::*;
+
+    /// A reporter at the start of a run, and where it reports.
+    fn reporter() -> (tempfile::TempDir, Reporter) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = Some(folder.path().join("report"));
+        (folder, Reporter { path, state: Mutex::new(State::Preparing) })
+    }
+
+    fn given(folder: &tempfile::TempDir) -> Option<Report> {
+        let text = fs::read_to_string(folder.path().join("report")).ok()?;
+        Some(serde_json::from_str(&text).expect("a report"))
+    }
+
+    fn complete() -> Report {
+        Report::of_run("ab", Effort::default(), Vec::new())
+    }
+
+    #[test]
+    fn an_interruption_tells_what_was_taken_and_is_not_overwritten() {
+        let (folder, reporter) = reporter();
+        let meter = Arc::new(Meter::new(Some(100)));
+        reporter.writes(Arc::clone(&meter));
+        meter.reserve(30).expect("room").settle(30);
+        let writes_on = meter.reserve(20);
+        reporter.give_interrupted();
+        drop(writes_on);
+        assert_eq!(reporter.give(&complete()), Outcome::Failed, "its exit status says the same");
+        let report = given(&folder).expect("it was told");
+        assert_eq!((report.outcome, report.message), (Outcome::Failed, None));
+        assert_eq!(report.effort.map(|effort| effort.tokens), Some(50));
+    }
+
+    #[test]
+    fn an_interruption_says_nothing_of_what_has_not_begun_or_is_over() {
+        let (folder, reporter) = reporter();
+        reporter.give_interrupted();
+        assert_eq!(given(&folder), None);
+        reporter.writes(Arc::default());
+        assert_eq!(reporter.give(&complete()), Outcome::Complete);
+        reporter.give_interrupted();
+        assert_eq!(given(&folder).map(|report| report.outcome), Some(Outcome::Complete));
     }
 }
