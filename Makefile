@@ -59,7 +59,7 @@ fuzz-gateway: ## Try ten million inputs that are nearly right on the gateway (FU
 
 # `make test` has the chart and a campaign on each, and all else on the newest.
 VERSIONS := 1.34 1.35 1.36
-test-versions: ready ## Run each test that has an API server of its own on older versions too (Linux, root; half an hour)
+test-versions: ready ## Run the suites plane and faults on older versions of Kubernetes too (Linux, root; half an hour)
 	cargo build --locked --workspace --bins
 	@set -e; for version in $(VERSIONS); do echo "Kubernetes $$version"; \
 	  BROADSIDE_TEST_KUBERNETES=$$version cargo test --locked --workspace --test plane --test faults; done

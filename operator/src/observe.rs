@@ -181,12 +181,9 @@ pub async fn observe(
 /// one took that went without an end is not known.
 fn departed(world: &World, object: &AdCampaign, namespace: &str, job: &str, there: &[Pod]) -> Vec<Pod> {
     let generation = object.status.as_ref().and_then(|status| status.generation.as_ref());
-    let known = generation.filter(|it| it.job == job).and_then(|it| it.spending.as_ref());
-    world.forget_departed(namespace, job, |pod| {
-        known
-            .and_then(|known| known.pods.get(&pod.name_any()))
-            .is_some_and(|known| pods::is_known(pod, known))
-    });
+    let spending = generation.filter(|it| it.job == job).and_then(|it| it.spending.as_ref());
+    let taken = |pod: &Pod| spending?.pods.get(&pod.name_any());
+    world.forget_departed(namespace, job, |pod| taken(pod).is_some_and(|taken| pods::is_known(pod, taken)));
     let is_there = |pod: &Pod| there.iter().any(|it| it.name_any() == pod.name_any());
     let mut departed = world.departed(namespace, job);
     departed.retain(|pod| pods::has_ended(pod) && !is_there(pod));

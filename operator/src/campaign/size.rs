@@ -13,7 +13,8 @@ const MOST_BYTES: usize = 100_000;
 /// Of these the bytes of a table that are no placement's, and what rounds take after the last that is opened by traffic.
 const BESIDE_ROWS: usize = 8_000;
 
-/// The bytes of a status that no variant has: conditions, summary, and how writing stands.
+/// The bytes of a status that no variant has: conditions, summary, and how writing stands. What a Job takes while it runs may be
+/// 11,000 more, and then there are no figures yet.
 const BESIDE_VARIANTS: usize = 8_000;
 
 /// The most bytes of a variant's figures, and of those of one of its guardrails.

@@ -35,7 +35,7 @@ pub(super) struct Spent<'a> {
     earlier_seconds: i64,
 }
 
-/// Pods that are remembered by their names at most, twice as many as a Job has at once.
+/// Pods that are remembered by their names at most, twice as many as write at once.
 const PODS_REMEMBERED: usize = 64;
 
 /// Between two looks a Job runs no longer than this beyond what is remembered, a whole minute and a late look; what is longer was
@@ -206,11 +206,12 @@ impl<'a> Spent<'a> {
     }
 }
 
-/// Takes out what is more than is remembered, of those that may be taken.
+/// Takes out what is more than is remembered, of those that may be taken: first those of which nothing more will be told.
 fn make_room(pods: &mut BTreeMap<String, Taken>, may_go: impl Fn(&str) -> bool) -> Vec<Taken> {
     let too_many = pods.len().saturating_sub(PODS_REMEMBERED);
-    let go: Vec<String> = pods.keys().filter(|name| may_go(name)).take(too_many).cloned().collect();
-    go.iter().filter_map(|name| pods.remove(name)).collect()
+    let mut go: Vec<String> = pods.keys().filter(|name| may_go(name)).cloned().collect();
+    go.sort_by_key(|name| pods[name].effort().is_none());
+    go.iter().take(too_many).filter_map(|name| pods.remove(name)).collect()
 }
 
 /// Adds up what is of the same index.
@@ -383,11 +384,11 @@ mod tests {
         let before = Spent::of(None, &ran, None, at(120)).remembered();
         let between = Spent::of(None, &[], before.as_ref(), at(125)).remembered();
         let told = [pod("taken", 0, "Failed", Some(130), 40)];
-        let spent = Spent::of(None, &told, between.as_ref(), at(130));
-        assert_eq!(spent.tokens(), Some(40));
-        let forgotten =
-            Spent::of(None, &[], spent.remembered().as_ref(), at(200)).remembered().expect("a pod");
-        assert_eq!((forgotten.pods["taken"].held_seconds, forgotten.pods["taken"].tokens), (130, 40));
+        let after = Spent::of(None, &told, between.as_ref(), at(130)).remembered();
+        let taken = Taken { index: 0, held_seconds: 130, tokens: 40, milliseconds: 1_000 };
+        let once = Spending { pods: [("taken".to_owned(), taken)].into(), ..Spending::default() };
+        assert_eq!(after.as_ref(), Some(&once));
+        assert_eq!(Spent::of(None, &[], after.as_ref(), at(200)).remembered(), Some(once));
     }
 
     #[test]
@@ -407,6 +408,12 @@ mod tests {
         }
         let names = before.as_ref().map(|it| it.pods.len());
         assert_eq!((names, sum(&Spent::of(None, &[], before.as_ref(), at(10)))), (Some(64), Some(128)));
+        // Whose end is still to be told keeps its name before all others.
+        let late =
+            Spending { pods: [("a-late-one".to_owned(), Taken::default())].into(), ..Spending::default() };
+        let many_came = Spent::of(None, &many(0, 40), Some(&late), at(10)).remembered();
+        let all_went = Spent::of(None, &many(40, 70), many_came.as_ref(), at(10)).remembered().expect("pods");
+        assert!(all_went.pods.contains_key("a-late-one"));
         // What is seen without a name counts while it is seen, and once.
         let seen = many(200, 270);
         let spent = Spent::of(None, &seen, None, at(10));

@@ -158,3 +158,38 @@ fn states(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, &ContainerState)
     let all = init.chain(status.and_then(|status| status.container_statuses.as_ref()).into_iter().flatten());
     all.filter_map(|container| Some((container, container.state.as_ref()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_is_known_once_it_has_ended_and_nothing_of_it_is_missing() {
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a moment");
+        let ended = json!({ "exitCode": 143, "finishedAt": "2026-03-01T12:01:00Z", "message":
+            json!({ "outcome": "Failed", "effort": { "tokens": 40, "milliseconds": 900 } }).to_string() });
+        let pod = |phase: &str| -> Pod {
+            let worker = json!({
+                "name": WORKER, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "terminated": ended },
+            });
+            let status = json!({ "phase": phase, "startTime": start, "containerStatuses": [worker] });
+            serde_json::from_value(json!({ "metadata": { "name": "worker-1" }, "status": status }))
+                .expect("a pod")
+        };
+        let taken =
+            |held_seconds, tokens, milliseconds| Taken { index: 0, held_seconds, tokens, milliseconds };
+        for (told, phase, known, is) in [
+            ("as it ended", "Failed", taken(60, 40, 900), true),
+            ("it was seen to run for longer", "Failed", taken(61, 40, 900), true),
+            ("its tokens are not known", "Failed", taken(60, 0, 900), false),
+            ("nor its time", "Failed", taken(59, 40, 900), false),
+            ("it was seen to run alone", "Failed", taken(60, 0, 0), false),
+            ("it runs", "Running", taken(60, 40, 900), false),
+        ] {
+            assert_eq!(is_known(&pod(phase), &known), is, "{told}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-/// Some megabytes. Passes look at each within moments, and forget it once it is written down what it took.
+/// A few megabytes. Those that are of use are looked at within moments.
 const AT_MOST: usize = 1024;
 
 /// On each pod of a Job.
@@ -20,10 +20,10 @@ pub(super) const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 pub(super) struct Departed(Mutex<VecDeque<Pod>>);
 
 impl Departed {
-    /// Keeps a pod that is gone, and forgets the one that went first where there are too many.
+    /// Keeps of a pod that is gone how it was last, and forgets the one that went first where there are too many.
     pub(super) fn keep(&self, pod: Pod) {
         let mut pods = self.pods();
-        pods.push_back(pod);
+        pods.push_back(Pod { spec: None, ..pod });
         let too_many = pods.len().saturating_sub(AT_MOST);
         drop(pods.drain(..too_many));
     }

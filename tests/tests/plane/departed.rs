@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use api::{AdCampaign, AdModel, GenerationStatus, Scope};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -40,20 +41,24 @@ async fn what_a_pod_said_before_it_was_taken_away_is_known() -> anyhow::Result<(
 
     let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
     let job = generation().await?.context("a Job")?.job;
-    for (name, tokens) in [("first", 40), ("second", 2)] {
-        passes_away(&pods, &job, name, tokens).await?;
-    }
-    let tokens = |generation: GenerationStatus| {
-        let pods = generation.spending.map(|spending| spending.pods).unwrap_or_default();
-        pods.values().map(|taken| taken.tokens).sum::<i64>()
-    };
-    until("its tokens", async || Ok(generation().await?.is_some_and(|it| tokens(it) == 42))).await?;
+    // One is looked at while it runs, and the other one never.
+    comes(&pods, &job, "first").await?;
+    let known = |generation: GenerationStatus| generation.spending.unwrap_or_default().pods;
+    until("a pod", async || Ok(generation().await?.is_some_and(|it| known(it).contains_key("first"))))
+        .await?;
+    ends(&pods, "first", 40).await?;
+    comes(&pods, &job, "second").await?;
+    ends(&pods, "second", 2).await?;
+    let tokens = |generation| known(generation).values().map(|taken| taken.tokens).sum::<i64>();
+    until("their tokens", async || Ok(generation().await?.is_some_and(|it| tokens(it) == 42))).await?;
+    let spending = generation().await?.and_then(|it| it.spending).context("what it took")?;
+    ensure!(spending.gone.is_empty() && spending.pods.len() == 2, "{spending:?}");
     operator.abort();
     Ok(())
 }
 
-/// Makes a pod of a Job, which says what it took and goes, all between two looks.
-async fn passes_away(pods: &Api<Pod>, job: &str, name: &str, tokens: u64) -> anyhow::Result<()> {
+/// A pod of the Job.
+async fn comes(pods: &Api<Pod>, job: &str, name: &str) -> anyhow::Result<()> {
     let labels = json!({
         "batch.kubernetes.io/job-name": job, api::name::CAMPAIGN_LABEL: "trail",
         api::name::MANAGED_BY_LABEL: api::name::MANAGED_BY,
@@ -63,6 +68,13 @@ async fn passes_away(pods: &Api<Pod>, job: &str, name: &str, tokens: u64) -> any
         "spec": {"containers": [{"name": "worker", "image": "worker"}]},
     });
     pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
+    let status = json!({"status": {"phase": "Running", "startTime": Timestamp::now()}});
+    pods.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
+    Ok(())
+}
+
+/// It says what it took and goes, both between two looks.
+async fn ends(pods: &Api<Pod>, name: &str, tokens: u64) -> anyhow::Result<()> {
     let report = json!({"outcome": "Failed", "effort": {"tokens": tokens, "milliseconds": 900}});
     let ended = json!({"terminated": {"exitCode": 143, "message": report.to_string()}});
     let worker = json!({

@@ -12,7 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config};
 
-/// The version as which servers serve whose test asks for none: `make test-versions` has all tests run on each.
+/// The version as which servers serve whose test asks for none: `make test-versions` has plane and faults run on each.
 const VERSION: &str = "BROADSIDE_TEST_KUBERNETES";
 
 const EMULATED: &str = "emulated-version";
