@@ -16,7 +16,8 @@ use crate::share::Share;
 /// Writes ad copy with a language model, and trains small ones.
 ///
 /// Exit codes: 0 all that was asked for is done; 1 something failed that may go well another time; 2 flags, campaign,
-/// model or recipe cannot be used; 3 the model did not write enough copy that holds, or no model will do.
+/// model or recipe cannot be used; 3 the model did not write enough copy that holds, or no model will do; 143 it was told
+/// to end.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "worker", version)]
 pub struct Arguments {
