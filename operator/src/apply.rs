@@ -37,6 +37,7 @@ pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<
     let Plan {
         variants,
         generate,
+        forsaken_jobs,
         job_change,
         table,
         table_number: _,
@@ -70,15 +71,15 @@ pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<
     for variant in variants {
         put(client, namespace, variant).await.step("creating a variant")?;
     }
+    for change in forsaken_jobs {
+        self::change(client, namespace, change).await?;
+    }
     let mut applied = Applied::default();
     if let Some(wanted) = generate {
         applied.job_refused = self::generate(client, campaign, wanted).await?;
     }
-    if let Some(JobChange { job, change }) = job_change {
-        let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-        jobs.patch(job, &PatchParams::default(), &Patch::Merge(changed(*change)))
-            .await
-            .step("suspending, resuming or ending the Job")?;
+    if let Some(change) = job_change {
+        self::change(client, namespace, change).await?;
     }
     for (name, status) in variant_statuses {
         let metadata = json!({ "name": name });
@@ -151,6 +152,13 @@ async fn start(client: &Client, namespace: &str, job: &Job) -> Result<Option<Str
         Err(kube::Error::Api(status)) if is_refusal(&status) => Ok(Some(status.message)),
         other => other.map(|_| None),
     }
+}
+
+async fn change(client: &Client, namespace: &str, wanted: &JobChange) -> Result<(), Error> {
+    let JobChange { job, change } = wanted;
+    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+    let changed = jobs.patch(job, &PatchParams::default(), &Patch::Merge(changed(*change))).await;
+    changed.map(drop).step("suspending, resuming or ending the Job")
 }
 
 /// Whether a quota, a policy or a webhook refuses an object. A webhook chooses its code, and has 400 where it names none; one that

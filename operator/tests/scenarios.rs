@@ -772,7 +772,7 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     if let Some(taken) = plan.generate.as_ref().and_then(|it| tokens_taken(&it.brief)) {
         writeln!(told, "lets the next pod know of {taken}").expect("text");
     }
-    if let Some(JobChange { job, change }) = &plan.job_change {
+    for JobChange { job, change } in plan.forsaken_jobs.iter().chain(&plan.job_change) {
         writeln!(told, "changes Job {job}: {change:?}").expect("text");
     }
     if let Some(table) = &plan.table {

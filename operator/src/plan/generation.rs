@@ -10,6 +10,7 @@ use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationS
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt;
 
 use super::spent::Spent;
 use super::variants::{SortedOut, Stage};
@@ -88,6 +89,21 @@ pub(super) fn look(
         (None, _) if is_suspended(campaign) => look.suspended(),
         (None, _) => look.under_way(settings),
     }
+}
+
+/// Ends the Jobs that were begun before the spec was changed, and of which nobody wrote down that they were.
+pub(super) fn end_forsaken(seen: &Seen) -> Vec<JobChange> {
+    seen.forsaken.iter().filter_map(end).collect()
+}
+
+/// What brings a Job nearer to its end.
+fn end(job: &Job) -> Option<JobChange> {
+    let change = match is_to_end(job) {
+        false => Some(Change::End),
+        // Nothing ends while it is suspended, and nobody else resumes what we suspended.
+        true => is_ours(job).then_some(Change::Resume),
+    };
+    Some(JobChange { job: job.name_any(), change: change? })
 }
 
 struct Look<'a> {
@@ -362,13 +378,7 @@ impl Look<'_> {
     /// The Job is ended once it is recorded why: who reads it later finds the pods gone, and with them what they took.
     fn recorded_and_ended(&self, recorded: &GenerationStatus) -> Written {
         let mut written = self.over(recorded.clone());
-        let job = self.seen.job.as_ref().filter(|job| !has_ended(job));
-        let change = job.and_then(|job| match is_to_end(job) {
-            false => Some(Change::End),
-            // Nothing ends while it is suspended, and nobody else resumes what we suspended.
-            true => is_ours(job).then_some(Change::Resume),
-        });
-        written.job_change = change.map(|change| JobChange { job: self.job_name(), change });
+        written.job_change = self.seen.job.as_ref().filter(|job| !has_ended(job)).and_then(end);
         written
     }
 

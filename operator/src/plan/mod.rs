@@ -54,6 +54,8 @@ pub struct Plan {
     pub variants: Vec<AdVariant>,
     /// What a worker needs to write variants, while one is to write.
     pub generate: Option<Generate>,
+    /// Ends other Jobs, which nobody asks for any more, before there is another.
+    pub forsaken_jobs: Vec<JobChange>,
     /// Stops the Job or lets it go on.
     pub job_change: Option<JobChange>,
     /// The table, when it changes.
@@ -298,6 +300,7 @@ impl Material<'_> {
         Plan {
             variants: accepted.missing(campaign, seen),
             generate: written.generate,
+            forsaken_jobs: generation::end_forsaken(seen),
             job_change: written.job_change,
             variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
             approved,

@@ -29,4 +29,5 @@ mod server;
 mod servers;
 mod stale;
 mod storms;
+mod untold;
 mod world;
