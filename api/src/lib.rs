@@ -4,7 +4,7 @@
 //! ```text
 //! objects   AdCampaign  AdVariant  AdTable  AdModel  AdReview  AdPolicy   what `kubectl` sees
 //! wire      decide  ofrep  event  totals  part  token     what applications and the operator send to the gateway
-//! records   evidence                                       what a verdict rests on, for GitOps and its readers
+//! records   evidence  record                               what a verdict rests on, for GitOps and its readers
 //! words     amount  condition  figure  landing_page  name  quantity  scope   what all are written with
 //! ```
 //!
@@ -28,6 +28,7 @@ mod people;
 mod policy;
 mod price;
 mod quantity;
+pub mod record;
 mod review;
 mod schema;
 mod scope;

@@ -151,8 +151,9 @@ impl World {
 
     /// The winner's ConfigMap, once the verdict is stored.
     fn handed_on(&mut self, reached: &Plan) -> ConfigMap {
-        let record = reached.evidence.first().expect("a verdict").data.clone().expect("a record");
-        self.seen.evidence.insert("hero".to_owned(), record["evidence.json"].clone());
+        let record = reached.evidence.first().expect("a verdict");
+        let record = api::record::find(record, "evidence.json").expect("it is whole").expect("a record");
+        self.seen.evidence.insert("hero".to_owned(), record);
         self.pass().winner.expect("it is settled")
     }
 }
@@ -588,6 +589,29 @@ fn a_file_without_evidence_says_what_to_name() {
     config.data.as_mut().expect("data").remove("hero.evidence.json");
     let found = records(yaml_of(&config).as_bytes()).expect("a ConfigMap");
     assert!(matches!(&found[..], [Err(RecordError::Missing(placement))] if placement == "hero"), "{found:?}");
+}
+
+/// A record that is long, as those of many variants, is compressed.
+#[test]
+fn a_compressed_record_is_read_like_any_other() {
+    let (mut world, reached) = winner();
+    let mut config = world.handed_on(&reached);
+    let record = config.data.as_mut().expect("data").remove("hero.evidence.json").expect("a record");
+    let spaced = record.replacen(',', &format!(",{}", " ".repeat(api::record::MOST_BYTES_AS_TEXT)), 1);
+    api::record::Kept::new(&spaced).put(&mut config, "hero.evidence.json");
+    let found = read(&yaml_of(&config));
+    assert_eq!(recount(&found[0]).differences, [], "spaces are no part of a record");
+
+    let mut alone = ConfigMap { data: None, binary_data: None, ..config.clone() };
+    api::record::Kept::new(&spaced).put(&mut alone, "evidence.json");
+    let found = read(&yaml_of(&alone));
+    assert_eq!(recount(&found[0]).differences, []);
+
+    let bytes = &mut config.binary_data.as_mut().expect("bytes").values_mut().next().expect("a record").0;
+    bytes.truncate(100);
+    let found = &records_of(&yaml_of(&config))[0];
+    let said = found.as_ref().expect_err("half of it is gone").to_string();
+    assert!(said.starts_with("hero.evidence.json.gz can't be read: it is not compressed by gzip"), "{said}");
 }
 
 /// As the API server prints it.

@@ -266,6 +266,6 @@ async fn evidence(
 
 /// The record under a key, where it is what it was.
 fn record(config: Option<&ConfigMap>, key: &str, digest: &str) -> Option<String> {
-    let record = config?.data.as_ref()?.get(key)?;
-    (api::name::text_digest(record) == digest).then(|| record.clone())
+    let record = api::record::find(config?, key).ok().flatten()?;
+    (api::name::text_digest(&record) == digest).then_some(record)
 }

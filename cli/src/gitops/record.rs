@@ -1,8 +1,8 @@
 //! A file → the evidence in it, and what stands beside it.
 
-use std::collections::BTreeMap;
-
+use api::record::COMPRESSED;
 use api::{Evidence, Slots, VerdictStatus};
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -87,29 +87,43 @@ pub fn records(bytes: &[u8]) -> Result<Vec<Result<Record, RecordError>>, RecordE
     let value: Value = serde_saphyr::from_str(text).map_err(|error| RecordError::Form(error.to_string()))?;
     match value["kind"].as_str() {
         Some("Evidence") => Ok(vec![record("the file", text, None)]),
-        Some("ConfigMap") => of_config(&value),
+        Some("ConfigMap") => {
+            let other = |error: serde_json::Error| RecordError::Key {
+                key: "the ConfigMap".to_owned(),
+                problem: error.to_string(),
+            };
+            of_config(&serde_json::from_value(value).map_err(other)?)
+        }
         _ => Err(RecordError::Other),
     }
 }
 
-fn of_config(config: &Value) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
-    let data = config["data"].as_object().ok_or(RecordError::Other)?;
-    let data: BTreeMap<&str, &str> =
-        data.iter().filter_map(|(key, text)| Some((key.as_str(), text.as_str()?))).collect();
-    if let ([_], Some(text)) = (&data.keys().collect::<Vec<_>>()[..], data.get(SUFFIX)) {
-        return Ok(vec![record(SUFFIX, text, None)]);
+fn of_config(config: &ConfigMap) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
+    let (texts, bytes) = (config.data.as_ref(), config.binary_data.as_ref());
+    if texts.is_none() && bytes.is_none() {
+        return Err(RecordError::Other);
     }
-    let placements = data.keys().filter_map(|key| key.strip_suffix(".json"));
+    let keys: Vec<&str> = texts.into_iter().flat_map(|it| it.keys().map(String::as_str)).collect();
+    // The record of one verdict alone, which is not handed on yet.
+    if let ([SUFFIX] | [], Some(text)) = (&keys[..], text_of(config, SUFFIX)?) {
+        return Ok(vec![record(SUFFIX, &text, None)]);
+    }
+    let placements = keys.iter().filter_map(|key| key.strip_suffix(".json"));
     let placements = placements.filter(|name| !name.contains('.'));
-    Ok(placements.map(|placement| of_placement(&data, placement)).collect())
+    Ok(placements.map(|placement| of_placement(config, placement)).collect())
 }
 
-fn of_placement(data: &BTreeMap<&str, &str>, placement: &str) -> Result<Record, RecordError> {
+fn of_placement(config: &ConfigMap, placement: &str) -> Result<Record, RecordError> {
     let (of_winner, of_evidence) = (format!("{placement}.json"), format!("{placement}.{SUFFIX}"));
-    let handed_on = data.get(of_winner.as_str()).copied().unwrap_or_default();
-    let handed_on = parsed(&of_winner, handed_on)?;
-    let text = data.get(of_evidence.as_str()).ok_or_else(|| RecordError::Missing(placement.to_owned()))?;
-    record(&of_evidence, text, Some(handed_on))
+    let handed_on = config.data.as_ref().and_then(|data| data.get(&of_winner));
+    let handed_on = parsed(&of_winner, handed_on.map(String::as_str).unwrap_or_default())?;
+    let text = text_of(config, &of_evidence)?.ok_or_else(|| RecordError::Missing(placement.to_owned()))?;
+    record(&of_evidence, &text, Some(handed_on))
+}
+
+fn text_of(config: &ConfigMap, key: &str) -> Result<Option<String>, RecordError> {
+    api::record::find(config, key)
+        .map_err(|error| RecordError::Key { key: format!("{key}{COMPRESSED}"), problem: error.to_string() })
 }
 
 fn record(key: &str, text: &str, handed_on: Option<HandedOn>) -> Result<Record, RecordError> {

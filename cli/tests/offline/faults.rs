@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cli::offline::{Fault, Question};
 use serde_json::{Value, json};
 
-use crate::example;
+use crate::{estimate, example};
 
 fn refused(bytes: &[u8]) -> Fault {
     let answer = Question::parse(bytes).and_then(|question| question.estimate());
@@ -85,6 +85,20 @@ fn sums_that_no_values_have() {
     check_value(json!(1000), "50", "2501", "SquaresTooLarge", "can't be above sum² = 2500");
     check_value(json!("10"), "50", "501", "AboveCap", "can't be above cap × sum = 500");
     check_value(json!(1000), "0", "1", "SquaresTooLarge", "can't be above sum² = 0");
+    let metric = json!({"name": "revenue", "kind": "Value", "cap": 1000});
+    let changes = [("/metric", metric), (TOTALS_OF_A, json!({"n": 100, "sum": "50"}))];
+    check(&changes, "rounds[0].totals.a.sumSquares", "Missing", "is missing: add it");
+}
+
+#[test]
+fn squares_of_ones_need_not_be_written() {
+    let document = example();
+    let mut short = document.clone();
+    let totals = short["rounds"][0]["totals"].as_object_mut().expect("totals");
+    for of_variant in totals.values_mut() {
+        assert!(of_variant.as_object_mut().expect("sums").remove("sumSquares").is_some());
+    }
+    assert_eq!(estimate(&short), estimate(&document));
 }
 
 #[test]

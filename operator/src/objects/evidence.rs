@@ -1,10 +1,9 @@
 //! The ConfigMap with what a verdict rests on.
 
-use std::collections::BTreeMap;
-
+use api::record::Kept;
 use api::{
-    EValues, Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, GuardrailEValues, Origin, Percent,
-    Provenance, TablePlacement, TableVariant, VerdictStatus,
+    EValues, Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, GuardrailEValues, MetricKind, Origin,
+    Percent, Provenance, TablePlacement, TableVariant, VerdictStatus,
 };
 use experiment::{AgainstControl, Direction, Estimate, Guarded, Safety, Stopping, Totals};
 use jiff::SignedDuration;
@@ -131,20 +130,19 @@ impl GuardedCells<'_> {
         Some(guardrail_e_values(&self.guardrail.metric.name, guarded))
     }
 
-    /// What was counted of an arm where the placement's own metric counted something.
-    fn sums(&self, round: u32, segment: &str, arm: usize) -> Option<Value> {
+    /// What was counted of an arm where the placement's own metric counted something, in which it had that many `exposures`.
+    fn sums(&self, round: u32, segment: &str, arm: usize, exposures: u64) -> Option<Value> {
         let same = self.counted.iter().find(|it| it.round == round && it.segment == segment)?;
-        let Totals { exposures, rewards, squared_rewards } = same.cell.totals()[arm];
-        Some(json!({
-            "n": exposures, "sum": rewards.to_string(), "sumSquares": squared_rewards.to_string(),
-        }))
+        let totals = same.cell.totals()[arm];
+        let mut sum = sum_of(&totals, self.guardrail.metric.kind);
+        if totals.exposures != exposures {
+            sum["n"] = json!(totals.exposures);
+        }
+        Some(sum)
     }
 }
 
-/// The largest record that is kept: a ConfigMap takes a MiB, and rarely is a record a hundredth of that.
-pub const MOST_BYTES: usize = 900_000;
-
-/// Of these what was counted may take; the rest is for copy and how it was made. No round is opened beyond it, so that the
+/// What was counted may take so much of a record; the rest is for copy and how it was made. No round is opened beyond it, so that the
 /// verdict finds room for its record.
 pub(crate) const MOST_BYTES_OF_CELLS: usize = 800_000;
 
@@ -162,11 +160,10 @@ pub(crate) fn bytes_of_cells(row: &TablePlacement) -> usize {
 /// The ConfigMap that holds a record.
 pub fn config(campaign: &Campaign, text: &str) -> ConfigMap {
     let digest = api::name::text_digest(text);
-    ConfigMap {
-        metadata: metadata(campaign, api::name::evidence_config(&campaign.name, &digest)),
-        data: Some(BTreeMap::from([(KEY.to_owned(), text.to_owned())])),
-        ..ConfigMap::default()
-    }
+    let metadata = metadata(campaign, api::name::evidence_config(&campaign.name, &digest));
+    let mut config = ConfigMap { metadata, ..ConfigMap::default() };
+    Kept::new(text).put(&mut config, KEY);
+    config
 }
 
 /// As `broadside estimate` reads it.
@@ -281,18 +278,17 @@ fn allocation(row: &TablePlacement, cell: &experiment::Cell) -> Map<String, Valu
 }
 
 fn sums(grounds: &Grounds<'_>, counted: &CountedCell<'_>, covariates: Covariates) -> Map<String, Value> {
-    let Grounds { row, guarded, .. } = grounds;
+    let Grounds { placement, row, guarded, .. } = grounds;
     let CountedCell { round, segment, cell } = counted;
     let served = cell.allocation().shares().iter().map(|share| share.get() > 0);
     let arms = row.variants.iter().enumerate().zip(served).filter(|(_, served)| *served);
     let sum = |arm: usize| {
-        let Totals { exposures, rewards, squared_rewards } = cell.totals()[arm];
-        let mut sum = json!({
-            "n": exposures, "sum": rewards.to_string(), "sumSquares": squared_rewards.to_string(),
-        });
-        let of_guardrails = guarded
-            .iter()
-            .filter_map(|it| Some((it.guardrail.metric.name.clone(), it.sums(*round, segment, arm)?)));
+        let totals = cell.totals()[arm];
+        let mut sum = sum_of(&totals, placement.metric.kind);
+        sum["n"] = json!(totals.exposures);
+        let sums = |it: &GuardedCells<'_>| it.sums(*round, segment, arm, totals.exposures);
+        let of_guardrails =
+            guarded.iter().filter_map(|it| Some((it.guardrail.metric.name.clone(), sums(it)?)));
         let of_guardrails: Map<String, Value> = of_guardrails.collect();
         if !of_guardrails.is_empty() {
             sum["guardrails"] = Value::Object(of_guardrails);
@@ -309,4 +305,15 @@ fn sums(grounds: &Grounds<'_>, counted: &CountedCell<'_>, covariates: Covariates
         sum
     };
     arms.map(|((arm, variant), _)| (variant.name.clone(), sum(arm))).collect()
+}
+
+/// Where each reward is 1 the sum of their squares is theirs, and is left out.
+fn sum_of(totals: &Totals, kind: MetricKind) -> Value {
+    let Totals { exposures: _, rewards, squared_rewards } = totals;
+    match kind {
+        MetricKind::Binary => json!({ "sum": rewards.to_string() }),
+        MetricKind::Value => {
+            json!({ "sum": rewards.to_string(), "sumSquares": squared_rewards.to_string() })
+        }
+    }
 }

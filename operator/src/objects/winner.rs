@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::record::{Kept, MOST_BYTES};
 use api::{Slots, VerdictStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -33,9 +34,11 @@ pub enum Gone {
 }
 
 /// The ConfigMap with what every placement ended with: `<placement>.json` holds all of it for programs,
-/// `<placement>.<slot>` each text alone, and `<placement>.evidence.json` what the verdict rests on.
+/// `<placement>.<slot>` each text alone, and `<placement>.evidence.json` what the verdict rests on, or the same compressed.
 pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
-    let (mut data, mut size) = (BTreeMap::new(), 0);
+    let metadata = metadata(campaign, api::name::winner_config(&campaign.name));
+    let (mut config, mut data, mut size) =
+        (ConfigMap { metadata, ..ConfigMap::default() }, BTreeMap::new(), 0);
     for Ended { placement, verdict, served: (variant, slots), gone, evidence } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
         if campaign.mode == Mode::DryRun {
@@ -49,27 +52,25 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
         data.insert(format!("{placement}.json"), json);
         // Together they have to find room in one object; each has its own besides.
-        let fits = |record: &&str| size + record.len() <= super::evidence::MOST_BYTES;
-        if let Some(record) = evidence.filter(fits) {
-            size += record.len();
-            data.insert(format!("{placement}.{}", super::evidence::KEY), record.to_owned());
+        let fits = |record: &Kept| size + record.bytes() <= MOST_BYTES;
+        if let Some(record) = evidence.map(Kept::new).filter(fits) {
+            size += record.bytes();
+            record.put(&mut config, &format!("{placement}.{}", super::evidence::KEY));
         }
         data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));
     }
-    ConfigMap {
-        metadata: metadata(campaign, api::name::winner_config(&campaign.name)),
-        data: Some(data),
-        ..ConfigMap::default()
-    }
+    config.data.get_or_insert_default().append(&mut data);
+    config
 }
 
 /// Whether a ConfigMap holds all that is wanted of it. What others added does not matter.
 pub(crate) fn holds(live: &ConfigMap, wanted: &ConfigMap) -> bool {
-    let has = |live: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
+    fn has<V: PartialEq>(live: &Option<BTreeMap<String, V>>, wanted: &Option<BTreeMap<String, V>>) -> bool {
         let live = |key| live.as_ref().and_then(|live| live.get(key));
         wanted.iter().flatten().all(|(key, wanted)| live(key) == Some(wanted))
-    };
+    }
     has(&live.data, &wanted.data)
+        && has(&live.binary_data, &wanted.binary_data)
         && has(&live.metadata.labels, &wanted.metadata.labels)
         && live.metadata.owner_references == wanted.metadata.owner_references
 }

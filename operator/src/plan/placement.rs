@@ -330,7 +330,7 @@ impl Situation<'_> {
                 written: &written,
             };
             Some(evidence::evidence(&grounds, verdict).to_text())
-                .filter(|text| text.len() <= evidence::MOST_BYTES)
+                .filter(|text| text.len() <= api::record::MOST_BYTES)
         };
         let watched = known.watched.iter().flatten();
         let guarded: Vec<_> = watched.filter_map(|watched| watched.counted(row, totals)).collect();

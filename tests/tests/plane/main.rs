@@ -17,6 +17,7 @@ mod passes;
 mod policies;
 mod promote;
 mod quiet;
+mod records;
 mod reviews;
 mod rights;
 mod schemas;

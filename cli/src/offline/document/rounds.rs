@@ -72,8 +72,10 @@ pub(in crate::offline) struct Totals {
     pub(in crate::offline) n: Count,
     /// The sum of their rewards: a decimal in quotes, or a number. Of a 0/1 metric: how many were rewarded.
     pub(in crate::offline) sum: Sum,
-    /// The sum of the squares of their rewards. Of a 0/1 metric: the same as `sum`.
-    pub(in crate::offline) sum_squares: Sum,
+    /// The sum of the squares of their rewards. Of a 0/1 metric the same as `sum`, which is the default there; of others it is
+    /// required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) sum_squares: Option<Sum>,
     /// How often the variant was chosen; the exposures are those that were really shown. All variants of a round have
     /// it, or none. Default: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +111,8 @@ pub(in crate::offline) struct Watched {
     /// As of the metric.
     pub(in crate::offline) sum: Sum,
     /// As of the metric.
-    pub(in crate::offline) sum_squares: Sum,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::offline) sum_squares: Option<Sum>,
 }
 
 fn shares(_: &mut SchemaGenerator) -> Schema {

@@ -49,7 +49,7 @@ pub(super) fn counted(
         let problem = Problem::DecisionsBelowExposures { decisions, n: exposures };
         return Err(Fault::at(&place.field("decisions"), problem));
     }
-    let totals = sums(exposures, sum, sum_squares, kind, place)?;
+    let totals = sums(exposures, sum, sum_squares.as_ref(), kind, place)?;
     let covariate = covariate.as_ref().map(|sums| self::covariate(sums, &totals, &place.field("covariate")));
     let place = place.field("guardrails");
     if let Some(name) = guardrails.keys().find(|name| watches.iter().all(|watch| watch.name != **name)) {
@@ -84,7 +84,7 @@ fn watched(
 ) -> Result<Totals, Fault> {
     let document::Watched { n, sum, sum_squares } = &**watched;
     let own = optional_count(&place.field("n"), n.as_ref())?;
-    sums(own.unwrap_or(exposures), sum, sum_squares, watch.kind, place)
+    sums(own.unwrap_or(exposures), sum, sum_squares.as_ref(), watch.kind, place)
 }
 
 fn covariate(covariate: &document::Covariate, totals: &Totals, place: &Place) -> Result<Covariate, Fault> {
@@ -114,9 +114,20 @@ fn covariate_fault(covariate: &Covariate, totals: &Totals) -> Option<(&'static s
     (products.abs() > most * SLACK).then_some(("sumProducts", Problem::CovariateProducts { products, most }))
 }
 
-fn sums(exposures: u64, sum: &Sum, sum_squares: &Sum, kind: Kind, place: &Place) -> Result<Totals, Fault> {
+fn sums(
+    exposures: u64,
+    sum: &Sum,
+    sum_squares: Option<&Sum>,
+    kind: Kind,
+    place: &Place,
+) -> Result<Totals, Fault> {
     let rewards = self::sum(&place.field("sum"), sum)?;
-    let squared_rewards = self::sum(&place.field("sumSquares"), sum_squares)?;
+    let of_squares = place.field("sumSquares");
+    let squared_rewards = match (sum_squares, kind) {
+        (Some(squares), _) => self::sum(&of_squares, squares)?,
+        (None, Kind::Binary) => rewards,
+        (None, Kind::Value { .. }) => return Err(Fault::at(&of_squares, Problem::Missing)),
+    };
     let totals = Totals { exposures, rewards, squared_rewards };
     match fault(&totals, kind) {
         Some((field, problem)) => Err(Fault::at(&place.field(field), problem)),
