@@ -36,8 +36,8 @@ pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<
     // Only these are objects; the rest of a plan is said, not done.
     let Plan {
         variants,
+        rehearsal,
         generate,
-        forsaken_jobs,
         job_change,
         table,
         table_number: _,
@@ -71,15 +71,18 @@ pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<
     for variant in variants {
         put(client, namespace, variant).await.step("creating a variant")?;
     }
-    for change in forsaken_jobs {
-        self::change(client, namespace, change).await?;
-    }
     let mut applied = Applied::default();
+    if let Some(job) = rehearsal {
+        applied.job_refused = create(client, namespace, job, Attempt::Rehearsal).await?;
+    }
     if let Some(wanted) = generate {
         applied.job_refused = self::generate(client, campaign, wanted).await?;
     }
-    if let Some(change) = job_change {
-        self::change(client, namespace, change).await?;
+    if let Some(JobChange { job, change }) = job_change {
+        let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+        jobs.patch(job, &PatchParams::default(), &Patch::Merge(changed(*change)))
+            .await
+            .step("suspending, resuming or ending the Job")?;
     }
     for (name, status) in variant_statuses {
         let metadata = json!({ "name": name });
@@ -138,27 +141,33 @@ async fn generate(
     }
     put_if_changed(client, namespace, brief).await.step("writing the brief")?;
     match job {
-        Some(job) => start(client, namespace, job).await.step("creating the Job"),
+        Some(job) => create(client, namespace, job, Attempt::InEarnest).await,
         None => Ok(None),
     }
 }
 
-/// A Job's template can't change, and its name is its inputs: what is there is right.
-async fn start(client: &Client, namespace: &str, job: &Job) -> Result<Option<String>, kube::Error> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// All is checked, and nothing made.
+    Rehearsal,
+    InEarnest,
+}
+
+/// Why the API server takes no such Job. Its template can't change, and its name is its inputs: what is there is right.
+async fn create(
+    client: &Client,
+    namespace: &str,
+    job: &Job,
+    attempt: Attempt,
+) -> Result<Option<String>, Error> {
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let by_us = PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() };
+    let by_us =
+        PostParams { dry_run: attempt == Attempt::Rehearsal, field_manager: Some(CHILDREN.to_owned()) };
     match unless_in_conflict(|| jobs.create(&by_us, job)).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
         Err(kube::Error::Api(status)) if is_refusal(&status) => Ok(Some(status.message)),
-        other => other.map(|_| None),
+        other => other.map(|_| None).step("creating the Job"),
     }
-}
-
-async fn change(client: &Client, namespace: &str, wanted: &JobChange) -> Result<(), Error> {
-    let JobChange { job, change } = wanted;
-    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let changed = jobs.patch(job, &PatchParams::default(), &Patch::Merge(changed(*change))).await;
-    changed.map(drop).step("suspending, resuming or ending the Job")
 }
 
 /// Whether a quota, a policy or a webhook refuses an object. A webhook chooses its code, and has 400 where it names none; one that

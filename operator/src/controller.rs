@@ -24,7 +24,7 @@ use crate::leader::Leadership;
 use crate::ledger::Ledger;
 use crate::looks::{share, until_next};
 use crate::metrics::Metrics;
-use crate::observe::{brand, has_begun_untold, neighbours, observe, observe_reviews};
+use crate::observe::{brand, is_shown_untold, neighbours, observe, observe_reviews};
 use crate::plan::{Again, Settings, plan, recall};
 use crate::status::{Pass, notes, report};
 use crate::world::{Changes, Kept, Steady, World, watch, within};
@@ -153,7 +153,7 @@ async fn read(object: &AdCampaign, context: &Context, now: Timestamp) -> Result<
     let brand = brand(&context.world, object).await?;
     let campaign = Campaign::read(object, brand.as_ref()).map_err(Error::Invalid)?;
     if let Err(late) = campaign.has_time(object, now)
-        && !has_begun_untold(&context.world, object, &campaign).await?
+        && !is_shown_untold(&context.world, object, &campaign).await?
     {
         return Err(Error::Invalid(late));
     }

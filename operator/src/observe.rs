@@ -14,7 +14,6 @@ use crate::campaign::{Campaign, Ending, ending, has_begun};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::objects::evidence::KEY;
-use crate::workload::job::has_ended;
 use crate::workload::pods;
 use crate::workload::warnings::unexplained;
 use crate::world::{Age, ReviewPolicy, World};
@@ -36,8 +35,6 @@ pub struct Seen {
     pub pods: Vec<Pod>,
     /// Pods of it that ended and are gone, as they were last.
     pub departed: Vec<Pod>,
-    /// Other Jobs of the campaign that have not ended: its spec was changed before status told of them.
-    pub forsaken: Vec<Job>,
     /// Of what a Job without a pod, or a pod without its volumes, was warned.
     pub warnings: Vec<Event>,
     /// What people said of variants, by campaigns of this name.
@@ -157,7 +154,6 @@ pub async fn observe(
             }
         }
     }
-    seen.forsaken = forsaken(world, campaign).await?;
     // After the Job: what a finished Job has made is then among them.
     seen.variants = world.variants(namespace, &campaign.name, &campaign.uid, age).await?;
     seen.reviews = world.reviews(namespace, &campaign.name).await?;
@@ -194,30 +190,15 @@ fn departed(world: &World, object: &AdCampaign, namespace: &str, job: &str, ther
     departed
 }
 
-/// Jobs that somebody began, and of which nobody wrote down that they are what the campaign asks for.
-async fn forsaken(world: &World, campaign: &Campaign) -> Result<Vec<Job>, Error> {
-    let asked = campaign.generation.as_ref().map(|generation| generation.job.as_str());
-    let mut jobs = world.jobs(&campaign.namespace, &campaign.name, &campaign.uid).await?;
-    jobs.retain(|job| job.metadata.name.as_deref() != asked && !has_ended(job));
-    Ok(jobs)
-}
-
-/// Whether writing, review or testing has begun of which status does not tell: whoever began it was killed before it was written
-/// down, or found the spec changed.
+/// Whether people or reviewers were shown something of which status does not tell: whoever published it was killed before it was
+/// written down, or found the spec changed.
 ///
 /// # Errors
 /// When the API server refuses or does not answer.
-pub async fn has_begun_untold(
-    world: &World,
-    object: &AdCampaign,
-    campaign: &Campaign,
-) -> Result<bool, Error> {
-    let Campaign { namespace, name, uid, .. } = campaign;
-    let table = world.table(namespace, uid, table_number(object)).await?;
+pub async fn is_shown_untold(world: &World, object: &AdCampaign, campaign: &Campaign) -> Result<bool, Error> {
+    let table = world.table(&campaign.namespace, &campaign.uid, table_number(object)).await?;
     let mut rows = table.iter().flat_map(|table| &table.spec.placements);
-    let reviewed = campaign.approval != Approval::Automatic;
-    let is_tested = rows.any(|row| reviewed || row.variants.len() > 1);
-    Ok(is_tested || !world.jobs(namespace, name, uid).await?.is_empty())
+    Ok(rows.any(|row| campaign.approval != Approval::Automatic || row.variants.len() > 1))
 }
 
 fn table_number(object: &AdCampaign) -> Option<i64> {

@@ -164,19 +164,6 @@ impl World {
         jobs.get_opt(name).await.step("reading the Job")
     }
 
-    /// All Jobs of a campaign, by its UID.
-    pub(crate) async fn jobs(&self, namespace: &str, campaign: &str, uid: &str) -> Result<Vec<Job>, Error> {
-        let is_own = |job: &Job| job.owner_references().iter().any(|owner| owner.uid == uid);
-        if let Some(kept) = self.kept(namespace) {
-            return Ok(kept::of(&kept.jobs, namespace, is_own));
-        }
-        let jobs: Api<Job> = Api::namespaced(self.client.clone(), namespace);
-        let of_campaign = ListParams::default().labels(&format!("{}={campaign}", api::name::CAMPAIGN_LABEL));
-        let mut jobs = jobs.list(&of_campaign).await.step("listing Jobs")?.items;
-        jobs.retain(is_own);
-        Ok(jobs)
-    }
-
     /// The pods of a Job. They matter while it runs alone, and then those of now.
     pub(crate) async fn pods(&self, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);

@@ -523,6 +523,15 @@ impl World {
             told.push_str(&yaml);
         }
         self.object.status = Some(status);
+        if self.is_about_to_write(&pass) {
+            self.pass(told);
+        }
+    }
+
+    /// Whether the change of the status starts another pass, which makes the Job.
+    fn is_about_to_write(&self, pass: &Pass) -> bool {
+        let rehearsed = pass.plan.as_ref().is_some_and(|plan| plan.rehearsal.is_some());
+        rehearsed && self.object.status.as_ref().is_some_and(|status| status.generation.is_some())
     }
 
     fn think(&mut self) -> (Pass, Option<Error>) {
@@ -764,6 +773,9 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     for variant in &plan.variants {
         writeln!(told, "creates variant {} ({:?})", variant.name_any(), variant.spec.origin).expect("text");
     }
+    if let Some(job) = &plan.rehearsal {
+        writeln!(told, "asks whether Job {} would be taken", job.name_any()).expect("text");
+    }
     if let Some(job) = started(plan) {
         let pods = job.spec.as_ref().and_then(|spec| spec.completions);
         let indexed = pods.map_or_else(String::new, |pods| format!(" of {pods} indexes"));
@@ -772,7 +784,7 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     if let Some(taken) = plan.generate.as_ref().and_then(|it| tokens_taken(&it.brief)) {
         writeln!(told, "lets the next pod know of {taken}").expect("text");
     }
-    for JobChange { job, change } in plan.forsaken_jobs.iter().chain(&plan.job_change) {
+    if let Some(JobChange { job, change }) = &plan.job_change {
         writeln!(told, "changes Job {job}: {change:?}").expect("text");
     }
     if let Some(table) = &plan.table {

@@ -10,7 +10,6 @@ use api::{AdCampaign, AdModel, GenerationFailure, GenerationOutcome, GenerationS
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt;
 
 use super::spent::Spent;
 use super::variants::{SortedOut, Stage};
@@ -27,6 +26,8 @@ pub(super) struct Written {
     pub(super) stage: Stage,
     pub(super) status: Option<GenerationStatus>,
     pub(super) answer: Answer,
+    /// A Job that is made once status tells of it, if the API server would take it.
+    pub(super) rehearsal: Option<Box<Job>>,
     /// What is made for a worker.
     pub(super) generate: Option<Generate>,
     /// Stops the Job or lets it go on.
@@ -42,6 +43,7 @@ impl Written {
             stage,
             status: None,
             answer,
+            rehearsal: None,
             generate: None,
             job_change: None,
             stalled: None,
@@ -89,21 +91,6 @@ pub(super) fn look(
         (None, _) if is_suspended(campaign) => look.suspended(),
         (None, _) => look.under_way(settings),
     }
-}
-
-/// Ends the Jobs that were begun before the spec was changed, and of which nobody wrote down that they were.
-pub(super) fn end_forsaken(seen: &Seen) -> Vec<JobChange> {
-    seen.forsaken.iter().filter_map(end).collect()
-}
-
-/// What brings a Job nearer to its end.
-fn end(job: &Job) -> Option<JobChange> {
-    let change = match is_to_end(job) {
-        false => Some(Change::End),
-        // Nothing ends while it is suspended, and nobody else resumes what we suspended.
-        true => is_ours(job).then_some(Change::Resume),
-    };
-    Some(JobChange { job: job.name_any(), change: change? })
 }
 
 struct Look<'a> {
@@ -175,11 +162,17 @@ impl Look<'_> {
         M::try_from(seen.ok_or_else(missing)?).map_err(unfit)
     }
 
+    /// Status tells of a Job before there is one. From then on the definition lets nobody change what it is to write, and whoever
+    /// comes after us knows of it.
     fn start(&self, models: &Models, settings: &Settings) -> Written {
         let mut written =
             self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
-        let job = objects::job::job(self.campaign, self.generation, models, &settings.worker);
-        written.generate = Some(Generate { brief: self.brief(), job: Some(Box::new(job)) });
+        let job = Box::new(objects::job::job(self.campaign, self.generation, models, &settings.worker));
+        if self.before().is_none() {
+            written.rehearsal = Some(job);
+            return written;
+        }
+        written.generate = Some(Generate { brief: self.brief(), job: Some(job) });
         let message = format!("asking {} for {} variants", self.generation.model, self.generation.asked);
         written.notes.push(Note::news(STARTED, message));
         written
@@ -378,7 +371,13 @@ impl Look<'_> {
     /// The Job is ended once it is recorded why: who reads it later finds the pods gone, and with them what they took.
     fn recorded_and_ended(&self, recorded: &GenerationStatus) -> Written {
         let mut written = self.over(recorded.clone());
-        written.job_change = self.seen.job.as_ref().filter(|job| !has_ended(job)).and_then(end);
+        let job = self.seen.job.as_ref().filter(|job| !has_ended(job));
+        let change = job.and_then(|job| match is_to_end(job) {
+            false => Some(Change::End),
+            // Nothing ends while it is suspended, and nobody else resumes what we suspended.
+            true => is_ours(job).then_some(Change::Resume),
+        });
+        written.job_change = change.map(|change| JobChange { job: self.job_name(), change });
         written
     }
 

@@ -52,10 +52,10 @@ pub use withdrawn::{Recall, recall};
 pub struct Plan {
     /// Variants of people's copy that do not exist yet.
     pub variants: Vec<AdVariant>,
+    /// The Job that the next pass makes, once this one has told of it: whether the API server would take it.
+    pub rehearsal: Option<Box<Job>>,
     /// What a worker needs to write variants, while one is to write.
     pub generate: Option<Generate>,
-    /// Ends other Jobs, which nobody asks for any more, before there is another.
-    pub forsaken_jobs: Vec<JobChange>,
     /// Stops the Job or lets it go on.
     pub job_change: Option<JobChange>,
     /// The table, when it changes.
@@ -299,8 +299,8 @@ impl Material<'_> {
         let ended = ending(object, campaign);
         Plan {
             variants: accepted.missing(campaign, seen),
+            rehearsal: written.rehearsal,
             generate: written.generate,
-            forsaken_jobs: generation::end_forsaken(seen),
             job_change: written.job_change,
             variant_statuses: variants::statuses(seen, accepted, approvals, &rows),
             approved,

@@ -204,6 +204,9 @@ fn pass(world: &mut World, largest: &mut Largest) {
     world.remember(plan, pass.applied.as_ref().expect("the API server takes it"));
     world.object.status = Some(report(&world.object, &pass, None, world.now));
     largest.see("campaign", &world.object);
+    if world.is_about_to_write(&pass) {
+        self::pass(world, largest);
+    }
 }
 
 /// The worker writes as many as were asked for.

@@ -15,7 +15,7 @@ use crate::world::{World, until};
 pub(crate) const NAME: &str = "trail";
 
 /// When every life begins.
-const BEGINS: Timestamp = Timestamp::constant(1_772_366_400, 0);
+pub(crate) const BEGINS: Timestamp = Timestamp::constant(1_772_366_400, 0);
 
 /// Longer than the experiment may last.
 const LONG: SignedDuration = SignedDuration::from_hours(24 * 40);
