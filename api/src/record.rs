@@ -9,7 +9,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 /// The longest record that is kept or read.
-pub const MOST_BYTES: usize = 900_000;
+pub const MOST_BYTES: usize = 2_000_000;
+
+/// What the records in one ConfigMap may take as they are kept: it holds a MiB, and others may add to it.
+pub const MOST_BYTES_KEPT: usize = 900_000;
 
 /// A longer record is compressed: those of all placements stand in one ConfigMap, which whoever follows it reads whole.
 pub const MOST_BYTES_AS_TEXT: usize = 20_000;
@@ -26,19 +29,22 @@ pub enum Kept {
     Compressed(ByteString),
 }
 
-/// Why a compressed record can't be read.
+/// Why a record that is kept can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// It is something else.
-    #[error("it is not compressed by gzip, or not whole: {0}")]
-    Damaged(#[from] std::io::Error),
+    /// It is something else, or a part.
+    #[error("it is not compressed by gzip, or not whole")]
+    Damaged(#[source] std::io::Error),
+    /// It is compressed, and no text.
+    #[error("it is compressed, and no text")]
+    NotText(#[source] std::string::FromUtf8Error),
     /// It is longer than any that is kept.
     #[error("it has more than {MOST_BYTES} bytes")]
     TooLong,
 }
 
 impl Kept {
-    /// The way in which a record is kept. The same record is the same bytes.
+    /// The way in which a record is kept.
     ///
     /// # Panics
     /// Never: memory takes what is written.
@@ -49,6 +55,33 @@ impl Kept {
         let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
         compressed.write_all(text.as_bytes()).expect("memory takes it");
         Self::Compressed(ByteString(compressed.finish().expect("memory takes it")))
+    }
+
+    /// What a ConfigMap holds under a key: one of both, unless somebody else wrote the other.
+    pub fn all(config: &ConfigMap, key: &str) -> impl Iterator<Item = Self> {
+        let text = config.data.as_ref().and_then(|data| data.get(key));
+        let bytes = config.binary_data.as_ref().and_then(|data| data.get(&format!("{key}{COMPRESSED}")));
+        text.cloned().map(Self::Text).into_iter().chain(bytes.cloned().map(Self::Compressed))
+    }
+
+    /// The record.
+    ///
+    /// # Errors
+    /// When it is none that is kept: who wrote it may be anybody, and little may become very much.
+    pub fn text(&self) -> Result<String, RecordError> {
+        let text = match self {
+            Self::Text(text) => text.clone(),
+            Self::Compressed(ByteString(bytes)) => {
+                let mut text = Vec::new();
+                let most = MOST_BYTES as u64 + 1;
+                GzDecoder::new(&bytes[..]).take(most).read_to_end(&mut text).map_err(RecordError::Damaged)?;
+                if text.len() > MOST_BYTES {
+                    return Err(RecordError::TooLong);
+                }
+                String::from_utf8(text).map_err(RecordError::NotText)?
+            }
+        };
+        if text.len() > MOST_BYTES { Err(RecordError::TooLong) } else { Ok(text) }
     }
 
     /// How many bytes it takes in its ConfigMap, where bytes are written as base64.
@@ -71,32 +104,15 @@ impl Kept {
     }
 }
 
-/// The record that a ConfigMap holds under a key, however it is kept; nothing where it holds none.
-///
-/// # Errors
-/// When it is compressed and can't be read, or is too long.
-pub fn find(config: &ConfigMap, key: &str) -> Result<Option<String>, RecordError> {
-    if let Some(text) = config.data.as_ref().and_then(|data| data.get(key)) {
-        return Ok(Some(text.clone()));
-    }
-    let compressed = config.binary_data.as_ref().and_then(|data| data.get(&format!("{key}{COMPRESSED}")));
-    compressed.map(|ByteString(bytes)| decompressed(bytes)).transpose()
-}
-
-/// Who wrote it may be anybody, and little may become very much.
-fn decompressed(bytes: &[u8]) -> Result<String, RecordError> {
-    let mut text = String::new();
-    GzDecoder::new(bytes).take(MOST_BYTES as u64 + 1).read_to_string(&mut text)?;
-    if text.len() > MOST_BYTES { Err(RecordError::TooLong) } else { Ok(text) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const KEY: &str = "evidence.json";
+
     fn config(text: &str) -> ConfigMap {
         let mut config = ConfigMap::default();
-        Kept::new(text).put(&mut config, "evidence.json");
+        Kept::new(text).put(&mut config, KEY);
         config
     }
 
@@ -104,33 +120,35 @@ mod tests {
     fn a_long_record_is_compressed_and_comes_back_as_it_was() {
         let check = |text: &str, data: usize, binary: usize| {
             let config = config(text);
-            let keys = (
-                config.data.as_ref().map_or(0, |it| it.len()),
-                config.binary_data.as_ref().map_or(0, |it| it.len()),
-            );
-            assert_eq!(keys, (data, binary), "{} bytes", text.len());
-            assert_eq!(find(&config, "evidence.json").expect("it is whole").as_deref(), Some(text));
-            assert_eq!(config, self::config(text), "the same record is the same bytes");
+            let texts = config.data.as_ref().map_or(0, |it| it.len());
+            let compressed = config.binary_data.as_ref().map_or(0, |it| it.len());
+            assert_eq!((texts, compressed), (data, binary), "{} bytes", text.len());
+            let found: Vec<String> =
+                Kept::all(&config, KEY).map(|it| it.text().expect("it is whole")).collect();
+            assert_eq!(found, [text]);
         };
         check("{}", 1, 0);
         check(&"x".repeat(MOST_BYTES_AS_TEXT), 1, 0);
         check(&"x".repeat(MOST_BYTES_AS_TEXT + 1), 0, 1);
         check(&"né ".repeat(MOST_BYTES / 4), 0, 1);
-        assert_eq!(find(&config("{}"), "another").expect("there is none"), None);
+        assert_eq!(Kept::all(&config("{}"), "another").count(), 0);
     }
 
     #[test]
     fn what_is_no_record_is_an_error() {
-        let mut config = config(&"x".repeat(MOST_BYTES + 1));
-        assert!(matches!(find(&config, "evidence.json"), Err(RecordError::TooLong)));
-        let bytes = &mut config.binary_data.as_mut().expect("data").values_mut().next().expect("a record").0;
-        bytes.truncate(bytes.len() / 2);
+        let long = "x".repeat(MOST_BYTES_AS_TEXT + 1);
+        let Kept::Compressed(ByteString(bytes)) = Kept::new(&long) else { panic!("it is long") };
+        let compressed = |bytes: &[u8]| Kept::Compressed(ByteString(bytes.to_owned())).text();
+        assert!(matches!(compressed(&bytes[..bytes.len() / 2]), Err(RecordError::Damaged(_))));
+        assert!(matches!(compressed(b"{}"), Err(RecordError::Damaged(_))));
+        let too_long = "x".repeat(MOST_BYTES + 1);
+        assert!(matches!(Kept::new(&too_long).text(), Err(RecordError::TooLong)));
+        assert!(matches!(Kept::Text(too_long).text(), Err(RecordError::TooLong)));
+        let mut no_text = GzEncoder::new(Vec::new(), Compression::fast());
+        no_text.write_all(&[0xff; 4]).expect("memory takes it");
         assert!(matches!(
-            find(&config, "evidence.json"),
-            Err(RecordError::Damaged(_) | RecordError::TooLong)
+            compressed(&no_text.finish().expect("memory takes it")),
+            Err(RecordError::NotText(_))
         ));
-        let bytes = &mut config.binary_data.as_mut().expect("data").values_mut().next().expect("a record").0;
-        bytes[0] = 0;
-        assert!(matches!(find(&config, "evidence.json"), Err(RecordError::Damaged(_))));
     }
 }

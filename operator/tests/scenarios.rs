@@ -603,9 +603,10 @@ impl World {
         }
         self.seen.winner = plan.winner.clone().or_else(|| self.seen.winner.take());
         for record in &plan.evidence {
-            let text = api::record::find(record, "evidence.json").expect("it is whole").expect("a record");
+            let kept = api::record::Kept::all(record, "evidence.json").next().expect("a record");
+            let text = kept.text().expect("it is whole");
             let evidence: api::Evidence = serde_json::from_str(&text).expect("evidence");
-            self.seen.evidence.insert(evidence.placement, text);
+            self.seen.evidence.insert(evidence.placement, kept);
         }
         self.stamp(&plan.review_statuses);
         for (name, status) in &plan.variant_statuses {

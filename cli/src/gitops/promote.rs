@@ -9,10 +9,9 @@ use std::process::ExitCode;
 use api::{AdCampaign, Promotion, VerdictReason};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
-use serde_json::json;
 
 use super::edit::{EditError, Form, edit};
-use super::record::{HandedOn, Record, RecordError, records};
+use super::record::{HandedOn, Record, RecordError, of_config};
 use super::recount::recount;
 use crate::campaign::{self, Target};
 use crate::results::is_decided;
@@ -136,9 +135,7 @@ pub(crate) async fn promote(args: PromoteArgs) -> Result<ExitCode, super::Error>
     let name = api::name::winner_config(&source.name);
     let config = configs.get_opt(&name).await.map_err(|error| Error::Campaign(Box::new(error).into()))?;
     let config = config.ok_or_else(|| Error::NoWinner(name.clone()))?;
-    let whole = json!({ "kind": "ConfigMap", "data": config.data });
-    let records = records(whole.to_string().as_bytes());
-    let records = records.map_err(|source| Error::Record { config: name, source })?;
+    let records = of_config(&config).map_err(|source| Error::Record { config: name, source })?;
     let draft = draft(&campaign, &records, &args.into)?;
     let message = message(&campaign, &draft.promoted);
     match &args.message {

@@ -1,7 +1,10 @@
 //! A file → the evidence in it, and what stands beside it.
 
-use api::record::COMPRESSED;
+use api::record::{COMPRESSED, Kept};
 use api::{Evidence, Slots, VerdictStatus};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Deserialize;
 use serde_json::Value;
@@ -87,43 +90,69 @@ pub fn records(bytes: &[u8]) -> Result<Vec<Result<Record, RecordError>>, RecordE
     let value: Value = serde_saphyr::from_str(text).map_err(|error| RecordError::Form(error.to_string()))?;
     match value["kind"].as_str() {
         Some("Evidence") => Ok(vec![record("the file", text, None)]),
-        Some("ConfigMap") => {
-            let other = |error: serde_json::Error| RecordError::Key {
-                key: "the ConfigMap".to_owned(),
-                problem: error.to_string(),
-            };
-            of_config(&serde_json::from_value(value).map_err(other)?)
-        }
+        Some("ConfigMap") => of_config(&config(&value)),
         _ => Err(RecordError::Other),
     }
 }
 
-fn of_config(config: &ConfigMap) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
-    let (texts, bytes) = (config.data.as_ref(), config.binary_data.as_ref());
-    if texts.is_none() && bytes.is_none() {
-        return Err(RecordError::Other);
+/// What else may be under its keys is no record.
+fn config(value: &Value) -> ConfigMap {
+    let texts = |field: &str| {
+        let entries = value[field].as_object().into_iter().flatten();
+        entries.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned())))
+    };
+    ConfigMap {
+        data: Some(texts("data").collect()),
+        binary_data: Some(texts("binaryData").map(|(key, text)| (key, bytes(&text))).collect()),
+        ..ConfigMap::default()
     }
-    let keys: Vec<&str> = texts.into_iter().flat_map(|it| it.keys().map(String::as_str)).collect();
-    // The record of one verdict alone, which is not handed on yet.
-    if let ([SUFFIX] | [], Some(text)) = (&keys[..], text_of(config, SUFFIX)?) {
-        return Ok(vec![record(SUFFIX, &text, None)]);
-    }
+}
+
+/// What a base64 that may be broken into lines says; what is none is no compressed record either.
+fn bytes(base64: &str) -> ByteString {
+    let whole: String = base64.split_whitespace().collect();
+    ByteString(STANDARD.decode(&whole).unwrap_or_else(|_| whole.into_bytes()))
+}
+
+/// The records of a winner's ConfigMap, of a ConfigMap of evidence, in the order of placements.
+///
+/// # Errors
+/// When it holds no evidence at all.
+pub(super) fn of_config(config: &ConfigMap) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
+    let keys: Vec<&str> = config.data.iter().flatten().map(|(key, _)| key.as_str()).collect();
     let placements = keys.iter().filter_map(|key| key.strip_suffix(".json"));
-    let placements = placements.filter(|name| !name.contains('.'));
-    Ok(placements.map(|placement| of_placement(config, placement)).collect())
+    let placements: Vec<&str> = placements.filter(|name| !name.contains('.')).collect();
+    // The record of one verdict alone is not handed on yet; a placement may have its name all the same.
+    if placements.is_empty() || keys == [SUFFIX] {
+        let text = text_of(config, SUFFIX, None).ok_or(RecordError::Other)?;
+        return Ok(vec![text.and_then(|text| record(SUFFIX, &text, None))]);
+    }
+    Ok(placements.iter().map(|placement| of_placement(config, placement)).collect())
 }
 
 fn of_placement(config: &ConfigMap, placement: &str) -> Result<Record, RecordError> {
     let (of_winner, of_evidence) = (format!("{placement}.json"), format!("{placement}.{SUFFIX}"));
     let handed_on = config.data.as_ref().and_then(|data| data.get(&of_winner));
-    let handed_on = parsed(&of_winner, handed_on.map(String::as_str).unwrap_or_default())?;
-    let text = text_of(config, &of_evidence)?.ok_or_else(|| RecordError::Missing(placement.to_owned()))?;
+    let handed_on: HandedOn = parsed(&of_winner, handed_on.map(String::as_str).unwrap_or_default())?;
+    let text = text_of(config, &of_evidence, handed_on.verdict.evidence.as_deref());
+    let text = text.ok_or_else(|| RecordError::Missing(placement.to_owned()))??;
     record(&of_evidence, &text, Some(handed_on))
 }
 
-fn text_of(config: &ConfigMap, key: &str) -> Result<Option<String>, RecordError> {
-    api::record::find(config, key)
-        .map_err(|error| RecordError::Key { key: format!("{key}{COMPRESSED}"), problem: error.to_string() })
+/// What stands under a key, in the form that has the digest where one is known: somebody else may have written the other.
+fn text_of(config: &ConfigMap, key: &str, digest: Option<&str>) -> Option<Result<String, RecordError>> {
+    let found: Vec<Kept> = Kept::all(config, key).collect();
+    let is_meant =
+        |kept: &&Kept| kept.text().is_ok_and(|text| digest == Some(api::name::text_digest(&text).as_str()));
+    let kept = found.iter().find(is_meant).or(found.first())?;
+    Some(kept.text().map_err(|error| unreadable(key, kept, &error)))
+}
+
+fn unreadable(key: &str, kept: &Kept, error: &api::record::RecordError) -> RecordError {
+    let suffix = if matches!(kept, Kept::Compressed(_)) { COMPRESSED } else { "" };
+    let problem =
+        format!("{error}; the ConfigMap adc-NAME-evidence-DIGITS, which the verdict names, has it too");
+    RecordError::Key { key: format!("{key}{suffix}"), problem }
 }
 
 fn record(key: &str, text: &str, handed_on: Option<HandedOn>) -> Result<Record, RecordError> {

@@ -142,6 +142,14 @@ impl GuardedCells<'_> {
     }
 }
 
+/// The most bytes of a record, as it is kept, that has guardrails' sums too.
+pub(crate) const MOST_BYTES_GUARDED: usize = 98_000;
+
+/// Whether a record takes no more than so many bytes where it is kept, and can be read.
+pub(crate) fn fits(text: &str, most: usize) -> bool {
+    text.len() <= api::record::MOST_BYTES && Kept::new(text).bytes() <= most
+}
+
 /// What was counted may take so much of a record; the rest is for copy and how it was made. No round is opened beyond it, so that the
 /// verdict finds room for its record.
 pub(crate) const MOST_BYTES_OF_CELLS: usize = 800_000;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::record::{Kept, MOST_BYTES};
+use api::record::{Kept, MOST_BYTES_KEPT};
 use api::{Slots, VerdictStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -21,7 +21,7 @@ pub struct Ended<'a> {
     /// Why that is not the copy of the verdict.
     pub gone: Option<Gone>,
     /// The record of what the verdict rests on, where it is still there.
-    pub evidence: Option<&'a str>,
+    pub evidence: Option<&'a Kept>,
 }
 
 /// Why what a verdict names is handed on no more.
@@ -37,8 +37,8 @@ pub enum Gone {
 /// `<placement>.<slot>` each text alone, and `<placement>.evidence.json` what the verdict rests on, or the same compressed.
 pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
     let metadata = metadata(campaign, api::name::winner_config(&campaign.name));
-    let (mut config, mut data, mut size) =
-        (ConfigMap { metadata, ..ConfigMap::default() }, BTreeMap::new(), 0);
+    let mut config = ConfigMap { metadata, ..ConfigMap::default() };
+    let mut size = 0;
     for Ended { placement, verdict, served: (variant, slots), gone, evidence } in ended {
         let mut json = serde_json::json!({ "variant": variant, "slots": slots, "verdict": verdict });
         if campaign.mode == Mode::DryRun {
@@ -50,16 +50,16 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
         }
         json.sort_all_objects();
         let json = serde_json::to_string_pretty(&json).expect("a verdict is plain data");
+        let data = config.data.get_or_insert_default();
         data.insert(format!("{placement}.json"), json);
-        // Together they have to find room in one object; each has its own besides.
-        let fits = |record: &Kept| size + record.bytes() <= MOST_BYTES;
-        if let Some(record) = evidence.map(Kept::new).filter(fits) {
-            size += record.bytes();
-            record.put(&mut config, &format!("{placement}.{}", super::evidence::KEY));
-        }
         data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));
+        // Together they have to find room in one object; each has its own besides.
+        let fits = |record: &&Kept| size + record.bytes() <= MOST_BYTES_KEPT;
+        if let Some(record) = evidence.filter(fits) {
+            size += record.bytes();
+            record.clone().put(&mut config, &format!("{placement}.{}", super::evidence::KEY));
+        }
     }
-    config.data.get_or_insert_default().append(&mut data);
     config
 }
 

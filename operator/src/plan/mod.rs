@@ -406,7 +406,7 @@ fn winner_of(
             // What is not approved any more, or promises what is over, is handed on no more either.
             let gone = expired.or(named.withdrawn.then_some(Gone::Withdrawn));
             let served = if gone.is_some() { row.variants.first()? } else { named };
-            let evidence = seen.evidence.get(&status.name).map(String::as_str);
+            let evidence = seen.evidence.get(&status.name);
             Some(Ended {
                 placement: &status.name,
                 verdict,

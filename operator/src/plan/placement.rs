@@ -317,7 +317,7 @@ impl Situation<'_> {
         let elapsed = rounds::begun(row).map_or(SignedDuration::ZERO, |begun| self.now.duration_since(begun));
         let written =
             |variant: &TableVariant| (words::origin(self.placement, variant), self.provenance(&variant.name));
-        let record = |guarded| {
+        let record = |guarded: &[_]| {
             let grounds = Grounds {
                 campaign: self.campaign,
                 placement: self.placement,
@@ -329,12 +329,12 @@ impl Situation<'_> {
                 longest: self.longest(row),
                 written: &written,
             };
-            Some(evidence::evidence(&grounds, verdict).to_text())
-                .filter(|text| text.len() <= api::record::MOST_BYTES)
+            evidence::evidence(&grounds, verdict).to_text()
         };
         let watched = known.watched.iter().flatten();
         let guarded: Vec<_> = watched.filter_map(|watched| watched.counted(row, totals)).collect();
-        record(&guarded).or_else(|| record(&[]))
+        let whole = Some(record(&guarded)).filter(|text| evidence::fits(text, evidence::MOST_BYTES_GUARDED));
+        whole.or_else(|| Some(record(&[])).filter(|text| evidence::fits(text, api::record::MOST_BYTES_KEPT)))
     }
 
     fn provenance(&self, name: &str) -> Option<Provenance> {

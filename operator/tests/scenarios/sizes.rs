@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::record::Kept;
 use api::wire::totals::CellTotals;
 use api::{
     AdCampaign, AdReview, AdReviewSpec, AdVariant, CampaignIdentity, Decision, Origin, ReviewedVariant, Slots,
@@ -37,12 +38,16 @@ struct Heavy {
 
 /// The largest of each kind of object that was written.
 #[derive(Debug, Default)]
-struct Largest(BTreeMap<&'static str, usize>);
+struct Largest {
+    of_kind: BTreeMap<&'static str, usize>,
+    /// Of a record, as whoever reads it unpacks it.
+    unpacked: usize,
+}
 
 impl Largest {
     fn see(&mut self, kind: &'static str, object: &impl Serialize) {
         let size = serde_json::to_vec(object).expect("objects are plain data").len();
-        let largest = self.0.entry(kind).or_default();
+        let largest = self.of_kind.entry(kind).or_default();
         *largest = size.max(*largest);
     }
 }
@@ -63,7 +68,7 @@ fn objects_stay_small_however_long_a_campaign_runs() {
     for heavy in [mails, one, Heavy { metrics: "Value", ..mails }, Heavy { metrics: "Value", ..one }] {
         let (largest, rounds) = year(heavy);
         println!("{heavy:?}, {rounds:?} rounds: {largest:?}");
-        for (kind, size) in largest.0 {
+        for (kind, size) in largest.of_kind {
             let most = if kind == "winner" { MOST_BYTES_OF_A_WINNER } else { MOST_BYTES };
             assert!(size < most, "{heavy:?}: a {kind} of {size} bytes");
         }
@@ -171,7 +176,7 @@ fn year(heavy: Heavy) -> (Largest, Vec<usize>) {
     for _ in 0..3 {
         pass(&mut world, &mut largest);
     }
-    assert!(largest.0.contains_key("winner") && largest.0.contains_key("record"), "{largest:?}");
+    assert!(largest.of_kind.contains_key("winner") && largest.of_kind.contains_key("record"), "{largest:?}");
     let table = world.seen.table.expect("a table");
     for row in &table.spec.placements {
         let shown = |arm: usize| row.rounds.iter().any(|round| round.gives(arm));
@@ -193,7 +198,11 @@ fn pass(world: &mut World, largest: &mut Largest) {
         pass.campaign.as_ref().zip(pass.plan.as_ref()).expect("a plan");
     plan.table.iter().for_each(|it| largest.see("table", it));
     plan.variants.iter().for_each(|it| largest.see("variant", it));
-    plan.evidence.iter().for_each(|it| largest.see("record", it));
+    for record in &plan.evidence {
+        largest.see("record", record);
+        let kept = Kept::all(record, "evidence.json").next().expect("a record");
+        largest.unpacked = largest.unpacked.max(kept.text().expect("it is whole").len());
+    }
     let everybody =
         (0..campaign.generation.as_ref().map_or(0, |it| it.pods)).map(|index| (index, 1_000_000_000));
     largest.see("brief", &brief(campaign, &world.object, &everybody.collect()));
@@ -236,7 +245,9 @@ fn count(world: &mut World, heavy: Heavy, day: i32) {
         let counted: Vec<_> = (0..row.variants.len()).map(of_arm).collect();
         let harm = |(exposures, ..): &(u64, f64, f64)| (*exposures, exposures / 5);
         let watched = row.guardrails.iter().map(|it| (it.name.clone(), counted.iter().map(harm).collect()));
-        world.count(Some(&row.name), &counted, &[], &watched.take(heavy.guardrails).collect());
+        // One in fifty is chosen copy for and does not see it.
+        let unseen: Vec<u64> = counted.iter().map(|(exposures, ..)| exposures / 50).collect();
+        world.count(Some(&row.name), &counted, &unseen, &watched.take(heavy.guardrails).collect());
     }
     for placement in &mut world.totals.placements {
         in_all_segments(&mut placement.cells, heavy, "");
@@ -263,14 +274,19 @@ fn of_segment(cell: &CellTotals, segment: &str, heavy: Heavy, metric: &str) -> C
     let around = |mean: f64, what: &str| (mean + chance(&format!("{place} {what}")) * mean.sqrt()).floor();
     let exposures = around(cell.exposures as f64, "");
     let rewarded = around(cell.rewards, metric).min(exposures);
-    // No sum of money is a round one in binary digits.
-    let (worth, squares) = if heavy.metrics == "Value" { (37.1, 1_900.3) } else { (1.0, 1.0) };
+    // Sums of cents, and of their squares.
+    let (rewards, squared_rewards) = match heavy.metrics {
+        "Value" => ((rewarded * 3_713.0).floor() / 100.0, (rewarded * 19_003_173.0).floor() / 10_000.0),
+        _ => (rewarded, rewarded),
+    };
+    let unseen = |decisions| around((decisions - cell.exposures) as f64, "unseen");
+    let decisions = cell.decisions.map(|decisions| (exposures + unseen(decisions)) as u64);
     CellTotals {
         segment: segment.to_owned(),
-        decisions: cell.decisions.map(|_| exposures as u64),
+        decisions,
         exposures: exposures as u64,
-        rewards: rewarded * worth,
-        squared_rewards: rewarded * squares,
+        rewards,
+        squared_rewards,
         ..cell.clone()
     }
 }

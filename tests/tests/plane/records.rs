@@ -1,10 +1,11 @@
 //! The record of a verdict that is long, from its compression to a verdict that is reached again.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use api::AdCampaign;
-use api::record::{MOST_BYTES_AS_TEXT, find};
+use api::record::{Kept, MOST_BYTES_AS_TEXT};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -20,6 +21,10 @@ use crate::server::Server;
 
 const KEY: &str = "hero.evidence.json";
 
+fn find(config: &ConfigMap, key: &str) -> anyhow::Result<Option<String>> {
+    Ok(Kept::all(config, key).next().map(|kept| kept.text()).transpose()?)
+}
+
 /// Nine long answers of customer service.
 fn campaign() -> serde_json::Result<AdCampaign> {
     let answer = |number: usize| json!({"answer": format!("{number} days are left. ").repeat(116).trim()});
@@ -31,6 +36,7 @@ fn campaign() -> serde_json::Result<AdCampaign> {
             "placements": [{
                 "name": "hero", "format": "ServiceMacro", "delivery": {"gateway": {}},
                 "control": answer(1), "challengers": (2..=9).map(answer).collect::<Vec<_>>(),
+                "promotion": {"file": "answers.json", "at": "refund"},
                 "metric": {"name": "solved", "kind": "Binary", "window": "1m"},
             }],
         },
@@ -66,13 +72,30 @@ async fn a_long_record_is_compressed_and_its_verdict_reached_again() -> anyhow::
     let record = find(first, "evidence.json")?.context("a record")?;
     ensure!(record.len() > MOST_BYTES_AS_TEXT && first.data.is_none(), "it is not long: {record}");
     ensure!(find(winner, KEY)?.as_ref() == Some(&record), "another one is handed on");
-    is_reached_again(&serde_json::to_value(winner)?).await?;
+    let mut file = serde_json::to_value(winner)?;
+    is_reached_again(&file).await?;
+    file["data"][KEY] = json!("what somebody else wrote beside it");
+    is_reached_again(&file).await?;
+    is_promoted(&server.kubeconfig()).await?;
 
     let taken_out = json!({"binaryData": {format!("{KEY}.gz"): null}});
     configs.patch("adc-answers-winner", &PatchParams::default(), &Patch::Merge(taken_out)).await?;
     ensure!(find(&configs.get("adc-answers-winner").await?, KEY)?.is_none(), "somebody took it out");
     passes(1).await?;
     ensure!(find(&configs.get("adc-answers-winner").await?, KEY)? == Some(record), "it is not put back");
+    Ok(())
+}
+
+/// The control is what nobody beat.
+async fn is_promoted(kubeconfig: &Path) -> anyhow::Result<()> {
+    let tree = tempfile::tempdir()?;
+    let file = tree.path().join("answers.json");
+    std::fs::write(&file, "{\"refund\": {\"answer\": \"\"}}\n")?;
+    let mut promote = Command::new(programs::ours("broadside")?);
+    promote.args(["promote", "--if-decided", "-n", "default", "answers", "--into"]).arg(tree.path());
+    let said = promote.env("KUBECONFIG", kubeconfig).output().await?;
+    ensure!(said.status.success(), "{}", String::from_utf8(said.stderr)?);
+    ensure!(std::fs::read_to_string(&file)?.contains("1 days are left."), "it is not promoted");
     Ok(())
 }
 
