@@ -22,7 +22,7 @@ pub const COMPRESSED: &str = ".gz";
 
 /// A record as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum StoredRecord {
     /// As it is, under `data`.
     Text(String),
     /// By gzip, under `binaryData` and a key that ends with [`COMPRESSED`].
@@ -43,7 +43,7 @@ pub enum RecordError {
     TooLong,
 }
 
-impl Kept {
+impl StoredRecord {
     /// The way in which a record is kept.
     ///
     /// # Panics
@@ -112,7 +112,7 @@ mod tests {
 
     fn config(text: &str) -> ConfigMap {
         let mut config = ConfigMap::default();
-        Kept::new(text).put(&mut config, KEY);
+        StoredRecord::new(text).put(&mut config, KEY);
         config
     }
 
@@ -124,26 +124,28 @@ mod tests {
             let compressed = config.binary_data.as_ref().map_or(0, |it| it.len());
             assert_eq!((texts, compressed), (data, binary), "{} bytes", text.len());
             let found: Vec<String> =
-                Kept::all(&config, KEY).map(|it| it.text().expect("it is whole")).collect();
+                StoredRecord::all(&config, KEY).map(|it| it.text().expect("it is whole")).collect();
             assert_eq!(found, [text]);
         };
         check("{}", 1, 0);
         check(&"x".repeat(MOST_BYTES_AS_TEXT), 1, 0);
         check(&"x".repeat(MOST_BYTES_AS_TEXT + 1), 0, 1);
         check(&"né ".repeat(MOST_BYTES / 4), 0, 1);
-        assert_eq!(Kept::all(&config("{}"), "another").count(), 0);
+        assert_eq!(StoredRecord::all(&config("{}"), "another").count(), 0);
     }
 
     #[test]
     fn what_is_no_record_is_an_error() {
         let long = "x".repeat(MOST_BYTES_AS_TEXT + 1);
-        let Kept::Compressed(ByteString(bytes)) = Kept::new(&long) else { panic!("it is long") };
-        let compressed = |bytes: &[u8]| Kept::Compressed(ByteString(bytes.to_owned())).text();
+        let StoredRecord::Compressed(ByteString(bytes)) = StoredRecord::new(&long) else {
+            panic!("it is long")
+        };
+        let compressed = |bytes: &[u8]| StoredRecord::Compressed(ByteString(bytes.to_owned())).text();
         assert!(matches!(compressed(&bytes[..bytes.len() / 2]), Err(RecordError::Damaged(_))));
         assert!(matches!(compressed(b"{}"), Err(RecordError::Damaged(_))));
         let too_long = "x".repeat(MOST_BYTES + 1);
-        assert!(matches!(Kept::new(&too_long).text(), Err(RecordError::TooLong)));
-        assert!(matches!(Kept::Text(too_long).text(), Err(RecordError::TooLong)));
+        assert!(matches!(StoredRecord::new(&too_long).text(), Err(RecordError::TooLong)));
+        assert!(matches!(StoredRecord::Text(too_long).text(), Err(RecordError::TooLong)));
         let mut no_text = GzEncoder::new(Vec::new(), Compression::fast());
         no_text.write_all(&[0xff; 4]).expect("memory takes it");
         assert!(matches!(

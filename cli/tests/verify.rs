@@ -1,6 +1,6 @@
 //! Verdicts of the operator's own plan are reached again from their evidence, and what was changed in one is found.
 
-use api::record::Kept;
+use api::record::StoredRecord;
 use api::wire::totals::{
     CellTotals, CovariateTotals, GuardrailTotals, LateTotals, PlacementTotals, TotalsResponse,
 };
@@ -153,7 +153,7 @@ impl World {
     /// The winner's ConfigMap, once the verdict is stored.
     fn handed_on(&mut self, reached: &Plan) -> ConfigMap {
         let record = reached.evidence.first().expect("a verdict");
-        let record = Kept::all(record, "evidence.json").next().expect("a record");
+        let record = StoredRecord::all(record, "evidence.json").next().expect("a record");
         self.seen.evidence.insert("hero".to_owned(), record);
         self.pass().winner.expect("it is settled")
     }
@@ -599,12 +599,12 @@ fn a_compressed_record_is_read_like_any_other() {
     let mut config = world.handed_on(&reached);
     let record = config.data.as_mut().expect("data").remove("hero.evidence.json").expect("a record");
     let spaced = record.replacen(',', &format!(",{}", " ".repeat(api::record::MOST_BYTES_AS_TEXT)), 1);
-    Kept::new(&spaced).put(&mut config, "hero.evidence.json");
+    StoredRecord::new(&spaced).put(&mut config, "hero.evidence.json");
     let found = read(&yaml_of(&config));
     assert_eq!(recount(&found[0]).differences, [], "spaces are no part of a record");
 
     let mut alone = ConfigMap { data: None, binary_data: None, ..config.clone() };
-    Kept::new(&spaced).put(&mut alone, "evidence.json");
+    StoredRecord::new(&spaced).put(&mut alone, "evidence.json");
     let found = read(&yaml_of(&alone));
     assert_eq!(recount(&found[0]).differences, []);
 

@@ -14,7 +14,7 @@ use crate::campaign::Campaign;
 use crate::error::{Error, Step};
 use crate::objects;
 use crate::objects::job::{NO_MORE_SECONDS, RESUMED, SUSPENDED, SUSPENDED_BY_US};
-use crate::plan::{Change, Generate, JobChange, Plan, Recall, Reviewed};
+use crate::plan::{Attempt, Change, Generate, JobChange, NewJob, Plan, Recall, Reviewed};
 
 /// Owns what we say of children.
 const CHILDREN: &str = "broadside";
@@ -36,7 +36,6 @@ pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<
     // Only these are objects; the rest of a plan is said, not done.
     let Plan {
         variants,
-        rehearsal,
         generate,
         job_change,
         table,
@@ -72,9 +71,6 @@ pub async fn apply(client: &Client, campaign: &Campaign, plan: &Plan) -> Result<
         put(client, namespace, variant).await.step("creating a variant")?;
     }
     let mut applied = Applied::default();
-    if let Some(job) = rehearsal {
-        applied.job_refused = create(client, namespace, job, Attempt::Rehearsal).await?;
-    }
     if let Some(wanted) = generate {
         applied.job_refused = self::generate(client, campaign, wanted).await?;
     }
@@ -141,33 +137,29 @@ async fn generate(
     }
     put_if_changed(client, namespace, brief).await.step("writing the brief")?;
     match job {
-        Some(job) => create(client, namespace, job, Attempt::InEarnest).await,
+        Some(job) => create(client, namespace, job).await,
         None => Ok(None),
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attempt {
-    /// All is checked, and nothing made.
-    Rehearsal,
-    InEarnest,
-}
-
 /// Why the API server takes no such Job. Its template can't change, and its name is its inputs: what is there is right.
-async fn create(
-    client: &Client,
-    namespace: &str,
-    job: &Job,
-    attempt: Attempt,
-) -> Result<Option<String>, Error> {
+async fn create(client: &Client, namespace: &str, wanted: &NewJob) -> Result<Option<String>, Error> {
+    let NewJob { attempt, job } = wanted;
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let by_us =
-        PostParams { dry_run: attempt == Attempt::Rehearsal, field_manager: Some(CHILDREN.to_owned()) };
-    match unless_in_conflict(|| jobs.create(&by_us, job)).await {
+    let dry_run = *attempt == Attempt::Rehearsal;
+    let by_us = PostParams { dry_run, field_manager: Some(CHILDREN.to_owned()) };
+    match unless_in_conflict(|| jobs.create(&by_us, &**job)).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
         Err(kube::Error::Api(status)) if is_refusal(&status) => Ok(Some(status.message)),
+        // Then it is seen in earnest.
+        Err(kube::Error::Api(status)) if dry_run && is_for_earnest_alone(&status) => Ok(None),
         other => other.map(|_| None).step("creating the Job"),
     }
+}
+
+/// Whether a webhook has effects of its own, so that the API server asks it nothing in a dry run.
+fn is_for_earnest_alone(status: &Status) -> bool {
+    status.message.contains("does not support dry run")
 }
 
 /// Whether a quota, a policy or a webhook refuses an object. A webhook chooses its code, and has 400 where it names none; one that
@@ -305,6 +297,7 @@ mod tests {
             (418, "", "admission webhook \"a.example.com\" denied the request: no", true),
             (500, "InternalError", "failed calling webhook \"a.example.com\": connection refused", false),
             (400, "BadRequest", "the object provided is unrecognized", false),
+            (400, "BadRequest", "admission webhook \"a.example.com\" does not support dry run", false),
             (429, "TooManyRequests", "the server is busy", false),
         ] {
             let status = Status { code, ..Status::failure(message, reason) };

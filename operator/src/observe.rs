@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::record::Kept;
+use api::record::StoredRecord;
 use api::wire::totals::TotalsResponse;
 use api::{AdCampaign, AdModel, AdReview, AdTable, AdVariant, Approval, GenerationOutcome};
 use jiff::{SignedDuration, Timestamp};
@@ -45,7 +45,7 @@ pub struct Seen {
     /// What is handed on, once every placement has ended.
     pub winner: Option<ConfigMap>,
     /// The records of stored verdicts, by placement, where they are what they were.
-    pub evidence: BTreeMap<String, Kept>,
+    pub evidence: BTreeMap<String, StoredRecord>,
     /// The ledger's sums.
     pub totals: Totals,
 }
@@ -228,7 +228,7 @@ async fn evidence(
     object: &AdCampaign,
     campaign: &Campaign,
     winner: Option<&ConfigMap>,
-) -> Result<BTreeMap<String, Kept>, Error> {
+) -> Result<BTreeMap<String, StoredRecord>, Error> {
     let placements = object.status.iter().flat_map(|status| &status.placements);
     let verdicts = placements.filter_map(|it| Some((&it.name, it.verdict.as_ref()?.evidence.as_ref()?)));
     let mut records = BTreeMap::new();
@@ -247,7 +247,8 @@ async fn evidence(
 }
 
 /// The record under a key, where it is what it was.
-fn record(config: Option<&ConfigMap>, key: &str, digest: &str) -> Option<Kept> {
-    let is_whole = |record: &Kept| record.text().is_ok_and(|text| api::name::text_digest(&text) == digest);
-    Kept::all(config?, key).find(is_whole)
+fn record(config: Option<&ConfigMap>, key: &str, digest: &str) -> Option<StoredRecord> {
+    let is_whole =
+        |record: &StoredRecord| record.text().is_ok_and(|text| api::name::text_digest(&text) == digest);
+    StoredRecord::all(config?, key).find(is_whole)
 }

@@ -1,10 +1,7 @@
 //! `Pass` → status: all that is known at the end of a pass, however far it came.
 
 use api::condition::{Reason, Type};
-use api::{
-    AdCampaign, AdCampaignStatus, GenerationOutcome, GenerationStatus, Phase, PlacementStatus, Summary,
-    VerdictReason,
-};
+use api::{AdCampaign, AdCampaignStatus, GenerationOutcome, Phase, PlacementStatus, Summary, VerdictReason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -61,19 +58,11 @@ pub fn report(object: &AdCampaign, pass: &Pass, error: Option<&Error>, now: Time
         phase: Some(phase),
         summary: Some(summary(&placements, mode, phase, &conditions)),
         conditions,
-        // Without its Job nothing has begun, and the spec may still be changed.
-        generation: match job_refused(pass) {
-            Some(_) => before.generation.filter(has_taken_something),
-            None => asked,
-        },
+        // Before the API server would take its Job nothing has begun, and the spec may still be changed.
+        generation: if job_refused(pass).is_some() { before.generation } else { asked },
         table_number,
         placements,
     }
-}
-
-/// Whether there was a Job, though somebody deleted it.
-fn has_taken_something(generation: &GenerationStatus) -> bool {
-    generation.spending.is_some() || generation.delivered > 0
 }
 
 fn job_refused(pass: &Pass) -> Option<&str> {

@@ -91,20 +91,22 @@ impl World {
         uid: &str,
         known: Option<i64>,
     ) -> Result<Option<AdTable>, Error> {
-        let is_behind = self.behind().remove(uid);
-        if let Some(kept) = self.kept(namespace).filter(|_| !is_behind) {
-            let table = kept.tables.get(&kept::at(namespace, uid)).map(Arc::unwrap_or_clone);
-            let number = table.as_ref().map(|table| table.spec.number);
-            // Our own write is on its way to us; or somebody deleted it.
-            if number >= known {
-                return Ok(table);
-            }
+        let kept = self.kept(namespace).and_then(|kept| kept.tables.get(&kept::at(namespace, uid)));
+        let number = kept.as_ref().map(|table| table.spec.number);
+        // Else our own write is on its way to us; or somebody deleted it.
+        let is_new = self.kept(namespace).is_some() && number >= known;
+        if is_new && !self.behind().contains(uid) {
+            return Ok(kept.map(Arc::unwrap_or_clone));
         }
         let tables: Api<AdTable> = Api::namespaced(self.client.clone(), namespace);
-        tables.get_opt(uid).await.step("reading the table")
+        let table = tables.get_opt(uid).await.step("reading the table")?;
+        if table.as_ref().map(ResourceExt::resource_version) == kept.map(|kept| kept.resource_version()) {
+            self.behind().remove(uid);
+        }
+        Ok(table)
     }
 
-    /// What watches keep of a table is not what the API server has: the next look asks that.
+    /// What watches keep of a table is not what the API server has: looks ask that until it is.
     pub(crate) fn is_behind(&self, uid: &str) {
         self.behind().insert(uid.to_owned());
     }

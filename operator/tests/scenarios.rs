@@ -29,7 +29,7 @@ use operator::apply::Applied;
 use operator::error::Error;
 use operator::objects::job::{ModelImages, WorkerImage};
 use operator::observe::{Seen, Totals};
-use operator::plan::{Again, Change, JobChange, Note, Plan, Settings, Tone, plan, recall};
+use operator::plan::{Again, Attempt, Change, JobChange, NewJob, Note, Plan, Settings, Tone, plan, recall};
 use operator::status::{Pass, notes, report};
 use operator::world::ReviewPolicy;
 use serde::Deserialize;
@@ -181,6 +181,8 @@ struct Happens {
     warned: Option<(String, String)>,
     /// Why the API server refuses the Job.
     job_refused: Option<String>,
+    /// Why it refuses one that it would have taken.
+    job_refused_after_all: Option<String>,
     /// Somebody else suspends the Job, or lets it go on.
     job_held: Option<bool>,
     /// Passes that follow.
@@ -220,6 +222,7 @@ struct World {
     ledger: Answers,
     api_server: Answers,
     job_refused: Option<String>,
+    job_refused_after_all: Option<String>,
     now: Timestamp,
     /// Whether the pass was one that could but recall.
     recalled: bool,
@@ -263,6 +266,7 @@ impl World {
             ledger: Answers::Up,
             api_server: Answers::Up,
             job_refused: None,
+            job_refused_after_all: None,
             now,
             recalled: false,
             turns: 0,
@@ -347,6 +351,7 @@ impl World {
         self.seen.warnings =
             step.warned.as_ref().map(|(reason, words)| warning(reason, words)).into_iter().collect();
         self.job_refused = step.job_refused;
+        self.job_refused_after_all = step.job_refused_after_all;
     }
 
     fn review(&mut self, reviews: Vec<Reviewed>) {
@@ -530,7 +535,8 @@ impl World {
 
     /// Whether the change of the status starts another pass, which makes the Job.
     fn is_about_to_write(&self, pass: &Pass) -> bool {
-        let rehearsed = pass.plan.as_ref().is_some_and(|plan| plan.rehearsal.is_some());
+        let job = pass.plan.as_ref().and_then(wanted);
+        let rehearsed = job.is_some_and(|job| job.attempt == Attempt::Rehearsal);
         rehearsed && self.object.status.as_ref().is_some_and(|status| status.generation.is_some())
     }
 
@@ -559,10 +565,12 @@ impl World {
             figures_interval: Duration::from_secs(60),
         };
         let plan = plan(&self.object, &campaign, &self.seen, &settings, self.now);
+        let after_all = self.job_refused_after_all.clone().filter(|_| started(&plan).is_some());
+        let applied = Applied { job_refused: self.job_refused.clone().or(after_all) };
         let pass = Pass {
             campaign: Some(campaign),
             plan: Some(plan),
-            applied: self.api_server.is_up().then(|| Applied { job_refused: self.job_refused.clone() }),
+            applied: self.api_server.is_up().then_some(applied),
         };
         let refused = || Error::Api {
             step: "publishing the table",
@@ -603,7 +611,7 @@ impl World {
         }
         self.seen.winner = plan.winner.clone().or_else(|| self.seen.winner.take());
         for record in &plan.evidence {
-            let kept = api::record::Kept::all(record, "evidence.json").next().expect("a record");
+            let kept = api::record::StoredRecord::all(record, "evidence.json").next().expect("a record");
             let text = kept.text().expect("it is whole");
             let evidence: api::Evidence = serde_json::from_str(&text).expect("evidence");
             self.seen.evidence.insert(evidence.placement, kept);
@@ -617,8 +625,13 @@ impl World {
     }
 }
 
+fn wanted(plan: &Plan) -> Option<&NewJob> {
+    plan.generate.as_ref()?.job.as_ref()
+}
+
+/// The Job that is made.
 fn started(plan: &Plan) -> Option<&Job> {
-    plan.generate.as_ref()?.job.as_deref()
+    wanted(plan).filter(|job| job.attempt == Attempt::InEarnest).map(|job| &*job.job)
 }
 
 /// Adds up what is of the same cell and variant.
@@ -774,7 +787,7 @@ fn tell_plan(plan: &Plan, told: &mut String) {
     for variant in &plan.variants {
         writeln!(told, "creates variant {} ({:?})", variant.name_any(), variant.spec.origin).expect("text");
     }
-    if let Some(job) = &plan.rehearsal {
+    if let Some(NewJob { attempt: Attempt::Rehearsal, job }) = wanted(plan) {
         writeln!(told, "asks whether Job {} would be taken", job.name_any()).expect("text");
     }
     if let Some(job) = started(plan) {

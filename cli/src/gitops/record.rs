@@ -1,6 +1,6 @@
 //! A file → the evidence in it, and what stands beside it.
 
-use api::record::{COMPRESSED, Kept};
+use api::record::{COMPRESSED, StoredRecord};
 use api::{Evidence, Slots, VerdictStatus};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -141,17 +141,22 @@ fn of_placement(config: &ConfigMap, placement: &str) -> Result<Record, RecordErr
 
 /// What stands under a key, in the form that has the digest where one is known: somebody else may have written the other.
 fn text_of(config: &ConfigMap, key: &str, digest: Option<&str>) -> Option<Result<String, RecordError>> {
-    let found: Vec<Kept> = Kept::all(config, key).collect();
-    let is_meant =
-        |kept: &&Kept| kept.text().is_ok_and(|text| digest == Some(api::name::text_digest(&text).as_str()));
-    let kept = found.iter().find(is_meant).or(found.first())?;
+    let found: Vec<StoredRecord> = StoredRecord::all(config, key).collect();
+    let is_meant = |kept: &&StoredRecord| {
+        kept.text().is_ok_and(|text| digest == Some(api::name::text_digest(&text).as_str()))
+    };
+    // Where none is known it is ours if it is compressed: we write no other beside that.
+    let kept = found.iter().find(is_meant).or(found.last())?;
     Some(kept.text().map_err(|error| unreadable(key, kept, &error)))
 }
 
-fn unreadable(key: &str, kept: &Kept, error: &api::record::RecordError) -> RecordError {
-    let suffix = if matches!(kept, Kept::Compressed(_)) { COMPRESSED } else { "" };
-    let problem =
-        format!("{error}; the ConfigMap adc-NAME-evidence-DIGITS, which the verdict names, has it too");
+fn unreadable(key: &str, kept: &StoredRecord, error: &api::record::RecordError) -> RecordError {
+    let suffix = if matches!(kept, StoredRecord::Compressed(_)) { COMPRESSED } else { "" };
+    let other = match key {
+        SUFFIX => "adc-NAME-winner, once the campaign is decided,",
+        _ => "adc-NAME-evidence-DIGITS, which begin those of the verdict's `evidence`,",
+    };
+    let problem = format!("{error}; the ConfigMap {other} has it too");
     RecordError::Key { key: format!("{key}{suffix}"), problem }
 }
 

@@ -1,6 +1,6 @@
 //! The ConfigMap with what a verdict rests on.
 
-use api::record::Kept;
+use api::record::StoredRecord;
 use api::{
     EValues, Evidence, EvidenceCampaign, EvidenceKind, EvidenceVariant, GuardrailEValues, MetricKind, Origin,
     Percent, Provenance, TablePlacement, TableVariant, VerdictStatus,
@@ -142,12 +142,13 @@ impl GuardedCells<'_> {
     }
 }
 
-/// The most bytes of a record, as it is kept, that has guardrails' sums too.
+/// The most bytes of a record, as it is kept, that has guardrails' sums too: an object of 100 kB holds it with its metadata. A
+/// verdict does not rest on these sums, so it is they that make room.
 pub(crate) const MOST_BYTES_GUARDED: usize = 98_000;
 
 /// Whether a record takes no more than so many bytes where it is kept, and can be read.
 pub(crate) fn fits(text: &str, most: usize) -> bool {
-    text.len() <= api::record::MOST_BYTES && Kept::new(text).bytes() <= most
+    text.len() <= api::record::MOST_BYTES && StoredRecord::new(text).bytes() <= most
 }
 
 /// What was counted may take so much of a record; the rest is for copy and how it was made. No round is opened beyond it, so that the
@@ -170,7 +171,7 @@ pub fn config(campaign: &Campaign, text: &str) -> ConfigMap {
     let digest = api::name::text_digest(text);
     let metadata = metadata(campaign, api::name::evidence_config(&campaign.name, &digest));
     let mut config = ConfigMap { metadata, ..ConfigMap::default() };
-    Kept::new(text).put(&mut config, KEY);
+    StoredRecord::new(text).put(&mut config, KEY);
     config
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::record::{Kept, MOST_BYTES_KEPT};
+use api::record::{MOST_BYTES_KEPT, StoredRecord};
 use api::{Slots, VerdictStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -21,7 +21,7 @@ pub struct Ended<'a> {
     /// Why that is not the copy of the verdict.
     pub gone: Option<Gone>,
     /// The record of what the verdict rests on, where it is still there.
-    pub evidence: Option<&'a Kept>,
+    pub evidence: Option<&'a StoredRecord>,
 }
 
 /// Why what a verdict names is handed on no more.
@@ -54,7 +54,7 @@ pub fn winner(campaign: &Campaign, ended: &[Ended<'_>]) -> ConfigMap {
         data.insert(format!("{placement}.json"), json);
         data.extend(slots.iter().map(|(slot, text)| (format!("{placement}.{slot}"), text.clone())));
         // Together they have to find room in one object; each has its own besides.
-        let fits = |record: &&Kept| size + record.bytes() <= MOST_BYTES_KEPT;
+        let fits = |record: &&StoredRecord| size + record.bytes() <= MOST_BYTES_KEPT;
         if let Some(record) = evidence.filter(fits) {
             size += record.bytes();
             record.clone().put(&mut config, &format!("{placement}.{}", super::evidence::KEY));

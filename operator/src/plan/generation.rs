@@ -13,7 +13,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::spent::Spent;
 use super::variants::{SortedOut, Stage};
-use super::{Answer, Change, Generate, JobChange, Note, STARTED, Settings, State, is_suspended};
+use super::{
+    Answer, Attempt, Change, Generate, JobChange, NewJob, Note, STARTED, Settings, State, is_suspended,
+};
 use crate::campaign::{Activity, Budget, Campaign, Ending, Fault, Generation, ending};
 use crate::objects;
 use crate::objects::job::{Models, SUSPENDED};
@@ -26,8 +28,6 @@ pub(super) struct Written {
     pub(super) stage: Stage,
     pub(super) status: Option<GenerationStatus>,
     pub(super) answer: Answer,
-    /// A Job that is made once status tells of it, if the API server would take it.
-    pub(super) rehearsal: Option<Box<Job>>,
     /// What is made for a worker.
     pub(super) generate: Option<Generate>,
     /// Stops the Job or lets it go on.
@@ -43,7 +43,6 @@ impl Written {
             stage,
             status: None,
             answer,
-            rehearsal: None,
             generate: None,
             job_change: None,
             stalled: None,
@@ -167,12 +166,12 @@ impl Look<'_> {
     fn start(&self, models: &Models, settings: &Settings) -> Written {
         let mut written =
             self.writing(answer(State::False, Reason::Generating, "the worker is being started"));
+        let attempt = if self.before().is_some() { Attempt::InEarnest } else { Attempt::Rehearsal };
         let job = Box::new(objects::job::job(self.campaign, self.generation, models, &settings.worker));
-        if self.before().is_none() {
-            written.rehearsal = Some(job);
+        written.generate = Some(Generate { brief: self.brief(), job: Some(NewJob { attempt, job }) });
+        if attempt == Attempt::Rehearsal {
             return written;
         }
-        written.generate = Some(Generate { brief: self.brief(), job: Some(job) });
         let message = format!("asking {} for {} variants", self.generation.model, self.generation.asked);
         written.notes.push(Note::news(STARTED, message));
         written
@@ -226,7 +225,7 @@ impl Look<'_> {
 
     fn stalled(&self, stalled: Answer) -> Written {
         let mut written = Written::new(Stage::Writing, Answer { state: State::False, ..stalled.clone() });
-        written.status = self.status_if_begun();
+        written.status = self.status_if_begun().filter(|status| self.has_made_something(status));
         written.stalled = Some(stalled);
         written
     }
@@ -241,6 +240,12 @@ impl Look<'_> {
     /// What was begun stays begun, and what it took stays taken, though somebody deletes the Job.
     fn status_if_begun(&self) -> Option<GenerationStatus> {
         (self.seen.job.is_some() || self.before().is_some()).then(|| self.running_status())
+    }
+
+    /// Whether there is a Job, or was one. One that status told of and that nobody made yet binds the spec no longer where something
+    /// in it has to be mended.
+    fn has_made_something(&self, status: &GenerationStatus) -> bool {
+        self.seen.job.is_some() || status.spending.is_some() || status.delivered > 0
     }
 
     /// How it stands while it has not ended.

@@ -52,8 +52,6 @@ pub use withdrawn::{Recall, recall};
 pub struct Plan {
     /// Variants of people's copy that do not exist yet.
     pub variants: Vec<AdVariant>,
-    /// The Job that the next pass makes, once this one has told of it: whether the API server would take it.
-    pub rehearsal: Option<Box<Job>>,
     /// What a worker needs to write variants, while one is to write.
     pub generate: Option<Generate>,
     /// Stops the Job or lets it go on.
@@ -132,7 +130,25 @@ pub struct Generate {
     /// for it in vain.
     pub brief: ConfigMap,
     /// The Job where there is none; the worker's account and rights come before it.
-    pub job: Option<Box<Job>>,
+    pub job: Option<NewJob>,
+}
+
+/// A Job that there is to be.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Whether it is made by this pass.
+    pub attempt: Attempt,
+    /// The Job.
+    pub job: Box<Job>,
+}
+
+/// Whether something is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The API server checks it and makes nothing.
+    Rehearsal,
+    /// It is made.
+    InEarnest,
 }
 
 /// What is done to a Job that is there.
@@ -299,7 +315,6 @@ impl Material<'_> {
         let ended = ending(object, campaign);
         Plan {
             variants: accepted.missing(campaign, seen),
-            rehearsal: written.rehearsal,
             generate: written.generate,
             job_change: written.job_change,
             variant_statuses: variants::statuses(seen, accepted, approvals, &rows),

@@ -310,7 +310,7 @@ impl Situation<'_> {
         (Some(VerdictStatus { evidence, ..reached }), record)
     }
 
-    /// What the verdict is reached on, to be kept beside it; where that is too much for one object, without the guardrails.
+    /// What the verdict is reached on, to be kept beside it; where that is too large, without the guardrails.
     fn evidence(&self, row: &TablePlacement, known: &Known<'_>, verdict: &VerdictStatus) -> Option<String> {
         let Counted::Known(totals) = &self.totals else { return None };
         let counted = cells::counted(row, totals).ok()?;

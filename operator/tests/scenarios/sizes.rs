@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::record::Kept;
+use api::record::StoredRecord;
 use api::wire::totals::CellTotals;
 use api::{
     AdCampaign, AdReview, AdReviewSpec, AdVariant, CampaignIdentity, Decision, Origin, ReviewedVariant, Slots,
@@ -200,7 +200,7 @@ fn pass(world: &mut World, largest: &mut Largest) {
     plan.variants.iter().for_each(|it| largest.see("variant", it));
     for record in &plan.evidence {
         largest.see("record", record);
-        let kept = Kept::all(record, "evidence.json").next().expect("a record");
+        let kept = StoredRecord::all(record, "evidence.json").next().expect("a record");
         largest.unpacked = largest.unpacked.max(kept.text().expect("it is whole").len());
     }
     let everybody =

@@ -44,7 +44,8 @@ async fn live(stage: &Installation) -> Result {
     let manifest =
         manifest.replace("  generation:", "  rules: {brand: brand}\n  approval: Manual\n  generation:");
     campaign.apply(stage, &manifest).await?;
-    campaign.get(stage, ".status.generation.outcome", MINUTES, |outcome| outcome == "Running").await?;
+    // Status tells of a Job before there is one.
+    stage.kubectl.until("-n granted get jobs -o name", MINUTES, |job| !job.is_empty()).await?;
     for suspend in ["true", "false"] {
         let patch = format!("{{\"spec\":{{\"suspend\":{suspend}}}}}");
         let line = ["-n", "granted", "patch", "adcampaign", "granted", "--type=merge", "--patch", &patch];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use api::AdCampaign;
-use api::record::{Kept, MOST_BYTES_AS_TEXT};
+use api::record::{MOST_BYTES_AS_TEXT, StoredRecord};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -22,7 +22,7 @@ use crate::server::Server;
 const KEY: &str = "hero.evidence.json";
 
 fn find(config: &ConfigMap, key: &str) -> anyhow::Result<Option<String>> {
-    Ok(Kept::all(config, key).next().map(|kept| kept.text()).transpose()?)
+    Ok(StoredRecord::all(config, key).next().map(|kept| kept.text()).transpose()?)
 }
 
 /// Nine long answers of customer service.
