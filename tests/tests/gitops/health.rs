@@ -67,15 +67,15 @@ fn each_state_of_a_campaign_has_its_health() -> anyhow::Result<()> {
             "Degraded",
             "ModelNotFound: spec.generation.model: there is no AdModel handbill in namespace shop: ask",
         ),
-        ("a-campaign-that-could-not-be-written-is-stalled", 1, "Degraded", "NothingToTest: "),
+        ("a-campaign-that-could-not-be-written-is-stalled", 2, "Degraded", "NothingToTest: "),
         ("a-missing-model-stalls-and-the-control-is-served", 1, "Healthy", "Generating: "),
         (
             "nothing-is-shown-before-somebody-approved-it",
-            1,
+            2,
             "Healthy",
             "Generating: 1 of 2 variants are written",
         ),
-        ("nothing-is-shown-before-somebody-approved-it", 2, "Healthy", "Collecting: "),
+        ("nothing-is-shown-before-somebody-approved-it", 3, "Healthy", "Collecting: "),
         ("a-dry-run-shows-the-control-and-whoever-wins-is-a-false-alarm", 0, "Healthy", "Collecting: "),
         (
             "a-scheduled-campaign-shows-the-control-until-its-day-and-ends-on-its-last",
