@@ -1,8 +1,9 @@
 //! The operator is killed between what it does and the status that tells of it, and the campaign changes before the next one comes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use api::{AdCampaign, Phase};
 use http::{Method, Request};
 use jiff::SignedDuration;
@@ -47,8 +48,8 @@ async fn killed(
         Some(campaign) => drop(world.create::<AdCampaign>(&campaign).await?),
         None => apply(world).await?,
     }
-    killed.notified().await;
-    Ok(())
+    let is_killed = tokio::time::timeout(Duration::from_secs(60), killed.notified()).await;
+    is_killed.context("there was no such request")
 }
 
 async fn change(world: &World, spec: Value) -> Result<AdCampaign, kube::Error> {
